@@ -1,0 +1,1 @@
+"""One-machine runtime: runs a deployed serverless WebSocket stack without the cloud."""
