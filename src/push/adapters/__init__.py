@@ -1,0 +1,1 @@
+"""The outside behind small interfaces: one file per technology, named for it."""

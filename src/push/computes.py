@@ -1,0 +1,202 @@
+"""Computes: named, versioned functions of params, declared by a decorator and found by module name.
+
+    class SquareParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        number: int
+
+    @compute(name="square", version=1, params=SquareParams, ttl_seconds=60.0)
+    async def square(params: SquareParams, context: ComputeContext) -> object:
+        return {"square": params.number ** 2}
+
+A module that declares computes is named in the setting COMPUTE_MODULES. It is also imported where params are only
+checked, so it should import nothing heavy at its top.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NewType, TypeVar
+
+import msgspec
+
+from push.errors import ErrorCode, RequestError, SettingsError
+from push.settings import ComputeSettings
+
+Tenant = NewType("Tenant", str)
+"""Whose data it is; from the verified token, never from a message. Letters, digits, `_`, `.`, `-`, at most 64."""
+
+Params = TypeVar("Params", bound=msgspec.Struct)
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
+
+class Scope(enum.Enum):
+    """Who shares a result."""
+
+    TENANT = "tenant"
+    SHARED = "shared"
+    """Every tenant gets the same result; only for computes that read nothing of a tenant's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeContext:
+    """What a compute may know beside its params.
+
+    `attempt` starts at 1 and grows when an earlier attempt failed or died.
+    """
+
+    tenant: Tenant
+    attempt: int
+    settings: ComputeSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A compute's value together with what the cache should know of it; returning the bare value is enough otherwise.
+
+    Args:
+        value: anything msgspec can write as JSON, or `msgspec.Raw` holding JSON bytes.
+        source_version: grows with every change of the source; a fill with a lower one never replaces a higher.
+        tags: names of what the value was made from, in addition to those of the compute.
+
+    """
+
+    value: object
+    source_version: int = 0
+    tags: tuple[str, ...] = ()
+
+
+def no_tags(_params: Any) -> tuple[str, ...]:  # noqa: ANN401 - fits every compute's params
+    """Tag nothing."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Compute(Generic[Params]):
+    """One declared compute; times are in seconds."""
+
+    name: str
+    version: int
+    params: type[Params]
+    function: Callable[[Params, ComputeContext], Awaitable[object]]
+    ttl_seconds: float
+    stale_ttl_seconds: float
+    failure_ttl_seconds: float
+    timeout_seconds: float
+    scope: Scope
+    tags: Callable[[Params], tuple[str, ...]]
+
+    def parse_params(self, raw: bytes | msgspec.Raw) -> Params:
+        """Read and check params.
+
+        Raises:
+            RequestError: they are not JSON of the declared form (`invalid_params`).
+
+        """
+        try:
+            return msgspec.json.decode(raw, type=self.params)
+        except (msgspec.DecodeError, RecursionError) as exc:
+            raise RequestError(f"The params do not fit {self.name}: {exc}.", code=ErrorCode.INVALID_PARAMS) from exc
+
+
+def compute(
+    *,
+    name: str,
+    version: int,
+    params: type[Params],
+    ttl_seconds: float,
+    stale_ttl_seconds: float = 0.0,
+    failure_ttl_seconds: float = 2.0,
+    timeout_seconds: float = 20.0,
+    scope: Scope = Scope.TENANT,
+    tags: Callable[[Params], tuple[str, ...]] = no_tags,
+) -> Callable[[Callable[[Params, ComputeContext], Awaitable[object]]], Compute[Params]]:
+    """Declare an async function as a compute.
+
+    Args:
+        name: what callers ask for; lower-case letters, digits, `_` and `-`.
+        version: part of every key; raise it when the same params begin to mean another result.
+        params: a msgspec Struct that the request's params must fit.
+        ttl_seconds: how long a result is fresh.
+        stale_ttl_seconds: how long after that it may still be answered while it is refreshed.
+        failure_ttl_seconds: how long a deterministic failure is remembered.
+        timeout_seconds: how long the function may run, less than the Lambda function's own timeout.
+        scope: whether each tenant has a result of its own.
+        tags: names what the result is made from, so that changes can invalidate it.
+
+    """
+    if not _NAME.fullmatch(name):
+        raise SettingsError(f"{name!r} is no name for a compute: use lower-case letters, digits, _ and -.")
+
+    def declare(function: Callable[[Params, ComputeContext], Awaitable[object]]) -> Compute[Params]:
+        return Compute(
+            name=name,
+            version=version,
+            params=params,
+            function=function,
+            ttl_seconds=ttl_seconds,
+            stale_ttl_seconds=stale_ttl_seconds,
+            failure_ttl_seconds=failure_ttl_seconds,
+            timeout_seconds=timeout_seconds,
+            scope=scope,
+            tags=tags,
+        )
+
+    return declare
+
+
+AnyCompute = Compute[Any]
+
+
+class Registry:
+    """The computes on offer, by name."""
+
+    __slots__ = ("_computes",)
+
+    def __init__(self, computes: Iterable[AnyCompute]) -> None:
+        self._computes: dict[str, AnyCompute] = {}
+        for declared in computes:
+            if declared.name in self._computes:
+                raise SettingsError(f"Two computes are named {declared.name!r}.")
+            self._computes[declared.name] = declared
+
+    def find(self, name: str) -> AnyCompute:
+        """Return the compute of that name.
+
+        Raises:
+            RequestError: there is none (`unknown_compute`).
+
+        """
+        try:
+            return self._computes[name]
+        except KeyError:
+            raise RequestError(f"There is no compute named {name!r}.", code=ErrorCode.UNKNOWN_COMPUTE) from None
+
+    @property
+    def by_name(self) -> Mapping[str, AnyCompute]:
+        """All computes."""
+        return self._computes
+
+
+def load_registry(modules: Iterable[str]) -> Registry:
+    """Import modules and collect the computes they declare.
+
+    Raises:
+        SettingsError: a module can't be imported, declares nothing, or repeats a name.
+
+    """
+    return Registry(declared for module in modules for declared in _declared_in(module))
+
+
+def _declared_in(module: str) -> list[AnyCompute]:
+    try:
+        namespace = vars(importlib.import_module(module))
+    except ImportError as exc:
+        raise SettingsError(f"COMPUTE_MODULES names {module!r}, which can't be imported: {exc}.") from exc
+    declared = [value for value in namespace.values() if isinstance(value, Compute)]
+    if not declared:
+        raise SettingsError(f"COMPUTE_MODULES names {module!r}, which declares no compute.")
+    return declared
