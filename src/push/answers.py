@@ -1,0 +1,97 @@
+"""What the server sends: the frames of the protocol, as JSON text.
+
+Stored JSON is spliced into a frame and never decoded, so that a hit costs the same for 100 bytes and 100 kilobytes
+of structure.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from push.errors import CODES, ErrorCode, PushasideError
+from push.keys import Key
+from push.results import Result, Status
+
+MAX_MESSAGE_BYTES = 128 * 1024
+"""API Gateway, "WebSocket API quotas": a message holds 128 KB."""
+
+MAX_FRAME_BYTES = 32 * 1024
+RECONNECT_AFTER_SECONDS = 6600
+"""Sockets end after two hours; a client that reconnects some minutes earlier, jittered, loses nothing."""
+
+
+class CacheState(enum.StrEnum):
+    """Where an answer came from."""
+
+    HIT = "hit"
+    STALE = "stale"
+    MISS = "miss"
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def _quote(text: str) -> str:
+    return _encoder.encode(text).decode()
+
+
+def render_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
+    """Write the final answer to a request: `result`, or `error` if the result is a failure or does not fit a message."""
+    data = result.data.decode()
+    if result.status is Status.FAILURE:
+        return f'{{"type":"error","id":{_quote(request_id)},"error":{data}}}'
+    frame = (
+        f'{{"type":"result","id":{_quote(request_id)},"key":"{key.public}","etag":"{result.etag}",'
+        f'"cache":"{cache}","age_ms":{max(0, now_ms - result.computed_at_ms)},"data":{data}}}'
+    )
+    if len(frame) > MAX_MESSAGE_BYTES or _size_bytes(frame) > MAX_MESSAGE_BYTES:
+        return render_error(request_id, _too_large(len(result.data)))
+    return frame
+
+
+def _size_bytes(frame: str) -> int:
+    return len(frame) if frame.isascii() else len(frame.encode())
+
+
+def _too_large(size_bytes: int) -> PushasideError:
+    return PushasideError(
+        f"The result has {size_bytes} bytes, and a message holds {MAX_MESSAGE_BYTES}; ask for less of it.",
+        code=ErrorCode.TOO_LARGE,
+    )
+
+
+def render_error(request_id: str | None, error: PushasideError) -> str:
+    """Write an `error`; without an id if the message had none that could be made out."""
+    identity = "" if request_id is None else f'"id":{_quote(request_id)},'
+    return f'{{"type":"error",{identity}"error":{render_error_object(error).decode()}}}'
+
+
+def render_error_object(error: PushasideError) -> bytes:
+    """Write the `error` member alone, as failures are stored."""
+    document: dict[str, object] = {
+        "code": error.code.value,
+        "message": error.message,
+        "retryable": CODES[error.code].retryable,
+    }
+    if error.retry_after_ms is not None:
+        document["retry_after_ms"] = error.retry_after_ms
+    return _encoder.encode(document)
+
+
+def render_accepted(request_id: str) -> str:
+    """Write `accepted`: the request will end in exactly one result or error."""
+    return f'{{"type":"accepted","id":{_quote(request_id)}}}'
+
+
+def render_welcome(request_id: str, session: str) -> str:
+    """Write `welcome`: the session and the limits a client should keep to."""
+    document = {
+        "type": "welcome",
+        "id": request_id,
+        "session": session,
+        "limits": {"frame_bytes": MAX_FRAME_BYTES, "message_bytes": MAX_MESSAGE_BYTES},
+        "reconnect_after_seconds": RECONNECT_AFTER_SECONDS,
+    }
+    return _encoder.encode(document).decode()

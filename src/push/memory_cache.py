@@ -1,0 +1,75 @@
+"""The first tier: results kept in the memory of one execution environment, bounded in bytes and in number."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from push.results import Result
+
+_OVERHEAD_BYTES = 500
+"""What an entry costs beside its data: objects and the dictionary's slot, measured roughly."""
+
+
+@dataclass(slots=True)
+class Remembered:
+    """A result, and when it was last known to be what Redis holds (milliseconds)."""
+
+    result: Result
+    confirmed_at_ms: int
+    refresh_tried_at_ms: int = 0
+    """When this environment last tried to have it refreshed; spares Redis a try per request."""
+
+
+class MemoryCache:
+    """Least recently used results of one execution environment.
+
+    It never says whether a result may be answered: that is `freshness.judge`, and how long a result may be
+    trusted without asking Redis is the caller's to decide from `confirmed_at_ms`.
+    """
+
+    __slots__ = ("_entries", "_max_bytes", "_max_entries", "_size_bytes")
+
+    def __init__(self, *, max_bytes: int, max_entries: int = 10_000) -> None:
+        self._entries: OrderedDict[str, Remembered] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        self._size_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entries take together."""
+        return self._size_bytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, name: str) -> Remembered | None:
+        """Return what is remembered under a key's storage name."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            self._entries.move_to_end(name)
+        return entry
+
+    def put(self, name: str, result: Result, now_ms: int) -> Remembered | None:
+        """Remember a result just read from Redis; None if it alone is over the bound."""
+        self.drop(name)
+        cost = _cost_bytes(result)
+        if cost > self._max_bytes:
+            return None
+        entry = self._entries[name] = Remembered(result=result, confirmed_at_ms=now_ms)
+        self._size_bytes += cost
+        while self._size_bytes > self._max_bytes or len(self._entries) > self._max_entries:
+            _, evicted = self._entries.popitem(last=False)
+            self._size_bytes -= _cost_bytes(evicted.result)
+        return entry
+
+    def drop(self, name: str) -> None:
+        """Forget a key; nothing happens if it is not remembered."""
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            self._size_bytes -= _cost_bytes(entry.result)
+
+
+def _cost_bytes(result: Result) -> int:
+    return len(result.data) + _OVERHEAD_BYTES

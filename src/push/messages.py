@@ -1,0 +1,102 @@
+"""What clients send: the messages of the protocol, read and checked in one pass."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from push.errors import ErrorCode, RequestError
+
+MAX_ID_BYTES = 128
+MAX_DEADLINE_MS = 15 * 60 * 1000
+DEFAULT_DEADLINE_MS = 30_000
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_BYTES)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Encodings = Annotated[tuple[str, ...], msgspec.Meta(max_length=8)]
+
+
+class Hello(msgspec.Struct, frozen=True, tag_field="action", tag="hello"):
+    """Opens or resumes a session; `accept` says which encodings of data the client reads."""
+
+    id: Id
+    session: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    accept: Encodings = ()
+
+
+class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
+    """Asks for the result of a compute.
+
+    `max_age` is in seconds: the caller takes nothing older, and 0 has it computed anew. `deadline_ms` counts from
+    the arrival of the message.
+    """
+
+    id: Id
+    compute: Name
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    max_age: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_DEADLINE_MS)] = DEFAULT_DEADLINE_MS
+    accept: Encodings = ()
+
+
+ClientMessage = Hello | Request
+
+
+class _Outline(msgspec.Struct):
+    id: object = None
+    action: object = None
+
+
+_decoder = msgspec.json.Decoder(ClientMessage)
+_outline_decoder = msgspec.json.Decoder(_Outline)
+_ACTIONS = frozenset(("hello", "request"))
+
+
+class MessageRefusedError(RequestError):
+    """A client's message is not of the protocol; `request_id` is its id where one could be made out."""
+
+    def __init__(self, message: str, *, code: ErrorCode, request_id: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.request_id = request_id
+
+
+def parse_message(body: str) -> ClientMessage:
+    """Read a client's message.
+
+    Raises:
+        MessageRefusedError: it is not JSON, not a message, of an unknown action, or its fields do not fit.
+
+    """
+    try:
+        message = _decoder.decode(body)
+    except msgspec.ValidationError as exc:
+        raise _refusal(body, exc) from exc
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+        raise MessageRefusedError(f"The message is not JSON: {exc}.", code=ErrorCode.INVALID_JSON) from exc
+    if len(message.id) > MAX_ID_BYTES // 4 and len(message.id.encode()) > MAX_ID_BYTES:
+        raise MessageRefusedError(
+            f"The id is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE
+        )
+    return message
+
+
+def _refusal(body: str, cause: msgspec.ValidationError) -> MessageRefusedError:
+    """Say what is wrong with JSON that is no message, with its id if it has a usable one."""
+    try:
+        outline = _outline_decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return MessageRefusedError("A message must be a JSON object.", code=ErrorCode.INVALID_MESSAGE)
+    request_id = outline.id if isinstance(outline.id, str) and _is_usable_id(outline.id) else None
+    if not isinstance(outline.action, str):
+        sentence = "A message must have an action, a string."
+        return MessageRefusedError(sentence, code=ErrorCode.INVALID_MESSAGE, request_id=request_id)
+    if outline.action not in _ACTIONS:
+        sentence = f"There is no action {outline.action[:64]!r}."
+        return MessageRefusedError(sentence, code=ErrorCode.UNKNOWN_ACTION, request_id=request_id)
+    sentence = f"The message does not fit the action {outline.action!r}: {cause}."
+    return MessageRefusedError(sentence, code=ErrorCode.INVALID_MESSAGE, request_id=request_id)
+
+
+def _is_usable_id(text: str) -> bool:
+    return 0 < len(text.encode(errors="replace")) <= MAX_ID_BYTES

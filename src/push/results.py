@@ -1,0 +1,133 @@
+"""Results as they are stored: a short binary header, then the JSON that goes to the caller as it is.
+
+The header lets a reader judge a result, and a script mark it, without touching the JSON behind it. Times are
+milliseconds since 1970 in UTC; numbers are big-endian.
+
+| offset | bytes | field |
+| --- | --- | --- |
+| 0 | 2 | `PA` |
+| 2 | 1 | format, 1 |
+| 3 | 1 | status: 0 a value, 1 a failure (the JSON is the wire's error object) |
+| 4 | 1 | 1 once a change of its source made it stale |
+| 5 | 1 | number of tags |
+| 6 | 2 | bytes of tags |
+| 8 | 8 | source version |
+| 16 | 8 | computed at |
+| 24 | 8 | fresh until |
+| 32 | 8 | stale until |
+| 40 | 4 | cost of the compute, in microseconds |
+| 44 | 12 | etag |
+| 56 | | tags, each with its length in one byte before it; then the JSON |
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import struct
+from dataclasses import dataclass
+
+from push.errors import PushasideError
+
+_HEADER = struct.Struct(">2sBBBBHQQQQI12s")
+_MAGIC = b"PA"
+_FORMAT = 1
+HEADER_BYTES = _HEADER.size
+"""Bytes of the fixed header: what tells one stored result from the next."""
+
+
+class CorruptResultError(PushasideError):
+    """Stored bytes are not a result of this format; readers treat them as absent."""
+
+
+class Status(enum.IntEnum):
+    """What the JSON of a result is."""
+
+    VALUE = 0
+    FAILURE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The value under a key.
+
+    `data` is JSON, ready for the wire: the value, or for a failure the error object.
+    """
+
+    status: Status
+    computed_at_ms: int
+    fresh_until_ms: int
+    stale_until_ms: int
+    etag: str
+    data: bytes
+    cost_us: int = 0
+    source_version: int = 0
+    tags: tuple[str, ...] = ()
+    is_invalidated: bool = False
+
+
+def make_etag(data: bytes) -> str:
+    """Hash JSON to the etag that the wire carries: 96 bits in hex."""
+    return hashlib.sha256(data).hexdigest()[:24]
+
+
+def serialize_result(result: Result) -> bytes:
+    """Write a result as stored.
+
+    Raises:
+        ValueError: over 255 tags, or a tag over 255 bytes.
+
+    """
+    tags = b"".join(bytes((len(tag),)) + tag for tag in (tag.encode() for tag in result.tags))
+    header = _HEADER.pack(
+        _MAGIC,
+        _FORMAT,
+        result.status,
+        result.is_invalidated,
+        len(result.tags),
+        len(tags),
+        result.source_version,
+        result.computed_at_ms,
+        result.fresh_until_ms,
+        result.stale_until_ms,
+        min(result.cost_us, 0xFFFFFFFF),
+        bytes.fromhex(result.etag),
+    )
+    return b"".join((header, tags, result.data))
+
+
+def parse_result(stored: bytes) -> Result:
+    """Read a stored result.
+
+    Raises:
+        CorruptResultError: the bytes are not of this format.
+
+    """
+    if len(stored) < HEADER_BYTES or not stored.startswith(_MAGIC) or stored[2] != _FORMAT:
+        raise CorruptResultError("A stored result is not of the format this version reads.")
+    (_, _, status, invalidated, tag_count, tag_bytes, version, computed, fresh, stale, cost, etag) = (
+        _HEADER.unpack_from(stored)
+    )
+    start = HEADER_BYTES + tag_bytes
+    return Result(
+        status=Status(status),
+        computed_at_ms=computed,
+        fresh_until_ms=fresh,
+        stale_until_ms=stale,
+        etag=etag.hex(),
+        data=stored[start:],
+        cost_us=cost,
+        source_version=version,
+        tags=_parse_tags(stored[HEADER_BYTES:start], tag_count),
+        is_invalidated=bool(invalidated),
+    )
+
+
+def _parse_tags(block: bytes, count: int) -> tuple[str, ...]:
+    tags = []
+    position = 0
+    for _ in range(count):
+        end = position + 1 + block[position]
+        tags.append(block[position + 1 : end].decode())
+        position = end
+    return tuple(tags)
