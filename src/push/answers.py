@@ -38,7 +38,7 @@ def _quote(text: str) -> str:
 
 
 def render_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
-    """Write the final answer to a request: `result`, or `error` if the result is a failure or does not fit a message."""
+    """Write the final answer to a request: `result`, or `error` for a failure or what does not fit a message."""
     data = result.data.decode()
     if result.status is Status.FAILURE:
         return f'{{"type":"error","id":{_quote(request_id)},"error":{data}}}'

@@ -48,7 +48,7 @@ class _Outline(msgspec.Struct):
     action: object = None
 
 
-_decoder = msgspec.json.Decoder(ClientMessage)
+_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _outline_decoder = msgspec.json.Decoder(_Outline)
 _ACTIONS = frozenset(("hello", "request"))
 

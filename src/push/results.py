@@ -78,14 +78,18 @@ def serialize_result(result: Result) -> bytes:
         ValueError: over 255 tags, or a tag over 255 bytes.
 
     """
-    tags = b"".join(bytes((len(tag),)) + tag for tag in (tag.encode() for tag in result.tags))
-    header = _HEADER.pack(
+    return b"".join((serialize_header(result), _serialize_tags(result.tags), result.data))
+
+
+def serialize_header(result: Result) -> bytes:
+    """Write the fixed header alone: what tells one stored result from the next without reading it whole."""
+    return _HEADER.pack(
         _MAGIC,
         _FORMAT,
         result.status,
         result.is_invalidated,
         len(result.tags),
-        len(tags),
+        len(_serialize_tags(result.tags)),
         result.source_version,
         result.computed_at_ms,
         result.fresh_until_ms,
@@ -93,7 +97,10 @@ def serialize_result(result: Result) -> bytes:
         min(result.cost_us, 0xFFFFFFFF),
         bytes.fromhex(result.etag),
     )
-    return b"".join((header, tags, result.data))
+
+
+def _serialize_tags(tags: tuple[str, ...]) -> bytes:
+    return b"".join(bytes((len(tag),)) + tag for tag in map(str.encode, tags))
 
 
 def parse_result(stored: bytes) -> Result:

@@ -1,0 +1,18 @@
+-- Turn a queued lease, or none, into the right to compute a key now.
+-- KEYS: 1 result, 2 lease, 3 waiters, 4 generation
+-- ARGV: 1 token the job was queued under, 2 token to work under, 3 lease term (ms)
+-- Returns {'busy', ms left of the other's lease}
+--         {'claimed', generation, result or '', number of waiters, earliest deadline (ms) or '0'}
+local held = redis.call('GET', KEYS[2])
+if held and held ~= ARGV[1] then
+  return {'busy', redis.call('PTTL', KEYS[2])}
+end
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+local first = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+return {
+  'claimed',
+  redis.call('GET', KEYS[4]) or '0',
+  redis.call('GET', KEYS[1]) or '',
+  redis.call('ZCARD', KEYS[3]),
+  first[2] or '0',
+}

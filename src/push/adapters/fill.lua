@@ -1,0 +1,26 @@
+-- Install a result, if the filler still has the right to, and read who waits for it.
+-- The waiters stay parked until they are settled, so that a death between here and there loses none of them.
+-- KEYS: 1 result, 2 lease, 3 waiters, 4 generation
+-- ARGV: 1 token, 2 generation seen at the claim, 3 the result, 4 how long to keep it (ms), 5 lease term (ms),
+--       6 the result's source version
+-- Returns {'filled' | 'lost_lease' | 'outdated', list of waiters}
+--         a lost lease that somebody else holds leaves the waiters to that one: the list is empty
+local held = redis.call('GET', KEYS[2])
+if held and held ~= ARGV[1] then
+  return {'lost_lease', {}}
+end
+local waiters = redis.call('ZRANGE', KEYS[3], 0, -1)
+if not held then
+  return {'lost_lease', waiters}
+end
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+if (redis.call('GET', KEYS[4]) or '0') ~= ARGV[2] then
+  return {'outdated', waiters}
+end
+-- Bytes 8 to 15 of a stored result are its source version.
+local stored = redis.call('GETRANGE', KEYS[1], 8, 15)
+if #stored == 8 and struct.unpack('>I8', stored) > tonumber(ARGV[6]) then
+  return {'outdated', waiters}
+end
+redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+return {'filled', waiters}

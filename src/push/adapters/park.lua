@@ -1,0 +1,23 @@
+-- Park a request on a key, and try for the lease.
+-- KEYS: 1 result, 2 lease, 3 waiters
+-- ARGV: 1 header of the result as the caller saw it, empty if it saw none
+--       2 bytes of that header
+--       3 the waiter, empty to try for the lease without waiting
+--       4 the waiter's deadline (ms), 5 how long the set of waiters is kept (ms)
+--       6 token to queue the lease under, 7 how long (ms)
+-- Returns {'changed', result}: somebody filled or marked it since the caller looked; nothing was parked
+--         {'leader'}: the lease is the caller's, who must send the job
+--         {'follower'}: somebody else has it
+if redis.call('GETRANGE', KEYS[1], 0, ARGV[2] - 1) ~= ARGV[1] then
+  return {'changed', redis.call('GET', KEYS[1]) or ''}
+end
+if ARGV[3] ~= '' then
+  redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
+  if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[5]) then
+    redis.call('PEXPIRE', KEYS[3], ARGV[5])
+  end
+end
+if redis.call('SET', KEYS[2], ARGV[6], 'NX', 'PX', ARGV[7]) then
+  return {'leader'}
+end
+return {'follower'}

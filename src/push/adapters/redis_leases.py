@@ -1,0 +1,83 @@
+"""Leases, fills and waiters: what those who compute need of Redis."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from push.adapters.redis_connection import (
+    AsyncRedis,
+    as_text,
+    generation_name,
+    lease_name,
+    load_script,
+    result_name,
+    waiters_name,
+)
+from push.adapters.redis_results import QUEUED_LEASE_MS, parse_stored, parse_waiter, serialize_waiter
+from push.jobs import Waiter
+from push.keys import Key
+from push.ports import Busy, Claimed, Filled, FillOutcome, Renewed
+from push.results import Result, serialize_result
+
+_MEMBERS_PER_COMMAND = 1000
+"""ElastiCache Serverless takes at most 3,999 arguments a request."""
+
+MINIMUM_KEPT_MS = 1000
+
+
+class RedisLeases:
+    """`push.ports.Leases` on Redis."""
+
+    def __init__(self, redis: AsyncRedis) -> None:
+        self._redis = redis
+
+    async def claim(self, key: Key, queued_token: str, term_ms: int) -> Claimed | Busy:
+        """See `Leases.claim`."""
+        token = f"working {secrets.token_hex(12)}"
+        names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key))
+        reply = await self._redis.run_script(load_script("claim"), names, (queued_token, token, term_ms))
+        if reply[0] == b"busy":
+            return Busy(remaining_ms=max(0, int(reply[1])))
+        _, generation, stored, waiting, deadline = reply
+        return Claimed(token, as_text(generation), parse_stored(stored), int(waiting), _deadline(deadline))
+
+    async def renew(self, key: Key, token: str, term_ms: int, now_ms: int) -> Renewed:
+        """See `Leases.renew`."""
+        names = (lease_name(key), waiters_name(key))
+        held, deadline, expired = await self._redis.run_script(load_script("renew"), names, (token, term_ms, now_ms))
+        return Renewed(bool(held), _deadline(deadline), tuple(map(parse_waiter, expired)))
+
+    async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
+        """See `Leases.fill`."""
+        names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key))
+        kept_ms = max(MINIMUM_KEPT_MS, result.stale_until_ms - now_ms)
+        args = (
+            claimed.token,
+            claimed.generation,
+            serialize_result(result),
+            kept_ms,
+            term_ms,
+            result.source_version,
+        )
+        outcome, waiters = await self._redis.run_script(load_script("fill"), names, args)
+        return Filled(FillOutcome(as_text(outcome)), tuple(map(parse_waiter, waiters)))
+
+    async def waiters(self, key: Key) -> tuple[Waiter, ...]:
+        """See `Leases.waiters`."""
+        return tuple(map(parse_waiter, await self._redis.run("ZRANGE", waiters_name(key), 0, -1)))
+
+    async def settle(self, key: Key, waiters: Sequence[Waiter]) -> None:
+        """See `Leases.settle`."""
+        members = [serialize_waiter(waiter) for waiter in waiters]
+        for start in range(0, len(members), _MEMBERS_PER_COMMAND):
+            await self._redis.run("ZREM", waiters_name(key), *members[start : start + _MEMBERS_PER_COMMAND])
+
+    async def release(self, key: Key, token: str, queue_token: str) -> int:
+        """See `Leases.release`."""
+        names = (lease_name(key), waiters_name(key))
+        return int(await self._redis.run_script(load_script("release"), names, (token, queue_token, QUEUED_LEASE_MS)))
+
+
+def _deadline(score: bytes) -> int:
+    return int(float(score))

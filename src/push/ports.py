@@ -1,0 +1,161 @@
+"""The outside as the functions see it: small interfaces, each with one real implementation in `push.adapters`.
+
+Every method may raise the `TransientError` named in its docstring and no other error.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from push.jobs import Job, Waiter
+from push.keys import Key
+from push.results import Result
+
+
+class ParkOutcome(enum.StrEnum):
+    """What became of an attempt to park."""
+
+    LEADER = "leader"
+    """Parked, and the lease is queued for the caller, who must send the job."""
+    FOLLOWER = "follower"
+    """Parked; somebody else sends or has sent the job."""
+    CHANGED = "changed"
+    """Not parked: the stored result is another than the caller saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The outcome, and with CHANGED the result that is stored now (None if none is)."""
+
+    outcome: ParkOutcome
+    result: Result | None = None
+
+
+class ResultStore(Protocol):
+    """The second tier, as those see it who answer requests."""
+
+    def read(self, key: Key) -> Result | None:
+        """Return the stored result in one round trip; None if there is none. Raises CacheUnavailableError."""
+
+    def is_unchanged(self, key: Key, seen: Result) -> bool:
+        """Say whether the stored result is still the one seen, by its header alone. Raises CacheUnavailableError."""
+
+    def park(self, key: Key, seen: Result | None, waiter: Waiter | None, deadline_ms: int, token: str) -> Parked:
+        """Park a waiter (None: only try for the lease) and try for the lease, atomically, in one round trip.
+
+        Parking is idempotent by connection and request id. Raises CacheUnavailableError.
+        """
+
+    def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:
+        """Undo a parking whose job could not be sent. Raises CacheUnavailableError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The right to compute a key, until the lease's term ends unless it is renewed."""
+
+    token: str
+    generation: str
+    result: Result | None
+    waiting: int
+    next_deadline_ms: int
+    """The earliest deadline of a waiter; 0 if nobody waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Somebody else has the right, for so long unless it is renewed."""
+
+    remaining_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """`is_held` tells whether the right is still the holder's; `expired` were taken off the waiters."""
+
+    is_held: bool
+    next_deadline_ms: int
+    expired: tuple[Waiter, ...]
+
+
+class FillOutcome(enum.StrEnum):
+    """What became of a fill."""
+
+    FILLED = "filled"
+    OUTDATED = "outdated"
+    """Refused: the key was invalidated since the claim, or a newer source version is stored."""
+    LOST_LEASE = "lost_lease"
+    """Refused: the lease ended before the fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The outcome, and who is to be answered by the filler."""
+
+    outcome: FillOutcome
+    waiters: tuple[Waiter, ...]
+
+
+class Leases(Protocol):
+    """Who may compute a key, and who waits for it."""
+
+    async def claim(self, key: Key, queued_token: str, term_ms: int) -> Claimed | Busy:
+        """Take the lease if it is free or queued under `queued_token`. Raises CacheUnavailableError."""
+
+    async def renew(self, key: Key, token: str, term_ms: int, now_ms: int) -> Renewed:
+        """Extend a held lease and take the waiters whose deadline has passed. Raises CacheUnavailableError."""
+
+    async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
+        """Install a result if `claimed` still allows it, and return the waiters, in one round trip.
+
+        The waiters stay parked until settled. Raises CacheUnavailableError.
+        """
+
+    async def waiters(self, key: Key) -> tuple[Waiter, ...]:
+        """Return who waits. Raises CacheUnavailableError."""
+
+    async def settle(self, key: Key, waiters: Sequence[Waiter]) -> None:
+        """Take answered waiters off the key. Raises CacheUnavailableError."""
+
+    async def release(self, key: Key, token: str, queue_token: str) -> int:
+        """Give the lease back and return how many still wait; if any, the lease is queued under `queue_token`.
+
+        -1 if the lease was no longer held. Raises CacheUnavailableError.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A job to send, not to be seen before `delay_seconds` have passed."""
+
+    job: Job
+    delay_seconds: int = 0
+
+
+class JobSender(Protocol):
+    """The compute queue's entrance."""
+
+    def send(self, jobs: Sequence[Outgoing]) -> None:
+        """Send up to ten jobs in one call; all are durable when it returns. Raises QueueUnavailableError."""
+
+
+class PostOutcome(enum.StrEnum):
+    """What became of a frame."""
+
+    DELIVERED = "delivered"
+    GONE = "gone"
+    """The connection is closed, for good."""
+    RETRY = "retry"
+    """Throttled, a full client buffer, or a fault of the service or the network: another try may succeed."""
+    REFUSED = "refused"
+    """Another try would be refused likewise: too large, malformed, not allowed."""
+
+
+class ClientConnections(Protocol):
+    """The management API of the WebSocket API."""
+
+    async def post(self, connection_id: str, frame: str) -> PostOutcome:
+        """Send one text frame to a connection. Never raises for what the service answers."""
