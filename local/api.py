@@ -48,13 +48,15 @@ class Authorizer:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketApi:
-    """A deployed WebSocket API and its one stage."""
+    """A deployed WebSocket API and its one stage; region and account appear in the authorizer's `methodArn`."""
 
     api_id: str
     stage: str
     selection_expression: str
     routes: Mapping[str, WebSocketRoute]
     stage_variables: Mapping[str, str] = field(default_factory=dict)
+    region: str = "us-east-1"
+    account_id: str = "000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class HttpApi:
     api_id: str
     stage: str
     routes: tuple[HttpRoute, ...]
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
+    account_id: str = "000000000000"
 
 
 @dataclass(frozen=True, slots=True)
