@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import enum
+import re
+from dataclasses import dataclass
 from typing import Self
 
 import msgspec
 
 from push.computes import Tenant
 from push.errors import ErrorCode, RequestError
+
+LEASE_TERM_MS = 4000
+"""How long the right to compute a key lasts unless its holder renews it, which it does three times a term."""
+
+GUARDIAN_DELAY_SECONDS = 5
+"""A little over a lease's term: when the guardian arrives, a dead worker's lease has ended."""
 
 
 class Waiter(msgspec.Struct, frozen=True, array_like=True):
@@ -54,14 +62,47 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the job that watches over this one."""
         return msgspec.structs.replace(self, kind=JobKind.GUARDIAN)
 
+    def next_attempt(self) -> Self:
+        """Return this job for the attempt after this one."""
+        return msgspec.structs.replace(self, attempt=self.attempt + 1)
+
+    def follow_up(self, token: str) -> Self:
+        """Return a job for those whom this one's result did not suit, queued under a token of its own."""
+        return msgspec.structs.replace(self, kind=JobKind.REQUEST, token=token, attempt=1, waiter=None, deadline_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A job to send, not to be seen before `delay_seconds` have passed."""
+
+    job: Job
+    delay_seconds: int = 0
+
+
+def with_guardian(job: Job) -> tuple[Outgoing, Outgoing]:
+    """Return a job and its guardian, to be sent in one call."""
+    return Outgoing(job), Outgoing(job.guardian(), GUARDIAN_DELAY_SECONDS)
+
 
 _decoder = msgspec.json.Decoder(Job)
 _encoder = msgspec.json.Encoder()
 
 
+_NOT_FOR_SQS = re.compile("[\ufffe\uffff]")
+
+
 def serialize_job(job: Job) -> str:
     """Write a job as a queue message's body."""
-    return _encoder.encode(job).decode()
+    return escape_for_sqs(_encoder.encode(job).decode())
+
+
+def escape_for_sqs(document: str) -> str:
+    r"""Escape in JSON the two characters that JSON allows bare and SQS refuses, U+FFFE and U+FFFF.
+
+    JSON holds them within strings only, where `\uffff` says the same.
+    Source: "Amazon SQS message quotas", Developer Guide.
+    """
+    return _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def parse_job(body: str) -> Job:

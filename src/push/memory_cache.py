@@ -51,13 +51,14 @@ class MemoryCache:
             self._entries.move_to_end(name)
         return entry
 
-    def put(self, name: str, result: Result, now_ms: int) -> Remembered | None:
-        """Remember a result just read from Redis; None if it alone is over the bound."""
+    def put(self, name: str, result: Result, now_ms: int) -> Remembered:
+        """Remember a result just read from Redis, unless it alone is over the bound."""
         self.drop(name)
+        entry = Remembered(result=result, confirmed_at_ms=now_ms)
         cost = _cost_bytes(result)
         if cost > self._max_bytes:
-            return None
-        entry = self._entries[name] = Remembered(result=result, confirmed_at_ms=now_ms)
+            return entry
+        self._entries[name] = entry
         self._size_bytes += cost
         while self._size_bytes > self._max_bytes or len(self._entries) > self._max_entries:
             _, evicted = self._entries.popitem(last=False)

@@ -6,11 +6,12 @@ Every method may raise the `TransientError` named in its docstring and no other 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from push.jobs import Job, Waiter
+from push.deliveries import Delivery
+from push.jobs import Outgoing, Waiter
 from push.keys import Key
 from push.results import Result
 
@@ -127,14 +128,6 @@ class Leases(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A job to send, not to be seen before `delay_seconds` have passed."""
-
-    job: Job
-    delay_seconds: int = 0
-
-
 class JobSender(Protocol):
     """The compute queue's entrance."""
 
@@ -155,7 +148,34 @@ class PostOutcome(enum.StrEnum):
 
 
 class ClientConnections(Protocol):
-    """The management API of the WebSocket API."""
+    """The management API of the WebSocket API, and the record of who is connected."""
 
-    async def post(self, connection_id: str, frame: str) -> PostOutcome:
-        """Send one text frame to a connection. Never raises for what the service answers."""
+    async def post_all(self, frames: Sequence[tuple[str, str]]) -> list[PostOutcome]:
+        """Send text frames to connections, (connection id, frame) each, as many at a time as pay.
+
+        Never raises for what the service answers: the outcomes are in the order of the frames.
+        """
+
+
+class ConnectionRecords(Protocol):
+    """The table of connections, as those see it who find connections gone."""
+
+    async def forget(self, connection_ids: Sequence[str]) -> None:
+        """Remove connections from the records; their rows would expire by themselves otherwise. Never raises."""
+
+
+class DeliveryQueue(Protocol):
+    """The queue of deliveries that are to be tried again."""
+
+    async def send(self, deliveries: Sequence[Delivery], delay_seconds: int) -> None:
+        """Send deliveries; all are durable when it returns. Raises QueueUnavailableError."""
+
+
+class RedeliveryTimes(Protocol):
+    """When received messages that failed are seen again."""
+
+    def hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        """Have up to ten messages come back after so many seconds. Raises QueueUnavailableError.
+
+        On an error they come back after the queue's own time.
+        """

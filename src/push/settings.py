@@ -51,14 +51,11 @@ class CacheSettings(Settings, frozen=True, kw_only=True):
     cache_timeout_ms: int = 100
 
 
-class RequestSettings(CacheSettings, frozen=True, kw_only=True):
-    """What answers client messages."""
+class OfferSettings(CacheSettings, frozen=True, kw_only=True):
+    """Which computes are on offer, the same for every function that meets their names."""
 
-    compute_queue_url: str
     compute_modules: str = BUILT_IN_COMPUTES
     allow_synthetic: bool = False
-    memory_cache_mb: int = 64
-    memory_cache_seconds: float = 1.0
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -66,7 +63,15 @@ class RequestSettings(CacheSettings, frozen=True, kw_only=True):
         return offered_modules(self.compute_modules, allow_synthetic=self.allow_synthetic)
 
 
-class ComputeSettings(CacheSettings, frozen=True, kw_only=True):
+class RequestSettings(OfferSettings, frozen=True, kw_only=True):
+    """What answers client messages."""
+
+    compute_queue_url: str
+    memory_cache_mb: int = 64
+    memory_cache_seconds: float = 1.0
+
+
+class ComputeSettings(OfferSettings, frozen=True, kw_only=True):
     """What computes results, fills the cache and answers the waiters."""
 
     compute_queue_url: str
@@ -75,24 +80,15 @@ class ComputeSettings(CacheSettings, frozen=True, kw_only=True):
     documents_table: str = ""
     scores_table: str = ""
     storage_bucket: str = ""
-    compute_modules: str = BUILT_IN_COMPUTES
-    allow_synthetic: bool = False
     management_client: Literal["lean", "boto3"] = "lean"
     aws_endpoint_url_apigatewaymanagementapi: str
 
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """Modules whose computes are offered."""
-        return offered_modules(self.compute_modules, allow_synthetic=self.allow_synthetic)
 
-
-class NotifySettings(CacheSettings, frozen=True, kw_only=True):
+class NotifySettings(OfferSettings, frozen=True, kw_only=True):
     """What delivers what could not be delivered at once, and reads the dead letters."""
 
     delivery_queue_url: str
     connections_table: str
-    compute_modules: str = BUILT_IN_COMPUTES
-    allow_synthetic: bool = False
     management_client: Literal["lean", "boto3"] = "lean"
     aws_endpoint_url_apigatewaymanagementapi: str
 

@@ -1,0 +1,1 @@
+"""The queue consumer and the built-in computes."""

@@ -1,0 +1,81 @@
+"""Handler of the compute queue."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from compute.computing import Computing
+from compute.consumer import Consumer, parse_event
+from compute.key_work import KeyWorker
+from push.adapters import event_loop
+from push.adapters.aws_clients import make_client
+from push.adapters.delivery_clients import make_deliverer, now_ms
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_leases import RedisLeases
+from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
+from push.computes import load_registry
+from push.settings import ComputeSettings, read_settings
+from push.waiter_answers import WaiterAnswers
+
+logger = Logger()
+tracer = Tracer(auto_patch=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    consumer: Consumer
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"compute", "push"})
+    settings = read_settings(ComputeSettings, os.environ)
+    metrics = BufferedMetrics(interval_seconds=0.0)
+    leases = RedisLeases(AsyncRedis(settings))
+    deliverer = make_deliverer(settings, metrics)
+    jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url)
+    worker = KeyWorker(
+        computing=Computing(
+            settings=settings,
+            counter=metrics,
+            now_ms=now_ms,
+            clock_us=lambda: time.monotonic_ns() // 1000,
+            random=random.random,
+        ),
+        leases=leases,
+        answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=now_ms),
+        jobs=jobs,
+        counter=metrics,
+        now_ms=now_ms,
+        new_token=lambda: f"queued {secrets.token_hex(12)}",
+    )
+    consumer = Consumer(
+        registry=load_registry(settings.modules),
+        worker=worker,
+        redelivery=SqsRedelivery(make_client("sqs"), settings.compute_queue_url),
+        random=random.random,
+    )
+    return Dependencies(consumer, metrics)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Work on a batch of jobs and name those that are to come back."""
+    dependencies = build()
+    failed = event_loop.run(dependencies.consumer.consume(parse_event(event)))
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

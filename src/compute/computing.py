@@ -1,0 +1,120 @@
+"""Running a compute: within its time, its outcome turned into a result that can be stored."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from push.answers import render_error_object
+from push.computes import AnyCompute, ComputeContext, Computed
+from push.errors import ComputeFailedError, ErrorCode, PushasideError, RequestError, TransientError
+from push.freshness import lifetime
+from push.jobs import Job
+from push.keys import Key
+from push.metrics import Counter, Metric
+from push.results import Result, Status, make_etag
+from push.settings import ComputeSettings
+
+logger = logging.getLogger(__name__)
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyJob:
+    """A job, the compute it names, the key it is about, and which attempt this is."""
+
+    job: Job
+    compute: AnyCompute
+    key: Key
+    attempt: int
+
+
+class Computing:
+    """Runs computes for one execution environment.
+
+    Args:
+        settings: handed to every compute.
+        counter: where runs, their time and failures are counted.
+        now_ms: the clock, in milliseconds since 1970.
+        clock_us: a clock that never goes back, in microseconds.
+        random: in [0, 1), spreads expiries.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: ComputeSettings,
+        counter: Counter,
+        now_ms: Callable[[], int],
+        clock_us: Callable[[], int],
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._counter = counter
+        self._now_ms = now_ms
+        self._clock_us = clock_us
+        self._random = random
+
+    async def compute(self, work: KeyJob) -> Result:
+        """Run the compute once and return its value, or its deterministic failure, as a result.
+
+        Raises:
+            TransientError: it failed in a way that another attempt may mend, or took too long.
+
+        """
+        name = ("Compute", work.compute.name)
+        started_ms, started_us = self._now_ms(), self._clock_us()
+        self._counter.count(Metric.COMPUTE, dimension=name)
+        try:
+            computed = await self._run(work)
+            status, data = Status.VALUE, _encode(computed.value)
+        except (ComputeFailedError, RequestError) as exc:
+            logger.info("%s failed: %s", work.key.storage, exc.message)
+            self._counter.count(Metric.COMPUTE_FAILURE, dimension=name)
+            computed, status, data = Computed(None), Status.FAILURE, render_error_object(exc)
+        cost_us = self._clock_us() - started_us
+        self._counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
+        fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self._now_ms(), self._random())
+        return Result(
+            status=status,
+            # What was read may be as old as the start.
+            computed_at_ms=started_ms,
+            fresh_until_ms=fresh_until_ms,
+            stale_until_ms=stale_until_ms,
+            etag=make_etag(data),
+            data=data,
+            cost_us=cost_us,
+            source_version=computed.source_version,
+            tags=computed.tags,
+        )
+
+    async def _run(self, work: KeyJob) -> Computed:
+        compute = work.compute
+        params = compute.parse_params(work.job.params)
+        context = ComputeContext(tenant=work.job.tenant, attempt=work.attempt, settings=self._settings)
+        try:
+            async with asyncio.timeout(compute.timeout_seconds):
+                value = await compute.function(params, context)
+        except PushasideError:
+            raise
+        except TimeoutError as exc:
+            sentence = f"{compute.name} took longer than its {compute.timeout_seconds:g} s."
+            raise TransientError(sentence, code=ErrorCode.TIMEOUT) from exc
+        except Exception as exc:
+            logger.exception("%s raised at attempt %d", work.key.storage, work.attempt)
+            raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
+        computed = value if isinstance(value, Computed) else Computed(value)
+        return Computed(computed.value, computed.source_version, (*compute.tags(params), *computed.tags))
+
+
+def _encode(value: object) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ComputeFailedError(f"The compute's value can't be written as JSON: {exc}.") from exc

@@ -1,0 +1,153 @@
+"""Batches of the compute queue: one work item per key, suspects last and alone, failures reported one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from compute.computing import KeyJob
+from compute.key_work import Disposition, KeyWorker
+from push.computes import Registry
+from push.errors import QueueUnavailableError, RequestError, TransientError
+from push.freshness import backoff_seconds
+from push.jobs import GUARDIAN_DELAY_SECONDS, Job, JobKind, parse_job
+from push.keys import Key, make_key
+from push.ports import RedeliveryTimes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A received queue message; `receive_count` counts from 1."""
+
+    message_id: str
+    receipt: str
+    body: str
+    receive_count: int
+
+
+def parse_event(event: Mapping[str, Any]) -> list[Message]:
+    """Read the event that Lambda makes of a batch of SQS messages."""
+    return [
+        Message(
+            message_id=record["messageId"],
+            receipt=record["receiptHandle"],
+            body=record["body"],
+            receive_count=int(record["attributes"]["ApproximateReceiveCount"]),
+        )
+        for record in event["Records"]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    message: Message
+    work: KeyJob
+
+
+class Consumer:
+    """Consumes batches for one execution environment.
+
+    Args:
+        registry: the computes on offer.
+        worker: works on one key.
+        redelivery: when messages that failed are seen again.
+        random: in [0, 1), spreads those times.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        worker: KeyWorker,
+        redelivery: RedeliveryTimes,
+        random: Callable[[], float],
+    ) -> None:
+        self._registry = registry
+        self._worker = worker
+        self._redelivery = redelivery
+        self._random = random
+
+    async def consume(self, messages: Sequence[Message]) -> list[str]:
+        """Work on a batch and return the ids of the messages that are to come back.
+
+        Keys are worked on side by side, but for those whose worker may have died of them: these come last and one
+        after another, so that one deadly job can't take the rest of the batch with it.
+        """
+        parsed, failed = self._parse(messages)
+        groups = _by_key(parsed)
+        suspects = [group for group in groups if _is_suspect(group)]
+        trusted = [group for group in groups if not _is_suspect(group)]
+        failures = await asyncio.gather(*map(self._work, trusted))
+        failures += await self._work_on_suspects(suspects)
+        again = [message for group in failures for message in group]
+        await self._hide({each.receipt: self._backoff_seconds(each) for each in again})
+        return [message.message_id for message in (*failed, *again)]
+
+    def _parse(self, messages: Sequence[Message]) -> tuple[list[_Parsed], list[Message]]:
+        """Resolve messages; those that can't be are failed, and end with the dead letters."""
+        parsed, failed = [], []
+        for message in messages:
+            try:
+                parsed.append(_Parsed(message, self._resolve(parse_job(message.body), message)))
+            except RequestError as exc:
+                logger.warning("a message is no job of this deployment: %s", exc.message)
+                failed.append(message)
+        return parsed, failed
+
+    def _resolve(self, job: Job, message: Message) -> KeyJob:
+        compute = self._registry.find(job.compute)
+        key = make_key(job.tenant, compute, compute.parse_params(job.params))
+        # A guardian may come back because of others in its batch: deaths are counted along the chain of guardians.
+        is_guardian = job.kind is JobKind.GUARDIAN
+        return KeyJob(job, compute, key, job.attempt if is_guardian else job.attempt + message.receive_count - 1)
+
+    async def _work_on_suspects(self, groups: Sequence[Sequence[_Parsed]]) -> list[list[Message]]:
+        """Work on one key after another; should one be deadly, those behind it come back soon."""
+        receipts = [each.message.receipt for group in groups for each in group]
+        await self._hide(dict.fromkeys(receipts, GUARDIAN_DELAY_SECONDS))
+        return [await self._work(group) for group in groups]
+
+    async def _work(self, group: Sequence[_Parsed]) -> list[Message]:
+        """Work on one key; return its messages if they are to come back."""
+        first = group[0].work
+        waiters = [each.work.job.waiter for each in group if each.work.job.waiter is not None]
+        try:
+            is_guarded = any(each.work.job.kind is JobKind.GUARDIAN for each in group)
+            disposition = await self._worker.work(first, waiters, is_guarded=is_guarded)
+        except TransientError as exc:
+            logger.warning("%s is tried again: %s", first.key.storage, exc.message)
+            disposition = Disposition.AGAIN
+        return [each.message for each in group] if disposition is Disposition.AGAIN else []
+
+    def _backoff_seconds(self, message: Message) -> int:
+        return math.ceil(backoff_seconds(message.receive_count, self._random()))
+
+    async def _hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        if not seconds_by_receipt:
+            return
+        try:
+            await asyncio.to_thread(self._redelivery.hide, seconds_by_receipt)
+        except QueueUnavailableError as exc:
+            logger.warning("messages come back only after the queue's own time: %s", exc.message)
+
+
+def _by_key(parsed: Sequence[_Parsed]) -> list[list[_Parsed]]:
+    """Group jobs of one key; within a group a request's job comes before a refresh's and a guardian's."""
+    groups: dict[Key, list[_Parsed]] = {}
+    for each in parsed:
+        groups.setdefault(each.work.key, []).append(each)
+    order = list(JobKind)
+    return [sorted(group, key=lambda each: order.index(each.work.job.kind)) for group in groups.values()]
+
+
+def _is_suspect(group: Sequence[_Parsed]) -> bool:
+    """Two attempts came to nothing, by death or failure."""
+    work = group[0].work
+    return work.attempt > (1 if work.job.kind is JobKind.GUARDIAN else 2)

@@ -1,0 +1,223 @@
+"""The work on one key: claim, compute, fill, answer everybody, release. Every step may be repeated without harm.
+
+The lease is short and renewed while the work goes on. Waiters stay parked until they are answered, so whoever
+takes over from a dead worker finds them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+from compute.computing import Computing, KeyJob
+from push.errors import CacheUnavailableError, ErrorCode, PushasideError, TransientError
+from push.freshness import Freshness, judge
+from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
+from push.keys import Key
+from push.metrics import Counter, Metric
+from push.ports import Busy, Claimed, FillOutcome, JobSender, Leases
+from push.results import Result
+from push.waiter_answers import WaiterAnswers, suits
+
+MAX_ATTEMPTS = 3
+
+logger = logging.getLogger(__name__)
+
+
+class Disposition(enum.Enum):
+    """What is to become of a job's queue message."""
+
+    DONE = "done"
+    AGAIN = "again"
+    """It should come back after a backoff."""
+
+
+class KeyWorker:
+    """Works on keys for one execution environment.
+
+    Args:
+        computing: runs computes.
+        leases: who may compute what, and who waits.
+        answers: tells those who wait.
+        jobs: the compute queue, for guardians and for those who came too late for a fill.
+        counter: where takeovers and refused fills are counted.
+        now_ms: the clock, in milliseconds since 1970.
+        new_token: makes fencing tokens, each unique.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        computing: Computing,
+        leases: Leases,
+        answers: WaiterAnswers,
+        jobs: JobSender,
+        counter: Counter,
+        now_ms: Callable[[], int],
+        new_token: Callable[[], str],
+    ) -> None:
+        self._computing = computing
+        self._leases = leases
+        self._answers = answers
+        self._jobs = jobs
+        self._counter = counter
+        self._now_ms = now_ms
+        self._new_token = new_token
+
+    async def work(self, work: KeyJob, waiters: Sequence[Waiter], *, is_guarded: bool = False) -> Disposition:
+        """Do what a job asks.
+
+        Args:
+            work: the job.
+            waiters: those who came with it and with others of the same key.
+            is_guarded: a guardian came along, and must not be lost while somebody else works on the key.
+
+        Raises:
+            TransientError: Redis or SQS failed in between; everything can be done again.
+
+        """
+        try:
+            claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS)
+        except CacheUnavailableError:
+            return await self._work_without_cache(work, waiters)
+        if isinstance(claimed, Busy):
+            if is_guarded:
+                await self._look_again(work, claimed)
+            return Disposition.DONE
+        if work.job.kind is JobKind.GUARDIAN:
+            return await self._take_over(work, claimed)
+        return await self._work_claimed(work, claimed, waiters)
+
+    async def _look_again(self, work: KeyJob, busy: Busy) -> None:
+        """Send the guardian anew, for when the lease of the one who works now would have ended."""
+        delay_seconds = max(GUARDIAN_DELAY_SECONDS, math.ceil(busy.remaining_ms / 1000) + 1)
+        await self._send(Outgoing(work.job.guardian(), delay_seconds))
+
+    async def _take_over(self, work: KeyJob, claimed: Claimed) -> Disposition:
+        """Nobody works on the key: if somebody waits, its worker died."""
+        if claimed.waiting == 0:
+            return await self._release(work, claimed)
+        self._counter.count(Metric.TAKEOVER)
+        logger.warning("taking over %s for %d waiters", work.key.storage, claimed.waiting)
+        waiters = await self._leases.waiters(work.key)
+        if work.attempt >= MAX_ATTEMPTS:
+            error = PushasideError("The compute died at every attempt.", code=ErrorCode.COMPUTE_FAILED)
+            await self._answers.refuse(work.key, waiters, error)
+            return await self._release(work, claimed)
+        again = KeyJob(work.job.next_attempt(), work.compute, work.key, work.attempt + 1)
+        await self._send(Outgoing(again.job, GUARDIAN_DELAY_SECONDS))
+        return await self._work_claimed(again, claimed, waiters)
+
+    async def _work_claimed(self, work: KeyJob, claimed: Claimed, waiters: Sequence[Waiter]) -> Disposition:
+        stored = claimed.result
+        if stored is not None and judge(stored, self._now_ms()) is Freshness.FRESH:
+            waiting = await self._leases.waiters(work.key)
+            if all(suits(waiter, stored) for waiter in waiting):
+                return await self._answer(work, claimed, stored, waiting)
+        try:
+            result = await self._compute(work, claimed)
+        except TransientError as exc:
+            return await self._fail(work, claimed, waiters, exc)
+        return await self._fill(work, claimed, result, waiters)
+
+    async def _compute(self, work: KeyJob, claimed: Claimed) -> Result:
+        """Compute while the lease is kept."""
+        is_done = asyncio.Event()
+        keeping = asyncio.create_task(self._keep_lease(work.key, claimed, is_done))
+        try:
+            return await self._computing.compute(work)
+        finally:
+            # Not cancelled: it may be telling somebody that his deadline has passed.
+            is_done.set()
+            await keeping
+
+    async def _keep_lease(self, key: Key, claimed: Claimed, is_done: asyncio.Event) -> None:
+        """Renew the lease until the work is done, and tell those whose deadline passes meanwhile."""
+        deadline_ms = claimed.next_deadline_ms
+        while not await _is_set_within(is_done, self._until_next_renewal(deadline_ms)):
+            try:
+                renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
+            except CacheUnavailableError as exc:
+                logger.warning("a lease was not renewed: %s", exc.message)
+                deadline_ms = 0
+                continue
+            deadline_ms = renewed.next_deadline_ms
+            if renewed.expired:
+                self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
+                await self._answers.send_error(renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
+
+    def _until_next_renewal(self, deadline_ms: int) -> float:
+        """Return the seconds until the lease should be renewed or a waiter's deadline has passed."""
+        wait_ms = LEASE_TERM_MS // 3
+        if deadline_ms:
+            wait_ms = max(0, min(wait_ms, deadline_ms - self._now_ms() + 1))
+        return wait_ms / 1000
+
+    async def _fill(self, work: KeyJob, claimed: Claimed, result: Result, waiters: Sequence[Waiter]) -> Disposition:
+        """Install a result and answer with it, installed or not: it is right for those who asked before it began."""
+        try:
+            filled = await self._leases.fill(work.key, claimed, result, LEASE_TERM_MS, self._now_ms())
+        except CacheUnavailableError:
+            await self._answers.send_result(work.key, waiters, result)
+            return Disposition.DONE
+        if filled.outcome is not FillOutcome.FILLED:
+            self._counter.count(Metric.REFUSED_FILL)
+            logger.warning("a fill of %s was refused: %s", work.key.storage, filled.outcome)
+        return await self._answer(work, claimed, result, _union(filled.waiters, waiters))
+
+    async def _answer(self, work: KeyJob, claimed: Claimed, result: Result, waiters: Sequence[Waiter]) -> Disposition:
+        """Answer the waiters whom a result suits, and release the lease."""
+        suited = [waiter for waiter in waiters if suits(waiter, result)]
+        await self._answers.answer(work.key, claimed.token, suited, result)
+        return await self._release(work, claimed)
+
+    async def _release(self, work: KeyJob, claimed: Claimed) -> Disposition:
+        """Give the lease back; for those who still wait, a new job is sent."""
+        token = self._new_token()
+        if await self._leases.release(work.key, claimed.token, token) > 0:
+            await self._send(*with_guardian(work.job.follow_up(token)))
+        return Disposition.DONE
+
+    async def _fail(
+        self, work: KeyJob, claimed: Claimed, waiters: Sequence[Waiter], error: TransientError
+    ) -> Disposition:
+        """Have a job tried again, or after enough tries tell everybody."""
+        if work.attempt < MAX_ATTEMPTS:
+            await self._leases.release(work.key, claimed.token, work.job.token)
+            return Disposition.AGAIN
+        await self._answers.refuse(work.key, _union(await self._leases.waiters(work.key), waiters), error)
+        return await self._release(work, claimed)
+
+    async def _work_without_cache(self, work: KeyJob, waiters: Sequence[Waiter]) -> Disposition:
+        """Redis is away: compute for those who came with the job. A guardian waits until it is back."""
+        self._counter.count(Metric.CACHE_UNAVAILABLE)
+        if work.job.kind is JobKind.GUARDIAN:
+            return Disposition.AGAIN
+        try:
+            result = await self._computing.compute(work)
+        except TransientError as exc:
+            if work.attempt < MAX_ATTEMPTS:
+                return Disposition.AGAIN
+            await self._answers.send_error(waiters, exc)
+        else:
+            await self._answers.send_result(work.key, waiters, result)
+        return Disposition.DONE
+
+    async def _send(self, *jobs: Outgoing) -> None:
+        await asyncio.to_thread(self._jobs.send, jobs)
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _union(waiters: Sequence[Waiter], others: Sequence[Waiter]) -> list[Waiter]:
+    return list(dict.fromkeys((*waiters, *others)))

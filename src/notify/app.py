@@ -1,0 +1,96 @@
+"""Handler of the delivery queue and of the compute queue's dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from notify.dead_letters import DeadLetters
+from push.adapters import event_loop
+from push.adapters.delivery_clients import make_deliverer, now_ms
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_leases import RedisLeases
+from push.computes import load_registry
+from push.deliveries import Delivery, parse_delivery
+from push.delivering import Deliverer
+from push.errors import RequestError, TransientError
+from push.settings import NotifySettings, read_settings
+from push.waiter_answers import WaiterAnswers
+
+logger = Logger()
+tracer = Tracer(auto_patch=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    delivery_queue_name: str
+    deliverer: Deliverer
+    dead_letters: DeadLetters
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"notify", "push"})
+    settings = read_settings(NotifySettings, os.environ)
+    metrics = BufferedMetrics(interval_seconds=0.0)
+    leases = RedisLeases(AsyncRedis(settings))
+    deliverer = make_deliverer(settings, metrics)
+    dead_letters = DeadLetters(
+        registry=load_registry(settings.modules),
+        leases=leases,
+        answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=now_ms),
+        counter=metrics,
+        now_ms=now_ms,
+    )
+    return Dependencies(settings.delivery_queue_url.rpartition("/")[2], deliverer, dead_letters, metrics)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Deliver what a batch holds, or end its dead letters, and name the messages that are to come back."""
+    dependencies = build()
+    failed = event_loop.run(handle(event["Records"], dependencies))
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies) -> list[str]:
+    """Return the ids of the messages that are to come back; a batch is of one queue."""
+    queue_name = records[0]["eventSourceARN"].rpartition(":")[2]
+    if queue_name == dependencies.delivery_queue_name:
+        return await _deliver(records, dependencies.deliverer)
+    failures = await asyncio.gather(*(_end(record, dependencies.dead_letters) for record in records))
+    return [message_id for message_id in failures if message_id is not None]
+
+
+async def _deliver(records: Sequence[Mapping[str, Any]], deliverer: Deliverer) -> list[str]:
+    deliveries: dict[Delivery, str] = {}
+    for record in records:
+        try:
+            deliveries[parse_delivery(record["body"])] = record["messageId"]
+        except RequestError as exc:
+            logger.warning("a message is no delivery of this version and is dropped: %s", exc.message)
+    left = await deliverer.deliver(list(deliveries))
+    return [deliveries[delivery] for delivery in left]
+
+
+async def _end(record: Mapping[str, Any], dead_letters: DeadLetters) -> str | None:
+    try:
+        await dead_letters.end(record["body"])
+    except TransientError as exc:
+        logger.warning("a dead letter is read again: %s", exc.message)
+        message_id: str = record["messageId"]
+        return message_id
+    return None

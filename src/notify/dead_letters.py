@@ -1,0 +1,89 @@
+"""Jobs that nobody could finish: everyone who waits for them is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from push.computes import Registry
+from push.errors import CacheUnavailableError, ErrorCode, PushasideError, RequestError
+from push.freshness import Freshness, judge
+from push.jobs import LEASE_TERM_MS, Job, Waiter, parse_job
+from push.keys import Key, make_key
+from push.metrics import Counter, Metric
+from push.ports import Busy, Claimed, Leases
+from push.waiter_answers import WaiterAnswers, suits
+
+logger = logging.getLogger(__name__)
+
+
+class DeadLetters:
+    """Ends dead jobs for one execution environment.
+
+    Args:
+        registry: the computes on offer.
+        leases: who may compute what, and who waits.
+        answers: tells those who wait.
+        counter: where dead letters are counted.
+        now_ms: the clock, in milliseconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        leases: Leases,
+        answers: WaiterAnswers,
+        counter: Counter,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._registry = registry
+        self._leases = leases
+        self._answers = answers
+        self._counter = counter
+        self._now_ms = now_ms
+
+    async def end(self, body: str) -> None:
+        """Tell everyone who waits for a dead job, unless somebody else works on its key by now.
+
+        Raises:
+            TransientError: not everyone could be told; everything can be done again.
+
+        """
+        self._counter.count(Metric.DEAD_LETTER)
+        try:
+            job = parse_job(body)
+        except RequestError as exc:
+            logger.warning("a dead letter is no job, and nobody can be told: %s", exc.message)
+            return
+        logger.error("dead job of %s for tenant %s at attempt %d", job.compute, job.tenant, job.attempt)
+        own = [job.waiter] if job.waiter is not None else []
+        try:
+            key = self._find_key(job)
+            claimed = await self._leases.claim(key, job.token, LEASE_TERM_MS)
+        except (RequestError, CacheUnavailableError) as exc:
+            await self._answers.send_error(own, _failure() if isinstance(exc, CacheUnavailableError) else exc)
+            return
+        if not isinstance(claimed, Busy):
+            await self._end_claimed(key, job, claimed, own)
+
+    def _find_key(self, job: Job) -> Key:
+        compute = self._registry.find(job.compute)
+        return make_key(job.tenant, compute, compute.parse_params(job.params))
+
+    async def _end_claimed(self, key: Key, job: Job, claimed: Claimed, own: list[Waiter]) -> None:
+        """Answer with what is stored if it will do, as it will when only the answering failed; else with the error."""
+        parked = await self._leases.waiters(key)
+        waiters = list(dict.fromkeys((*parked, *own)))
+        stored = claimed.result
+        if stored is not None and judge(stored, self._now_ms()) is not Freshness.UNUSABLE:
+            suited = [waiter for waiter in waiters if suits(waiter, stored)]
+            await self._answers.answer(key, claimed.token, suited, stored)
+            waiters = [waiter for waiter in waiters if waiter not in suited]
+        await self._answers.refuse(key, waiters, _failure())
+        await self._leases.release(key, claimed.token, job.token)
+
+
+def _failure() -> PushasideError:
+    return PushasideError("The compute failed at every attempt.", code=ErrorCode.COMPUTE_FAILED)

@@ -1,0 +1,48 @@
+"""The deliverer as an execution environment has it: the management client that the setting names, and the queue."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+from push.adapters.aws_clients import make_client
+from push.adapters.boto3_connections import Boto3Connections
+from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
+from push.adapters.lean_connections import LeanConnections
+from push.adapters.sqs_deliveries import SqsDeliveries
+from push.delivering import Deliverer
+from push.metrics import Counter
+from push.ports import ClientConnections
+from push.settings import ComputeSettings, NotifySettings
+from push.sigv4 import Credentials, Signer
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter) -> Deliverer:
+    """Make the environment's deliverer."""
+    return Deliverer(
+        connections=_make_connections(settings),
+        records=DynamoDbGoneConnections(make_client("dynamodb"), settings.connections_table),
+        queue=SqsDeliveries(make_client("sqs"), settings.delivery_queue_url),
+        counter=counter,
+        now_ms=now_ms,
+        random=random.random,
+    )
+
+
+def _make_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
+    if settings.management_client == "boto3":
+        return Boto3Connections(make_client("apigatewaymanagementapi", connections=50))
+    # Lambda gives every environment credentials that outlive it, in variables that are always there.
+    credentials = Credentials(
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+        os.environ.get("AWS_SESSION_TOKEN", ""),
+    )
+    signer = Signer(credentials, service="execute-api", region=os.environ["AWS_REGION"])
+    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, signer)

@@ -1,0 +1,39 @@
+"""Who sent a message, as API Gateway's authorizer said it at the handshake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from push.computes import Tenant
+from push.keys import parse_tenant
+
+ANYBODY_TENANT = "public"
+ANYBODY_PRINCIPAL = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One connection and whose it is."""
+
+    tenant: Tenant
+    principal: str
+    connection_id: str
+
+
+def read_caller(request_context: Mapping[str, Any]) -> Caller:
+    """Read the caller from a WebSocket event's `requestContext`.
+
+    An API deployed without an authorizer has one tenant, to which everybody belongs.
+
+    Raises:
+        RequestError: the authorizer named a tenant that can't be one (`forbidden`).
+
+    """
+    authorizer = request_context.get("authorizer") or {}
+    return Caller(
+        tenant=parse_tenant(authorizer.get("tenant", ANYBODY_TENANT)),
+        principal=authorizer.get("principal", ANYBODY_PRINCIPAL),
+        connection_id=request_context["connectionId"],
+    )

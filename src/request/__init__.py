@@ -1,0 +1,1 @@
+"""Every client message and the HTTP API: validate, answer from the cache, or park and enqueue."""

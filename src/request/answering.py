@@ -1,0 +1,215 @@
+"""How a request is answered: from memory, from Redis, or by parking it on its key until a compute has filled it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from push.answers import CacheState, render_accepted, render_result
+from push.callers import Caller
+from push.computes import AnyCompute, Registry, Tenant
+from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
+from push.freshness import Freshness, judge
+from push.jobs import Job, JobKind, Waiter, with_guardian
+from push.keys import Key, make_key
+from push.memory_cache import MemoryCache, Remembered
+from push.messages import Request
+from push.metrics import Counter, Dimension, Metric
+from push.ports import JobSender, ParkOutcome, ResultStore
+from push.results import Result
+
+_PARK_TRIES = 3
+_REMEMBERED_PARAMS_BYTES = 1024
+_REMEMBERED_KEYS = 4096
+_MEMORY, _REDIS = ("Tier", "l1"), ("Tier", "redis")
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A checked request: what is asked, by whom, and what would do as an answer."""
+
+    request: Request
+    caller: Caller
+    key: Key
+    asked_at_ms: int
+
+    @property
+    def max_age_ms(self) -> int | None:
+        return None if self.request.max_age is None else int(self.request.max_age * 1000)
+
+    @property
+    def deadline_ms(self) -> int:
+        return self.asked_at_ms + self.request.deadline_ms
+
+    @property
+    def waiter(self) -> Waiter:
+        newer_than_ms = 0 if self.max_age_ms is None else self.asked_at_ms - self.max_age_ms
+        return Waiter(self.caller.connection_id, self.request.id, max(0, newer_than_ms))
+
+    def judge(self, result: Result) -> Freshness:
+        return judge(result, self.asked_at_ms, self.max_age_ms)
+
+    def render(self, result: Result, state: CacheState) -> str:
+        return render_result(self.request.id, self.key, result, state, self.asked_at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A result, and the tier it was found in."""
+
+    remembered: Remembered
+    tier: Dimension
+
+
+class Answerer:
+    """Answers requests for one execution environment.
+
+    Args:
+        registry: the computes on offer.
+        store: the second tier, shared by all environments.
+        memory: the first tier, this environment's own.
+        jobs: the compute queue.
+        counter: where hits and misses are counted.
+        now_ms: the clock, in milliseconds since 1970.
+        new_token: makes fencing tokens, each unique.
+        trust_ms: how long a result in memory is answered without asking Redis whether it is still the same.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        store: ResultStore,
+        memory: MemoryCache,
+        jobs: JobSender,
+        counter: Counter,
+        now_ms: Callable[[], int],
+        new_token: Callable[[], str],
+        trust_ms: int,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._memory = memory
+        self._jobs = jobs
+        self._counter = counter
+        self._now_ms = now_ms
+        self._new_token = new_token
+        self._trust_ms = trust_ms
+        self._remembered_key = lru_cache(maxsize=_REMEMBERED_KEYS)(self._make_key)
+
+    def answer(self, request: Request, caller: Caller) -> str:
+        """Return the frame that answers a request now: `result`, `accepted`, or a remembered failure's `error`.
+
+        Raises:
+            RequestError: the compute is unknown or the params do not fit.
+            TransientError: the request could not be accepted; nothing of it is left behind.
+
+        """
+        key = self._identify(caller.tenant, request)
+        question = _Question(request, caller, key, self._now_ms())
+        found = self._look_up(question)
+        if found is None:
+            return self._wait(question, None)
+        return self._answer_from(question, found) or self._wait(question, found.remembered.result)
+
+    def _identify(self, tenant: Tenant, request: Request) -> Key:
+        params = bytes(request.params)
+        if len(params) > _REMEMBERED_PARAMS_BYTES:
+            return self._make_key(tenant, request.compute, params)
+        return self._remembered_key(tenant, request.compute, params)
+
+    def _make_key(self, tenant: Tenant, name: str, params: bytes) -> Key:
+        compute: AnyCompute = self._registry.find(name)
+        return make_key(tenant, compute, compute.parse_params(params))
+
+    def _look_up(self, question: _Question) -> _Found | None:
+        """Find the newest result that can be had in at most one round trip, whatever its age."""
+        key, now_ms = question.key, question.asked_at_ms
+        remembered = self._memory.get(key.storage)
+        if remembered and now_ms - remembered.confirmed_at_ms < self._trust_ms:
+            return _Found(remembered, _MEMORY)
+        try:
+            if remembered and self._store.is_unchanged(key, remembered.result):
+                remembered.confirmed_at_ms = now_ms
+                return _Found(remembered, _MEMORY)
+            return self._remember(question, self._store.read(key))
+        except CacheUnavailableError:
+            self._counter.count(Metric.CACHE_UNAVAILABLE)
+            return _Found(remembered, _MEMORY) if remembered else None
+
+    def _remember(self, question: _Question, result: Result | None) -> _Found | None:
+        if result is None:
+            self._memory.drop(question.key.storage)
+            return None
+        return _Found(self._memory.put(question.key.storage, result, question.asked_at_ms), _REDIS)
+
+    def _answer_from(self, question: _Question, found: _Found) -> str | None:
+        """Answer from a result, if it will do."""
+        result = found.remembered.result
+        freshness = question.judge(result)
+        if freshness is Freshness.FRESH:
+            self._counter.count(Metric.CACHE_HIT, dimension=found.tier)
+            return question.render(result, CacheState.HIT)
+        if freshness is Freshness.STALE:
+            self._counter.count(Metric.CACHE_STALE)
+            self._refresh(question, found.remembered)
+            return question.render(result, CacheState.STALE)
+        return None
+
+    def _refresh(self, question: _Question, remembered: Remembered) -> None:
+        """Have a stale result computed anew, once; failing that, the next request tries again."""
+        if question.asked_at_ms - remembered.refresh_tried_at_ms < self._trust_ms:
+            return
+        remembered.refresh_tried_at_ms = question.asked_at_ms
+        token = self._new_token()
+        try:
+            parked = self._store.park(question.key, remembered.result, None, 0, token)
+            if parked.outcome is ParkOutcome.LEADER:
+                self._send(question, JobKind.REFRESH, token, None)
+                self._counter.count(Metric.REFRESH)
+        except TransientError:
+            self._counter.count(Metric.CACHE_UNAVAILABLE)
+
+    def _wait(self, question: _Question, seen: Result | None) -> str:
+        """Park the request until its key is filled; answer at once if that has just happened."""
+        waiter = question.waiter
+        token = self._new_token()
+        for _ in range(_PARK_TRIES):
+            try:
+                parked = self._store.park(question.key, seen, waiter, question.deadline_ms, token)
+            except CacheUnavailableError:
+                return self._accept(question, waiter, token)
+            if parked.outcome is ParkOutcome.FOLLOWER:
+                self._counter.count(Metric.COALESCED)
+                return render_accepted(question.request.id)
+            if parked.outcome is ParkOutcome.LEADER:
+                return self._accept(question, waiter, token)
+            found = self._remember(question, parked.result)
+            if found and (frame := self._answer_from(question, found)):
+                return frame
+            seen = parked.result
+        raise TransientError("The result changes faster than it can be read; ask again.")
+
+    def _accept(self, question: _Question, waiter: Waiter, token: str) -> str:
+        self._counter.count(Metric.CACHE_MISS)
+        self._send(question, JobKind.REQUEST, token, waiter)
+        return render_accepted(question.request.id)
+
+    def _send(self, question: _Question, kind: JobKind, token: str, waiter: Waiter | None) -> None:
+        """Send the job, and beside it the guardian that takes over if the job's worker dies."""
+        job = Job(
+            kind=kind,
+            tenant=question.caller.tenant,
+            compute=question.request.compute,
+            params=question.request.params,
+            token=token,
+            waiter=waiter,
+            deadline_ms=question.deadline_ms,
+        )
+        try:
+            self._jobs.send(with_guardian(job))
+        except QueueUnavailableError:
+            self._store.unpark(question.key, waiter, token)
+            raise

@@ -1,0 +1,90 @@
+"""Handler of client messages: the routes `hello`, `request` and everything else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, assert_never
+
+from aws_lambda_powertools import Logger
+
+from push.adapters.aws_clients import make_client
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import SyncRedis
+from push.adapters.redis_results import RedisResults
+from push.adapters.sqs_jobs import SqsJobs
+from push.answers import render_error, render_welcome
+from push.callers import read_caller
+from push.computes import load_registry
+from push.errors import PushasideError
+from push.memory_cache import MemoryCache
+from push.messages import ClientMessage, Hello, MessageRefusedError, Request, parse_message
+from push.metrics import Metric
+from push.settings import RequestSettings, read_settings
+from request.answering import Answerer
+
+logger = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    answerer: Answerer
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    settings = read_settings(RequestSettings, os.environ)
+    metrics = BufferedMetrics()
+    answerer = Answerer(
+        registry=load_registry(settings.modules),
+        store=RedisResults(SyncRedis(settings)),
+        memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
+        jobs=SqsJobs(make_client("sqs"), settings.compute_queue_url),
+        counter=metrics,
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        new_token=lambda: f"queued {secrets.token_hex(12)}",
+        trust_ms=int(settings.memory_cache_seconds * 1000),
+    )
+    return Dependencies(answerer, metrics)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer one WebSocket message in its route response."""
+    dependencies = build()
+    frame = handle(event, dependencies)
+    dependencies.metrics.end_invocation()
+    return {"statusCode": 200, "body": frame}
+
+
+def handle(event: Mapping[str, Any], dependencies: Dependencies) -> str:
+    """Return the frame that answers a message; a refusal is logged in one line."""
+    request_id = None
+    try:
+        message = parse_message(event.get("body") or "")
+        request_id = message.id
+        return _answer(message, event, dependencies)
+    except PushasideError as exc:
+        if isinstance(exc, MessageRefusedError):
+            request_id = exc.request_id
+        context = event["requestContext"]
+        logger.info("refused: %s", exc.message, code=exc.code.value, connection_id=context["connectionId"])
+        dependencies.metrics.count(Metric.REFUSED_MESSAGE, dimension=("Code", exc.code.value))
+        return render_error(request_id, exc)
+
+
+def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Dependencies) -> str:
+    match message:
+        case Request():
+            return dependencies.answerer.answer(message, read_caller(event["requestContext"]))
+        case Hello():
+            return render_welcome(message.id, message.session or secrets.token_urlsafe(16))
+        case _:
+            assert_never(message)
