@@ -3,16 +3,43 @@ PYTHON ?= python3
 PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
+BUILD_VENV := .venv-build
+BUILD_BIN := $(BUILD_VENV)/bin
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup setup-dev run test
+# The functions' own Python, wherever it is: a version manager's shim on PATH may exist and yet not run.
+RUNTIME := 3.13
+RUNTIME_PYTHON = $(shell for python in "$$(command -v python$(RUNTIME))" \
+	$$(ls -d ~/.pyenv/versions/$(RUNTIME)*/bin/python$(RUNTIME) ~/.local/share/uv/python/cpython-$(RUNTIME)*/bin/python$(RUNTIME) 2>/dev/null); do \
+	"$$python" -c "import ensurepip" 2>/dev/null && echo "$$python" && break; done)
+
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help setup setup-dev setup-build run check test test-fast build bench requirements clean
+
+help:
+	@echo "make run           everything on this machine, with demo data, until Ctrl-C (PORT=$(PORT))"
+	@echo "make test          every test;  make test-fast  without the slow ones"
+	@echo "make check         lint, types, template rules, architecture"
+	@echo "make build         what would be deployed, built and imported"
+	@echo "make bench         the measurements in benchmarks/"
+	@echo "make requirements  renew the pinned requirement files"
+	@echo "make clean         remove what was built and cached, but not $(VENV)"
+
+# ---------------------------------------------------------------- environments
 
 setup: $(VENV)/run.stamp
 
 setup-dev: $(VENV)/dev.stamp
 
+setup-build: $(BUILD_VENV)/build.stamp
+
 # The requirement files are whole closures with hashes, so pip need not resolve anything. They leave out
 # pandas and numpy: vega_datasets is used for its data files only.
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml clients/python/pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/run.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e .
@@ -22,8 +49,56 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	touch $@
 
+$(BUILD_VENV)/build.stamp: requirements/build.txt
+	test -x $(BUILD_BIN)/python || $(PYTHON) -m venv $(BUILD_VENV)
+	$(BUILD_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/build.txt
+	touch $@
+
+# ---------------------------------------------------------------- work
+
 run: setup
 	exec $(BIN)/pushaside local --demo --port $(PORT)
 
+check: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+	$(PYTEST) -q -m "not slow" tests/infrastructure
+
+# A file's tests stay in one process, so that they share the servers they started.
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(PYTEST) -n 2 --dist loadfile
+
+test-fast: setup-dev
+	$(PYTEST) -n 2 --dist loadfile -m "not slow"
+
+# The region is only a name here: nothing is asked of AWS.
+build: export AWS_DEFAULT_REGION := us-east-1
+build: setup-build
+	$(BUILD_BIN)/sam validate --lint
+ifneq ($(RUNTIME_PYTHON),)
+	PATH="$(dir $(RUNTIME_PYTHON)):$$PATH" $(BUILD_BIN)/sam build --cached --parallel
+	$(BUILD_BIN)/python .ci/check_artifact.py $(RUNTIME_PYTHON)
+else
+	@echo "sam build skipped: there is no python$(RUNTIME), the functions' runtime, on this machine."
+endif
+
+bench: setup
+	@set -e; for script in $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)); do \
+	echo "== $$script"; $(BIN)/python "$$script"; done
+
+# Universal: one file fits every platform and every Python from 3.11 on.
+COMPILE = $(BUILD_BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--no-emit-package pandas --no-emit-package numpy
+
+requirements: setup-build
+	$(BUILD_BIN)/python -m pip install --quiet --upgrade uv
+	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
+	$(COMPILE) requirements/run.in --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) src/requirements.in --constraints requirements/dev.txt --output-file src/requirements.txt
+	$(COMPILE) requirements/build.in --output-file requirements/build.txt
+
+clean:
+	rm -rf .aws-sam $(BUILD_VENV) .pushaside build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
