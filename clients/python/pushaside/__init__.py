@@ -1,1 +1,62 @@
-"""Client of Pushaside."""
+"""Client of Pushaside: ask for results over one WebSocket, and have them pushed back.
+
+async with pushaside.connect("ws://127.0.0.1:8080/v1") as client:
+    result = await client.request("documents", {"collection": "airports", "ids": ["TX", "CA"]})
+    print(result.cache, result.data)
+"""
+
+from pushaside.client import Client, Token, connect
+from pushaside.errors import (
+    AccessError,
+    BusyError,
+    CannotConnectError,
+    ComputeFailedError,
+    ConnectionClosedError,
+    ForbiddenError,
+    InternalError,
+    InvalidJsonError,
+    InvalidMessageError,
+    InvalidParamsError,
+    InvalidRequestError,
+    NotFoundError,
+    PushasideError,
+    RateLimitedError,
+    RequestTimeoutError,
+    ServiceConnectionError,
+    SourceThrottledError,
+    TooLargeError,
+    UnauthorizedError,
+    UnknownActionError,
+    UnknownComputeError,
+)
+from pushaside.messages import Result
+from pushaside.settings import Settings
+
+__all__ = [
+    "AccessError",
+    "BusyError",
+    "CannotConnectError",
+    "Client",
+    "ComputeFailedError",
+    "ConnectionClosedError",
+    "ForbiddenError",
+    "InternalError",
+    "InvalidJsonError",
+    "InvalidMessageError",
+    "InvalidParamsError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "PushasideError",
+    "RateLimitedError",
+    "RequestTimeoutError",
+    "Result",
+    "ServiceConnectionError",
+    "Settings",
+    "SourceThrottledError",
+    "Token",
+    "TooLargeError",
+    "UnauthorizedError",
+    "UnknownActionError",
+    "UnknownComputeError",
+    "connect",
+]

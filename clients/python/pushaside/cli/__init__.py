@@ -1,0 +1,5 @@
+"""The command line: `pushaside COMMAND`."""
+
+from pushaside.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,79 @@
+"""Which commands there are: this package's own, and those other distributions bring.
+
+A distribution adds a command by an entry point of the group `pushaside.commands`: a function
+`add_parser(subparsers) -> None` that adds an argparse parser and sets its default `run`, a function from the parsed
+arguments to an exit code. Only the command that is used is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  (argparse has no public name for it)
+    AddParser = Callable[[Subparsers], None]
+
+GROUP = "pushaside.commands"
+
+OWN = {
+    "request": "ask for the result of a compute",
+    "ping": "measure the round trip to the service",
+}
+
+
+class CommandUnavailableError(Exception):
+    """A command is installed but cannot be imported; the message is a sentence."""
+
+
+def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
+    """Add the wanted command whole; if there is no such command, add all of them by name only, for `--help`.
+
+    Raises:
+        CommandUnavailableError: the wanted command cannot be imported.
+
+    """
+    if wanted in OWN:
+        importlib.import_module(f"pushaside.cli.{wanted}").add_parser(subparsers)
+        return
+    others = _find_others()
+    if wanted is not None and wanted in others:
+        _load(others[wanted])(subparsers)
+        return
+    for name, summary in OWN.items():
+        subparsers.add_parser(name, help=summary)
+    for name, entry_point in others.items():
+        subparsers.add_parser(name, help=_summarize(entry_point))
+
+
+def find_wanted(arguments: Iterable[str]) -> str | None:
+    """Find the command's name: the first argument that is no option."""
+    return next((argument for argument in arguments if not argument.startswith("-")), None)
+
+
+def _find_others() -> dict[str, EntryPoint]:
+    # Reading what is installed takes longer than all else that `pushaside request` imports itself.
+    from importlib.metadata import entry_points
+
+    found = sorted(entry_points(group=GROUP), key=lambda entry_point: entry_point.name)
+    return {entry_point.name: entry_point for entry_point in found}
+
+
+def _load(entry_point: EntryPoint) -> AddParser:
+    try:
+        add_parser: AddParser = entry_point.load()
+    except (ImportError, AttributeError) as exc:
+        raise CommandUnavailableError(f"The command {entry_point.name!r} cannot be loaded: {exc}.") from exc
+    return add_parser
+
+
+def _summarize(entry_point: EntryPoint) -> str:
+    """Describe a command without importing it, by what its distribution says of itself."""
+    if entry_point.dist is None:
+        return entry_point.value
+    summary = str(entry_point.dist.metadata["Summary"] or entry_point.dist.name)
+    return f"{summary[:1].lower()}{summary[1:]}"

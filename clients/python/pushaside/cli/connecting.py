@@ -1,0 +1,89 @@
+"""What all commands that talk to the service share: where it is, who is asking, and how it can end."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import sys
+from collections.abc import Awaitable, Callable
+
+from pushaside import Client, PushasideError, Settings, connect
+from pushaside.cli.exits import describe_exits, exit_of
+from pushaside.cli.output import error_document, print_document
+from pushaside.connection import check_url
+
+DEFAULT_URL = "ws://127.0.0.1:8080/v1"
+
+
+def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every such command has."""
+    url = os.environ.get("PUSHASIDE_URL") or DEFAULT_URL
+    parser.add_argument("--url", type=_url, default=url, help="the service's URL (default: %(default)s)")
+    parser.add_argument(
+        "--token",
+        default=os.environ.get("PUSHASIDE_TOKEN") or None,
+        help="the token to connect with; PUSHASIDE_TOKEN keeps it out of the list of processes",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document per message, errors too")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = describe_exits()
+
+
+def run_connected(
+    arguments: argparse.Namespace, work: Callable[[Client], Awaitable[None]], *, open_timeout: float
+) -> int:
+    """Connect, do the work, close; report what goes wrong, and return the exit code.
+
+    `open_timeout` bounds one attempt to connect, in seconds.
+    """
+    settings = Settings(open_timeout_seconds=open_timeout)
+
+    async def run() -> None:
+        async with connect(arguments.url, token=arguments.token, settings=settings) as client:
+            await work(client)
+
+    try:
+        asyncio.run(run())
+    except PushasideError as exc:
+        if arguments.json:
+            print_document(error_document(exc))
+        else:
+            print(f"pushaside: {exc.message} ({exc.code})", file=sys.stderr)
+        return exit_of(exc)
+    return 0
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds from the command line, more than 0."""
+    value = _number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError("must be more than 0 seconds")
+    return value
+
+
+def seconds_or_zero(text: str) -> float:
+    """Read a number of seconds from the command line, 0 or more."""
+    value = _number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 seconds or more")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from exc
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _url(text: str) -> str:
+    try:
+        check_url(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    return text

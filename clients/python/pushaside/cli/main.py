@@ -1,0 +1,73 @@
+"""Reads the command line, runs one command, and says how it ended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from pushaside.cli.commands import CommandUnavailableError, add_commands, find_wanted
+from pushaside.cli.exits import Exit, describe_exits
+
+DESCRIPTION = "Ask Pushaside for results, and run it on this machine."
+
+EPILOG = f"""\
+environment:
+  PUSHASIDE_URL    the service's URL, if --url does not say
+  PUSHASIDE_TOKEN  the token, if --token does not say
+
+{describe_exits()}
+
+`pushaside COMMAND --help` describes a command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        parsed = _build_parser(arguments).parse_args(arguments)
+        return int(parsed.run(parsed))
+    except CommandUnavailableError as exc:
+        print(f"pushaside: {exc}", file=sys.stderr)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python would complain again on flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+
+
+def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _Parser(
+        prog="pushaside",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    add_commands(subparsers, find_wanted(arguments))
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the usage that hides it; commands inherit this."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(Exit.USAGE, f"{self.prog}: {message.rstrip('.')}. `{self.prog} --help` says more.\n")
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(kwargs["help"]))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_unused: object) -> None:
+        from importlib.metadata import version
+
+        print(f"pushaside {version('pushaside')}")
+        parser.exit()

@@ -1,0 +1,134 @@
+"""What is printed: JSON documents for machines; for people a line about a result, and the result itself.
+
+Data goes to standard output, everything said about it to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+
+import orjson
+
+from pushaside.errors import PushasideError
+from pushaside.messages import Result
+
+_SCALARS = (str, int, float, bool, type(None))
+
+
+def print_document(document: Mapping[str, object]) -> None:
+    """Print one JSON document on a line of its own."""
+    print(orjson.dumps(document).decode(), flush=True)
+
+
+def result_document(result: Result, elapsed_seconds: float) -> dict[str, object]:
+    """Write a result as it came over the wire, and how long it took."""
+    return {
+        "type": "result",
+        "id": result.id,
+        "key": result.key,
+        "etag": result.etag,
+        "cache": result.cache,
+        "age_ms": round(result.age * 1000),
+        "data": result.data,
+        "elapsed_ms": milliseconds(elapsed_seconds),
+    }
+
+
+def error_document(error: PushasideError) -> dict[str, object]:
+    """Write an error as the wire does."""
+    after = error.retry_after
+    return {
+        "type": "error",
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "retryable": error.retryable,
+            "retry_after_ms": None if after is None else round(after * 1000),
+        },
+    }
+
+
+def milliseconds(elapsed_seconds: float) -> float:
+    """Turn seconds into milliseconds, to the microsecond."""
+    return round(elapsed_seconds * 1000, 3)
+
+
+def describe_result(result: Result, elapsed_seconds: float) -> str:
+    """Say in a line what came back.
+
+    >>> result = Result("r1", "documents@1:ab12cd34ef567890", "5f2a", "hit", 75.2, [])
+    >>> describe_result(result, 0.0034)
+    'hit · 3.4 ms · 75 s old · documents@1:ab12cd34… · etag 5f2a'
+    """
+    compute, _, digest = result.key.rpartition(":")
+    key = result.key if len(digest) <= len("ab12cd34") else f"{compute}:{digest[:8]}…"
+    age = "" if result.cache == "miss" else f"{describe_age(result.age)} old"
+    parts = [result.cache, describe_elapsed(elapsed_seconds), age, key, f"etag {result.etag}"]
+    return " · ".join(part for part in parts if part)
+
+
+def describe_elapsed(elapsed_seconds: float) -> str:
+    """Say a short time as people do.
+
+    >>> describe_elapsed(0.0034), describe_elapsed(0.034), describe_elapsed(2.5)
+    ('3.4 ms', '34 ms', '2.5 s')
+    """
+    if elapsed_seconds < 0.01:
+        return f"{elapsed_seconds * 1000:.1f} ms"
+    return f"{elapsed_seconds * 1000:.0f} ms" if elapsed_seconds < 1 else f"{elapsed_seconds:.1f} s"
+
+
+def describe_age(age_seconds: float) -> str:
+    """Say an age as people do.
+
+    >>> describe_age(0.4), describe_age(75.2), describe_age(7300)
+    ('0.4 s', '75 s', '122 min')
+    """
+    if age_seconds < 10:
+        return f"{age_seconds:.1f} s"
+    return f"{age_seconds:.0f} s" if age_seconds < 120 else f"{age_seconds / 60:.0f} min"
+
+
+def print_data(data: object) -> None:
+    """Print a result's data: indented JSON, or on a terminal a table if it is a list of flat objects."""
+    if sys.stdout.isatty() and importlib.util.find_spec("rich") is not None:
+        _print_rich(data)
+    else:
+        print(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode(), flush=True)
+
+
+def is_tabular(data: object) -> bool:
+    """Tell whether data is a list of objects that hold no others.
+
+    >>> is_tabular([{"iata": "DFW"}, {"iata": "LAX"}]), is_tabular([{"at": {"lat": 1}}]), is_tabular([])
+    (True, False, False)
+    """
+    return (
+        isinstance(data, list)
+        and bool(data)
+        and all(isinstance(row, dict) and all(isinstance(cell, _SCALARS) for cell in row.values()) for row in data)
+    )
+
+
+def _print_rich(data: object) -> None:
+    # Only a terminal needs it, and it takes longer to import than a result takes to arrive.
+    from rich.console import Console
+    from rich.json import JSON
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not isinstance(data, list) or not is_tabular(data):
+        console.print(JSON(orjson.dumps(data).decode(), ensure_ascii=False))
+        return
+    columns = list(dict.fromkeys(column for row in data for column in row))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        is_numeric = all(isinstance(row.get(column), int | float) for row in data)
+        table.add_column(Text(column), justify="right" if is_numeric else "left")
+    for row in data:
+        # As text, since data may hold what rich takes for markup.
+        table.add_row(*(Text("" if row.get(column) is None else str(row[column])) for column in columns))
+    console.print(table)

@@ -1,0 +1,61 @@
+"""`pushaside ping`: measures round trips."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from typing import TYPE_CHECKING
+
+from pushaside import Client
+from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds
+from pushaside.cli.output import describe_elapsed, milliseconds, print_document
+
+if TYPE_CHECKING:
+    from pushaside.cli.commands import Subparsers
+
+_OPEN_TIMEOUT = 10.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    description = "Measure the round trip to the service: the gateway answers pings itself, no function runs."
+    parser = subparsers.add_parser("ping", description=description)
+    parser.add_argument("--count", metavar="N", type=_count, default=4, help="how many, one after another (default: 4)")
+    parser.add_argument(
+        "--deadline", metavar="S", type=seconds, default=10.0, help="seconds that each may take (default: 10)"
+    )
+    add_connection_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; return its exit code."""
+
+    async def work(client: Client) -> None:
+        round_trips = []
+        for _ in range(arguments.count):
+            round_trip = await client.ping(deadline=arguments.deadline)
+            round_trips.append(round_trip)
+            if arguments.json:
+                print_document({"type": "pong", "elapsed_ms": milliseconds(round_trip)})
+            else:
+                print(f"pong · {describe_elapsed(round_trip)}", flush=True)
+        if not arguments.json:
+            print(_summarize(round_trips), file=sys.stderr, flush=True)
+
+    return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, arguments.deadline))
+
+
+def _summarize(round_trips: list[float]) -> str:
+    least, middle, most = min(round_trips), statistics.median(round_trips), max(round_trips)
+    times = " · ".join(
+        f"{name} {describe_elapsed(value)}" for name, value in (("min", least), ("median", middle), ("max", most))
+    )
+    return f"{len(round_trips)} pings · {times}"
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)

@@ -1,0 +1,181 @@
+"""One open WebSocket: messages out in the order they are posted, messages in as they come.
+
+The only module that knows the `websockets` library; its exceptions become this package's here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import socket
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator
+
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_websocket
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, InvalidURI, WebSocketException
+from websockets.http11 import Response
+from websockets.uri import parse_uri
+
+from pushaside.errors import CannotConnectError, ForbiddenError, PushasideError, UnauthorizedError
+from pushaside.messages import split_frames
+from pushaside.settings import Settings
+
+logger = logging.getLogger("pushaside")
+
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
+_TRY_AGAIN = frozenset((408, 425, 429, *range(500, 600)))
+"""Statuses after which the same handshake may succeed: Request Timeout, Too Early, Too Many Requests, server errors."""
+
+
+class Connection:
+    """Sends and receives on an open WebSocket; iterate over it once to receive."""
+
+    def __init__(self, websocket: ClientConnection) -> None:
+        self._websocket = websocket
+        self._outbox: deque[tuple[bytes, int]] = deque()
+        self._posted = asyncio.Event()
+        self._writer = asyncio.create_task(self._write())
+
+    def post(self, message: bytes, frame_bytes: int) -> None:
+        """Send a message of UTF-8 as soon as those before it are sent, in frames of at most so many bytes.
+
+        If the connection is lost before, the message is too.
+        """
+        self._outbox.append((message, frame_bytes))
+        self._posted.set()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the messages that come, until the connection is closed by either side or lost."""
+        try:
+            while True:
+                yield await self._websocket.recv(decode=False)
+        except ConnectionClosed as exc:
+            logger.debug("the connection ended: %s", exc)
+        finally:
+            self._writer.cancel()
+
+    async def close(self) -> None:
+        """Say goodbye and close; bounded by the close timeout."""
+        self._writer.cancel()
+        await asyncio.wait({self._writer})
+        await self._websocket.close()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                while self._outbox:
+                    await self._send(*self._outbox.popleft())
+                self._posted.clear()
+                await self._posted.wait()
+        except ConnectionClosed:
+            # Whoever receives learns of it, and what was not sent is asked again on another connection.
+            self._outbox.clear()
+
+    async def _send(self, message: bytes, frame_bytes: int) -> None:
+        if len(message) <= frame_bytes // 2:
+            await self._websocket.send(message, text=True)
+        else:
+            frames = list(split_frames(message, frame_bytes))
+            await self._websocket.send(frames[0] if len(frames) == 1 else frames, text=True)
+
+
+def check_url(url: str) -> None:
+    """Check that a URL can be one of a WebSocket.
+
+    Raises:
+        ValueError: it can't; the sentence says why.
+
+    """
+    try:
+        parse_uri(url)
+    except (InvalidURI, ValueError) as exc:
+        raise ValueError(f"{url!r} is not a WebSocket URL such as ws://127.0.0.1:8080/v1.") from exc
+
+
+async def open_connection(
+    url: str, token: str | None, settings: Settings, tls: ssl.SSLContext | None = None
+) -> Connection:
+    """Open a WebSocket.
+
+    Raises:
+        UnauthorizedError: the handshake was answered 401.
+        ForbiddenError: the handshake was answered 403.
+        CannotConnectError: no connection came about for another reason.
+
+    """
+    try:
+        websocket = await connect_websocket(
+            url,
+            additional_headers={} if token is None else {"Authorization": f"Bearer {token}"},
+            # API Gateway does not compress, and a compressor costs hundreds of kilobytes of memory.
+            compression=None,
+            open_timeout=settings.open_timeout_seconds,
+            close_timeout=settings.close_timeout_seconds,
+            # A ping of RFC 6455 does not count as activity at API Gateway; the session sends messages that do.
+            ping_interval=None,
+            max_size=settings.max_receive_bytes,
+            proxy=None if _is_loopback(url) else True,
+            ssl=tls,
+        )
+    except (OSError, WebSocketException, EOFError) as exc:
+        raise _translate(exc, url) from exc
+    return Connection(websocket)
+
+
+def _is_loopback(url: str) -> bool:
+    """Tell whether the service is on this machine, where no proxy leads."""
+    host = parse_uri(url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _translate(exc: Exception, url: str) -> PushasideError:
+    match exc:
+        case InvalidStatus():
+            return _refusal(exc.response)
+        case InvalidMessage() if isinstance(exc.__cause__, EOFError):
+            return CannotConnectError("The service hung up during the handshake.")
+        case TimeoutError():
+            return CannotConnectError(f"{_place(url)} did not answer in time.", is_answered=False)
+        case ssl.SSLCertVerificationError():
+            return CannotConnectError(f"The certificate of {_place(url)} is not valid: {exc}.", retryable=False)
+        case ConnectionResetError() | BrokenPipeError():
+            return CannotConnectError("The service hung up during the handshake.")
+        case OSError():
+            return CannotConnectError(f"Nothing answers at {_place(url)}: {_reason(exc)}.", is_answered=False)
+        case _:
+            return CannotConnectError(f"What answers at {_place(url)} is no WebSocket service.", retryable=False)
+
+
+def _refusal(response: Response) -> PushasideError:
+    status = response.status_code
+    if status == _UNAUTHORIZED:
+        return UnauthorizedError("The service asks for a valid token (401).")
+    if status == _FORBIDDEN:
+        return ForbiddenError("The service does not let this caller in (403).")
+    after = response.headers.get("Retry-After", "")
+    return CannotConnectError(
+        f"The service answered the handshake with status {status}.",
+        status=status,
+        retryable=status in _TRY_AGAIN,
+        retry_after=float(after) if after.isascii() and after.isdigit() else None,
+    )
+
+
+def _place(url: str) -> str:
+    """Name a service without its query, which may hold a ticket."""
+    uri = parse_uri(url)
+    return f"{uri.host}:{uri.port}"
+
+
+def _reason(exc: OSError) -> str:
+    """Say it as the system does: asyncio puts its own words into `strerror`, except for names that do not resolve."""
+    if isinstance(exc, socket.gaierror) or not exc.errno:
+        return (exc.strerror or str(exc)).rstrip(".")
+    return os.strerror(exc.errno).lower()

@@ -1,0 +1,51 @@
+"""What a session wants done: values, carried out by `pushaside.client` in the order they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pushaside.errors import PushasideError
+from pushaside.messages import Result
+
+Outcome = Result | float | PushasideError
+"""What asking ends in: a result, a ping's round trip in seconds, or an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message on a connection."""
+
+    link: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Hand the outcome to whoever asked; it comes once for each id."""
+
+    id: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Open a connection after so many seconds, and report `link_opened` or `connect_failed`."""
+
+    after_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close a connection; what still comes on it may be reported, its loss need not be."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The session is over, and all that was asked is settled."""
+
+    error: PushasideError
+
+
+Effect = Send | Settle | Connect | Close | End

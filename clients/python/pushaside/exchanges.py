@@ -1,0 +1,125 @@
+"""Everything that is asked and not settled, where it was asked, and when it is asked again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pushaside.agenda import Agenda
+from pushaside.backoff import growing
+from pushaside.effects import Effect, Outcome, Send, Settle
+from pushaside.links import Link
+from pushaside.messages import Question
+from pushaside.settings import Settings
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Something asked and not settled.
+
+    It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link".
+    """
+
+    id: str
+    question: Question
+    opened_at: float
+    deadline: float
+    link: Link | None = None
+    asked_at: float = 0.0
+    ask_at: float = math.inf
+    accepted: bool = False
+    silences: int = 0
+    retries: int = 0
+    trouble: str = ""
+
+    @property
+    def waits_for_link(self) -> bool:
+        """Whether nothing but the lack of a connection keeps it from being asked."""
+        return self.link is None and self.ask_at == math.inf
+
+
+class Exchanges:
+    """All of them, by id; what is to be sent and handed over is appended to `effects`."""
+
+    def __init__(self, settings: Settings, random: Callable[[], float], effects: list[Effect]) -> None:
+        self._settings = settings
+        self._random = random
+        self._effects = effects
+        self._exchanges: dict[str, Exchange] = {}
+        self._agenda = Agenda()
+
+    def get(self, exchange_id: str | None) -> Exchange | None:
+        """Find one that is not settled."""
+        return None if exchange_id is None else self._exchanges.get(exchange_id)
+
+    def all(self) -> list[Exchange]:
+        """List them, those asked first first."""
+        return list(self._exchanges.values())
+
+    def on(self, link: Link) -> list[Exchange]:
+        """List those that were last asked on this link."""
+        return [self._exchanges[name] for name in link.unanswered]
+
+    def next_at(self) -> float | None:
+        """Tell when the next one is due."""
+        return self._agenda.next_at()
+
+    def take_due(self, now: float) -> list[Exchange]:
+        """Take those past their deadline or due to be asked; each must then be settled or asked."""
+        return [self._exchanges[name] for name in self._agenda.take_due(now)]
+
+    def add(self, exchange: Exchange) -> None:
+        """Take in what waits for a link."""
+        self._exchanges[exchange.id] = exchange
+        self._agenda.put(exchange.id, exchange.deadline)
+
+    def ask(self, exchange: Exchange, link: Link | None, now: float, message: bytes | None = None) -> None:
+        """Ask on a link, for the first time or again; without one, leave it for the next link.
+
+        `message` is the written question, if the caller has it at hand.
+        """
+        if exchange.link is not link:
+            self._take_off(exchange)
+        exchange.link, exchange.ask_at, exchange.accepted = link, math.inf, False
+        if link is not None:
+            exchange.asked_at = link.sent_at = now
+            link.unanswered[exchange.id] = None
+            if exchange.question.asked_again:
+                exchange.ask_at = now + self._patience(exchange.silences)
+            else:
+                link.note_ping(exchange.id, now)
+            message = message or exchange.question.write(exchange.id, exchange.deadline - now)
+            self._effects.append(Send(link.id, message))
+        self._agenda.put(exchange.id, min(exchange.deadline, exchange.ask_at))
+
+    def ask_later(self, exchange: Exchange, at: float, trouble: str) -> None:
+        """Count a retry, and let the exchange wait for its time; `trouble` is why."""
+        self._take_off(exchange)
+        exchange.retries += 1
+        exchange.ask_at, exchange.trouble = at, trouble
+        self._agenda.put(exchange.id, min(exchange.deadline, at))
+
+    def settle(self, exchange: Exchange, outcome: Outcome) -> None:
+        """End an exchange with its one outcome."""
+        self.remove(exchange)
+        self._effects.append(Settle(exchange.id, outcome))
+
+    def remove(self, exchange: Exchange) -> None:
+        """End an exchange whose outcome nobody waits for."""
+        del self._exchanges[exchange.id]
+        self._agenda.drop(exchange.id)
+        self._take_off(exchange)
+
+    def _take_off(self, exchange: Exchange) -> None:
+        if exchange.link is not None:
+            exchange.link.unanswered.pop(exchange.id, None)
+            exchange.link = None
+
+    def _patience(self, silences: int) -> float:
+        return growing(
+            silences,
+            self._random(),
+            base_seconds=self._settings.reask_seconds,
+            cap_seconds=self._settings.reask_cap_seconds,
+        )

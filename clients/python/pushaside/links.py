@@ -1,0 +1,87 @@
+"""One connection as the session sees it: what is unanswered on it, and what its silence means."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from pushaside.settings import Settings
+
+
+@dataclass(slots=True)
+class Link:
+    """A connection that is open. Times are of the caller's clock, in seconds.
+
+    `replace_at` is when another one should be opened in its place; `drain_until` is set once that has happened (or
+    the service has said goodbye), and is when this one is closed even if answers are missing.
+    """
+
+    id: int
+    settings: Settings
+    opened_at: float
+    hello_id: str
+    replace_at: float
+    hello_at: float | None = None
+    hellos: int = 0
+    heard_at: float | None = None
+    sent_at: float = 0.0
+    probed_at: float | None = None
+    drain_until: float | None = None
+    unanswered: dict[str, None] = field(default_factory=dict)
+    _pings: deque[tuple[str | None, float]] = field(default_factory=deque)
+
+    def hear(self, now: float) -> None:
+        """Note that something came: whatever it is, the connection lives."""
+        self.heard_at = now
+        self.probed_at = None
+
+    def note_ping(self, ping_id: str | None, now: float) -> None:
+        """Note that a ping goes out; the keep-alive's have no id."""
+        self._pings.append((ping_id, now))
+        if self.probed_at is None:
+            self.probed_at = now
+
+    def take_ping(self, now: float) -> tuple[bool, str | None]:
+        """Take the oldest ping that may still be answered: whether there is one, and its id."""
+        while self._pings:
+            ping_id, sent_at = self._pings.popleft()
+            # Pongs carry no id. Without this, one that got lost would leave every later ping one pong short.
+            if now - sent_at <= self.settings.pong_timeout_seconds:
+                return True, ping_id
+        return False, None
+
+    def is_silent_since(self, moment: float) -> bool:
+        """Tell whether nothing has come since then, and no ping is out to find out why."""
+        return self.probed_at is None and (self.heard_at is None or self.heard_at < moment)
+
+    @property
+    def dead_at(self) -> float | None:
+        """When the connection counts as lost unless something comes; None while no ping is out."""
+        return None if self.probed_at is None else self.probed_at + self.settings.pong_timeout_seconds
+
+    @property
+    def keepalive_at(self) -> float | None:
+        """When a ping must go out so that the connection is not cut for being idle; None while one is out."""
+        if self.probed_at is not None:
+            return None
+        return max(self.opened_at, self.sent_at, self.heard_at or 0.0) + self.settings.keepalive_seconds
+
+    def is_dead(self, now: float) -> bool:
+        """Tell whether a ping went out and nothing came for too long."""
+        return self.dead_at is not None and self.dead_at <= now
+
+    def is_drained(self, now: float) -> bool:
+        """Tell whether it has had its time to finish."""
+        return self.drain_until is not None and self.drain_until <= now
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is expected of a connection that only had to finish."""
+        return self.drain_until is not None and not self.unanswered
+
+    def next_at(self) -> float:
+        """Tell when there is something to do for this connection."""
+        if self.is_over:
+            return self.opened_at
+        ends = self.replace_at if self.drain_until is None else self.drain_until
+        return min(at for at in (ends, self.dead_at, self.keepalive_at, self.hello_at) if at is not None)

@@ -1,0 +1,383 @@
+"""A client's side of the protocol, without I/O and without a clock.
+
+Events and the time go in: something is asked, a connection opens, is lost or brings a message, time passes. Effects
+come out: messages to send, outcomes of what was asked, connections to open and to close. `pushaside.client` carries
+them out on asyncio; tests carry them out in any order they like.
+
+What is asked is kept under its id until it has one outcome: the first of an answer that ends it, its deadline, or the
+end of the session. It is asked again under the same id, which the service takes for the same request,
+
+- on another connection, when the one it was asked on is lost,
+- after a while of silence, because the service may have lost it,
+- when an error says when to come back, a bounded number of times and not past the deadline,
+- when API Gateway reports a fault of its own. That names no request, so all that are not accepted yet are asked again.
+
+API Gateway's "Forbidden" means that no route takes a message, and asking again does not help. It is put down to an
+unanswered `hello` or ping if there is one. If not, it concerns a request, and as all requests go by the same route,
+all that are not accepted yet fail.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from typing import assert_never
+
+from pushaside import messages
+from pushaside.backoff import a_little_early, growing
+from pushaside.effects import Close, Effect, End, Send
+from pushaside.errors import (
+    CLASSES,
+    CannotConnectError,
+    ConnectionClosedError,
+    ForbiddenError,
+    InternalError,
+    PushasideError,
+    RequestTimeoutError,
+    TooLargeError,
+)
+from pushaside.exchanges import Exchange, Exchanges
+from pushaside.links import Link
+from pushaside.messages import (
+    Accepted,
+    Bye,
+    Failed,
+    GatewayFault,
+    Pong,
+    Question,
+    Result,
+    ServerMessage,
+    Unknown,
+    Welcome,
+)
+from pushaside.opening import Opening
+from pushaside.settings import Settings
+
+logger = logging.getLogger("pushaside")
+
+
+class Session:
+    """All that a client knows; the module's docstring says what it does.
+
+    `random` gives numbers in [0, 1), `new_id` ids that no other client uses. Every method may leave effects: take
+    them with `take_effects` and carry them out in order.
+    """
+
+    def __init__(self, settings: Settings, *, random: Callable[[], float], new_id: Callable[[], str]) -> None:
+        self._settings = settings
+        self._random = random
+        self._new_id = new_id
+        self._effects: list[Effect] = []
+        self._exchanges = Exchanges(settings, random, self._effects)
+        self._opening = Opening(settings, random, self._effects)
+        self._links: dict[int, Link] = {}
+        self._current: Link | None = None
+        self._session: str | None = None
+        self._message_bytes = messages.MESSAGE_BYTES
+        self._ended: PushasideError | None = None
+        self.frame_bytes = messages.FRAME_BYTES
+
+    def take_effects(self) -> list[Effect]:
+        """Take what is to be done, in order."""
+        effects = self._effects[:]
+        self._effects.clear()
+        return effects
+
+    def next_at(self) -> float | None:
+        """Tell when `tick` has something to do, if nothing happens before."""
+        at = self._exchanges.next_at()
+        for link in self._links.values():
+            link_at = link.next_at()
+            if at is None or link_at < at:
+                at = link_at
+        return at
+
+    # The caller's side
+
+    def start(self) -> None:
+        """Ask for the first connection."""
+        self._opening.begin()
+
+    def ask(self, question: Question, deadline_seconds: float, now: float) -> str:
+        """Ask something, and give it an id under which its outcome will come.
+
+        Raises:
+            TooLargeError: the message would be larger than a message may be.
+            PushasideError: the session is over; the error says why.
+
+        """
+        if self._ended is not None:
+            raise copy.copy(self._ended)
+        exchange = Exchange(self._new_id(), question, now, now + deadline_seconds)
+        message = question.write(exchange.id, deadline_seconds)
+        if len(message) > self._message_bytes:
+            raise TooLargeError(f"The request has {len(message)} bytes, and a message holds {self._message_bytes}.")
+        self._exchanges.add(exchange)
+        self._exchanges.ask(exchange, self._current, now, message)
+        return exchange.id
+
+    def forget(self, question_id: str) -> None:
+        """Drop what nobody waits for any more; its answer, should it come, is ignored."""
+        exchange = self._exchanges.get(question_id)
+        if exchange is not None:
+            self._exchanges.remove(exchange)
+
+    def end(self, error: PushasideError) -> None:
+        """End the session: everything unanswered fails with the error, and so does everything asked later."""
+        if self._ended is not None:
+            return
+        self._ended = error
+        for exchange in self._exchanges.all():
+            self._exchanges.settle(exchange, copy.copy(error))
+        self._effects.extend(Close(link) for link in self._links)
+        self._links.clear()
+        self._current = None
+        self._effects.append(End(error))
+
+    # The network's side
+
+    def link_opened(self, link_id: int, now: float) -> None:
+        """Greet on a new connection and ask on it what waits for one; the connection before it only finishes."""
+        self._opening.succeed()
+        if self._ended is not None:
+            self._effects.append(Close(link_id))
+            return
+        lifetime = a_little_early(self._settings.max_connection_seconds, self._random())
+        link = Link(link_id, self._settings, now, hello_id=self._new_id(), replace_at=now + lifetime)
+        self._links[link_id] = link
+        previous, self._current = self._current, link
+        if previous is not None:
+            self._retire(previous, now)
+        self._greet(link, now)
+        for exchange in self._exchanges.all():
+            if exchange.waits_for_link:
+                self._exchanges.ask(exchange, link, now)
+
+    def connect_failed(self, error: PushasideError, now: float) -> None:
+        """Plan another attempt to connect, or give up."""
+        if self._ended is not None or self._opening.fail(error):
+            return
+        if self._current is None:
+            self.end(error)
+        else:
+            # Only the replacement of a connection that still works has failed.
+            self._current.replace_at = now + self._settings.backoff_cap_seconds
+
+    def link_lost(self, link_id: int, now: float) -> None:
+        """Ask on another connection what was asked on one that is gone."""
+        link = self._links.pop(link_id, None)
+        if link is None:
+            return
+        was_current = link is self._current
+        if was_current:
+            self._current = None
+        for exchange in self._exchanges.on(link):
+            self._exchanges.ask(exchange, self._current, now)
+        if was_current and link.heard_at is not None:
+            self._opening.begin_spread()
+        elif was_current:
+            # It opened and brought nothing: as far as backing off goes, it might as well not have opened.
+            self.connect_failed(CannotConnectError("The connection was closed before anything came on it."), now)
+
+    def received(self, link_id: int, message: ServerMessage, now: float) -> None:
+        """Take a message of the service, from any connection, also one that is being closed."""
+        link = self._links.get(link_id)
+        if link is not None:
+            link.hear(now)
+            self._opening.hear()
+        match message:
+            case Result():
+                self._take_result(message)
+            case Accepted():
+                self._take_accepted(message)
+            case Failed():
+                self._take_error(link, message, now)
+            case Pong():
+                self._take_pong(link, now)
+            case Welcome():
+                self._take_welcome(link, message)
+            case Bye():
+                self._take_bye(link, message, now)
+            case GatewayFault():
+                self._take_fault(link, message, now)
+            case Unknown():
+                logger.debug("ignored a message: %s", message.why)
+            case _:
+                assert_never(message)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for link in list(self._links.values()):
+            self._attend(link, now)
+        for exchange in self._exchanges.take_due(now):
+            if exchange.deadline <= now:
+                self._time_out(exchange)
+                continue
+            if exchange.link is not None:
+                exchange.silences += 1
+                self._probe(exchange.link, exchange.asked_at, now)
+            self._exchanges.ask(exchange, self._current, now)
+
+    # Answers
+
+    def _take_result(self, result: Result) -> None:
+        exchange = self._exchanges.get(result.id)
+        if exchange is None:
+            logger.debug("ignored a result of %s, which is settled", result.id)
+        else:
+            self._exchanges.settle(exchange, result)
+
+    def _take_accepted(self, accepted: Accepted) -> None:
+        exchange = self._exchanges.get(accepted.id)
+        if exchange is not None:
+            exchange.accepted = True
+
+    def _take_error(self, link: Link | None, failed: Failed, now: float) -> None:
+        if link is not None and failed.id == link.hello_id:
+            logger.warning("the service did not take the hello: %s", failed.error.message)
+            link.hello_at = None
+        elif failed.id is None:
+            # Everything this client sends has an id, except for pings.
+            self._fail_ping(link, failed.error, now)
+        elif (exchange := self._exchanges.get(failed.id)) is None:
+            logger.debug("ignored an error of %s, which is settled", failed.id)
+        else:
+            self._retry_or_settle(exchange, failed.error, now)
+
+    def _retry_or_settle(self, exchange: Exchange, error: PushasideError, now: float) -> None:
+        if not error.retryable or error.retry_after is None:
+            self._exchanges.settle(exchange, error)
+            return
+        if exchange.link is None:
+            logger.debug("ignored an error of %s, which waits to be asked again", exchange.id)
+            return
+        at = now + growing(0, self._random(), base_seconds=error.retry_after, cap_seconds=math.inf)
+        if at >= exchange.deadline or exchange.retries >= self._settings.max_retries:
+            self._exchanges.settle(exchange, error)
+        else:
+            self._exchanges.ask_later(exchange, at, trouble=error.message)
+
+    def _time_out(self, exchange: Exchange) -> None:
+        sentences = [f"There was no answer within {exchange.deadline - exchange.opened_at:g} s."]
+        if exchange.trouble:
+            sentences.append(f"Before: {exchange.trouble}")
+        if not self._links:
+            sentences.append("There is no connection to the service.")
+        self._exchanges.settle(exchange, RequestTimeoutError(" ".join(sentences)))
+
+    def _take_pong(self, link: Link | None, now: float) -> None:
+        exchange = None if link is None else self._exchanges.get(link.take_ping(now)[1])
+        if exchange is not None:
+            self._exchanges.settle(exchange, now - exchange.asked_at)
+
+    def _fail_ping(self, link: Link | None, error: PushasideError, now: float) -> None:
+        exchange = None if link is None else self._exchanges.get(link.take_ping(now)[1])
+        if exchange is not None:
+            self._exchanges.settle(exchange, error)
+        else:
+            logger.warning("the service reports an error without saying of what: %s", error.message)
+
+    # Messages about the connection
+
+    def _take_welcome(self, link: Link | None, welcome: Welcome) -> None:
+        self._session = welcome.session or self._session
+        self._message_bytes = welcome.message_bytes or self._message_bytes
+        self.frame_bytes = welcome.frame_bytes or self.frame_bytes
+        if link is not None and welcome.id == link.hello_id:
+            link.hello_at = None
+            if welcome.reconnect_after_seconds:
+                lifetime = a_little_early(welcome.reconnect_after_seconds, self._random())
+                # However short the service makes it, connections do not follow each other faster than attempts.
+                link.replace_at = link.opened_at + max(lifetime, self._settings.backoff_base_seconds)
+
+    def _take_bye(self, link: Link | None, bye: Bye, now: float) -> None:
+        if link is None or link is not self._current:
+            return
+        logger.info("the service closes the connection: %s", bye.code)
+        if bye.retry:
+            self._current = None
+            self._retire(link, now)
+            self._opening.begin_spread(bye.after_seconds)
+        else:
+            kind = CLASSES.get(bye.code, ConnectionClosedError)
+            self.end(kind(f"The service closed the connection for good: {bye.code}.", retryable=False))
+
+    def _take_fault(self, link: Link | None, fault: GatewayFault, now: float) -> None:
+        logger.warning("API Gateway reports: %s", fault.message)
+        if link is None:
+            return
+        if fault.message == "Forbidden":
+            self._take_forbidden(link, now)
+            return
+        if link.hello_at is not None:
+            link.hello_at = min(link.hello_at, now + self._opening.backoff(link.hellos))
+        for exchange in self._suspects(link):
+            if exchange.retries >= self._settings.max_retries:
+                self._exchanges.settle(exchange, InternalError(f"API Gateway answered: {fault.message}."))
+            else:
+                at = now + self._opening.backoff(exchange.retries)
+                self._exchanges.ask_later(exchange, at, trouble=f"API Gateway answered: {fault.message}.")
+
+    def _take_forbidden(self, link: Link, now: float) -> None:
+        suspects = self._suspects(link)
+        if link.hello_at is not None:
+            link.hello_at = None
+            return
+        is_ping, ping_id = link.take_ping(now)
+        if is_ping:
+            ping = self._exchanges.get(ping_id)
+            suspects = [] if ping is None else [ping]
+        for exchange in suspects:
+            self._exchanges.settle(exchange, ForbiddenError("API Gateway has no route for the message."))
+
+    def _suspects(self, link: Link) -> list[Exchange]:
+        """List what a fault that names nothing may concern: not pings, which go without a function."""
+        return [each for each in self._exchanges.on(link) if each.question.asked_again and not each.accepted]
+
+    # Connections
+
+    def _greet(self, link: Link, now: float) -> None:
+        """Say hello, and plan to say it again should it get lost."""
+        link.hello_at = now + growing(
+            link.hellos,
+            self._random(),
+            base_seconds=self._settings.reask_seconds,
+            cap_seconds=self._settings.reask_cap_seconds,
+        )
+        link.hellos += 1
+        link.sent_at = now
+        self._effects.append(Send(link.id, messages.write_hello(link.hello_id, self._session)))
+
+    def _ping(self, link: Link, now: float) -> None:
+        link.note_ping(None, now)
+        link.sent_at = now
+        self._effects.append(Send(link.id, messages.PING))
+
+    def _probe(self, link: Link, since: float, now: float) -> None:
+        """Ask for a sign of life if nothing at all has come for a while."""
+        if link.is_silent_since(since):
+            self._ping(link, now)
+
+    def _attend(self, link: Link, now: float) -> None:
+        """Do what is due for a connection."""
+        if link.is_over or link.is_dead(now) or link.is_drained(now):
+            self._effects.append(Close(link.id))
+            self.link_lost(link.id, now)
+            return
+        if link.hello_at is not None and link.hello_at <= now:
+            link.hello_at = None
+            # A service that never says welcome can do without being greeted.
+            if link.hellos <= self._settings.max_retries:
+                self._greet(link, now)
+        if link.keepalive_at is not None and link.keepalive_at <= now:
+            self._ping(link, now)
+        if link is self._current and link.replace_at <= now:
+            link.replace_at = math.inf
+            self._opening.begin()
+
+    def _retire(self, link: Link, now: float) -> None:
+        """Keep a connection only for the answers that are still to come on it."""
+        link.drain_until = now + self._settings.drain_seconds
+        link.hello_at = None

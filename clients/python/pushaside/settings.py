@@ -1,0 +1,56 @@
+"""What can be set about a client's behaviour towards the service; the defaults suit API Gateway's limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times are in seconds, sizes in bytes.
+
+    >>> Settings(keepalive_seconds=60.0).keepalive_seconds
+    60.0
+    """
+
+    open_timeout_seconds: float = 10.0
+    """One attempt to connect may take this long, from the TCP connection to the end of the handshake."""
+
+    connect_attempts: int = 5
+    """How often the first connection is tried while the service is there but busy (429, 5xx, no answer in time)."""
+
+    reconnect_attempts: int | None = None
+    """How many attempts in a row may fail after a connection was lost; None goes on for ever."""
+
+    backoff_base_seconds: float = 0.5
+    """Bound of the first wait before another attempt; each further wait is bounded by twice as much."""
+
+    backoff_cap_seconds: float = 30.0
+    """No wait before another attempt is longer."""
+
+    reask_seconds: float = 10.0
+    """A request that had no answer for so long is asked again under the same id, then after twice as long."""
+
+    reask_cap_seconds: float = 60.0
+    """No interval between asking again is longer."""
+
+    max_retries: int = 5
+    """How often one request is retried after errors that say when to come back, or API Gateway's own error frames."""
+
+    keepalive_seconds: float = 540.0
+    """After so much silence a ping keeps the connection open: API Gateway cuts it after ten idle minutes."""
+
+    pong_timeout_seconds: float = 10.0
+    """If nothing at all is heard for so long after a ping, the connection counts as lost."""
+
+    max_connection_seconds: float = 6600.0
+    """A connection is replaced after so long, if the service's `welcome` gives no other time; it is cut after 2 h."""
+
+    drain_seconds: float = 60.0
+    """A connection that was replaced is kept this long for answers that are still to come on it."""
+
+    close_timeout_seconds: float = 2.0
+    """How long the closing handshake may take before the connection is cut."""
+
+    max_receive_bytes: int = 16 * 1024 * 1024
+    """Larger messages from the service close the connection."""
