@@ -1,0 +1,65 @@
+"""Handlers import anywhere: with an empty environment, opening nothing, loading only what their function needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HANDLERS = (
+    "connect.app.handler",
+    "connect.authorizer.handler",
+    "request.app.handler",
+    "request.http.handler",
+    "compute.app.handler",
+    "notify.app.handler",
+)
+IMPORT = """
+import importlib, json, socket, sys
+
+def refuse(*_arguments, **_keywords):
+    raise AssertionError("a socket was opened while importing")
+
+socket.socket.connect = refuse
+sys.path.insert(0, sys.argv[1])
+handler = getattr(importlib.import_module(sys.argv[2]), sys.argv[3])
+assert callable(handler)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def loaded_modules(root: Path, handler: str) -> set[str]:
+    module, _, name = handler.rpartition(".")
+    command = [sys.executable, "-I", "-c", IMPORT, str(root / "src"), module, name]
+    ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return set(json.loads(ended.stdout.splitlines()[-1]))
+
+
+def test_the_template_names_exactly_these_handlers(template: dict[str, Any]) -> None:
+    functions = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
+    assert sorted(each["Properties"]["Handler"] for each in functions) == sorted(HANDLERS)
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_a_handler_imports_with_an_empty_environment_and_opens_nothing(root: Path, handler: str) -> None:
+    assert loaded_modules(root, handler)
+
+
+@pytest.mark.parametrize("handler", ["connect.app.handler", "connect.authorizer.handler", "request.http.handler"])
+def test_functions_that_use_no_cache_load_no_redis_client(root: Path, handler: str) -> None:
+    assert loaded_modules(root, handler).isdisjoint({"redis", "hiredis"})
+
+
+@pytest.mark.parametrize("handler", ["connect.app.handler", "request.app.handler", "compute.app.handler"])
+def test_functions_that_check_no_tokens_load_no_token_library(root: Path, handler: str) -> None:
+    assert loaded_modules(root, handler).isdisjoint({"jwt"})
+
+
+@pytest.mark.parametrize("handler", ["connect.app.handler", "request.app.handler"])
+def test_functions_that_push_nothing_load_no_http_parser(root: Path, handler: str) -> None:
+    assert loaded_modules(root, handler).isdisjoint({"httptools"})

@@ -1,0 +1,328 @@
+"""What must hold of everything that is deployed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from push import settings
+from push.settings import BUILT_IN_COMPUTES, Settings
+
+Template = dict[str, Any]
+Resource = dict[str, Any]
+
+CLIENT_ACTIONS = {"$default", "hello", "request", "subscribe", "unsubscribe", "publish", "ping"}
+SETTINGS = {
+    "ConnectFunction": settings.ConnectSettings,
+    "AuthorizerFunction": settings.AuthorizerSettings,
+    "HttpFunction": settings.AuthorizerSettings,
+    "RequestFunction": settings.RequestSettings,
+    "ComputeFunction": settings.ComputeSettings,
+    "NotifyFunction": settings.NotifySettings,
+}
+MANAGED_POLICIES = {
+    "AWSLambdaBasicExecutionRole",  # write logs
+    "AWSLambdaVPCAccessExecutionRole",  # network interfaces in the network
+    "AWSXrayWriteOnlyAccess",  # traces
+}
+OPERATIONS = {
+    "dynamodb": r"\w*_item\w*|query",
+    "s3": r"\w+_objects?\w*",
+    "secretsmanager": r"get_secret_value",
+    "sqs": r"(send|change)_message\w*",
+}
+CALLED_BY_EVENT_SOURCES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+
+def of_type(template: Template, kind: str) -> dict[str, Resource]:
+    return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def functions(template: Template) -> dict[str, Resource]:
+    defaults = template["Globals"]["Function"]
+    return {
+        name: {**defaults, **each["Properties"]}
+        for name, each in of_type(template, "AWS::Serverless::Function").items()
+    }
+
+
+def environment(template: Template, function: str) -> set[str]:
+    own = template["Resources"][function]["Properties"]["Environment"]["Variables"]
+    return set(own) | set(template["Globals"]["Function"]["Environment"]["Variables"])
+
+
+def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement that allows a function something, with the function's name."""
+    for name, each in of_type(template, "AWS::Serverless::Function").items():
+        for policy in each["Properties"].get("Policies", []):
+            yield from ((name, statement) for statement in policy["Statement"])
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def actions(template: Template, function: str = "") -> set[str]:
+    allowed = [each for name, each in statements(template) if not function or name == function]
+    return {action for statement in allowed for action in as_list(statement["Action"])}
+
+
+# ---------------------------------------------------------------- routes
+
+
+def routes(translated: Template) -> dict[str, str]:
+    """Route keys of the WebSocket API, by logical id."""
+    return {
+        name: each["Properties"]["RouteKey"]
+        for name, each in of_type(translated, "AWS::ApiGatewayV2::Route").items()
+        if each["Properties"]["ApiId"] == {"Ref": "WebSocketApi"}
+    }
+
+
+def test_the_websocket_api_has_a_route_for_every_action(translated: Template) -> None:
+    assert set(routes(translated).values()) == CLIENT_ACTIONS | {"$connect", "$disconnect"}
+
+
+def test_every_route_that_answers_selects_a_response_and_declares_it(translated: Template) -> None:
+    declared = {
+        each["Properties"]["RouteId"]["Ref"]: each["Properties"]["RouteResponseKey"]
+        for each in of_type(translated, "AWS::ApiGatewayV2::RouteResponse").values()
+    }
+    for name, key in routes(translated).items():
+        selects = translated["Resources"][name]["Properties"].get("RouteResponseSelectionExpression")
+        expected = "$default" if key in CLIENT_ACTIONS else None
+        assert (key, selects, declared.get(name)) == (key, expected, expected)
+
+
+def test_only_connect_is_authorized_and_always_is(translated: Template) -> None:
+    for name, key in routes(translated).items():
+        kind = translated["Resources"][name]["Properties"].get("AuthorizationType", "NONE")
+        assert kind == ("CUSTOM" if key == "$connect" else "NONE"), key
+
+
+def test_the_authorizer_is_asked_however_the_credential_comes(translated: Template) -> None:
+    (authorizer,) = of_type(translated, "AWS::ApiGatewayV2::Authorizer").values()
+    assert authorizer["Properties"]["AuthorizerType"] == "REQUEST"
+    assert authorizer["Properties"]["IdentitySource"] == []
+
+
+def test_ping_is_answered_without_a_function(template: Template) -> None:
+    resources = template["Resources"]
+    assert resources["PingIntegration"]["Properties"]["IntegrationType"] == "MOCK"
+    answer = resources["PingIntegrationResponse"]["Properties"]["ResponseTemplates"]["$default"]
+    assert json.loads(answer) == {"type": "pong"}
+
+
+def test_access_logs_hold_no_credential(translated: Template) -> None:
+    for stage in of_type(translated, "AWS::ApiGatewayV2::Stage").values():
+        logged = json.loads(stage["Properties"]["AccessLogSettings"]["Format"])
+        assert not [value for value in logged.values() if re.search(r"header|query|body|token|protocol$", value)]
+
+
+def test_every_stage_is_throttled(translated: Template) -> None:
+    stages = of_type(translated, "AWS::ApiGatewayV2::Stage")
+    assert len(stages) == 2
+    for stage in stages.values():
+        assert {"ThrottlingRateLimit", "ThrottlingBurstLimit"} <= set(stage["Properties"]["DefaultRouteSettings"])
+
+
+# ---------------------------------------------------------------- functions
+
+
+@pytest.mark.parametrize("function", SETTINGS)
+def test_every_variable_of_a_function_is_a_setting_of_it(template: Template, function: str) -> None:
+    given = {name for name in environment(template, function) if not name.startswith("POWERTOOLS_")}
+    assert given <= {field.upper() for field in SETTINGS[function].__struct_fields__}
+
+
+@pytest.mark.parametrize("function", SETTINGS)
+def test_a_function_is_given_every_setting_that_has_no_default(template: Template, function: str) -> None:
+    needed = {field.name.upper() for field in msgspec.structs.fields(SETTINGS[function]) if field.required}
+    assert needed <= environment(template, function)
+
+
+def test_every_setting_is_documented_and_nothing_else_is(root: Path) -> None:
+    kinds = [each for _, each in inspect.getmembers(settings, inspect.isclass) if issubclass(each, Settings)]
+    declared = {field.upper() for kind in kinds for field in kind.__struct_fields__}
+    documented = set(re.findall(r"^### ([A-Z0-9_]+)$", (root / "docs" / "settings.md").read_text(), re.MULTILINE))
+    assert documented == declared
+
+
+def test_the_built_in_computes_are_on_offer_by_default(template: Template) -> None:
+    assert template["Parameters"]["ComputeModules"]["Default"] == BUILT_IN_COMPUTES
+    assert template["Parameters"]["AllowSynthetic"]["Default"] == "false"
+
+
+def test_every_function_writes_to_a_log_group_that_expires(template: Template) -> None:
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    used = [each["LoggingConfig"]["LogGroup"]["Ref"] for each in functions(template).values()]
+    assert len(set(used)) == len(used)
+    assert set(used) <= set(groups)
+    for name, group in groups.items():
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}, name
+
+
+def test_every_function_is_traced_and_runs_on_arm64_with_a_current_python(template: Template) -> None:
+    for name, each in functions(template).items():
+        assert (each["Tracing"], each["Architectures"], each["Runtime"]) == ("Active", ["arm64"], "python3.13"), name
+
+
+def test_functions_behind_the_gateway_end_before_it_gives_up(template: Template) -> None:
+    """Integrations of a WebSocket API time out after 29 s, which can't be raised (API Gateway quotas)."""
+    for name in ("ConnectFunction", "AuthorizerFunction", "RequestFunction", "HttpFunction"):
+        assert functions(template)[name]["Timeout"] < 29
+
+
+def test_only_functions_that_use_the_cache_are_in_the_network(template: Template) -> None:
+    inside = {name for name, each in functions(template).items() if "VpcConfig" in each}
+    assert inside == {name for name in SETTINGS if "CACHE_URL" in environment(template, name)}
+
+
+# ---------------------------------------------------------------- what functions may do
+
+
+def test_no_function_may_do_everything_of_anything(template: Template) -> None:
+    for function, statement in statements(template):
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, function
+        for resource in as_list(statement["Resource"]):
+            assert resource != "*", function
+            text = resource if isinstance(resource, str) else json.dumps(resource)
+            assert not re.search(r":\*|table/\*|\*/", text), function
+
+
+def test_managed_policies_are_only_those_for_logs_traces_and_the_network(translated: Template) -> None:
+    for name, role in of_type(translated, "AWS::IAM::Role").items():
+        if name == "GatewayAccountRole":
+            continue
+        attached = {json.dumps(arn).rpartition("/")[2].rstrip('"]}') for arn in role["Properties"]["ManagedPolicyArns"]}
+        assert attached <= MANAGED_POLICIES, name
+
+
+def test_only_what_pushes_may_use_connections_and_only_to_post(template: Template) -> None:
+    pushing = {name for name, each in statements(template) if each["Action"] == "execute-api:ManageConnections"}
+    assert pushing == {"ComputeFunction", "NotifyFunction"}
+    for _, statement in statements(template):
+        if statement["Action"] == "execute-api:ManageConnections":
+            assert statement["Resource"]["Fn::Sub"].endswith("${WebSocketApi}/v1/POST/@connections/*")
+
+
+def calls_of_aws(root: Path) -> set[str]:
+    """Every operation that the code calls on a boto3 client, as the name of the action it needs."""
+    source = "\n".join(path.read_text() for path in (root / "src").rglob("*.py"))
+    called = set(re.findall(r"client\w*\.([a-z_0-9]+)\(", source))
+    called |= set(re.findall(r"get_paginator\(\"([a-z_0-9]+)\"\)", source))
+    return {
+        f"{service}:{''.join(part.capitalize() for part in call.removesuffix('_batch').split('_'))}"
+        for call in called
+        for service, pattern in OPERATIONS.items()
+        if re.fullmatch(pattern, call)
+    }
+
+
+def test_what_the_code_calls_is_allowed_and_nothing_else(template: Template, root: Path) -> None:
+    by_other_means = {
+        "execute-api:ManageConnections",  # `post_to_connection`, and the lean client
+        "s3:ListBucket",  # called by nobody: without it S3 answers 403 for an absent key, not 404
+    }
+    assert actions(template) == calls_of_aws(root) | CALLED_BY_EVENT_SOURCES | by_other_means
+
+
+# ---------------------------------------------------------------- queues
+
+
+def test_every_consumer_reports_partial_failures_in_bounded_concurrency(template: Template) -> None:
+    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
+    consumed = {each["Properties"]["EventSourceArn"]["Fn::GetAtt"][0] for each in mappings.values()}
+    assert consumed == {"ComputeQueue", "DeliveryQueue", "ComputeDeadLetterQueue"}
+    for mapping in mappings.values():
+        assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert "MaximumConcurrency" in mapping["Properties"]["ScalingConfig"]
+
+
+def test_messages_stay_hidden_for_six_times_the_consumers_timeout(template: Template) -> None:
+    """As "Creating and configuring an Amazon SQS event source mapping" (Lambda Developer Guide) advises."""
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
+        queue = template["Resources"][mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+        consumer = functions(template)[mapping["Properties"]["FunctionName"]["Ref"]]
+        assert queue["VisibilityTimeout"] >= 6 * consumer["Timeout"]
+
+
+def test_every_queue_is_encrypted_and_every_consumed_one_has_a_dead_letter_queue(template: Template) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+    for name, queue in queues.items():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True, name
+        if name != "DeliveryDeadLetterQueue":
+            dead = queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+            assert queues[dead]["Properties"]["MessageRetentionPeriod"] == 14 * 86400, name
+
+
+# ---------------------------------------------------------------- tables, objects, cache
+
+
+def test_every_table_is_encrypted_recoverable_and_billed_by_use(template: Template) -> None:
+    for name, table in of_type(template, "AWS::DynamoDB::Table").items():
+        properties = table["Properties"]
+        assert properties["BillingMode"] == "PAY_PER_REQUEST", name
+        assert properties["SSESpecification"]["SSEEnabled"] is True, name
+        assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True, name
+
+
+def test_a_table_either_expires_its_rows_or_outlives_the_stack(template: Template) -> None:
+    for name, table in of_type(template, "AWS::DynamoDB::Table").items():
+        expires = table["Properties"].get("TimeToLiveSpecification", {}).get("Enabled", False)
+        assert expires != (table.get("DeletionPolicy") == "Retain"), name
+
+
+@pytest.mark.parametrize("table", ["DocumentsTable", "ScoresTable"])
+def test_sources_stream_their_changes(template: Template, table: str) -> None:
+    stream = template["Resources"][table]["Properties"]["StreamSpecification"]
+    assert stream == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def test_the_bucket_is_private_encrypted_and_tidies_up(template: Template) -> None:
+    properties = template["Resources"]["StorageBucket"]["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "BucketEncryption" in properties
+    rules = properties["LifecycleConfiguration"]["Rules"]
+    assert [rule for rule in rules if rule.get("Prefix") == "payloads/" and "ExpirationInDays" in rule]
+    assert [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
+
+
+@pytest.mark.parametrize("policy", ["StorageBucketPolicy", "QueuesPolicy"])
+def test_what_is_stored_is_reached_by_tls_only(template: Template, policy: str) -> None:
+    (statement,) = template["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_network_is_made_only_where_the_cache_is(template: Template) -> None:
+    for name, each in template["Resources"].items():
+        if each["Type"].startswith(("AWS::EC2::", "AWS::ElastiCache::")):
+            assert each["Condition"] == "MakeCache", name
+
+
+def test_the_token_secret_is_long_enough_for_hs256(template: Template) -> None:
+    """RFC 7518, section 3.2: a key of the size of the hash output, 32 bytes, or larger."""
+    assert template["Resources"]["TokenSecret"]["Properties"]["GenerateSecretString"]["PasswordLength"] >= 32
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def test_every_parameter_and_output_is_described(template: Template) -> None:
+    for kind in ("Parameters", "Outputs"):
+        for name, each in template[kind].items():
+            assert each.get("Description"), name
+
+
+def test_every_parameter_is_explained_in_the_deployment_page(template: Template, root: Path) -> None:
+    page = (root / "docs" / "deploy.md").read_text()
+    assert not [name for name in template["Parameters"] if f"`{name}`" not in page]
