@@ -105,7 +105,7 @@ class KeyWorker:
         logger.warning("taking over %s for %d waiters", work.key.storage, claimed.waiting)
         waiters = await self._leases.waiters(work.key)
         if work.attempt >= MAX_ATTEMPTS:
-            error = PushasideError("The compute died at every attempt.", code=ErrorCode.COMPUTE_FAILED)
+            error = PushasideError("The compute failed at every attempt.", code=ErrorCode.COMPUTE_FAILED)
             await self._answers.refuse(work.key, waiters, error)
             return await self._release(work, claimed)
         again = KeyJob(work.job.next_attempt(), work.compute, work.key, work.attempt + 1)
@@ -188,7 +188,8 @@ class KeyWorker:
         """Have a job tried again, or after enough tries tell everybody."""
         if work.attempt < MAX_ATTEMPTS:
             await self._leases.release(work.key, claimed.token, work.job.token)
-            return Disposition.AGAIN
+            # Whoever takes over has sent the next guardian already: that one is the next attempt.
+            return Disposition.DONE if work.job.kind is JobKind.GUARDIAN else Disposition.AGAIN
         await self._answers.refuse(work.key, _union(await self._leases.waiters(work.key), waiters), error)
         return await self._release(work, claimed)
 

@@ -23,7 +23,7 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     """A request parked on a key.
 
     `newer_than_ms` is 0 unless the caller refused older results: the one that answers must be computed after it.
-    Two askings of one request over one connection are one waiter.
+    One request may be parked twice, if it was asked anew; it is answered once all the same.
     """
 
     connection_id: str

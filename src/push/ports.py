@@ -47,7 +47,7 @@ class ResultStore(Protocol):
     def park(self, key: Key, seen: Result | None, waiter: Waiter | None, deadline_ms: int, token: str) -> Parked:
         """Park a waiter (None: only try for the lease) and try for the lease, atomically, in one round trip.
 
-        Parking is idempotent by connection and request id. Raises CacheUnavailableError.
+        Parking the same waiter again changes its deadline. Raises CacheUnavailableError.
         """
 
     def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:

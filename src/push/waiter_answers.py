@@ -67,10 +67,15 @@ class WaiterAnswers:
         return await self._send([(each, render_error(each.request_id, error)) for each in waiters])
 
     async def _send(self, frames: Sequence[tuple[Waiter, str]]) -> list[Waiter]:
+        """Send one frame for each request, however often it was parked."""
         until_ms = self._now_ms() + KEPT_MS
-        deliveries = {Delivery(waiter.connection_id, frame, until_ms): waiter for waiter, frame in frames}
-        left = set(await self._deliverer.deliver(list(deliveries)))
-        return [waiter for delivery, waiter in deliveries.items() if delivery not in left]
+        deliveries = {
+            (waiter.connection_id, waiter.request_id): Delivery(waiter.connection_id, frame, until_ms)
+            for waiter, frame in frames
+        }
+        left = {id(delivery) for delivery in await self._deliverer.deliver(list(deliveries.values()))}
+        sent = {request for request, delivery in deliveries.items() if id(delivery) not in left}
+        return [waiter for waiter, _ in frames if (waiter.connection_id, waiter.request_id) in sent]
 
 
 def suits(waiter: Waiter, result: Result) -> bool:

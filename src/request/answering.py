@@ -174,6 +174,7 @@ class Answerer:
 
     def _wait(self, question: _Question, seen: Result | None) -> str:
         """Park the request until its key is filled; answer at once if that has just happened."""
+        self._counter.count(Metric.CACHE_MISS)
         waiter = question.waiter
         token = self._new_token()
         for _ in range(_PARK_TRIES):
@@ -193,7 +194,6 @@ class Answerer:
         raise TransientError("The result changes faster than it can be read; ask again.")
 
     def _accept(self, question: _Question, waiter: Waiter, token: str) -> str:
-        self._counter.count(Metric.CACHE_MISS)
         self._send(question, JobKind.REQUEST, token, waiter)
         return render_accepted(question.request.id)
 
