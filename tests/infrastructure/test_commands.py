@@ -1,0 +1,67 @@
+"""What the pages tell people to type exists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND_LINE = [str(Path(sys.executable).with_name("pushaside"))]
+
+
+def commands(page: Path) -> list[str]:
+    """The lines of a page's shell blocks, without prompts, comments and leading variables."""
+    blocks = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    lines = [line.strip().removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    return [re.sub(r"^([A-Z_]+=\S+ +)+", "", line) for line in lines if line and not line.startswith("#")]
+
+
+def typed(program: str) -> list[tuple[str, str]]:
+    """Page and first word after `program`, for every time a page says to run it."""
+    return sorted(
+        {
+            (page.name, words[1])
+            for page in PAGES
+            for line in commands(page)
+            for part in re.split(r"&&|\|\||;", line)
+            if (words := part.split())[:1] == [program] and len(words) > 1 and not words[1].startswith("-")
+        }
+    )
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    assert {"run", "test"} <= {target for page, target in typed("make") if page == "README.md"}
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = {target for line in phony for target in line.split()}
+    assert {target for _, target in typed("make") if "=" not in target} <= targets
+
+
+def test_every_pushaside_command_that_a_page_names_exists() -> None:
+    names = {command for _, command in typed("pushaside")}
+    assert names
+    for name in names:
+        ended = subprocess.run([*COMMAND_LINE, name, "--help"], capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("target", ["setup", "run", "test", "check", "build", "bench"])
+def test_make_knows_its_fixed_targets(target: str) -> None:
+    ended = subprocess.run(
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
