@@ -75,7 +75,7 @@ class Gateway:
         self._sweep_seconds = _sweep_seconds(websocket_api, http_api, limits)
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
-        self._quiet: asyncio.Event | None = None
+        self._swept: asyncio.Event | None = None
 
     # Life
 
@@ -96,15 +96,13 @@ class Gateway:
             return
         self._server.close()
         self._server = None
-        self._quiet = asyncio.Event()
-        if self._stage is not None:
-            self._stage.close_all()
-        self._close_idle_http_connections()
+        swept = self._sweep_often()
         try:
             async with asyncio.timeout(timeout_seconds):
                 while not self._is_quiet:
-                    self._quiet.clear()
-                    await self._quiet.wait()
+                    self._dismiss()
+                    swept.clear()
+                    await swept.wait()
         except TimeoutError:
             log.warning("the gateway cut what did not end within %g seconds", timeout_seconds)
         self._cut()
@@ -174,8 +172,8 @@ class Gateway:
         if self._stage is not None:
             self._stage.sweep()
         self._sweep_http_connections()
-        if self._quiet is not None:
-            self._quiet.set()
+        if self._swept is not None:
+            self._swept.set()
         self._sweep_timer = asyncio.get_running_loop().call_later(self._sweep_seconds, self._sweep)
 
     def _sweep_http_connections(self) -> None:
@@ -193,10 +191,21 @@ class Gateway:
     @property
     def _is_quiet(self) -> bool:
         stage_is_quiet = self._stage is None or self._stage.is_quiet
-        self._close_idle_http_connections()
         return stage_is_quiet and not self._http_connections and not self._calls.in_flight
 
-    def _close_idle_http_connections(self) -> None:
+    def _sweep_often(self) -> asyncio.Event:
+        """Look at everything as often as is allowed; the event is set after each look."""
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        self._sweep_seconds = _SWEEP_SECONDS[0]
+        self._swept = asyncio.Event()
+        self._sweep()
+        return self._swept
+
+    def _dismiss(self) -> None:
+        """Close what is open, also what a handshake under way has opened since the last time."""
+        if self._stage is not None:
+            self._stage.close_all()
         for connection in list(self._http_connections):
             if connection.is_idle:
                 connection.close()
