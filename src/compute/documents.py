@@ -1,0 +1,167 @@
+"""The compute `documents`: JSON documents from S3, chosen by an index, merged, and queried with JMESPath.
+
+This module is imported where params are only checked, too: boto3 is imported by what reads the sources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
+from functools import cache
+from typing import Annotated
+
+import msgspec
+
+from push.computes import ComputeContext, Scope, Tenant, compute
+from push.documents import (
+    MAX_DOCUMENTS,
+    DocumentIndex,
+    DocumentStore,
+    Reference,
+    check_bounds,
+    merge,
+    put_in_order,
+)
+from push.errors import ComputeFailedError, ErrorCode
+from push.names import Name
+from push.settings import ComputeSettings
+
+MAX_QUERY_CHARACTERS = 4096
+MAX_RESULT_BYTES = 6 * 1024 * 1024
+MAX_TAGGED_IDS = 100
+
+_LOAD_SECONDS = 12.0
+_THREADS = 32
+"""How many objects one execution environment loads at once, whatever it computes."""
+
+_LARGE_BYTES = 8 * 1024 * 1024
+"""Parsed JSON takes many times its size: of loads above this one is under way at a time."""
+
+
+class DocumentsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which documents of a collection, all by default, and what of them."""
+
+    collection: Name
+    ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=MAX_DOCUMENTS)] | None = None
+    query: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is not JMESPath, before anything is queued for it."""
+        if self.query is not None:
+            # botocore brings jmespath along, so this loads nothing new.
+            from push.adapters.jmespath_queries import compile_query
+
+            compile_query(self.query)
+
+
+def documents_tags(params: DocumentsParams) -> tuple[str, ...]:
+    """Name what a result is made from: the documents by id, or if they are all or many, the collection."""
+    if params.ids is None or len(params.ids) > MAX_TAGGED_IDS:
+        return (f"documents:{params.collection}",)
+    return tuple(f"documents:{params.collection}/{document_id}" for document_id in dict.fromkeys(params.ids))
+
+
+@compute(
+    name="documents",
+    version=1,
+    params=DocumentsParams,
+    ttl_seconds=60.0,
+    stale_ttl_seconds=600.0,
+    timeout_seconds=20.0,
+    scope=Scope.TENANT,
+    tags=documents_tags,
+)
+async def documents(params: DocumentsParams, context: ComputeContext) -> object:
+    """Load the documents in parallel and return what the query makes of the merged list."""
+    return await build(context.settings).read(context.tenant, params)
+
+
+@cache
+def build(settings: ComputeSettings) -> DocumentReader:
+    """Make what reads documents, once per execution environment."""
+    from push.adapters.aws_clients import make_client
+    from push.adapters.dynamodb_documents import DynamoDbDocuments
+    from push.adapters.s3_documents import S3Documents
+
+    if not settings.documents_table or not settings.storage_bucket:
+        raise ComputeFailedError("This deployment has no documents.", code=ErrorCode.NOT_FOUND)
+    loading = ThreadPoolExecutor(_THREADS, thread_name_prefix="documents")
+    return DocumentReader(
+        index=DynamoDbDocuments(make_client("dynamodb"), settings.documents_table),
+        store=S3Documents(make_client("s3", connections=_THREADS), settings.storage_bucket, loading),
+        loading=loading,
+        evaluating=ThreadPoolExecutor(1, thread_name_prefix="query"),
+    )
+
+
+class DocumentReader:
+    """Reads documents for one execution environment.
+
+    Args:
+        index: says which objects are wanted; runs on `loading`.
+        store: loads them.
+        loading: threads that wait for sources.
+        evaluating: the one thread that parses and queries; more would only share the processor.
+
+    """
+
+    def __init__(self, *, index: DocumentIndex, store: DocumentStore, loading: Executor, evaluating: Executor) -> None:
+        self._index = index
+        self._store = store
+        self._loading = loading
+        self._evaluating = evaluating
+        self._large = asyncio.Lock()
+
+    async def read(self, tenant: Tenant, params: DocumentsParams) -> msgspec.Raw:
+        """Return JSON.
+
+        Raises:
+            ComputeFailedError: a document is absent, all are too large, or the query doesn't fit them.
+            TransientError: a source did not answer, or asked for less.
+
+        """
+        loop = asyncio.get_running_loop()
+        references = await loop.run_in_executor(self._loading, self._find, tenant, params)
+        is_large = sum(reference.size_bytes for reference in references) > _LARGE_BYTES
+        async with self._large if is_large else nullcontext():
+            contents = await self._store.load(references, _LOAD_SECONDS)
+            return await loop.run_in_executor(self._evaluating, evaluate, references, contents, params.query)
+
+    def _find(self, tenant: Tenant, params: DocumentsParams) -> list[Reference]:
+        if params.ids is None:
+            references = self._index.list_all(tenant, params.collection, limit=MAX_DOCUMENTS + 1)
+        else:
+            ids = list(dict.fromkeys(params.ids))
+            references = put_in_order(params.collection, ids, self._index.find(tenant, params.collection, ids))
+        check_bounds(tenant, references)
+        return references
+
+
+def evaluate(references: Sequence[Reference], contents: Sequence[bytes], query: str | None) -> msgspec.Raw:
+    """Merge documents and return what a query makes of them, as JSON.
+
+    Raises:
+        ComputeFailedError: one is not JSON, the query doesn't fit them, or its value is too large.
+
+    """
+    value: object = merge(references, contents)
+    if query is not None:
+        from push.adapters.jmespath_queries import compile_query, run_query
+
+        value = run_query(compile_query(query), value)
+    encoded = _encode(value)
+    if len(encoded) > MAX_RESULT_BYTES:
+        raise ComputeFailedError(
+            f"The result has {len(encoded)} bytes, more than {MAX_RESULT_BYTES}; ask for less by `ids` or `query`.",
+            code=ErrorCode.TOO_LARGE,
+        )
+    return msgspec.Raw(encoded)
+
+
+def _encode(value: object) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ComputeFailedError("The query makes something that JSON can't hold.") from exc

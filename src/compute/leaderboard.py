@@ -1,0 +1,147 @@
+"""The compute `leaderboard`: places on a board, from a sorted set in Redis that is rebuilt from DynamoDB when absent.
+
+This module is imported where params are only checked, too: boto3 and redis are imported by what reads the sources.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import cache
+from typing import Annotated
+
+import msgspec
+
+from push.boards import Around, BoardCache, Entry, Scores, Top, View, require_member, view_scores
+from push.computes import ComputeContext, Scope, Tenant, compute
+from push.errors import CacheUnavailableError, ComputeFailedError, ErrorCode
+from push.names import Name
+from push.settings import ComputeSettings
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TOP = 10
+NEIGHBOURS = 5
+
+_POLL_SECONDS = 0.05
+_WAIT_SECONDS = 5.0
+"""How long to wait for somebody else's rebuild before reading the source for oneself."""
+
+Member = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class LeaderboardParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A board, and one of: its first members, a member with its neighbours, a member alone."""
+
+    board: Name
+    top: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    around: Member | None = None
+    rank: Member | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse two at once; make the default explicit, so that it has the same key."""
+        given = [part for part in (self.top, self.around, self.rank) if part is not None]
+        if len(given) > 1:
+            raise ValueError("Only one of `top`, `around` and `rank` can be asked for")
+        if not given:
+            msgspec.structs.force_setattr(self, "top", DEFAULT_TOP)
+
+
+def leaderboard_tags(params: LeaderboardParams) -> tuple[str, ...]:
+    """Name what a result is made from."""
+    return (f"leaderboard:{params.board}",)
+
+
+@compute(
+    name="leaderboard",
+    version=1,
+    params=LeaderboardParams,
+    ttl_seconds=5.0,
+    stale_ttl_seconds=60.0,
+    timeout_seconds=20.0,
+    scope=Scope.TENANT,
+    tags=leaderboard_tags,
+)
+async def leaderboard(params: LeaderboardParams, context: ComputeContext) -> object:
+    """Return entries `{"rank", "member", "score"}`: a list, or for `rank` one alone."""
+    reader = build(context.settings)
+    if params.rank is not None:
+        view = Around(params.rank, neighbours=0)
+        (entry,) = require_member(await reader.read(context.tenant, params.board, view), view, params.board)
+        return entry.as_json()
+    if params.around is not None:
+        view = Around(params.around, NEIGHBOURS)
+        entries = require_member(await reader.read(context.tenant, params.board, view), view, params.board)
+    else:
+        entries = await reader.read(context.tenant, params.board, Top(params.top or DEFAULT_TOP))
+    return [entry.as_json() for entry in entries]
+
+
+@cache
+def build(settings: ComputeSettings) -> BoardReader:
+    """Make what reads boards, once per execution environment."""
+    from push.adapters.aws_clients import make_client
+    from push.adapters.dynamodb_scores import DynamoDbScores
+    from push.adapters.redis_connection import AsyncRedis
+    from push.adapters.redis_leaderboards import RedisLeaderboards
+
+    if not settings.scores_table:
+        raise ComputeFailedError("This deployment has no leaderboards.", code=ErrorCode.NOT_FOUND)
+    scores = DynamoDbScores(make_client("dynamodb"), settings.scores_table)
+    return BoardReader(scores, RedisLeaderboards(AsyncRedis(settings)))
+
+
+class BoardReader:
+    """Reads boards for one execution environment. Without Redis it reads the source: slower, and never wrong."""
+
+    def __init__(self, scores: Scores, boards: BoardCache) -> None:
+        self._scores = scores
+        self._boards = boards
+
+    async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry]:
+        """Return part of a board; an empty list if the board or the member is absent.
+
+        Raises:
+            ComputeFailedError: the board is too large.
+            TransientError: DynamoDB did not answer.
+
+        """
+        try:
+            entries = await self._read_kept(tenant, board, view)
+        except CacheUnavailableError as exc:
+            logger.warning("a leaderboard is read from its source: %s", exc.message)
+            entries = None
+        if entries is None:
+            return view_scores(await self._read_source(tenant, board), view)
+        return entries
+
+    async def _read_kept(self, tenant: Tenant, board: str, view: View) -> list[Entry] | None:
+        """Read a board in Redis, rebuilding it or waiting while somebody else does; None if that took too long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _WAIT_SECONDS
+        while loop.time() < until:
+            entries = await self._boards.read(tenant, board, view)
+            if entries is not None:
+                return entries
+            token = await self._boards.begin_rebuild(tenant, board)
+            if token is not None:
+                return view_scores(await self._rebuild(tenant, board, token), view)
+            await asyncio.sleep(_POLL_SECONDS)
+        return None
+
+    async def _rebuild(self, tenant: Tenant, board: str, token: str) -> dict[str, float]:
+        scores = None
+        try:
+            scores = await self._read_source(tenant, board)
+        finally:
+            await self._end_rebuild(tenant, board, token, scores)
+        return scores
+
+    async def _end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
+        try:
+            await self._boards.end_rebuild(tenant, board, token, scores)
+        except CacheUnavailableError as exc:
+            logger.warning("a leaderboard was not kept: %s", exc.message)
+
+    async def _read_source(self, tenant: Tenant, board: str) -> dict[str, float]:
+        return await asyncio.to_thread(self._scores.read_all, tenant, board)

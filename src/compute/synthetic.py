@@ -1,0 +1,66 @@
+"""The compute `synthetic`: content of any size, time and fate, for load and fault tests.
+
+Offered only where the setting ALLOW_SYNTHETIC is true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from typing import Annotated, Literal
+
+import msgspec
+
+from push.computes import ComputeContext, Scope, compute
+from push.errors import ComputeFailedError, TransientError
+
+MAX_SIZE_BYTES = 6 * 1024 * 1024
+MAX_WORK_MS = 20_000
+CRASH_EXIT_CODE = 70
+
+
+class SyntheticParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to return, after how long, and whether to fail instead."""
+
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE_BYTES)] = 1024
+    work_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORK_MS)] = 0
+    fail: Literal["never", "once", "always", "crash"] = "never"
+    seed: int | Annotated[str, msgspec.Meta(max_length=64)] = 0
+
+
+@compute(
+    name="synthetic",
+    version=1,
+    params=SyntheticParams,
+    ttl_seconds=60.0,
+    stale_ttl_seconds=300.0,
+    timeout_seconds=25.0,
+    scope=Scope.TENANT,
+)
+async def synthetic(params: SyntheticParams, context: ComputeContext) -> object:
+    """Wait, then fail or return an object that depends on size and seed alone.
+
+    `once` fails at the first attempt in a way that another may mend, `always` in a way that none will, and `crash`
+    kills the process, as running out of memory would.
+    """
+    await asyncio.sleep(params.work_ms / 1000)
+    match params.fail:
+        case "once" if context.attempt == 1:
+            raise TransientError("It failed once, as asked.")
+        case "always":
+            raise ComputeFailedError("It failed, as asked.")
+        case "crash":
+            os._exit(CRASH_EXIT_CODE)
+    return msgspec.Raw(make_content(params.size_bytes, params.seed))
+
+
+def make_content(size_bytes: int, seed: int | str) -> bytes:
+    """Return an object of JSON of exactly so many bytes, or the smallest that holds the seed: some thirty.
+
+    The text is made of hexadecimal digits, so that compression halves it.
+    """
+    frame = msgspec.json.encode({"seed": seed, "text": ""})
+    length = max(0, size_bytes - len(frame))
+    text = hashlib.shake_256(repr(seed).encode()).hexdigest((length + 1) // 2)[:length]
+    return frame[:-2] + text.encode() + frame[-2:]

@@ -1,0 +1,73 @@
+"""Handler of `$connect` and `$disconnect`: records connections and removes them, in whatever order they are told."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from push.adapters.aws_clients import make_client
+from push.adapters.dynamodb_connections import DynamoDbConnections
+from push.callers import read_caller
+from push.connections import Connection, ConnectionRecords, choose_subprotocol
+from push.errors import PushasideError
+from push.handshakes import read_header
+from push.settings import ConnectSettings, read_settings
+
+logger = Logger()
+
+READ_TIMEOUT_SECONDS = 1.0
+"""Three tries of a write, with the pauses between them, end before the function's timeout of ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    connections: ConnectionRecords
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    settings = read_settings(ConnectSettings, os.environ)
+    client = make_client("dynamodb", read_timeout_seconds=READ_TIMEOUT_SECONDS)
+    return Dependencies(DynamoDbConnections(client, settings.connections_table))
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer one `$connect` or `$disconnect` event."""
+    return handle(event, build(), now_ms=time.time_ns() // 1_000_000)
+
+
+def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now_ms: int) -> dict[str, Any]:
+    """Record or remove the event's connection.
+
+    A status other than 200 refuses a connection, and its client tries again: 500 when the table did not take it,
+    403 when the authorizer named an unusable tenant. To `$disconnect` nobody listens; its row goes by TTL.
+    """
+    context = event["requestContext"]
+    try:
+        if context["eventType"] == "CONNECT":
+            return _connect(event, dependencies.connections, now_ms)
+        dependencies.connections.end(context["connectionId"], now_ms)
+    except PushasideError as exc:
+        event_type, connection_id = context["eventType"], context["connectionId"]
+        logger.warning("%s failed: %s %r", event_type, exc.message, exc.__cause__, connection_id=connection_id)
+        return {"statusCode": 500 if exc.retryable else 403}
+    return {"statusCode": 200}
+
+
+def _connect(event: Mapping[str, Any], connections: ConnectionRecords, now_ms: int) -> dict[str, Any]:
+    context = event["requestContext"]
+    connection = Connection(read_caller(context), connected_at_ms=context.get("connectedAt", now_ms))
+    if not connections.record(connection):
+        logger.info("connection ended before it was recorded", connection_id=context["connectionId"])
+        return {"statusCode": 410}
+    subprotocol = choose_subprotocol(read_header(event, "Sec-WebSocket-Protocol"))
+    return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": subprotocol} if subprotocol else {}}

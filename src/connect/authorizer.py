@@ -1,0 +1,82 @@
+"""REQUEST authorizer of `$connect`: says who may connect, and as whom."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from push.access import Access, OpenAccess, OriginRefusedError, TokenAccess
+from push.handshakes import read_handshake
+from push.settings import AuthorizerSettings, read_settings
+from push.tokens import CredentialRefusedError, Identity
+
+logger = Logger()
+
+
+class UnauthorizedError(Exception):
+    """Has API Gateway refuse the handshake with 401, for which it wants exactly this message."""
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    access: Access
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"push"})
+    settings = read_settings(AuthorizerSettings, os.environ)
+    if settings.auth_mode == "none":
+        return Dependencies(OpenAccess(settings.origins))
+    # Not loaded where everybody is let in: cryptography and boto3 take longer to load than all the rest.
+    from push.adapters.token_access import make_tickets, make_verifier
+
+    return Dependencies(TokenAccess(settings.origins, make_verifier(settings), make_tickets(settings)))
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer one REQUEST authorizer event."""
+    return handle(event, build(), now=time.time())
+
+
+def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) -> dict[str, Any]:
+    """Return the policy for a handshake: Allow, or Deny (403) for a refused Origin.
+
+    Raises:
+        UnauthorizedError: the credential is missing or not valid (401).
+        TransientError: it can't be checked now; API Gateway answers 500, and clients try again.
+
+    """
+    connection_id = event["requestContext"].get("connectionId")
+    try:
+        identity = dependencies.access.admit(read_handshake(event), now)
+    except CredentialRefusedError as exc:
+        logger.info("refused: %s", exc.message, code=exc.code.value, connection_id=connection_id)
+        raise UnauthorizedError from None
+    except OriginRefusedError as exc:
+        logger.info("refused: %s", exc.message, code=exc.code.value, connection_id=connection_id)
+        return _policy("Deny", event["methodArn"], principal="refused")
+    return _allow(identity, event["methodArn"])
+
+
+def _allow(identity: Identity, method_arn: str) -> dict[str, Any]:
+    context = {"tenant": identity.tenant, "principal": identity.principal}
+    return {**_policy("Allow", method_arn, principal=identity.principal), "context": context}
+
+
+def _policy(effect: str, method_arn: str, *, principal: str) -> dict[str, Any]:
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": method_arn}
+    return {"principalId": principal, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
