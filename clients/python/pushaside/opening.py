@@ -17,14 +17,14 @@ class Opening:
         self._settings = settings
         self._random = random
         self._effects = effects
-        self._is_under_way = False
+        self.is_under_way = False
         self._has_succeeded = False
         self._failures = 0
 
     def begin(self, after_seconds: float = 0.0) -> None:
         """Connect after so many seconds, unless that is being done already."""
-        if not self._is_under_way:
-            self._is_under_way = True
+        if not self.is_under_way:
+            self.is_under_way = True
             self._effects.append(Connect(after_seconds))
 
     def begin_spread(self, after_seconds: float = 0.0) -> None:
@@ -33,7 +33,7 @@ class Opening:
 
     def succeed(self) -> None:
         """Note that a connection came about. The waits stay long until something is heard on it."""
-        self._is_under_way = False
+        self.is_under_way = False
         self._has_succeeded = True
 
     def hear(self) -> None:
@@ -42,7 +42,7 @@ class Opening:
 
     def fail(self, error: PushasideError) -> bool:
         """Plan another attempt after one that failed; False if there is to be none."""
-        self._is_under_way = False
+        self.is_under_way = False
         self._failures += 1
         if self._gives_up_after(error):
             return False

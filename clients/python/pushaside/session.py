@@ -175,9 +175,11 @@ class Session:
             self._current = None
         for exchange in self._exchanges.on(link):
             self._exchanges.ask(exchange, self._current, now)
-        if was_current and link.heard_at is not None:
+        if not was_current or self._opening.is_under_way:
+            return
+        if link.heard_at is not None:
             self._opening.begin_spread()
-        elif was_current:
+        else:
             # It opened and brought nothing: as far as backing off goes, it might as well not have opened.
             self.connect_failed(CannotConnectError("The connection was closed before anything came on it."), now)
 

@@ -1,0 +1,22 @@
+import doctest
+import importlib
+
+import pytest
+
+MODULES = [
+    "agenda",
+    "backoff",
+    "cli.exits",
+    "cli.output",
+    "errors",
+    "messages",
+    "settings",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_are_true(name: str) -> None:
+    outcome = doctest.testmod(importlib.import_module(f"pushaside.{name}"))
+
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
