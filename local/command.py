@@ -1,0 +1,121 @@
+"""The subcommand `pushaside local`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from local.options import Options
+
+
+def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no public type for it
+    """Add the subcommand to the command line of `pushaside`."""
+    defaults = Options()
+    parser = subparsers.add_parser(
+        "local",
+        help="run a serverless WebSocket stack on this machine",
+        description="Deploy a SAM template to an embedded AWS and serve its WebSocket and HTTP APIs on one port.",
+    )
+    add = parser.add_argument
+    add("--template", type=Path, default=defaults.template, metavar="PATH", help="default: %(default)s")
+    add("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
+    add("--port", type=_port, default=defaults.port, help="0 takes a free one (default: %(default)s)")
+    add("--demo", action="store_true", help="load demonstration data")
+    add("--redis-url", metavar="URL", help="use this Redis or Valkey instead of the embedded one")
+    add("--aws-endpoint", metavar="URL", help="use this AWS emulator instead of the embedded one")
+    add(
+        "--workers",
+        type=_positive_int,
+        default=defaults.workers,
+        metavar="N",
+        help="warm environments of each function that clients wait for (default: %(default)s)",
+    )
+    add(
+        "--max-environments",
+        type=_positive_int,
+        default=defaults.max_environments,
+        metavar="N",
+        help="environments of one function at most (default: %(default)s)",
+    )
+    add("--auth", choices=("none", "jwt"), default=defaults.auth, help="who may connect (default: %(default)s)")
+    add(
+        "--idle-timeout",
+        type=_seconds,
+        default=defaults.idle_timeout,
+        metavar="SECONDS",
+        help="silence after which a socket is closed (default: %(default)g)",
+    )
+    add(
+        "--max-connection",
+        type=_seconds,
+        default=defaults.max_connection,
+        metavar="SECONDS",
+        help="age at which a socket is closed (default: %(default)g)",
+    )
+    add(
+        "--parameter",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the template; may be repeated",
+    )
+    add("--ready-file", type=Path, metavar="PATH", help="write addresses and process id here once everything is up")
+    add("--quiet", action="store_true", help="do not show what functions print")
+    parser.set_defaults(run=run_command)
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Run the stack in the foreground; return the exit code."""
+    import uvloop  # `pushaside --help` need not wait for the runtime to be loaded
+
+    from local.runtime import run
+
+    options = Options(
+        template=arguments.template,
+        host=arguments.host,
+        port=arguments.port,
+        demo=arguments.demo,
+        quiet=arguments.quiet,
+        redis_url=arguments.redis_url,
+        aws_endpoint=arguments.aws_endpoint,
+        workers=arguments.workers,
+        max_environments=arguments.max_environments,
+        auth=arguments.auth,
+        idle_timeout=arguments.idle_timeout,
+        max_connection=arguments.max_connection,
+        parameters=dict(arguments.parameter),
+        ready_file=arguments.ready_file,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(options))
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
+    return port
+
+
+def _positive_int(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
+    return seconds
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value

@@ -1,0 +1,86 @@
+"""Reads what functions write to standard output and error: metrics are counted, the rest is the runtime's log."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sys
+import threading
+
+from local.metrics import Metrics
+
+_MAXIMUM_LINE_BYTES = 1024 * 1024  # "CloudWatch Logs quotas": the largest log event
+_MAXIMUM_WAITING_LINES = 10_000
+
+
+class LogWriter:
+    """Writes lines to standard error from a thread, so that a terminal or pipe that blocks stops no function.
+
+    When ten thousand lines wait, further ones are dropped, and counted.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._lines: queue.Queue[bytes | None] = queue.Queue(_MAXIMUM_WAITING_LINES)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def write(self, source: str, line: bytes) -> None:
+        """Write one line of `source`, unless the runtime was asked to be quiet."""
+        if self._quiet:
+            return
+        try:
+            self._lines.put_nowait(source.encode() + b": " + line + b"\n")
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what waits, for at most a second."""
+        try:
+            self._lines.put(None, timeout=0.5)
+        except queue.Full:
+            return
+        self._thread.join(timeout=0.5)
+
+    def _run(self) -> None:
+        while (line := self._lines.get()) is not None:
+            if self._dropped:
+                line = f"runtime: {self._dropped} lines were dropped\n".encode() + line
+                self._dropped = 0
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+
+
+class FunctionOutput(asyncio.Protocol):
+    """The reading end of one environment's output."""
+
+    def __init__(self, function: str, metrics: Metrics, log: LogWriter) -> None:
+        self._function = function
+        self._metrics = metrics
+        self._log = log
+        self._rest = b""
+
+    async def open(self) -> int:
+        """Return the descriptor to write to; whoever gets it closes it."""
+        reading, writing = os.pipe()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: self, os.fdopen(reading, "rb", 0))
+        return writing
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole lines; a line that never ends is cut."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MAXIMUM_LINE_BYTES:
+            lines.append(self._rest)
+            self._rest = b""
+        for line in lines:
+            self._take(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the process has ended
+        """Take a last line without an end."""
+        self._take(self._rest)
+
+    def _take(self, line: bytes) -> None:
+        if line.strip() and not self._metrics.take_line(line):
+            self._log.write(self._function, line)

@@ -1,0 +1,255 @@
+"""The one-machine runtime: what is started, in which order, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local.api import Limits
+from local.aws_clients import AwsClients
+from local.aws_json_client import AwsJsonClient
+from local.control_plane import Deployment, Function, read_deployment
+from local.deployment import Stack, deploy
+from local.embedded_aws import EmbeddedAws
+from local.embedded_redis import EmbeddedRedis
+from local.environment import Environment
+from local.errors import CannotStartError, LocalRuntimeError, ServiceLostError
+from local.event_sources import EventSources
+from local.function_code import FunctionCode, locate_code
+from local.function_environment import Endpoints, function_environment
+from local.function_output import FunctionOutput, LogWriter
+from local.functions import Functions
+from local.gateway import Gateway
+from local.metrics import Metrics
+from local.options import Options
+from local.page import read_page
+from local.queue_depths import QueueDepths
+from local.sam_template import load_template
+from local.stats import Stats
+
+_STOP_SECONDS = 10.0
+
+
+class Runtime:
+    """One run of a template on this machine."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._metrics = Metrics()
+        self._closing: list[Callable[[], Awaitable[None]]] = []
+        """What has been started, to be stopped in reverse."""
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> dict[str, Any]:
+        """Start everything and return what the ready file says; raise CannotStartError when something can't."""
+        options = self._options
+        template = load_template(options.template)
+        code = locate_code(template, options.template)
+        self._port = _probe_port(options.host, options.port)
+        self._log = LogWriter(quiet=options.quiet)
+        aws = self._start_aws()
+        redis = await self._start_redis()
+        redis_url = options.redis_url or (redis.url if redis else "")
+        aws_endpoint = options.aws_endpoint or (aws.endpoint_url if aws else "")
+        clients = AwsClients(aws_endpoint)
+        stack, deployment = await asyncio.to_thread(self._deploy, template, code, redis_url, clients)
+        self._endpoints = Endpoints(aws_endpoint, self._url("http", deployment.websocket_api.stage))
+        functions = self._start_functions(deployment)
+        await asyncio.gather(functions.start(), self._load_demo(stack, aws_endpoint))
+        client = AwsJsonClient(aws_endpoint)
+        depths = await self._start_polling(deployment, functions, client, aws)
+        stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
+        await self._start_gateway(deployment, functions, stats)
+        return self._describe(deployment, redis_url, aws_endpoint)
+
+    async def lost(self) -> None:
+        """Wait until the runtime can't go on; raise ServiceLostError then."""
+        await self._lost
+
+    async def stop(self) -> None:
+        """Stop what was started, the last first."""
+        for close in reversed(self._closing):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(close(), _STOP_SECONDS)
+        self._closing.clear()
+
+    # Parts
+
+    def _start_aws(self) -> EmbeddedAws | None:
+        if self._options.aws_endpoint is not None:
+            return None
+        aws = EmbeddedAws()
+        aws.start()
+        watcher = asyncio.create_task(self._watch(aws))
+
+        async def stop() -> None:
+            watcher.cancel()
+            await aws.stop()
+
+        self._closing.append(stop)
+        return aws
+
+    async def _watch(self, aws: EmbeddedAws) -> None:
+        status = await aws.ended()
+        sentence = f"The embedded AWS has ended (exit status {status}), and everything deployed there with it."
+        self._lost.set_exception(ServiceLostError(sentence))
+
+    async def _start_redis(self) -> EmbeddedRedis | None:
+        if self._options.redis_url is not None:
+            return None
+        redis = EmbeddedRedis()
+        self._closing.append(redis.stop)
+        await redis.start()
+        return redis
+
+    def _deploy(
+        self, template: dict[str, Any], code: dict[str, FunctionCode], redis_url: str, clients: AwsClients
+    ) -> tuple[Stack, Deployment]:
+        offered = {
+            "CacheUrl": redis_url,
+            "AuthMode": self._options.auth,
+            "AllowSynthetic": "true",
+            "AllowedOrigins": "*",
+        }
+        stack = deploy(template, offered | dict(self._options.parameters), clients)
+        return stack, read_deployment(stack, code, clients)
+
+    def _start_functions(self, deployment: Deployment) -> Functions:
+        request_path = deployment.request_path
+        functions = Functions(
+            deployment.functions,
+            self._start_environment,
+            warm=lambda function: self._options.workers if function.name in request_path else 1,
+            limit=self._options.max_environments,
+        )
+        self._closing.append(functions.close)
+        return functions
+
+    async def _start_environment(self, environment: Environment, function: Function) -> None:
+        output = await FunctionOutput(function.logical_id, self._metrics, self._log).open()
+        try:
+            stream_name = f"local/[$LATEST]{uuid.uuid4().hex}"
+            await environment.start(function_environment(function, self._endpoints, stream_name), output)
+        finally:
+            os.close(output)
+
+    async def _load_demo(self, stack: Stack, aws_endpoint: str) -> None:
+        if self._options.demo:
+            from local.demo import load_demo  # the demo's data are read only when wanted
+
+            await asyncio.to_thread(load_demo, aws_endpoint, stack.resources)
+
+    async def _start_polling(
+        self, deployment: Deployment, functions: Functions, client: AwsJsonClient, aws: EmbeddedAws | None
+    ) -> QueueDepths:
+        changes = aws.changes if aws else None
+        sources = EventSources(deployment, client, functions, changes, maximum_batches=self._options.max_environments)
+        self._closing.append(sources.close)
+        sources.start()
+        depths = QueueDepths(deployment.queues, client, changes)
+        self._closing.append(depths.close)
+        await depths.start()
+        return depths
+
+    async def _start_gateway(self, deployment: Deployment, functions: Functions, stats: Stats) -> None:
+        limits = Limits(idle_seconds=self._options.idle_timeout, connection_seconds=self._options.max_connection)
+        gateway = Gateway(
+            deployment.websocket_api,
+            deployment.http_api,
+            limits,
+            functions,
+            {"/": read_page(deployment.websocket_api.stage), "/_local/stats": stats.page},
+        )
+        stats.gateway = gateway
+        self._closing.append(gateway.close)
+        try:
+            await gateway.start(self._options.host, self._port)
+        except OSError as error:
+            raise CannotStartError(_port_sentence(self._options.host, self._port, error)) from error
+
+    # Addresses
+
+    def _url(self, scheme: str, path: str) -> str:
+        host = "127.0.0.1" if self._options.host in {"0.0.0.0", "::", ""} else self._options.host  # noqa: S104
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self._port}/{path}"
+
+    def _describe(self, deployment: Deployment, redis_url: str, aws_endpoint: str) -> dict[str, Any]:
+        stage = deployment.websocket_api.stage
+        return {
+            "websocket": self._url("ws", stage),
+            "http": self._url("http", ""),
+            "management": self._url("http", stage),
+            "aws_endpoint": aws_endpoint,
+            "redis_url": redis_url,
+            "pid": os.getpid(),
+        }
+
+
+def _probe_port(host: str, port: int) -> int:
+    """Return the port to use; raise CannotStartError when it is taken. Found out first, before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as probe:
+            free: int = probe.getsockname()[1]
+            return free
+    except OSError as error:
+        raise CannotStartError(_port_sentence(host, port, error)) from error
+
+
+def _port_sentence(host: str, port: int, error: OSError) -> str:
+    reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
+    return f"Port {port} of {host} {reason}; --port takes another one (0 for any that is free)."
+
+
+async def run(options: Options) -> int:
+    """Run until SIGINT or SIGTERM and return the exit code; problems are told on standard error in one sentence."""
+    runtime = Runtime(options)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    try:
+        ready = await _unless_stopped(runtime.start(), stopped)
+        if ready is not None:
+            _announce(ready, options.ready_file)
+            await _unless_stopped(runtime.lost(), stopped)
+    except LocalRuntimeError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    else:
+        return 0
+    finally:
+        await runtime.stop()
+
+
+async def _unless_stopped(work: Awaitable[Any], stopped: asyncio.Event) -> Any:  # noqa: ANN401  # the work's own type
+    """Return the work's result, or None when the runtime is to stop first."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError, LocalRuntimeError):
+        await working
+    return None
+
+
+def _announce(ready: dict[str, Any], ready_file: Path | None) -> None:
+    """Print the line that begins with `ready`, after the ready file is there as a whole."""
+    if ready_file is not None:
+        unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+        unfinished.write_bytes(orjson.dumps(ready, option=orjson.OPT_INDENT_2) + b"\n")
+        unfinished.replace(ready_file)
+    print(f"ready: {ready['websocket']} (WebSocket), {ready['http']} (HTTP and page)", flush=True)

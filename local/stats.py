@@ -1,0 +1,90 @@
+"""The page `/_local/stats`: what the runtime and its functions have done since the start."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from local.embedded_aws import EmbeddedAws
+from local.embedded_redis import EmbeddedRedis
+from local.functions import Functions
+from local.gateway import Gateway
+from local.metrics import Metrics
+from local.queue_depths import QueueDepths
+
+_CACHE_METRICS = {
+    "misses": "CacheMiss",
+    "stale": "CacheStale",
+    "coalesced": "Coalesced",
+    "refused_fills": "RefusedFill",
+    "takeovers": "Takeover",
+    "refreshes": "Refresh",
+}
+
+
+class Stats:
+    """Gathers the figures when they are asked for."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        functions: Functions,
+        depths: QueueDepths,
+        *,
+        aws: EmbeddedAws | None,
+        redis: EmbeddedRedis | None,
+    ) -> None:
+        self.gateway: Gateway | None = None
+        self._metrics = metrics
+        self._functions = functions
+        self._depths = depths
+        self._aws = aws
+        self._redis = redis
+
+    def page(self) -> tuple[int, str, bytes]:
+        """Return the figures as a JSON page."""
+        return 200, "application/json", orjson.dumps(self.figures(), option=orjson.OPT_INDENT_2)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures."""
+        metrics, gateway = self._metrics, self.gateway
+        pools = self._functions.pools.values()
+        return {
+            "invocations": {pool.function.logical_id: pool.invocations for pool in pools},
+            "computes": _counts(metrics.by_dimension("Compute", "Compute")),
+            "cache": {
+                "hits": _counts(metrics.by_dimension("CacheHit", "Tier")),
+                **{name: int(metrics.total(metric)) for name, metric in _CACHE_METRICS.items()},
+            },
+            "pushes": _counts(metrics.by_dimension("Push", "Outcome")),
+            "queues": {name: asdict(depth) for name, depth in self._depths.current.items()},
+            "connections": gateway.connections if gateway else 0,
+            "messages": {
+                "in": gateway.messages_in if gateway else 0,
+                "out": gateway.messages_out if gateway else 0,
+            },
+            "management": {str(status): count for status, count in (gateway.pushes if gateway else {}).items()},
+            "restarts": {"redis": self._redis.restarts if self._redis else 0},
+            "processes": self._processes(),
+            "metrics": metrics.all(),
+        }
+
+    def _processes(self) -> dict[str, Any]:
+        processes: dict[str, Any] = {"runtime": os.getpid()}
+        if self._aws is not None:
+            processes["aws"] = self._aws.pid
+        if self._redis is not None:
+            processes["redis"] = self._redis.pid
+        processes["workers"] = [
+            {"function": pool.function.logical_id, "pid": environment.pid}
+            for pool in self._functions.pools.values()
+            for environment in pool.environments
+        ]
+        return processes
+
+
+def _counts(sums: dict[str, float]) -> dict[str, int]:
+    return {name: int(value) for name, value in sorted(sums.items())}
