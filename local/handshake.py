@@ -129,7 +129,8 @@ class Handshake:
             self._http.transport,
             self._stage,
             self._stage.limits,
-            self._stage.now,
+            outgoing=self._stage.outgoing,
+            now=self._stage.now,
         )
         if subprotocol is not None:
             self._accepted.headers["Sec-WebSocket-Protocol"] = subprotocol

@@ -53,6 +53,7 @@ class HttpConnection(asyncio.Protocol):
         "_head_bytes",
         "_in_head",
         "_now",
+        "_outgoing",
         "_parser",
         "_paused",
         "_queue",
@@ -72,6 +73,7 @@ class HttpConnection(asyncio.Protocol):
         self._current: HttpRequest | None = None
         self._paused = False
         self._draining = False
+        self._outgoing: list[bytes] = []
         self.is_lingering = False
         self.last_active = now()
         self.on_message_begin()
@@ -185,7 +187,7 @@ class HttpConnection(asyncio.Protocol):
         if not request.keep_alive:
             self._say_last(serialized)
             return
-        self.transport.write(serialized)
+        self._outgoing.append(serialized)
         if not self._draining:
             self._answer_queued()
 
@@ -193,7 +195,8 @@ class HttpConnection(asyncio.Protocol):
         """Write the 101 and hand the transport to the protocol that takes over."""
         self._current = None
         self._handler.connection_lost(self)
-        self.transport.write(serialized)
+        self._outgoing.append(serialized)
+        self._flush()
         self.transport.set_protocol(successor)
 
     def close(self) -> None:
@@ -210,7 +213,8 @@ class HttpConnection(asyncio.Protocol):
         self._stop_parsing()
         self._queue.clear()
         self.is_lingering = True
-        self.transport.write(closing(serialized))
+        self._outgoing.append(closing(serialized))
+        self._flush()
         self.transport.write_eof()
 
     def _answer_queued(self) -> None:
@@ -223,7 +227,14 @@ class HttpConnection(asyncio.Protocol):
             else:
                 self._handler.answer(request, self)
         self._draining = False
+        self._flush()
         self._regulate_reading()
+
+    def _flush(self) -> None:
+        """Write the answers to all that came in one read at once."""
+        if self._outgoing and not self.transport.is_closing():
+            self.transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
 
     def _regulate_reading(self) -> None:
         """Read no more from a peer that sends requests faster than they are answered."""

@@ -17,6 +17,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from local.api import Limits
+from local.outgoing import OutgoingWrites
 
 NO_STATUS_REASON: Final = "Client-side close frame status not set"
 NORMAL_REASON: Final = "Connection Closed Normally"
@@ -53,6 +54,8 @@ class WebSocketConnection(asyncio.Protocol):
         "_fragments",
         "_limits",
         "_now",
+        "_outgoing",
+        "_pending_bytes",
         "_protocol",
         "connection_id",
         "context",
@@ -68,6 +71,8 @@ class WebSocketConnection(asyncio.Protocol):
         transport: asyncio.Transport,
         events: ConnectionEvents,
         limits: Limits,
+        *,
+        outgoing: OutgoingWrites,
         now: Callable[[], float],
     ) -> None:
         self.connection_id = connection_id
@@ -77,6 +82,8 @@ class WebSocketConnection(asyncio.Protocol):
         self._events = events
         self._limits = limits
         self._now = now
+        self._outgoing = outgoing
+        self._pending_bytes = 0
         self._fragments: bytearray | None = None
         self._ended = False
         self._protocol = ServerProtocol(
@@ -99,7 +106,7 @@ class WebSocketConnection(asyncio.Protocol):
         if protocol.parser_exc is not None and not self._ended:
             self._parser_failed(protocol.parser_exc)
         if protocol.writes:
-            self._flush()
+            self.flush()
 
     def eof_received(self) -> None:
         """Note that the client ended without a close frame; the transport then closes itself."""
@@ -129,26 +136,42 @@ class WebSocketConnection(asyncio.Protocol):
             return False
         self.last_active = self._now()
         limit = self._limits.frame_bytes
+        if not protocol.writes:
+            self._outgoing.add(self)
+        self._pending_bytes += len(message)
         if len(message) <= limit:
             protocol.send_text(message)
         else:
             protocol.send_text(message[:limit], fin=False)
             for start in range(limit, len(message), limit):
                 protocol.send_continuation(message[start : start + limit], fin=start + limit >= len(message))
-        self._flush()
         return True
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that were sent but that the client's TCP window has not taken."""
-        return self.transport.get_write_buffer_size()
+        """Bytes that were sent but that the system has not taken, because the client does not read."""
+        return self.transport.get_write_buffer_size() + self._pending_bytes
 
     def close(self, code: CloseCode, reason: str) -> None:
         """Close from this side; the end is told at once."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
-            self._flush()
+            self.flush()
         self._end(code, reason)
+
+    def flush(self) -> None:
+        """Write what the protocol has to say."""
+        self._pending_bytes = 0
+        writes = self._protocol.data_to_send()
+        transport = self.transport
+        if not writes or transport.is_closing():
+            return
+        if len(writes) == 1 and writes[0]:
+            transport.write(writes[0])
+            return
+        transport.write(b"".join(writes))
+        if writes[-1] == b"":  # the protocol's sign for the end of the stream
+            transport.write_eof()
 
     def abort(self) -> None:
         """Cut the TCP connection."""
@@ -214,16 +237,3 @@ class WebSocketConnection(asyncio.Protocol):
             self._ended = True
             self._fragments = None
             self._events.connection_ended(self, code, reason)
-
-    def _flush(self) -> None:
-        """Write what the protocol has to say. On uvloop all writes of one turn of the loop are one system call."""
-        writes = self._protocol.data_to_send()
-        transport = self.transport
-        if transport.is_closing():
-            return
-        if len(writes) == 1 and writes[0]:
-            transport.write(writes[0])
-            return
-        transport.write(b"".join(writes))
-        if writes and writes[-1] == b"":  # the protocol's sign for the end of the stream
-            transport.write_eof()

@@ -14,6 +14,7 @@ from local.api import FunctionIntegration, Limits, MockIntegration, WebSocketApi
 from local.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
 from local.invocation import Invocation, Outcome
 from local.mock_integration import is_constant, render
+from local.outgoing import OutgoingWrites
 from local.request_clock import RequestClock
 from local.request_ids import RequestIds
 from local.route_selection import RouteSelection
@@ -53,6 +54,7 @@ class WebSocketStage:
         self.clock = clock
         self.ids = ids
         self.now = now
+        self.outgoing = OutgoingWrites()
         self.connections: dict[str, WebSocketConnection] = {}
         self.messages_in = 0
         self.messages_out = 0

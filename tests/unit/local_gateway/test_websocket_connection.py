@@ -23,12 +23,21 @@ class FakeTransport:
     """Keeps what is written to it."""
 
     def __init__(self) -> None:
-        self.written = bytearray()
+        self._written = bytearray()
+        self.pending = lambda: None
         self.eof = self.aborted = False
 
     def write(self, data: bytes) -> None:
         assert not self.eof
-        self.written += data
+        self._written += data
+
+    @property
+    def written(self) -> bytes:
+        self.pending()
+        return bytes(self._written)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def write_eof(self) -> None:
         self.eof = True
@@ -38,6 +47,13 @@ class FakeTransport:
 
     def abort(self) -> None:
         self.aborted = True
+
+
+class AtOnce:
+    """Flushes when the message is complete, which is when somebody looks at what was written."""
+
+    def add(self, writer: WebSocketConnection) -> None:
+        writer.transport.pending = writer.flush  # type: ignore[attr-defined]
 
 
 class Told:
@@ -60,7 +76,8 @@ class Told:
 
 def opened(limits: Limits = LIMITS, now: Any = lambda: 0.0) -> tuple[WebSocketConnection, FakeTransport, Told]:
     transport, told = FakeTransport(), Told()
-    return WebSocketConnection("id", b"", transport, told, limits, now), transport, told  # type: ignore[arg-type]
+    connection = WebSocketConnection("id", b"", transport, told, limits, outgoing=AtOnce(), now=now)  # type: ignore[arg-type]
+    return connection, transport, told
 
 
 def sent(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
@@ -108,7 +125,7 @@ def test_a_fragmented_message_obeys_both_limits(pieces: list[bytes]):
 def test_what_is_sent_arrives_in_frames_of_the_size_allowed(text: str):
     connection, transport, _ = opened()
     assert connection.send(text.encode())
-    frames = client_frames(bytes(transport.written))
+    frames = client_frames(transport.written)
     assert all(len(frame.data) <= 32 for frame in frames)
     assert [frame.fin for frame in frames] == [False] * (len(frames) - 1) + [True]
     assert b"".join(bytes(frame.data) for frame in frames).decode() == text
@@ -130,16 +147,16 @@ def test_a_message_in_the_same_read_as_the_close_is_not_answered():
     connection.data_received(sent(Opcode.TEXT, b"x") + sent(Opcode.CLOSE, b"\x03\xe8"))
     assert told.messages == ["False"]
     assert told.ends == [(1000, "Connection Closed Normally")]
-    assert [frame.opcode for frame in client_frames(bytes(transport.written))] == [Opcode.CLOSE]
+    assert [frame.opcode for frame in client_frames(transport.written)] == [Opcode.CLOSE]
 
 
 def test_nothing_is_sent_after_the_end():
     connection, transport, told = opened()
     connection.close(CloseCode.GOING_AWAY, "Going away")
-    written = bytes(transport.written)
+    written = transport.written
     assert not connection.send(b"x")
     connection.close(CloseCode.NORMAL_CLOSURE, "again")
-    assert bytes(transport.written) == written
+    assert transport.written == written
     assert told.ends == [(1001, "Going away")]
     assert not transport.eof  # the client answers the close first
     connection.data_received(sent(Opcode.CLOSE, b"\x03\xe9"))
@@ -169,4 +186,18 @@ def test_only_data_is_activity(opcode: Opcode, payload: bytes, is_activity: bool
 def test_a_ping_is_answered():
     connection, transport, _ = opened()
     connection.data_received(sent(Opcode.PING, b"data"))
-    assert client_frames(bytes(transport.written)) == [Frame(Opcode.PONG, b"data")]
+    assert client_frames(transport.written) == [Frame(Opcode.PONG, b"data")]
+
+
+def test_what_is_sent_in_one_turn_is_written_at_once():
+    connection, transport, _ = opened()
+    writes: list[bytes] = []
+    transport.write = writes.append  # type: ignore[method-assign]
+    for message in (b"one", b"two", b"three"):
+        connection.send(message)
+    assert connection.waiting_bytes == 11
+    assert not writes
+    connection.flush()
+    assert [bytes(frame.data) for frame in client_frames(b"".join(writes))] == [b"one", b"two", b"three"]
+    assert len(writes) == 1
+    assert connection.waiting_bytes == 0
