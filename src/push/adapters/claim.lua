@@ -4,7 +4,8 @@
 -- Returns {'busy', ms left of the other's lease}
 --         {'claimed', generation, result or '', number of waiters, earliest deadline (ms) or '0'}
 local held = redis.call('GET', KEYS[2])
-if held and held ~= ARGV[1] then
+-- A first try whose reply was lost claimed the key already.
+if held and held ~= ARGV[1] and held ~= ARGV[2] then
   return {'busy', redis.call('PTTL', KEYS[2])}
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])

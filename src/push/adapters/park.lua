@@ -17,7 +17,13 @@ if ARGV[3] ~= '' then
     redis.call('PEXPIRE', KEYS[3], ARGV[5])
   end
 end
-if redis.call('SET', KEYS[2], ARGV[6], 'NX', 'PX', ARGV[7]) then
+local held = redis.call('GET', KEYS[2])
+if not held then
+  redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7])
+  return {'leader'}
+end
+-- A first try whose reply was lost took the lease already.
+if held == ARGV[6] then
   return {'leader'}
 end
 return {'follower'}

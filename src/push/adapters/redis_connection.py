@@ -111,7 +111,7 @@ class AsyncRedis:
             pool = aioredis.BlockingConnectionPool.from_url(
                 url, max_connections=_MAX_ASYNC_CONNECTIONS, timeout=settings.cache_timeout_ms / 1000 * 10, **options
             )
-            self._client = aioredis.Redis(connection_pool=pool)
+            self._client = aioredis.Redis.from_pool(pool)
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
         """Run one command.

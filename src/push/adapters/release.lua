@@ -2,10 +2,15 @@
 -- KEYS: 1 lease, 2 waiters
 -- ARGV: 1 token, 2 token to queue under, 3 how long (ms)
 -- Returns the number that still wait, or -1 if the lease was lost
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+local held = redis.call('GET', KEYS[1])
+local waiting = redis.call('ZCARD', KEYS[2])
+-- A first try whose reply was lost queued the lease already.
+if held == ARGV[2] then
+  return waiting
+end
+if held ~= ARGV[1] then
   return -1
 end
-local waiting = redis.call('ZCARD', KEYS[2])
 if waiting == 0 then
   redis.call('DEL', KEYS[1])
 else

@@ -1,0 +1,161 @@
+"""Boards are kept in Redis, and their scores in DynamoDB; both put members in the same order."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+
+from push.adapters.dynamodb_scores import DynamoDbScores
+from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_leaderboards import KEPT_MS, RedisLeaderboards
+from push.boards import Around, Entry, Top, View, view_scores
+from push.computes import Tenant
+from push.errors import CacheUnavailableError, ComputeFailedError, TransientError
+from push.settings import CacheSettings
+from tests.real_servers import Aws
+
+ACME = Tenant("acme")
+SCORES = {"ada": 10.0, "bob": 12.5, "cyd": 10.0, "Zoe": 10.0, "émile": 10.0, "neg": -3.0, "zero": 0.0, "big": 1e15}
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[AsyncRedis]:
+    redis = AsyncRedis(CacheSettings(cache_url=redis_url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000))
+    yield redis
+    await redis.close()
+
+
+@pytest.fixture
+def boards(redis: AsyncRedis) -> RedisLeaderboards:
+    return RedisLeaderboards(redis)
+
+
+@pytest.fixture
+def board() -> str:
+    return uuid.uuid4().hex
+
+
+async def install(boards: RedisLeaderboards, board: str, scores: dict[str, float]) -> None:
+    token = await boards.begin_rebuild(ACME, board)
+    assert token is not None
+    await boards.end_rebuild(ACME, board, token, scores)
+
+
+class TestBoards:
+    async def test_a_board_that_was_never_installed_is_absent(self, boards: RedisLeaderboards, board: str) -> None:
+        assert await boards.read(ACME, board, Top(10)) is None
+
+    async def test_the_highest_score_comes_first_and_ties_go_by_member(
+        self, boards: RedisLeaderboards, board: str
+    ) -> None:
+        await install(boards, board, {"b": 1.0, "c": 2.0, "a": 1.0})
+        assert await boards.read(ACME, board, Top(10)) == [
+            Entry(1, "c", 2.0),
+            Entry(2, "a", 1.0),
+            Entry(3, "b", 1.0),
+        ]
+
+    @pytest.mark.parametrize(
+        "view",
+        [
+            Top(1),
+            Top(3),
+            Top(1000),
+            Around("bob", 1),
+            Around("zero", 2),
+            Around("neg", 50),
+            Around("ada", 0),
+            Around("nobody", 5),
+        ],
+        ids=str,
+    )
+    async def test_redis_and_the_source_agree(self, boards: RedisLeaderboards, board: str, view: View) -> None:
+        await install(boards, board, SCORES)
+        assert await boards.read(ACME, board, view) == view_scores(SCORES, view)
+
+    async def test_a_large_board_is_installed_whole(self, boards: RedisLeaderboards, board: str) -> None:
+        await install(boards, board, {f"member {number}": float(number) for number in range(2500)})
+        entries = await boards.read(ACME, board, Around("member 0", 0))
+        assert entries == [Entry(2500, "member 0", 0.0)]
+
+    async def test_one_at_a_time_may_rebuild(self, boards: RedisLeaderboards, board: str) -> None:
+        tokens = await asyncio.gather(*(boards.begin_rebuild(ACME, board) for _ in range(5)))
+        assert len([token for token in tokens if token is not None]) == 1
+
+    async def test_a_board_is_seen_whole_or_not_at_all(
+        self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
+    ) -> None:
+        token = await boards.begin_rebuild(ACME, board)
+        assert token is not None
+        scores = {f"member {number}": 1.0 for number in range(3000)}
+        rebuild = asyncio.create_task(boards.end_rebuild(ACME, board, token, scores))
+        seen = set()
+        while not rebuild.done():
+            entries = await boards.read(ACME, board, Top(1000))
+            seen.add(None if entries is None else len(entries))
+        assert seen <= {None, 1000}
+        assert await redis.run("EXISTS", f"{{acme/{board}}}:board:{token}") == 0
+
+    async def test_who_lost_the_right_to_rebuild_installs_nothing(
+        self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
+    ) -> None:
+        token = await boards.begin_rebuild(ACME, board)
+        assert token is not None
+        await redis.run("SET", f"{{acme/{board}}}:board:rebuild", "somebody else's", "PX", 1000)
+        await boards.end_rebuild(ACME, board, token, {"old": 1.0})
+        assert await boards.read(ACME, board, Top(1)) is None
+        assert await boards.begin_rebuild(ACME, board) is None
+
+    async def test_giving_up_lets_somebody_else_rebuild(self, boards: RedisLeaderboards, board: str) -> None:
+        token = await boards.begin_rebuild(ACME, board)
+        assert token is not None
+        await boards.end_rebuild(ACME, board, token, None)
+        assert await boards.begin_rebuild(ACME, board) is not None
+
+    async def test_a_board_goes_by_itself(self, boards: RedisLeaderboards, redis: AsyncRedis, board: str) -> None:
+        await install(boards, board, SCORES)
+        assert 0 < await redis.run("PTTL", f"{{acme/{board}}}:board") <= KEPT_MS
+
+    async def test_tenants_boards_of_one_name_are_apart(self, boards: RedisLeaderboards, board: str) -> None:
+        await install(boards, board, SCORES)
+        assert await boards.read(Tenant("other"), board, Top(1)) is None
+
+    async def test_without_redis_the_error_says_so(self, board: str) -> None:
+        redis = AsyncRedis(CacheSettings(cache_url="redis://127.0.0.1:1/0"))
+        with pytest.raises(CacheUnavailableError):
+            await RedisLeaderboards(redis).read(ACME, board, Top(1))
+        await redis.close()
+
+
+class TestScores:
+    @pytest.fixture
+    def scores(self, aws: Aws) -> DynamoDbScores:
+        return DynamoDbScores(aws.client("dynamodb"), aws.tables["scores"])
+
+    def test_all_members_of_a_board_are_read(self, aws: Aws, scores: DynamoDbScores) -> None:
+        aws.put_scores("acme", "chess", SCORES)
+        aws.put_scores("acme", "go", {"other": 1.0})
+        assert scores.read_all(ACME, "chess") == SCORES
+
+    def test_a_board_nobody_is_on_is_empty(self, scores: DynamoDbScores) -> None:
+        assert scores.read_all(ACME, "chess") == {}
+
+    def test_another_tenants_scores_are_not_read(self, aws: Aws, scores: DynamoDbScores) -> None:
+        aws.put_scores("other", "chess", SCORES)
+        assert scores.read_all(ACME, "chess") == {}
+
+    def test_a_board_larger_than_can_be_read_is_refused(
+        self, aws: Aws, scores: DynamoDbScores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("push.adapters.dynamodb_scores.MAX_MEMBERS", 1000)
+        padding = "x" * 1000
+        aws.put_scores("acme", "huge", {f"{padding}{number}": 1.0 for number in range(1100)})
+        with pytest.raises(ComputeFailedError):
+            scores.read_all(ACME, "huge")
+
+    def test_a_table_that_is_not_there_is_transient(self, aws: Aws) -> None:
+        with pytest.raises(TransientError):
+            DynamoDbScores(aws.client("dynamodb"), "absent").read_all(ACME, "chess")

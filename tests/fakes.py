@@ -1,0 +1,299 @@
+"""In-memory stand-ins for the ports, honest because the contract suites run over them and over the real adapters.
+
+`CacheModel` is what Redis holds; `FakeResults` and `FakeLeases` are two views of one model, as the real adapters
+are of one server. Everything takes its time from a `Clock` that tests move.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from push.deliveries import Delivery
+from push.errors import CacheUnavailableError, QueueUnavailableError
+from push.jobs import Outgoing, Waiter
+from push.keys import Key
+from push.metrics import Dimension, Metric
+from push.ports import Busy, Claimed, Filled, FillOutcome, Parked, ParkOutcome, PostOutcome, Renewed
+from push.results import Result, serialize_header
+
+QUEUED_LEASE_MS = 60_000
+
+
+class Clock:
+    """Milliseconds since 1970, moved by hand."""
+
+    def __init__(self, now_ms: int = 1_732_000_000_000) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def advance(self, milliseconds: int) -> None:
+        self.now_ms += milliseconds
+
+
+class Tokens:
+    """Makes tokens that tests can tell apart."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> str:
+        return f"queued {next(self._numbers)}"
+
+
+@dataclass(slots=True)
+class Lease:
+    token: str
+    ends_at_ms: int
+
+
+@dataclass(slots=True)
+class Entry:
+    """Everything that is kept of one key."""
+
+    result: Result | None = None
+    kept_until_ms: int = 0
+    lease: Lease | None = None
+    waiters: dict[Waiter, int] = field(default_factory=dict)
+    generation: int = 0
+
+
+class CacheModel:
+    """What Redis holds; `is_down` has every operation fail."""
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self.now_ms = now_ms
+        self.is_down = False
+        self.entries: defaultdict[str, Entry] = defaultdict(Entry)
+
+    def entry(self, key: Key) -> Entry:
+        """Return a key's entry with what has expired taken out."""
+        if self.is_down:
+            raise CacheUnavailableError("Redis is down.")
+        entry = self.entries[key.storage]
+        if entry.result is not None and entry.kept_until_ms <= self.now_ms():
+            entry.result = None
+        if entry.lease is not None and entry.lease.ends_at_ms <= self.now_ms():
+            entry.lease = None
+        return entry
+
+    def flush(self) -> None:
+        self.entries.clear()
+
+    def invalidate(self, key: Key) -> None:
+        self.entry(key).generation += 1
+
+    def lease_token(self, key: Key) -> str | None:
+        lease = self.entry(key).lease
+        return None if lease is None else lease.token
+
+
+class FakeResults:
+    """`ResultStore` on the model."""
+
+    def __init__(self, model: CacheModel) -> None:
+        self._model = model
+
+    def read(self, key: Key) -> Result | None:
+        return self._model.entry(key).result
+
+    def is_unchanged(self, key: Key, seen: Result) -> bool:
+        return _header(self._model.entry(key).result) == _header(seen)
+
+    def park(self, key: Key, seen: Result | None, waiter: Waiter | None, deadline_ms: int, token: str) -> Parked:
+        entry = self._model.entry(key)
+        if _header(entry.result) != _header(seen):
+            return Parked(ParkOutcome.CHANGED, entry.result)
+        if waiter is not None:
+            entry.waiters[waiter] = deadline_ms
+        if entry.lease is None:
+            entry.lease = Lease(token, self._model.now_ms() + QUEUED_LEASE_MS)
+        return Parked(ParkOutcome.LEADER if entry.lease.token == token else ParkOutcome.FOLLOWER)
+
+    def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:
+        entry = self._model.entry(key)
+        if entry.lease is not None and entry.lease.token == token:
+            entry.lease = None
+        if waiter is not None:
+            entry.waiters.pop(waiter, None)
+
+
+def _header(result: Result | None) -> bytes:
+    return b"" if result is None else serialize_header(result)
+
+
+async def no_delay() -> None:
+    """Take no time."""
+
+
+class FakeLeases:
+    """`Leases` on the model; `delay` is awaited before and after each operation, where a worker may die."""
+
+    def __init__(self, model: CacheModel, delay: Callable[[], Awaitable[None]] = no_delay) -> None:
+        self._model = model
+        self._delay = delay
+        self._numbers = itertools.count(1)
+        self.fills: list[tuple[Key, Result, FillOutcome]] = []
+
+    async def claim(self, key: Key, queued_token: str, term_ms: int, waiters: Mapping[Waiter, int]) -> Claimed | Busy:
+        await self._delay()
+        entry = self._model.entry(key)
+        entry.waiters.update(waiters)
+        now_ms = self._model.now_ms()
+        if entry.lease is not None and entry.lease.token != queued_token:
+            busy = Busy(entry.lease.ends_at_ms - now_ms)
+            await self._delay()
+            return busy
+        token = f"working {next(self._numbers)} of {id(self)}"
+        entry.lease = Lease(token, now_ms + term_ms)
+        claimed = Claimed(token, str(entry.generation), entry.result, len(entry.waiters), _earliest(entry.waiters))
+        await self._delay()
+        return claimed
+
+    async def renew(self, key: Key, token: str, term_ms: int, now_ms: int) -> Renewed:
+        await self._delay()
+        entry = self._model.entry(key)
+        is_held = entry.lease is not None and entry.lease.token == token
+        if entry.lease is not None and is_held:
+            entry.lease.ends_at_ms = self._model.now_ms() + term_ms
+        expired = tuple(waiter for waiter, deadline_ms in entry.waiters.items() if deadline_ms <= now_ms)
+        left = {waiter: deadline_ms for waiter, deadline_ms in entry.waiters.items() if deadline_ms > now_ms}
+        renewed = Renewed(is_held, _earliest(left), expired)
+        await self._delay()
+        return renewed
+
+    async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
+        await self._delay()
+        filled = self._fill(self._model.entry(key), claimed, result, term_ms, now_ms)
+        self.fills.append((key, result, filled.outcome))
+        await self._delay()
+        return filled
+
+    def _fill(self, entry: Entry, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
+        if entry.lease is not None and entry.lease.token != claimed.token:
+            return Filled(FillOutcome.LOST_LEASE, ())
+        if entry.lease is None:
+            return Filled(FillOutcome.LOST_LEASE, tuple(entry.waiters))
+        entry.lease.ends_at_ms = self._model.now_ms() + term_ms
+        stored_version = 0 if entry.result is None else entry.result.source_version
+        if str(entry.generation) != claimed.generation or stored_version > result.source_version:
+            return Filled(FillOutcome.OUTDATED, tuple(entry.waiters))
+        entry.result = result
+        entry.kept_until_ms = self._model.now_ms() + max(1000, result.stale_until_ms - now_ms)
+        return Filled(FillOutcome.FILLED, tuple(entry.waiters))
+
+    async def waiters(self, key: Key) -> tuple[Waiter, ...]:
+        await self._delay()
+        waiters = tuple(self._model.entry(key).waiters)
+        await self._delay()
+        return waiters
+
+    async def settle(self, key: Key, waiters: Sequence[Waiter]) -> None:
+        await self._delay()
+        entry = self._model.entry(key)
+        for waiter in waiters:
+            entry.waiters.pop(waiter, None)
+        await self._delay()
+
+    async def release(self, key: Key, token: str, queue_token: str) -> int:
+        await self._delay()
+        entry = self._model.entry(key)
+        waiting = len(entry.waiters)
+        held = None if entry.lease is None else entry.lease.token
+        if held == token:
+            entry.lease = Lease(queue_token, self._model.now_ms() + QUEUED_LEASE_MS) if waiting else None
+        await self._delay()
+        return waiting if held in (token, queue_token) else -1
+
+
+def _earliest(waiters: Mapping[Waiter, int]) -> int:
+    return min(waiters.values(), default=0)
+
+
+class FakeJobs:
+    """`JobSender` into a list."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.is_down = False
+
+    def send(self, jobs: Sequence[Outgoing]) -> None:
+        if self.is_down:
+            raise QueueUnavailableError("SQS is down.")
+        self.sent += jobs
+
+
+class FakeConnections:
+    """`ClientConnections` that keeps the frames; connections that are not in `outcomes` take them."""
+
+    def __init__(self, delay: Callable[[], Awaitable[None]] = no_delay) -> None:
+        self._delay = delay
+        self.outcomes: dict[str, PostOutcome] = {}
+        self.frames: list[tuple[str, str]] = []
+
+    async def post_all(self, frames: Sequence[tuple[str, str]]) -> list[PostOutcome]:
+        outcomes = []
+        for connection_id, frame in frames:
+            outcome = self.outcomes.get(connection_id, PostOutcome.DELIVERED)
+            if outcome is PostOutcome.DELIVERED:
+                self.frames.append((connection_id, frame))
+            outcomes.append(outcome)
+        await self._delay()
+        return outcomes
+
+    def frames_of(self, connection_id: str) -> list[str]:
+        return [frame for to, frame in self.frames if to == connection_id]
+
+
+class FakeRecords:
+    """`ConnectionRecords` that keeps who was forgotten."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    async def forget(self, connection_ids: Sequence[str]) -> None:
+        self.forgotten += connection_ids
+
+
+class FakeDeliveries:
+    """`DeliveryQueue` into a list."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Delivery, int]] = []
+        self.is_down = False
+
+    async def send(self, deliveries: Sequence[Delivery], delay_seconds: int) -> None:
+        if self.is_down:
+            raise QueueUnavailableError("SQS is down.")
+        self.sent += [(delivery, delay_seconds) for delivery in deliveries]
+
+
+class FakeRedelivery:
+    """`RedeliveryTimes` that keeps what was hidden."""
+
+    def __init__(self) -> None:
+        self.hidden: list[dict[str, int]] = []
+        self.is_down = False
+
+    def hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        if self.is_down:
+            raise QueueUnavailableError("SQS is down.")
+        assert len(seconds_by_receipt) <= 10, "SQS takes ten entries a call"
+        self.hidden.append(dict(seconds_by_receipt))
+
+
+class FakeCounter:
+    """`Counter` that tests can read."""
+
+    def __init__(self) -> None:
+        self.counts: defaultdict[tuple[Metric, Dimension | None], float] = defaultdict(float)
+
+    def count(self, metric: Metric, value: float = 1.0, dimension: Dimension | None = None) -> None:
+        self.counts[metric, dimension] += value
+
+    def of(self, metric: Metric, dimension: Dimension | None = None) -> float:
+        return self.counts[metric, dimension]
