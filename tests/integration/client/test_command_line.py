@@ -18,6 +18,7 @@ from pushaside.cli.exits import MEANINGS, Exit
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer, answering
 
 CLIENT = Path(__file__).parents[3] / "clients" / "python"
+COMMAND = [sys.executable, "-c", "import sys; from pushaside.cli import main; sys.exit(main())"]
 TIMEOUT_SECONDS = 20.0
 AIRPORTS = [{"iata": "DFW", "name": "Dallas [Fort Worth]"}, {"iata": "IAH", "name": "Houston"}]
 
@@ -40,9 +41,7 @@ def environment(**more: str) -> dict[str, str]:
 
 async def start(*arguments: str, **variables: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "import sys; from pushaside.cli import main; sys.exit(main())",
+        *COMMAND,
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -220,6 +219,54 @@ async def test_ctrl_c_ends_it_quietly() -> None:
             out, err = await process.communicate()
 
     assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
+
+
+async def test_output_that_nobody_reads_any_more_is_no_error() -> None:
+    async with ScriptedServer(with_airports) as server:
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            "request",
+            "documents",
+            "--json",
+            "--url",
+            server.url,
+            stdout=writing,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+        )
+        os.close(writing)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            _, err = await process.communicate()
+
+    assert (process.returncode, err) == (Exit.OK, b"")
+
+
+async def test_on_a_terminal_flat_objects_are_a_table() -> None:
+    async with ScriptedServer(with_airports) as server:
+        screen, terminal = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            "request",
+            "documents",
+            "--url",
+            server.url,
+            stdout=terminal,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment(TERM="dumb", COLUMNS="80"),
+        )
+        os.close(terminal)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            assert await process.wait() == Exit.OK
+    shown = os.read(screen, 65_536).decode().splitlines()
+    os.close(screen)
+
+    assert [line.rstrip().split(maxsplit=1) for line in shown] == [
+        ["iata", "name"],
+        ["DFW", "Dallas [Fort Worth]"],
+        ["IAH", "Houston"],
+    ]
 
 
 # ping

@@ -1,0 +1,86 @@
+"""What docs/client.md says is so."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from pushaside import Settings
+from pushaside.cli.exits import MEANINGS
+from pushaside.errors import CLASSES, CannotConnectError, ConnectionClosedError
+from tests.integration.client.scripted_server import Peer, ScriptedServer
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "client.md").read_text()
+URL = "ws://127.0.0.1:8080/v1"
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = re.findall(r"^\$ pushaside (.*)$", PAGE, re.MULTILINE)
+
+
+async def with_demo_data(peer: Peer) -> None:
+    while (message := await peer.messages.get()) is not None:
+        if message["action"] == "ping":
+            await peer.say(type="pong")
+        elif message["compute"] == "documents":
+            await peer.result(message, data=[{"iata": "DFW"}])
+        else:
+            await peer.error(message, "unknown_compute")
+
+
+async def run(*arguments: str) -> tuple[int | None, str]:
+    path = str(ROOT / "clients" / "python")
+    async with ScriptedServer(with_demo_data) as server, asyncio.timeout(20.0):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            *(argument.replace(URL, server.url) for argument in arguments),
+            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path, "PUSHASIDE_URL": server.url},
+        )
+        _, err = await process.communicate()
+    return process.returncode, err.decode()
+
+
+def rows(header: str) -> list[list[str]]:
+    """Give the cells of the table that has this header."""
+    table = PAGE.partition(f"| {header} |")[2].split("\n\n", 1)[0]
+    return [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
+async def test_the_programs_run(program: str) -> None:
+    assert await run(program) == (0, "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_the_commands_run(command: str) -> None:
+    code, err = await run("import sys; from pushaside.cli import main; sys.exit(main())", *shlex.split(command))
+
+    assert code == 0, err
+
+
+def test_every_setting_is_described_with_its_default() -> None:
+    described = {name: default for name, default, _ in rows("setting | default | meaning")}
+
+    assert described == {each.name: str(each.default) for each in dataclasses.fields(Settings)}
+
+
+def test_every_error_code_is_described_with_its_class() -> None:
+    classes = {**CLASSES, "unreachable": CannotConnectError, "closed": ConnectionClosedError}
+    described = {code: name for code, name, _ in rows("code | class | above it")}
+
+    assert described == {code: kind.__name__ for code, kind in classes.items()}
+
+
+def test_every_exit_code_is_described() -> None:
+    described = dict(rows("exit code | meaning"))
+
+    assert described == {str(code.value): meaning for code, meaning in MEANINGS.items()}
