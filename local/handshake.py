@@ -59,7 +59,7 @@ class Handshake:
     def begin(self) -> None:
         """Answer the request, at once or when the functions have answered.
 
-        Nothing is read from the client meanwhile, so no message can be there before the connection is.
+        The HTTP connection reads nothing meanwhile, so no message can be there before the connection is.
         """
         if len(self._request.target) > MAX_TARGET_CHARACTERS:
             self._http.respond(message_response(414, "Request-URI Too Long"))
@@ -67,7 +67,6 @@ class Handshake:
         if self._accepted.status_code != 101:
             self._http.respond(message_response(self._accepted.status_code, self._accepted.reason_phrase))
             return
-        self._http.transport.pause_reading()
         route = self._stage.api.routes.get("$connect")
         if route is not None and route.authorizer is not None:
             self._authorize(route.authorizer)
@@ -132,19 +131,13 @@ class Handshake:
             outgoing=self._stage.outgoing,
             now=self._stage.now,
         )
+        self._stage.connection_opened(connection)
         if subprotocol is not None:
             self._accepted.headers["Sec-WebSocket-Protocol"] = subprotocol
         self._http.upgrade(self._accepted.serialize(), connection)
-        self._stage.connection_opened(connection)
-        if self._request.tail:
-            connection.data_received(self._request.tail)
-        if not self._http.transport.is_closing():
-            self._http.transport.resume_reading()
 
     def _refuse(self, status: int, message: str) -> None:
         body = {"message": message, "connectionId": self._connection_id, "requestId": self._request_id}
-        if not self._http.transport.is_closing():
-            self._http.transport.resume_reading()
         self._http.respond(response(status, (("Content-Type", JSON_TYPE),), orjson.dumps(body)))
 
     def _context(self) -> bytes:
@@ -194,7 +187,7 @@ def _connect_answer(invocation: Invocation) -> tuple[int, str | None]:
 
 
 def _status(value: object) -> int | None:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
     return value if type(value) is int and 200 <= value < 600 else None
 

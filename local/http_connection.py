@@ -144,6 +144,8 @@ class HttpConnection(asyncio.Protocol):
         self._head_bytes = 0
         if len(request.target) + sum(len(value) for _, value in request.headers) > MAX_HEAD_BYTES:
             request.refusal = _HEAD_TOO_LARGE
+        if not request.target.startswith(b"/"):
+            self._normalize_target(request)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, unless the request is refused already."""
@@ -192,12 +194,17 @@ class HttpConnection(asyncio.Protocol):
             self._answer_queued()
 
     def upgrade(self, serialized: bytes, successor: asyncio.Protocol) -> None:
-        """Write the 101 and hand the transport to the protocol that takes over."""
+        """Write the 101 and hand the transport to the protocol that takes over, which gets the request's `tail`."""
+        tail = self._current.tail if self._current is not None else b""
         self._current = None
         self._handler.connection_lost(self)
         self._outgoing.append(serialized)
         self._flush()
         self.transport.set_protocol(successor)
+        if tail:
+            successor.data_received(tail)
+        if self._paused and not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def close(self) -> None:
         """End the connection; an answer under way is lost."""
@@ -215,7 +222,9 @@ class HttpConnection(asyncio.Protocol):
         self.is_lingering = True
         self._outgoing.append(closing(serialized))
         self._flush()
-        self.transport.write_eof()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+        self._regulate_reading()
 
     def _answer_queued(self) -> None:
         self._draining = True
@@ -237,13 +246,27 @@ class HttpConnection(asyncio.Protocol):
         self._outgoing.clear()
 
     def _regulate_reading(self) -> None:
-        """Read no more from a peer that sends requests faster than they are answered."""
-        full = len(self._queue) > (_MAX_QUEUED_REQUESTS if self._parser is not None else 0)
-        if full and not self._paused:
+        """Read no more from a peer that sends requests faster than they are answered, or that waits for an upgrade."""
+        if self._parser is not None:
+            hold = len(self._queue) > _MAX_QUEUED_REQUESTS
+        else:  # what follows a request to upgrade is for the protocol that takes over
+            hold = bool(self._queue) or (self._current is not None and self._current.upgrade)
+        if self.transport.is_closing() or hold == self._paused:
+            return
+        self._paused = hold
+        if hold:
             self.transport.pause_reading()
-        elif self._paused and not full and not self.transport.is_closing():
+        else:
             self.transport.resume_reading()
-        self._paused = full
+
+    def _normalize_target(self, request: HttpRequest) -> None:
+        """Take the path out of a target in absolute form (RFC 9112, section 3.2.2); others than `*` have none."""
+        try:
+            url = httptools.parse_url(request.target)
+        except httptools.HttpParserInvalidURLError:
+            request.refusal = request.refusal or (None if request.target == b"*" else _BAD_REQUEST)
+        else:
+            request.target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
 
     def _refuse(self, serialized: bytes) -> None:
         """Answer what can't be parsed, after what came before it; nothing behind it has a meaning."""

@@ -38,8 +38,9 @@ def http_event(
     moment: Moment,
 ) -> bytes:
     """Return the event of one request; `headers` are the request's and those that the gateway adds."""
-    joined = _joined((name.lower(), value) for name, value in headers)
-    cookies = joined.pop("cookie", "")
+    named = [(name.lower(), value) for name, value in headers]
+    joined = _joined(pair for pair in named if pair[0] != "cookie")
+    cookies = ";".join(value for name, value in named if name == "cookie").split(";")
     host = joined.get("host", "")
     body, is_base64 = _body(request.body, joined.get("content-type", ""), encoded="content-encoding" in joined)
     path = request.path
@@ -70,7 +71,7 @@ def http_event(
         "isBase64Encoded": is_base64,
     }
     optional = {
-        "cookies": [cookie.strip() for cookie in cookies.replace(",", ";").split(";") if cookie.strip()],
+        "cookies": [cookie.strip() for cookie in cookies if cookie.strip()],
         "queryStringParameters": _joined(parse_qsl(request.query, keep_blank_values=True)),
         "pathParameters": path_parameters,
         "stageVariables": api.stage_variables,
@@ -118,7 +119,7 @@ def _body(body: bytes, content_type: str, *, encoded: bool) -> tuple[str, bool]:
 
 
 def _status(value: object) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
     if type(value) is not int or not 200 <= value < 600:
         raise MalformedAnswerError("statusCode")

@@ -20,8 +20,6 @@ from local.websocket_connection import WebSocketConnection
 from local.websocket_events import read_context
 from local.websocket_stage import WebSocketStage
 
-MAX_PAYLOAD_BYTES: Final = 128 * 1024
-
 _SIGNATURE_PREFIX: Final = b"AWS4-HMAC-SHA256 Credential="
 _SERVICE_SCOPE: Final = b"/execute-api/aws4_request"
 
@@ -84,7 +82,7 @@ class ManagementApi:
                 return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
     def _post(self, connection: WebSocketConnection, data: bytes) -> tuple[int, str | None, bytes]:
-        if len(data) > MAX_PAYLOAD_BYTES:
+        if len(data) > self._stage.limits.message_bytes:
             return _error(413, "PayloadTooLargeException", "Message too long")
         if connection.waiting_bytes + len(data) > self._stage.limits.outgoing_buffer_bytes:
             return _error(429, "LimitExceededException", "The client's buffer is full")

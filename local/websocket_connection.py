@@ -170,7 +170,7 @@ class WebSocketConnection(asyncio.Protocol):
             transport.write(writes[0])
             return
         transport.write(b"".join(writes))
-        if writes[-1] == b"":  # the protocol's sign for the end of the stream
+        if writes[-1] == b"" and not transport.is_closing():  # the protocol's sign for the end of the stream
             transport.write_eof()
 
     def abort(self) -> None:

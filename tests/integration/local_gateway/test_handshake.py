@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from local.api import Authorizer, FunctionIntegration, WebSocketRoute
+from local.api import Authorizer, FunctionIntegration, HttpApi, HttpRoute, WebSocketRoute
 from local.gateway import Gateway
 from local.invocation import Invocation, Outcome
 from tests.integration.local_gateway.fake_functions import FakeFunctions, allow, ok
@@ -60,6 +60,7 @@ async def test_another_status_is_passed_on(gateway: Gateway, functions: FakeFunc
         Invocation(Outcome.RETURNED, b"null"),
         Invocation(Outcome.RETURNED, b'{"body":"no status"}'),
         Invocation(Outcome.RETURNED, b'{"statusCode":"many"}'),
+        Invocation(Outcome.RETURNED, b'{"statusCode":"%b"}' % (b"2" * 5000)),
         Invocation(Outcome.RETURNED, b"not json"),
     ],
 )
@@ -203,6 +204,25 @@ async def test_a_frame_sent_with_the_handshake_waits_for_its_end(gateway: Gatewa
         assert head.startswith(b"HTTP/1.1 101 ")
         assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
         assert await reader.readexactly(8) == b"\x81\x02hi\x81\x02hi"
+
+
+async def test_a_handshake_may_wait_behind_another_request(serve: Serve, functions: FakeFunctions):
+    slow, ended = (asyncio.get_running_loop().create_future() for _ in range(2))
+    functions.handlers |= {"http": lambda event: slow, "connect": lambda event: ended}
+    http_api = HttpApi("xyz789", "$default", (HttpRoute("$default", FunctionIntegration("http")),))
+    gateway = await serve(websocket_api(), http_api)
+    frame = b"\x81\x82\0\0\0\0hi"
+    async with raw_connection(gateway) as (reader, writer):
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + UPGRADE % (b"/v1", b"") + frame)
+        await functions.event("http")
+        writer.write(frame)
+        slow.set_result("done")
+        assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200 ")
+        await functions.event("connect")
+        writer.write(frame)
+        ended.set_result({"statusCode": 200})
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        assert await reader.readexactly(12) == b"\x81\x02hi" * 3
 
 
 async def test_a_client_that_leaves_while_connect_runs_is_disconnected(gateway: Gateway, functions: FakeFunctions):

@@ -61,14 +61,14 @@ class TestEvents:
     async def test_have_the_shape_of_payload_format_2(self, serve: Serve, functions: FakeFunctions):
         functions.handlers["http"] = lambda event: "ok"
         gateway = await serve(None, http_api("POST /tickets/{id}"))
-        headers = ("X-Two: 1", "x-two: 2", "Cookie: a=1; b=2", "User-Agent: agent", "Content-Type: application/json")
+        headers = ("X-Two: 1", "x-two: 2", "Cookie: a=1; b=2,3", "User-Agent: agent", "Content-Type: application/json")
         await fetch(gateway, post("/tickets/a%20b?q=1&q=2&e=&p=%26", b'{"x":1}', *headers))
         event = await functions.event("http")
         assert (event["version"], event["routeKey"], event["rawPath"]) == ("2.0", "POST /tickets/{id}", "/tickets/a b")
         assert event["rawQueryString"] == "q=1&q=2&e=&p=%26"
         assert event["queryStringParameters"] == {"q": "1,2", "e": "", "p": "&"}
         assert event["pathParameters"] == {"id": "a b"}
-        assert event["cookies"] == ["a=1", "b=2"]
+        assert event["cookies"] == ["a=1", "b=2,3"]
         assert event["headers"]["x-two"] == "1,2"
         assert event["headers"]["x-forwarded-for"] == "127.0.0.1"
         assert "cookie" not in event["headers"]
@@ -294,6 +294,19 @@ class TestHttp:
         status, _, _ = await fetch(gateway, get("/x", f"X-Long: {'x' * size}"))
         assert status == 431
         assert not functions.events
+
+    @pytest.mark.parametrize(
+        ("target", "answer"),
+        [
+            ("http://gateway.test/x?y", b'{"path":"/x"}'),
+            ("http://gateway.test", b"<p>page"),
+            ("*", b'{"path":"*"}'),
+            ("http://[", b'{"message":"Bad Request"}'),
+        ],
+    )
+    async def test_a_target_may_have_other_forms(self, gateway: Gateway, target: str, answer: bytes):
+        method = b"OPTIONS" if target == "*" else b"GET"
+        assert (await fetch(gateway, get(target).replace(b"GET", method)))[2] == answer
 
     async def test_an_upgrade_to_something_else_is_ignored(self, gateway: Gateway):
         headers = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
