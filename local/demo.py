@@ -59,7 +59,7 @@ class DemoReport:
     seconds: float
 
 
-def load_demo(*, endpoint_url: str, resources: Mapping[str, str]) -> DemoReport:
+def load_demo(endpoint_url: str, resources: Mapping[str, str]) -> DemoReport:
     """Store the demo's documents and leaderboard for the tenant `public`. Loading twice does no harm.
 
     Args:

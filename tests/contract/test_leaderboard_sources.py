@@ -150,11 +150,15 @@ class TestScores:
     def test_a_board_larger_than_can_be_read_is_refused(
         self, aws: Aws, scores: DynamoDbScores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("push.adapters.dynamodb_scores.MAX_MEMBERS", 1000)
-        padding = "x" * 1000
-        aws.put_scores("acme", "huge", {f"{padding}{number}": 1.0 for number in range(1100)})
+        monkeypatch.setattr("push.adapters.dynamodb_scores.MAX_MEMBERS", 2)
+        aws.put_scores("acme", "huge", {"a": 1.0, "b": 1.0, "c": 1.0})
         with pytest.raises(ComputeFailedError):
             scores.read_all(ACME, "huge")
+
+    def test_a_board_of_several_pages_is_read_whole(self, aws: Aws, scores: DynamoDbScores) -> None:
+        large = {f"{'x' * 1000}{number}": 1.0 for number in range(1100)}  # over the megabyte that a page holds
+        aws.put_scores("acme", "large", large)
+        assert scores.read_all(ACME, "large") == large
 
     def test_a_table_that_is_not_there_is_transient(self, aws: Aws) -> None:
         with pytest.raises(TransientError):

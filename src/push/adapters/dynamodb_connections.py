@@ -66,15 +66,3 @@ class DynamoDbConnections:
             self._client.put_item(TableName=self._table, Item=item)
         except (BotoCoreError, ClientError) as exc:
             raise translate(exc, "bury a connection") from exc
-
-    def remove(self, connection_id: str) -> None:
-        """Remove a connection that the management API calls gone. Idempotent.
-
-        Raises:
-            TransientError: the table did not do it; the row goes by TTL.
-
-        """
-        try:
-            self._client.delete_item(TableName=self._table, Key={"connection_id": {"S": connection_id}})
-        except (BotoCoreError, ClientError) as exc:
-            raise translate(exc, "remove a connection") from exc

@@ -30,13 +30,14 @@ class DynamoDbScores:
             "ConsistentRead": True,
         }
         scores: dict[str, float] = {}
-        while len(scores) <= MAX_MEMBERS:
+        while True:
             try:
                 answer = self._client.query(**query)
             except (BotoCoreError, ClientError) as exc:
                 raise translate(exc, "read a leaderboard") from exc
             scores |= {row["member"]["S"]: float(row["score"]["N"]) for row in answer["Items"]}
+            if len(scores) > MAX_MEMBERS:
+                raise ComputeFailedError(f"The board has over {MAX_MEMBERS} members.", code=ErrorCode.TOO_LARGE)
             if "LastEvaluatedKey" not in answer:
                 return scores
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
-        raise ComputeFailedError(f"The board has over {MAX_MEMBERS} members.", code=ErrorCode.TOO_LARGE)
