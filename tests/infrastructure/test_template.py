@@ -334,6 +334,13 @@ def test_every_parameter_and_output_is_described(template: Template) -> None:
             assert each.get("Description"), name
 
 
+def test_the_guided_deployment_can_be_answered_by_return_alone(template: Template) -> None:
+    """`sam deploy --guided` offers no default for a hidden parameter, and asks again until it is given something."""
+    for name, each in template["Parameters"].items():
+        assert "Default" in each, name
+        assert not each.get("NoEcho"), name
+
+
 def test_every_parameter_is_explained_in_the_deployment_page(template: Template, root: Path) -> None:
     page = (root / "docs" / "deploy.md").read_text()
     assert not [name for name in template["Parameters"] if f"`{name}`" not in page]
