@@ -21,6 +21,7 @@ _MAX_UNPARSED_HEAD_BYTES = 64 * 1024
 _MAX_DISCARDED_BYTES = 8 * MAX_BODY_BYTES
 _MAX_QUEUED_REQUESTS = 64
 
+_NO_REQUEST = HttpRequest(b"", [])
 _BAD_REQUEST = message_response(400, "Bad Request")
 _HEAD_TOO_LARGE = message_response(431, "Request Header Fields Too Large")
 _BODY_TOO_LARGE = message_response(413, "Request Entity Too Large")
@@ -169,7 +170,9 @@ class HttpConnection(asyncio.Protocol):
         body = self._body
         if body:
             request.body = body[0] if len(body) == 1 else b"".join(body)
+            self._body = []
         self._queue.append(request)
+        self._request = _NO_REQUEST  # an idle connection must not keep ten megabytes
         self._in_head = True
 
     # The handler's side
@@ -270,6 +273,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, serialized: bytes) -> None:
         """Answer what can't be parsed, after what came before it; nothing behind it has a meaning."""
+        log.info("refused what is not an HTTP request from %s", self.transport.get_extra_info("peername"))
         request = HttpRequest(b"", [])
         request.refusal = serialized
         self._queue.append(request)
