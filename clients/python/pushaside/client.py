@@ -94,7 +94,7 @@ class Client:
         """Close the connection; what is unanswered fails with `ConnectionClosedError`. Closing twice does no harm."""
         self._session.end(ConnectionClosedError("The client was closed."))
         self._carry_out()
-        if self._tasks:
+        while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def request(
@@ -149,10 +149,17 @@ class Client:
         self._carry_out()
         try:
             return await future
-        finally:
-            if self._futures.pop(question_id, None) is not None:
-                self._session.forget(question_id)
-                self._carry_out()
+        except asyncio.CancelledError:
+            self._forget(question_id, future)
+            raise
+
+    def _forget(self, question_id: str, future: asyncio.Future[Outcome]) -> None:
+        if self._futures.pop(question_id, None) is not None:
+            self._session.forget(question_id)
+            self._carry_out()
+        elif not future.cancelled():
+            # It was settled in the same turn of the loop; asyncio would report an error that nobody retrieved.
+            future.exception()
 
     def _carry_out(self) -> None:
         """Do what the session wants done, and wake up when it next has something to do."""

@@ -119,7 +119,7 @@ async def open_connection(
             ping_interval=None,
             max_size=settings.max_receive_bytes,
             proxy=None if _is_loopback(url) else True,
-            ssl=tls,
+            ssl=(tls or True) if parse_uri(url).secure else None,
         )
     except (OSError, WebSocketException, EOFError) as exc:
         raise _translate(exc, url) from exc

@@ -26,8 +26,8 @@ from collections.abc import Callable
 from typing import assert_never
 
 from pushaside import messages
-from pushaside.backoff import a_little_early, growing
-from pushaside.effects import Close, Effect, End, Send
+from pushaside.backoff import growing
+from pushaside.effects import Close, Effect, End
 from pushaside.errors import (
     CLASSES,
     CannotConnectError,
@@ -54,6 +54,7 @@ from pushaside.messages import (
 )
 from pushaside.opening import Opening
 from pushaside.settings import Settings
+from pushaside.upkeep import Upkeep
 
 logger = logging.getLogger("pushaside")
 
@@ -72,9 +73,9 @@ class Session:
         self._effects: list[Effect] = []
         self._exchanges = Exchanges(settings, random, self._effects)
         self._opening = Opening(settings, random, self._effects)
+        self._upkeep = Upkeep(settings, random, self._effects)
         self._links: dict[int, Link] = {}
         self._current: Link | None = None
-        self._session: str | None = None
         self._message_bytes = messages.MESSAGE_BYTES
         self._ended: PushasideError | None = None
         self.frame_bytes = messages.FRAME_BYTES
@@ -144,13 +145,10 @@ class Session:
         if self._ended is not None:
             self._effects.append(Close(link_id))
             return
-        lifetime = a_little_early(self._settings.max_connection_seconds, self._random())
-        link = Link(link_id, self._settings, now, hello_id=self._new_id(), replace_at=now + lifetime)
-        self._links[link_id] = link
+        link = self._links[link_id] = self._upkeep.make_link(link_id, self._new_id(), now)
         previous, self._current = self._current, link
         if previous is not None:
-            self._retire(previous, now)
-        self._greet(link, now)
+            self._upkeep.retire(previous, now)
         for exchange in self._exchanges.all():
             if exchange.waits_for_link:
                 self._exchanges.ask(exchange, link, now)
@@ -212,14 +210,18 @@ class Session:
     def tick(self, now: float) -> None:
         """Do what is due."""
         for link in list(self._links.values()):
-            self._attend(link, now)
+            if link.is_over or link.is_dead(now) or link.is_drained(now):
+                self._effects.append(Close(link.id))
+                self.link_lost(link.id, now)
+            elif self._upkeep.attend(link, now):
+                self._opening.begin()
         for exchange in self._exchanges.take_due(now):
             if exchange.deadline <= now:
                 self._time_out(exchange)
                 continue
             if exchange.link is not None:
                 exchange.silences += 1
-                self._probe(exchange.link, exchange.asked_at, now)
+                self._upkeep.probe(exchange.link, exchange.asked_at, now)
             self._exchanges.ask(exchange, self._current, now)
 
     # Answers
@@ -284,15 +286,10 @@ class Session:
     # Messages about the connection
 
     def _take_welcome(self, link: Link | None, welcome: Welcome) -> None:
-        self._session = welcome.session or self._session
         self._message_bytes = welcome.message_bytes or self._message_bytes
         self.frame_bytes = welcome.frame_bytes or self.frame_bytes
         if link is not None and welcome.id == link.hello_id:
-            link.hello_at = None
-            if welcome.reconnect_after_seconds:
-                lifetime = a_little_early(welcome.reconnect_after_seconds, self._random())
-                # However short the service makes it, connections do not follow each other faster than attempts.
-                link.replace_at = link.opened_at + max(lifetime, self._settings.backoff_base_seconds)
+            self._upkeep.welcome(link, welcome)
 
     def _take_bye(self, link: Link | None, bye: Bye, now: float) -> None:
         if link is None or link is not self._current:
@@ -300,7 +297,7 @@ class Session:
         logger.info("the service closes the connection: %s", bye.code)
         if bye.retry:
             self._current = None
-            self._retire(link, now)
+            self._upkeep.retire(link, now)
             self._opening.begin_spread(bye.after_seconds)
         else:
             kind = CLASSES.get(bye.code, ConnectionClosedError)
@@ -337,49 +334,3 @@ class Session:
     def _suspects(self, link: Link) -> list[Exchange]:
         """List what a fault that names nothing may concern: not pings, which go without a function."""
         return [each for each in self._exchanges.on(link) if each.question.asked_again and not each.accepted]
-
-    # Connections
-
-    def _greet(self, link: Link, now: float) -> None:
-        """Say hello, and plan to say it again should it get lost."""
-        link.hello_at = now + growing(
-            link.hellos,
-            self._random(),
-            base_seconds=self._settings.reask_seconds,
-            cap_seconds=self._settings.reask_cap_seconds,
-        )
-        link.hellos += 1
-        link.sent_at = now
-        self._effects.append(Send(link.id, messages.write_hello(link.hello_id, self._session)))
-
-    def _ping(self, link: Link, now: float) -> None:
-        link.note_ping(None, now)
-        link.sent_at = now
-        self._effects.append(Send(link.id, messages.PING))
-
-    def _probe(self, link: Link, since: float, now: float) -> None:
-        """Ask for a sign of life if nothing at all has come for a while."""
-        if link.is_silent_since(since):
-            self._ping(link, now)
-
-    def _attend(self, link: Link, now: float) -> None:
-        """Do what is due for a connection."""
-        if link.is_over or link.is_dead(now) or link.is_drained(now):
-            self._effects.append(Close(link.id))
-            self.link_lost(link.id, now)
-            return
-        if link.hello_at is not None and link.hello_at <= now:
-            link.hello_at = None
-            # A service that never says welcome can do without being greeted.
-            if link.hellos <= self._settings.max_retries:
-                self._greet(link, now)
-        if link.keepalive_at is not None and link.keepalive_at <= now:
-            self._ping(link, now)
-        if link is self._current and link.replace_at <= now:
-            link.replace_at = math.inf
-            self._opening.begin()
-
-    def _retire(self, link: Link, now: float) -> None:
-        """Keep a connection only for the answers that are still to come on it."""
-        link.drain_until = now + self._settings.drain_seconds
-        link.hello_at = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -84,10 +85,11 @@ class ScriptedServer:
     connection.
     """
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.refusals: list[tuple[HTTPStatus, dict[str, str]]] = []
         self.handshakes: list[Request] = []
         self._script = script
+        self._tls = tls
         self._peers: asyncio.Queue[Peer] = asyncio.Queue()
         self._server: Server
 
@@ -100,6 +102,7 @@ class ScriptedServer:
             compression=None,
             ping_interval=None,
             max_size=None,
+            ssl=self._tls,
         )
         return self
 
@@ -113,7 +116,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1"
+        return f"{'ws' if self._tls is None else 'wss'}://127.0.0.1:{self.port}/v1"
 
     def refuse(self, status: int, **headers: str) -> None:
         """Answer the next handshake that is not yet spoken for with this status."""

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import ipaddress
 import socket
+import ssl
+from dataclasses import dataclass
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 import pushaside
 from pushaside import Settings
@@ -19,6 +28,34 @@ def no_wait() -> float:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for 127.0.0.1 that vouches for itself, and a client's context that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    written = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + signed.public_bytes(Encoding.PEM)
+    path.write_bytes(written)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(path)
+    return Certificate(server, ssl.create_default_context(cafile=path))
 
 
 # Opening
@@ -135,6 +172,23 @@ async def test_a_client_that_is_not_open_says_so() -> None:
 
     with pytest.raises(RuntimeError, match="not open"):
         await client.request("documents")
+
+
+async def test_a_certificate_that_is_not_trusted_is_not_tried_again(certificate: Certificate) -> None:
+    async with ScriptedServer(tls=certificate.server) as server:
+        with pytest.raises(pushaside.CannotConnectError, match="certificate") as caught:
+            async with pushaside.connect(server.url):
+                pass
+
+    assert not caught.value.retryable
+
+
+async def test_a_trusted_certificate_lets_the_client_talk_over_tls(certificate: Certificate) -> None:
+    async with (
+        ScriptedServer(answering, tls=certificate.server) as server,
+        pushaside.connect(server.url, tls=certificate.client) as client,
+    ):
+        assert (await client.request("documents", {"n": 1})).data == {"n": 1}
 
 
 # Losing
