@@ -140,15 +140,18 @@ class KeyWorker:
         deadline_ms = claimed.next_deadline_ms
         while not await _is_set_within(is_done, self._until_next_renewal(deadline_ms)):
             try:
-                renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
+                deadline_ms = await self._renew(key, claimed)
             except CacheUnavailableError as exc:
                 logger.warning("a lease was not renewed: %s", exc.message)
                 deadline_ms = 0
-                continue
-            deadline_ms = renewed.next_deadline_ms
-            if renewed.expired:
-                self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
-                await self._answers.send_error(renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
+
+    async def _renew(self, key: Key, claimed: Claimed) -> int:
+        """Renew the lease, tell those whose deadline has passed, and return the earliest one to come."""
+        renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
+        if renewed.expired:
+            self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
+            await self._answers.refuse(key, renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
+        return renewed.next_deadline_ms
 
     def _until_next_renewal(self, deadline_ms: int) -> float:
         """Return the seconds until the lease should be renewed or a waiter's deadline has passed."""

@@ -75,7 +75,10 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """`is_held` tells whether the right is still the holder's; `expired` were taken off the waiters."""
+    """`is_held` tells whether the right is still the holder's; the deadline of those `expired` has passed.
+
+    `next_deadline_ms` is the earliest deadline of the others; 0 if there are none.
+    """
 
     is_held: bool
     next_deadline_ms: int
@@ -107,7 +110,10 @@ class Leases(Protocol):
         """Take the lease if it is free or queued under `queued_token`. Raises CacheUnavailableError."""
 
     async def renew(self, key: Key, token: str, term_ms: int, now_ms: int) -> Renewed:
-        """Extend a held lease and take the waiters whose deadline has passed. Raises CacheUnavailableError."""
+        """Extend a held lease and return the waiters whose deadline has passed, who stay parked until settled.
+
+        Raises CacheUnavailableError.
+        """
 
     async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
         """Install a result if `claimed` still allows it, and return the waiters, in one round trip.

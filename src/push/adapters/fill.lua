@@ -1,8 +1,7 @@
 -- Install a result, if the filler still has the right to, and read who waits for it.
 -- The waiters stay parked until they are settled, so that a death between here and there loses none of them.
 -- KEYS: 1 result, 2 lease, 3 waiters, 4 generation
--- ARGV: 1 token, 2 generation seen at the claim, 3 the result, 4 how long to keep it (ms), 5 lease term (ms),
---       6 the result's source version
+-- ARGV: 1 token, 2 generation seen at the claim, 3 the result, 4 how long to keep it (ms), 5 lease term (ms)
 -- Returns {'filled' | 'lost_lease' | 'outdated', list of waiters}
 --         a lost lease that somebody else holds leaves the waiters to that one: the list is empty
 local held = redis.call('GET', KEYS[2])
@@ -17,10 +16,14 @@ redis.call('PEXPIRE', KEYS[2], ARGV[5])
 if (redis.call('GET', KEYS[4]) or '0') ~= ARGV[2] then
   return {'outdated', waiters}
 end
--- Bytes 8 to 15 of a stored result are its source version.
+-- Bytes 8 to 15 of a stored result are its source version. Lua's numbers hold 53 bits, so it is compared by halves.
 local stored = redis.call('GETRANGE', KEYS[1], 8, 15)
-if #stored == 8 and struct.unpack('>I8', stored) > tonumber(ARGV[6]) then
-  return {'outdated', waiters}
+if #stored == 8 then
+  local stored_high, stored_low = struct.unpack('>I4I4', stored)
+  local high, low = struct.unpack('>I4I4', string.sub(ARGV[3], 9, 16))
+  if stored_high > high or (stored_high == high and stored_low > low) then
+    return {'outdated', waiters}
+  end
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return {'filled', waiters}

@@ -52,14 +52,7 @@ class RedisLeases:
         """See `Leases.fill`."""
         names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key))
         kept_ms = max(MINIMUM_KEPT_MS, result.stale_until_ms - now_ms)
-        args = (
-            claimed.token,
-            claimed.generation,
-            serialize_result(result),
-            kept_ms,
-            term_ms,
-            result.source_version,
-        )
+        args = (claimed.token, claimed.generation, serialize_result(result), kept_ms, term_ms)
         outcome, waiters = await self._redis.run_script(load_script("fill"), names, args)
         return Filled(FillOutcome(as_text(outcome)), tuple(map(parse_waiter, waiters)))
 
