@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -28,6 +29,7 @@ KEEP_ALIVE_SECONDS: Final = 75.0
 LINGER_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 3.0
 
+_CONNECTIONS_OF_A_STAGE = re.compile(rb"(?:/[^/]+)?/(?:@|%40)connections/").match
 _LISTEN_BACKLOG = 4096
 _SWEEPS_PER_LIMIT = 20
 _SWEEP_SECONDS = (0.02, 1.0)
@@ -157,7 +159,7 @@ class Gateway:
             connection.respond(_page(request, self._extra_routes[path]))
         elif self._stage is not None and _unescaped(path) in self._websocket_paths:
             Handshake(self._stage, request, connection).begin()
-        elif request.upgrade and request.header(b"upgrade").lower() == b"websocket":
+        elif _is_misdirected(request, path):
             connection.respond(_FORBIDDEN)
         elif self._http_api is not None:
             self._http_api.answer(request, connection)
@@ -225,6 +227,12 @@ def _page(request: HttpRequest, route: ExtraRoute) -> bytes:
     status, content_type, body = route()
     headers = [("Content-Type", content_type), ("Cache-Control", "no-store")]
     return response(status, headers, body, head=request.method == b"HEAD")
+
+
+def _is_misdirected(request: HttpRequest, path: bytes) -> bool:
+    """Tell whether a request is meant for a WebSocket API, but names another stage of it or none."""
+    is_upgrade = request.upgrade and request.header(b"upgrade").lower() == b"websocket"
+    return is_upgrade or _CONNECTIONS_OF_A_STAGE(path) is not None
 
 
 def _unescaped(path: bytes) -> bytes:

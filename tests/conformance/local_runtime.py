@@ -1,0 +1,93 @@
+"""Stacks run by `pushaside local`, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from tests.conformance.targets import INVENTED_CREDENTIALS, STACKS, Limits, Target, Trait
+
+REGION = "us-east-1"
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+_COMMAND = Path(sys.executable).with_name("pushaside")
+_POLL_SECONDS = 0.05
+
+
+class LocalTargets:
+    """Starts the runtime for a stack when it is asked for, and ends it afterwards."""
+
+    @contextmanager
+    def deployed(self, stack: str, limits: Limits) -> Iterator[Target]:
+        """Run `stack/<stack>.yaml` on a free port."""
+        with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+            ready_file, log = Path(folder, "ready.json"), Path(folder, "log")
+            command = [_COMMAND, "local", "--template", STACKS / f"{stack}.yaml", "--port", "0"]
+            command += ["--ready-file", ready_file, *_limit_flags(limits)]
+            with log.open("wb") as output:
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment()
+                )
+            try:
+                yield _target(_when_ready(process, ready_file, log))
+            finally:
+                _end(process)
+
+
+def _limit_flags(limits: Limits) -> list[str]:
+    flags = {"--idle-timeout": limits.idle_seconds, "--max-connection": limits.connection_seconds}
+    return [part for flag, seconds in flags.items() if seconds is not None for part in (flag, str(seconds))]
+
+
+def _environment() -> dict[str, str]:
+    """Leave out what would lead an AWS SDK elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> Mapping[str, Any]:
+    deadline = time.monotonic() + START_SECONDS
+    while not ready_file.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the runtime did not become ready; it said:\n{log.read_text()[-4000:]}")
+        time.sleep(_POLL_SECONDS)
+    ready: Mapping[str, Any] = json.loads(ready_file.read_text())
+    return ready
+
+
+def _target(ready: Mapping[str, Any]) -> Target:
+    return Target(
+        websocket_url=ready["websocket"],
+        management_endpoint=ready["management"],
+        http_url=ready["http"],
+        aws_endpoint=ready["aws_endpoint"],
+        events_table=_events_table(ready["aws_endpoint"]),
+        region=REGION,
+        traits=frozenset(Trait) - {Trait.ROUTE_THROTTLING},
+    )
+
+
+def _events_table(aws_endpoint: str) -> str | None:
+    """Return the stack's only table, if it has one."""
+    dynamodb = boto3.client("dynamodb", region_name=REGION, endpoint_url=aws_endpoint, **INVENTED_CREDENTIALS)
+    tables = dynamodb.list_tables()["TableNames"]
+    return tables[0] if tables else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(STOP_SECONDS)

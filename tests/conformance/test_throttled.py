@@ -1,0 +1,20 @@
+"""An API whose `$connect` route is throttled to nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.sockets import refusal
+from tests.conformance.targets import Limits, Target, Targets, Trait
+
+
+@pytest.fixture(scope="module")
+def throttled(main_target: Target, targets: Targets):
+    main_target.need(Trait.ROUTE_THROTTLING)
+    with targets.deployed("throttled", Limits()) as target:
+        yield target
+
+
+def test_a_throttled_handshake_is_429(throttled: Target):
+    """Source: 429 in ServerlessNetworkingClients issue 3 and terraform-aws-apigateway-v2 issue 8."""
+    assert refusal(throttled, {}).status_code == 429
