@@ -139,9 +139,10 @@ class FakeLeases:
         self._numbers = itertools.count(1)
         self.fills: list[tuple[Key, Result, FillOutcome]] = []
 
-    async def claim(self, key: Key, queued_token: str, term_ms: int) -> Claimed | Busy:
+    async def claim(self, key: Key, queued_token: str, term_ms: int, waiters: Mapping[Waiter, int]) -> Claimed | Busy:
         await self._delay()
         entry = self._model.entry(key)
+        entry.waiters = {**waiters, **entry.waiters}
         now_ms = self._model.now_ms()
         if entry.lease is not None and entry.lease.token != queued_token:
             busy = Busy(entry.lease.ends_at_ms - now_ms)

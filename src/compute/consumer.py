@@ -14,7 +14,7 @@ from compute.key_work import Disposition, KeyWorker
 from push.computes import Registry
 from push.errors import QueueUnavailableError, RequestError, TransientError
 from push.freshness import backoff_seconds
-from push.jobs import GUARDIAN_DELAY_SECONDS, Job, JobKind, parse_job
+from push.jobs import GUARDIAN_DELAY_SECONDS, Job, JobKind, Waiter, parse_job
 from push.keys import Key, make_key
 from push.ports import RedeliveryTimes
 
@@ -117,7 +117,7 @@ class Consumer:
     async def _work(self, group: Sequence[_Parsed]) -> list[Message]:
         """Work on one key; return its messages if they are to come back."""
         first = group[0].work
-        waiters = [each.work.job.waiter for each in group if each.work.job.waiter is not None]
+        waiters = _waiters_of(group)
         try:
             is_guarded = any(each.work.job.kind is JobKind.GUARDIAN for each in group)
             disposition = await self._worker.work(first, waiters, is_guarded=is_guarded)
@@ -151,3 +151,9 @@ def _is_suspect(group: Sequence[_Parsed]) -> bool:
     """Two attempts came to nothing, by death or failure."""
     work = group[0].work
     return work.attempt > (1 if work.job.kind is JobKind.GUARDIAN else 2)
+
+
+def _waiters_of(group: Sequence[_Parsed]) -> dict[Waiter, int]:
+    """Return who came with the jobs, and their deadlines. Who comes with a guardian has been answered long since."""
+    jobs = [each.work.job for each in group]
+    return {job.waiter: job.deadline_ms for job in jobs if job.waiter is not None and job.kind is JobKind.REQUEST}

@@ -10,7 +10,7 @@ import asyncio
 import enum
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 
 from compute.computing import Computing, KeyJob
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, TransientError
@@ -68,12 +68,12 @@ class KeyWorker:
         self._now_ms = now_ms
         self._new_token = new_token
 
-    async def work(self, work: KeyJob, waiters: Sequence[Waiter], *, is_guarded: bool = False) -> Disposition:
+    async def work(self, work: KeyJob, waiters: Mapping[Waiter, int], *, is_guarded: bool = False) -> Disposition:
         """Do what a job asks.
 
         Args:
             work: the job.
-            waiters: those who came with it and with others of the same key.
+            waiters: those who came with it and with others of the same key, and their deadlines (ms).
             is_guarded: a guardian came along, and must not be lost while somebody else works on the key.
 
         Raises:
@@ -81,16 +81,16 @@ class KeyWorker:
 
         """
         try:
-            claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS)
+            claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS, waiters)
         except CacheUnavailableError:
-            return await self._work_without_cache(work, waiters)
+            return await self._work_without_cache(work, list(waiters))
         if isinstance(claimed, Busy):
             if is_guarded:
                 await self._look_again(work, claimed)
             return Disposition.DONE
         if work.job.kind is JobKind.GUARDIAN:
             return await self._take_over(work, claimed)
-        return await self._work_claimed(work, claimed, waiters)
+        return await self._work_claimed(work, claimed, list(waiters))
 
     async def _look_again(self, work: KeyJob, busy: Busy) -> None:
         """Send the guardian anew, for when the lease of the one who works now would have ended."""
@@ -118,16 +118,17 @@ class KeyWorker:
             waiting = await self._leases.waiters(work.key)
             if all(suits(waiter, stored) for waiter in waiting):
                 return await self._answer(work, claimed, stored, waiting)
+        expired: set[Waiter] = set()
         try:
-            result = await self._compute(work, claimed)
+            result = await self._compute(work, claimed, expired)
         except TransientError as exc:
-            return await self._fail(work, claimed, waiters, exc)
-        return await self._fill(work, claimed, result, waiters)
+            return await self._fail(work, claimed, _without(waiters, expired), exc)
+        return await self._fill(work, claimed, result, _without(waiters, expired))
 
-    async def _compute(self, work: KeyJob, claimed: Claimed) -> Result:
-        """Compute while the lease is kept."""
+    async def _compute(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> Result:
+        """Compute while the lease is kept; those whose deadline passes meanwhile are told and added to `expired`."""
         is_done = asyncio.Event()
-        keeping = asyncio.create_task(self._keep_lease(work.key, claimed, is_done))
+        keeping = asyncio.create_task(self._keep_lease(work.key, claimed, is_done, expired))
         try:
             return await self._computing.compute(work)
         finally:
@@ -135,21 +136,22 @@ class KeyWorker:
             is_done.set()
             await keeping
 
-    async def _keep_lease(self, key: Key, claimed: Claimed, is_done: asyncio.Event) -> None:
+    async def _keep_lease(self, key: Key, claimed: Claimed, is_done: asyncio.Event, expired: set[Waiter]) -> None:
         """Renew the lease until the work is done, and tell those whose deadline passes meanwhile."""
         deadline_ms = claimed.next_deadline_ms
         while not await _is_set_within(is_done, self._until_next_renewal(deadline_ms)):
             try:
-                deadline_ms = await self._renew(key, claimed)
+                deadline_ms = await self._renew(key, claimed, expired)
             except CacheUnavailableError as exc:
                 logger.warning("a lease was not renewed: %s", exc.message)
                 deadline_ms = 0
 
-    async def _renew(self, key: Key, claimed: Claimed) -> int:
+    async def _renew(self, key: Key, claimed: Claimed, expired: set[Waiter]) -> int:
         """Renew the lease, tell those whose deadline has passed, and return the earliest one to come."""
         renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
         if renewed.expired:
             self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
+            expired.update(renewed.expired)
             await self._answers.refuse(key, renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
         return renewed.next_deadline_ms
 
@@ -225,3 +227,7 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
 
 def _union(waiters: Sequence[Waiter], others: Sequence[Waiter]) -> list[Waiter]:
     return list(dict.fromkeys((*waiters, *others)))
+
+
+def _without(waiters: Sequence[Waiter], others: Set[Waiter]) -> list[Waiter]:
+    return [waiter for waiter in waiters if waiter not in others]

@@ -61,7 +61,7 @@ class DeadLetters:
         own = [job.waiter] if job.waiter is not None else []
         try:
             key = self._find_key(job)
-            claimed = await self._leases.claim(key, job.token, LEASE_TERM_MS)
+            claimed = await self._leases.claim(key, job.token, LEASE_TERM_MS, {})
         except (RequestError, CacheUnavailableError) as exc:
             await self._answers.send_error(own, _failure() if isinstance(exc, CacheUnavailableError) else exc)
             return

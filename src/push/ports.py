@@ -106,8 +106,11 @@ class Filled:
 class Leases(Protocol):
     """Who may compute a key, and who waits for it."""
 
-    async def claim(self, key: Key, queued_token: str, term_ms: int) -> Claimed | Busy:
-        """Take the lease if it is free or queued under `queued_token`. Raises CacheUnavailableError."""
+    async def claim(self, key: Key, queued_token: str, term_ms: int, waiters: Mapping[Waiter, int]) -> Claimed | Busy:
+        """Take the lease if it is free or queued under `queued_token`, in one round trip.
+
+        Claimed or busy, `waiters` (with their deadlines) are parked if they are not. Raises CacheUnavailableError.
+        """
 
     async def renew(self, key: Key, token: str, term_ms: int, now_ms: int) -> Renewed:
         """Extend a held lease and return the waiters whose deadline has passed, who stay parked until settled.

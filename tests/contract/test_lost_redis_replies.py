@@ -63,19 +63,19 @@ def test_the_leader_is_still_the_leader(results: RedisResults, proxy: LosingProx
 
 
 async def test_a_claim_is_not_busy_with_itself(leases: RedisLeases, proxy: LosingProxy) -> None:
-    await leases.claim(unique_key(), "other", 4000)
+    await leases.claim(unique_key(), "other", 4000, {})
     proxy.replies_to_lose = 1
-    assert isinstance(await leases.claim(unique_key(), "queued 1", 4000), Claimed)
+    assert isinstance(await leases.claim(unique_key(), "queued 1", 4000, {}), Claimed)
     assert proxy.replies_to_lose == 0
 
 
 async def test_a_fill_is_not_refused_for_itself(leases: RedisLeases, proxy: LosingProxy) -> None:
     other = unique_key()
-    claimed = await leases.claim(other, "other", 4000)
+    claimed = await leases.claim(other, "other", 4000, {})
     assert isinstance(claimed, Claimed)
     await leases.fill(other, claimed, make_result(), 4000, NOW_MS)
     key = unique_key()
-    claimed = await leases.claim(key, "queued 1", 4000)
+    claimed = await leases.claim(key, "queued 1", 4000, {})
     assert isinstance(claimed, Claimed)
     proxy.replies_to_lose = 1
     filled = await leases.fill(key, claimed, make_result(source_version=7), 4000, NOW_MS)
@@ -89,7 +89,7 @@ async def test_a_release_still_tells_that_somebody_waits(
     await leases.release(unique_key(), "other", "other")
     key = unique_key()
     results.park(key, None, WAITER, DEADLINE_MS, "queued 1")
-    claimed = await leases.claim(key, "queued 1", 4000)
+    claimed = await leases.claim(key, "queued 1", 4000, {})
     assert isinstance(claimed, Claimed)
     proxy.replies_to_lose = 1
     assert await leases.release(key, claimed.token, "queued 2") == 1

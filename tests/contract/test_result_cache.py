@@ -1,4 +1,4 @@
-"""The contract of `ResultStore` and `Leases`, held by Redis alone, by Redis in cluster mode, and by the tests' model."""
+"""The contract of `ResultStore` and `Leases`, held by Redis, by Redis in cluster mode, and by the tests' model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Cache:
         return self.results.park(key, self.results.read(key), waiter, deadline_ms, token)
 
     async def claim(self, key: Key, token: str = "queued 1", term_ms: int = TERM_MS) -> Claimed:
-        claimed = await self.leases.claim(key, token, term_ms)
+        claimed = await self.leases.claim(key, token, term_ms, {})
         assert isinstance(claimed, Claimed)
         return claimed
 
@@ -182,7 +182,7 @@ async def test_a_key_is_claimed_once(cache: Cache) -> None:
     key = unique_key()
     cache.park(key, ANN)
     await cache.claim(key)
-    busy = await cache.leases.claim(key, "queued 1", TERM_MS)
+    busy = await cache.leases.claim(key, "queued 1", TERM_MS, {})
     assert isinstance(busy, Busy)
     assert 0 < busy.remaining_ms <= TERM_MS
 
@@ -190,14 +190,25 @@ async def test_a_key_is_claimed_once(cache: Cache) -> None:
 async def test_a_lease_queued_for_another_job_is_not_claimed(cache: Cache) -> None:
     key = unique_key()
     cache.park(key, ANN, token="queued 1")
-    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS), Busy)
+    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS, {}), Busy)
+
+
+@pytest.mark.parametrize("token", ["queued 1", "queued 2"])
+async def test_a_claim_parks_those_who_came_with_the_job_should_they_not_be(cache: Cache, token: str) -> None:
+    key = unique_key()
+    cache.park(key, ANN, DEADLINE_MS, token="queued 1")
+    came = {ANN: DEADLINE_MS - 5000, BEN: DEADLINE_MS - 1000}
+    claimed = await cache.leases.claim(key, token, TERM_MS, came)
+    assert set(await cache.leases.waiters(key)) == {ANN, BEN}
+    if isinstance(claimed, Claimed):
+        assert (claimed.waiting, claimed.next_deadline_ms) == (2, DEADLINE_MS - 1000)
 
 
 async def test_a_lease_ends_with_its_term(cache: Cache) -> None:
     key = unique_key()
     await cache.claim(key, term_ms=20)
     await cache.pass_ms(40)
-    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS), Claimed)
+    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS, {}), Claimed)
 
 
 async def test_a_renewed_lease_goes_on(cache: Cache) -> None:
@@ -206,7 +217,7 @@ async def test_a_renewed_lease_goes_on(cache: Cache) -> None:
     renewed = await cache.leases.renew(key, claimed.token, TERM_MS, NOW_MS)
     await cache.pass_ms(300)
     assert renewed.is_held
-    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS), Busy)
+    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS, {}), Busy)
 
 
 async def test_a_renewal_tells_that_the_lease_was_lost(cache: Cache) -> None:
@@ -254,7 +265,7 @@ async def test_the_lease_outlives_the_fill_so_that_the_waiters_can_be_told(cache
     claimed = await cache.claim(key, term_ms=200)
     await cache.leases.fill(key, claimed, make_result(), TERM_MS, NOW_MS)
     await cache.pass_ms(300)
-    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS), Busy)
+    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS, {}), Busy)
 
 
 async def test_a_fill_after_the_lease_ended_is_refused_and_its_waiters_are_the_fillers_to_tell(cache: Cache) -> None:
@@ -352,7 +363,7 @@ async def test_a_lease_given_back_is_queued_for_the_next_job_if_somebody_waits(c
     claimed = await cache.claim(key)
     assert await cache.leases.release(key, claimed.token, "queued 2") == 1
     assert cache.park(key, BEN, token="queued 3").outcome is ParkOutcome.FOLLOWER
-    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS), Claimed)
+    assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS, {}), Claimed)
 
 
 async def test_a_lost_lease_can_not_be_given_back(cache: Cache) -> None:
@@ -363,4 +374,4 @@ async def test_a_lost_lease_can_not_be_given_back(cache: Cache) -> None:
     assert await cache.leases.release(key, claimed.token, "queued 2") == -1
     await cache.claim(key, "queued 3")
     assert await cache.leases.release(key, claimed.token, "queued 2") == -1
-    assert isinstance(await cache.leases.claim(key, "queued 4", TERM_MS), Busy)
+    assert isinstance(await cache.leases.claim(key, "queued 4", TERM_MS, {}), Busy)

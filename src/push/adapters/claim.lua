@@ -1,8 +1,16 @@
 -- Turn a queued lease, or none, into the right to compute a key now.
+-- Waiters who came with the job are parked again, should Redis have forgotten them or never known them.
 -- KEYS: 1 result, 2 lease, 3 waiters, 4 generation
--- ARGV: 1 token the job was queued under, 2 token to work under, 3 lease term (ms)
+-- ARGV: 1 token the job was queued under, 2 token to work under, 3 lease term (ms),
+--       4 how long the set of waiters is kept (ms), then deadline (ms) and waiter for each who came with the job
 -- Returns {'busy', ms left of the other's lease}
 --         {'claimed', generation, result or '', number of waiters, earliest deadline (ms) or '0'}
+if #ARGV > 4 then
+  redis.call('ZADD', KEYS[3], 'NX', unpack(ARGV, 5))
+  if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[4]) then
+    redis.call('PEXPIRE', KEYS[3], ARGV[4])
+  end
+end
 local held = redis.call('GET', KEYS[2])
 -- A first try whose reply was lost claimed the key already.
 if held and held ~= ARGV[1] and held ~= ARGV[2] then

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from push.adapters.redis_connection import (
     AsyncRedis,
@@ -14,7 +14,13 @@ from push.adapters.redis_connection import (
     result_name,
     waiters_name,
 )
-from push.adapters.redis_results import QUEUED_LEASE_MS, parse_stored, parse_waiter, serialize_waiter
+from push.adapters.redis_results import (
+    QUEUED_LEASE_MS,
+    WAITERS_KEPT_MS,
+    parse_stored,
+    parse_waiter,
+    serialize_waiter,
+)
 from push.jobs import Waiter
 from push.keys import Key
 from push.ports import Busy, Claimed, Filled, FillOutcome, Renewed
@@ -32,11 +38,13 @@ class RedisLeases:
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis
 
-    async def claim(self, key: Key, queued_token: str, term_ms: int) -> Claimed | Busy:
+    async def claim(self, key: Key, queued_token: str, term_ms: int, waiters: Mapping[Waiter, int]) -> Claimed | Busy:
         """See `Leases.claim`."""
         token = f"working {secrets.token_hex(12)}"
         names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key))
-        reply = await self._redis.run_script(load_script("claim"), names, (queued_token, token, term_ms))
+        parked = [part for waiter, deadline_ms in waiters.items() for part in (deadline_ms, serialize_waiter(waiter))]
+        args = (queued_token, token, term_ms, WAITERS_KEPT_MS, *parked)
+        reply = await self._redis.run_script(load_script("claim"), names, args)
         if reply[0] == b"busy":
             return Busy(remaining_ms=max(0, int(reply[1])))
         _, generation, stored, waiting, deadline = reply
