@@ -81,7 +81,7 @@ def test_a_binary_frame_closes_the_connection_with_1003(socket: ClientConnection
     ("offence", "code"), [(b"binary", 1003), ("x" * (FRAME_BYTES + 1), 1009)], ids=["binary", "too big"]
 )
 def test_a_connection_closed_for_an_offence_disconnects_with_that_code(target: Target, offence: str | bytes, code: int):
-    """Source: `disconnectStatusCode` is the close code ("Working with $disconnect", sample DISCONNECT events)."""
+    """Source: `disconnectStatusCode` is the close code in the sample DISCONNECT events."""
     with open_socket(target) as socket:
         identity = connection_id(socket)
         socket.send(offence)
