@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ def aws_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
-    with ValkeyServer(host="127.0.0.1") as server:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ValkeyServer(host="127.0.0.1", port=port) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
 
 
