@@ -72,7 +72,9 @@ def parse_message(body: str) -> ClientMessage:
         message = _decoder.decode(body)
     except msgspec.ValidationError as exc:
         raise _refusal(body, exc) from exc
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+    except RecursionError as exc:
+        raise MessageRefusedError("The message is nested too deeply.", code=ErrorCode.INVALID_JSON) from exc
+    except (msgspec.DecodeError, UnicodeError) as exc:
         raise MessageRefusedError(f"The message is not JSON: {exc}.", code=ErrorCode.INVALID_JSON) from exc
     if len(message.id) > MAX_ID_BYTES // 4 and len(message.id.encode()) > MAX_ID_BYTES:
         raise MessageRefusedError(
