@@ -11,12 +11,12 @@ import msgspec
 
 from push.answers import render_error_object
 from push.computes import AnyCompute, ComputeContext, Computed
-from push.errors import ComputeFailedError, ErrorCode, PushasideError, RequestError, TransientError
+from push.errors import ComputeFailedError, ErrorCode, RequestError, TransientError
 from push.freshness import lifetime
 from push.jobs import Job
 from push.keys import Key
 from push.metrics import Counter, Metric
-from push.results import Result, Status, make_etag
+from push.results import Result, Status, is_storable, make_etag
 from push.settings import ComputeSettings
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,9 @@ class Computing:
         try:
             async with asyncio.timeout(compute.timeout_seconds):
                 value = await compute.function(params, context)
-        except PushasideError:
+            computed = value if isinstance(value, Computed) else Computed(value)
+            tags = (*compute.tags(params), *computed.tags)
+        except (ComputeFailedError, RequestError, TransientError):
             raise
         except TimeoutError as exc:
             sentence = f"{compute.name} took longer than its {compute.timeout_seconds:g} s."
@@ -109,8 +111,9 @@ class Computing:
         except Exception as exc:
             logger.exception("%s raised at attempt %d", work.key.storage, work.attempt)
             raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
-        computed = value if isinstance(value, Computed) else Computed(value)
-        return Computed(computed.value, computed.source_version, (*compute.tags(params), *computed.tags))
+        if not is_storable(tags, computed.source_version):
+            raise ComputeFailedError("The compute's tags or source version can't be stored.")
+        return Computed(computed.value, computed.source_version, tags)
 
 
 def _encode(value: object) -> bytes:

@@ -86,12 +86,12 @@ class Consumer:
         trusted = [group for group in groups if not _is_suspect(group)]
         failures = await asyncio.gather(*map(self._work, trusted))
         failures += await self._work_on_suspects(suspects)
-        again = [message for group in failures for message in group]
+        again = [*failed, *(message for group in failures for message in group)]
         await self._hide({each.receipt: self._backoff_seconds(each) for each in again})
-        return [message.message_id for message in (*failed, *again)]
+        return [message.message_id for message in again]
 
     def _parse(self, messages: Sequence[Message]) -> tuple[list[_Parsed], list[Message]]:
-        """Resolve messages; those that can't be are failed, and end with the dead letters."""
+        """Resolve messages; those that can't be are tried a few times, and end with the dead letters."""
         parsed, failed = [], []
         for message in messages:
             try:
@@ -109,13 +109,26 @@ class Consumer:
         return KeyJob(job, compute, key, job.attempt if is_guardian else job.attempt + message.receive_count - 1)
 
     async def _work_on_suspects(self, groups: Sequence[Sequence[_Parsed]]) -> list[list[Message]]:
-        """Work on one key after another; should one be deadly, those behind it come back soon."""
-        receipts = [each.message.receipt for group in groups for each in group]
-        await self._hide(dict.fromkeys(receipts, GUARDIAN_DELAY_SECONDS))
-        return [await self._work(group) for group in groups]
+        """Work on one key after another; should one be deadly, those behind it come back soon.
+
+        The deadly one itself stays hidden: its next guardian is on the way, and is the one that counts.
+        """
+        again = []
+        for index, group in enumerate(groups):
+            behind = [each.message.receipt for other in groups[index + 1 :] for each in other]
+            await self._hide(dict.fromkeys(behind, GUARDIAN_DELAY_SECONDS))
+            again.append(await self._work(group))
+        return again
 
     async def _work(self, group: Sequence[_Parsed]) -> list[Message]:
-        """Work on one key; return its messages if they are to come back."""
+        """Work on one key, for one token after another: only Redis knows for which of them the lease is queued."""
+        again = []
+        for jobs in _by_token(group):
+            again += await self._work_on(jobs)
+        return again
+
+    async def _work_on(self, group: Sequence[_Parsed]) -> list[Message]:
+        """Work on jobs of one key and token; return their messages if they are to come back."""
         first = group[0].work
         waiters = _waiters_of(group)
         try:
@@ -123,6 +136,10 @@ class Consumer:
             disposition = await self._worker.work(first, waiters, is_guarded=is_guarded)
         except TransientError as exc:
             logger.warning("%s is tried again: %s", first.key.storage, exc.message)
+            disposition = Disposition.AGAIN
+        except Exception:
+            # A fault of ours: the rest of the batch must not come back because of it.
+            logger.exception("%s is tried again", first.key.storage)
             disposition = Disposition.AGAIN
         return [each.message for each in group] if disposition is Disposition.AGAIN else []
 
@@ -139,12 +156,22 @@ class Consumer:
 
 
 def _by_key(parsed: Sequence[_Parsed]) -> list[list[_Parsed]]:
-    """Group jobs of one key; within a group a request's job comes before a refresh's and a guardian's."""
+    """Group jobs of one key: a request's before a refresh's and a guardian's, and of these the latest first."""
     groups: dict[Key, list[_Parsed]] = {}
     for each in parsed:
         groups.setdefault(each.work.key, []).append(each)
     order = list(JobKind)
-    return [sorted(group, key=lambda each: order.index(each.work.job.kind)) for group in groups.values()]
+    return [
+        sorted(group, key=lambda each: (order.index(each.work.job.kind), -each.work.attempt))
+        for group in groups.values()
+    ]
+
+
+def _by_token(group: Sequence[_Parsed]) -> list[list[_Parsed]]:
+    tokens: dict[str, list[_Parsed]] = {}
+    for each in group:
+        tokens.setdefault(each.work.job.token, []).append(each)
+    return list(tokens.values())
 
 
 def _is_suspect(group: Sequence[_Parsed]) -> bool:

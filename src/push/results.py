@@ -71,13 +71,17 @@ def make_etag(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:24]
 
 
+def is_storable(tags: tuple[str, ...], source_version: int) -> bool:
+    """Say whether the header has room: for 255 tags of 255 bytes, 65,535 bytes together, and a version of 64 bits."""
+    try:
+        block = _serialize_tags(tags)
+    except (TypeError, ValueError):
+        return False
+    return len(tags) <= 0xFF and len(block) <= 0xFFFF and 0 <= source_version < 2**64
+
+
 def serialize_result(result: Result) -> bytes:
-    """Write a result as stored.
-
-    Raises:
-        ValueError: over 255 tags, or a tag over 255 bytes.
-
-    """
+    """Write a result as stored; its tags and source version must be storable."""
     return b"".join((serialize_header(result), _serialize_tags(result.tags), result.data))
 
 

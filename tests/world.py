@@ -1,0 +1,180 @@
+"""The functions' orchestration put together on fakes: one environment of each function around one model of Redis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from compute.computing import Computing
+from compute.consumer import Consumer, Message
+from compute.key_work import KeyWorker
+from notify.dead_letters import DeadLetters
+from push.callers import Caller
+from push.computes import AnyCompute, Registry, Tenant
+from push.delivering import Deliverer
+from push.errors import PushasideError
+from push.jobs import Job, Outgoing, serialize_job
+from push.memory_cache import MemoryCache
+from push.messages import Request
+from push.settings import ComputeSettings
+from push.waiter_answers import WaiterAnswers
+from request.answering import Answerer
+from tests.builders import echo, shared
+from tests.fakes import (
+    CacheModel,
+    Clock,
+    FakeConnections,
+    FakeCounter,
+    FakeDeliveries,
+    FakeJobs,
+    FakeLeases,
+    FakeRecords,
+    FakeRedelivery,
+    FakeResults,
+    Tokens,
+)
+
+SETTINGS = ComputeSettings(
+    cache_url="redis://unused",
+    compute_queue_url="unused",
+    delivery_queue_url="unused",
+    connections_table="unused",
+    aws_endpoint_url_apigatewaymanagementapi="unused",
+)
+
+_receipts = itertools.count(1)
+
+
+def middle() -> float:
+    """Return what `random.random` would at the middle of its range."""
+    return 0.5
+
+
+@dataclass
+class World:
+    """Everything, with its parts in reach of tests."""
+
+    computes: Iterable[AnyCompute] = (echo, shared)
+    clock: Clock = field(default_factory=Clock)
+    trust_ms: int = 1000
+
+    def __post_init__(self) -> None:
+        self.registry = Registry(self.computes)
+        self.model = CacheModel(self.clock)
+        self.results = FakeResults(self.model)
+        self.leases = FakeLeases(self.model)
+        self.jobs = FakeJobs()
+        self.connections = FakeConnections()
+        self.records = FakeRecords()
+        self.deliveries = FakeDeliveries()
+        self.redelivery = FakeRedelivery()
+        self.counter = FakeCounter()
+        self.tokens = Tokens()
+        self.answerer = self.new_answerer()
+        self.deliverer = Deliverer(
+            connections=self.connections,
+            records=self.records,
+            queue=self.deliveries,
+            counter=self.counter,
+            now_ms=self.clock,
+            random=middle,
+        )
+        self.answers = WaiterAnswers(leases=self.leases, deliverer=self.deliverer, now_ms=self.clock)
+        self.computing = Computing(
+            settings=SETTINGS,
+            counter=self.counter,
+            now_ms=self.clock,
+            clock_us=lambda: self.clock.now_ms * 1000,
+            random=middle,
+        )
+        self.worker = KeyWorker(
+            computing=self.computing,
+            leases=self.leases,
+            answers=self.answers,
+            jobs=self.jobs,
+            counter=self.counter,
+            now_ms=self.clock,
+            new_token=self.tokens,
+        )
+        self.consumer = Consumer(registry=self.registry, worker=self.worker, redelivery=self.redelivery, random=middle)
+        self.dead_letters = DeadLetters(
+            registry=self.registry,
+            leases=self.leases,
+            answers=self.answers,
+            counter=self.counter,
+            now_ms=self.clock,
+        )
+
+    def new_answerer(self) -> Answerer:
+        """Return another execution environment's answerer, with an empty memory."""
+        return Answerer(
+            registry=self.registry,
+            store=self.results,
+            memory=MemoryCache(max_bytes=1024 * 1024),
+            jobs=self.jobs,
+            counter=self.counter,
+            now_ms=self.clock,
+            new_token=self.tokens,
+            trust_ms=self.trust_ms,
+        )
+
+    def ask(
+        self,
+        request_id: str = "1",
+        *,
+        connection_id: str = "ann=",
+        tenant: str = "acme",
+        compute: str = "echo",
+        params: bytes = b"{}",
+        max_age: float | None = None,
+        deadline_ms: int = 30_000,
+        answerer: Answerer | None = None,
+    ) -> dict:
+        """Ask as a client does, and return the frame that answers at once."""
+        caller = Caller(Tenant(tenant), "somebody", connection_id)
+        request = Request(request_id, compute, msgspec.Raw(params), max_age, deadline_ms)
+        return msgspec.json.decode((answerer or self.answerer).answer(request, caller))
+
+    def refusal(self, **request: object) -> PushasideError:
+        """Ask what is to be refused."""
+        try:
+            answer = self.ask(**request)
+        except PushasideError as exc:
+            return exc
+        raise AssertionError(f"This should have been refused: {answer}")
+
+    async def consume(self, *jobs: Job, receive_count: int = 1) -> list[Job]:
+        """Have jobs received in one batch, and return those that come back."""
+        messages = [received(job, receive_count) for job in jobs]
+        failed = set(await self.consumer.consume(messages))
+        return [job for job, message in zip(jobs, messages, strict=True) if message.message_id in failed]
+
+    async def consume_sent(self) -> list[Job]:
+        """Have what was sent without a delay received, in one batch; return what comes back."""
+        now = [outgoing.job for outgoing in self.jobs.sent if not outgoing.delay_seconds]
+        self.jobs.sent = [outgoing for outgoing in self.jobs.sent if outgoing.delay_seconds]
+        return await self.consume(*now)
+
+    @property
+    def guardians(self) -> list[Outgoing]:
+        """What was sent with a delay."""
+        return [outgoing for outgoing in self.jobs.sent if outgoing.delay_seconds]
+
+    def pushed(self, connection_id: str = "ann=") -> list[dict]:
+        """Return what was pushed to a connection."""
+        return [msgspec.json.decode(frame) for frame in self.connections.frames_of(connection_id)]
+
+
+def received(job: Job | str, receive_count: int = 1) -> Message:
+    """Return a job as it is received."""
+    number = next(_receipts)
+    body = job if isinstance(job, str) else serialize_job(job)
+    return Message(f"message {number}", f"receipt {number}", body, receive_count)
+
+
+def results_of(frames: Sequence[dict]) -> list[object]:
+    """Return the data of those frames that are results."""
+    return [frame["data"] for frame in frames if frame["type"] == "result"]
