@@ -22,7 +22,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
     assert example is not None
     module = ModuleType("forecasts")
     monkeypatch.setitem(sys.modules, "forecasts", module)
-    exec(example[1], vars(module))  # noqa: S102 - our own page
+    exec(example[1], vars(module))
     return load_registry(["forecasts"])
 
 
