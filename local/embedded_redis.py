@@ -62,7 +62,7 @@ class EmbeddedRedis:
         self._child = start_native_child("redis", _command(self.port, self._directory.name), dict(os.environ))
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while not await _answers(self.port):
+                while not await _answers(self.port):  # noqa: ASYNC110  # another process: there is no event
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             await self._child.stop()

@@ -24,10 +24,10 @@ from local.worker_frames import (
     INIT_FAILED,
     INITIALIZED,
     NUMBER,
-    PROGRESS,
     RAISED,
     RETURNED,
-    make_progress_page,
+    ProgressPage,
+    make_progress_file,
     request_id,
 )
 
@@ -51,6 +51,9 @@ class EnvironmentOwner(Protocol):
 
     def environment_gave_back(self, environment: Environment, events: list[PendingEvent]) -> None:
         """Take over these events: it has not started them, and no longer has them."""
+
+    def environment_lost(self, environment: Environment) -> None:
+        """Send it nothing more: its process is ending, and `environment_ended` follows."""
 
     def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
         """Take over what it had not started: its process is gone, and started events were answered with an error."""
@@ -80,6 +83,8 @@ class Environment(asyncio.Protocol):
         self._unparsed = b""
         self._writes: list[bytes] = []
         self._asked_back = False
+        self._was_ready = False
+        self._seen = 0
         self._timed_out: int | None = None
 
     # Life
@@ -88,8 +93,8 @@ class Environment(asyncio.Protocol):
         """Start the process; its standard output and error go to the descriptor `output`."""
         events, worker_events = socket.socketpair()
         self._control, worker_control = socket.socketpair()
-        page_file, self._progress = make_progress_page()
-        with worker_events, worker_control, page_file:
+        with worker_events, worker_control, make_progress_file() as page_file:
+            self._progress = ProgressPage(page_file.fileno())
             inherited = (worker_events.fileno(), worker_control.fileno(), page_file.fileno())
             self._process = subprocess.Popen(  # noqa: S603, ASYNC220  # the runtime's own command; a fork takes 1 ms
                 [sys.executable, "-P", "-m", "local.worker", self._configuration(*inherited)],
@@ -143,7 +148,8 @@ class Environment(asyncio.Protocol):
 
     def _write(self) -> None:
         writes, self._writes = self._writes, []
-        self._transport.writelines(writes)
+        if not self._transport.is_closing():  # else they are handed back as not started
+            self._transport.writelines(writes)
 
     def data_received(self, data: bytes) -> None:
         """Take answers."""
@@ -173,7 +179,7 @@ class Environment(asyncio.Protocol):
             if not self.outstanding:
                 self._note_idle()
         elif kind == INITIALIZED:
-            self.is_ready = True
+            self.is_ready = self._was_ready = True
             self._init_limit.cancel()
             self._owner.environment_ready(self)
         elif kind == INIT_FAILED:
@@ -188,11 +194,13 @@ class Environment(asyncio.Protocol):
 
     def check(self, now_ns: int, patience_ns: int) -> None:
         """Look at the event that is running: end it when its time is up, free those behind it when it takes long."""
-        number, began_ns = PROGRESS.unpack_from(self._progress)
+        number, began_ns = self._progress.read()
         if number not in self.outstanding:
             return
         age_ns = now_ns - began_ns
-        if age_ns > self._function.timeout_seconds * 1_000_000_000:
+        # Only what is seen twice is ended: where memory is weakly ordered, a new number may come with an old time.
+        was_seen, self._seen = self._seen == number, number
+        if was_seen and age_ns > self._function.timeout_seconds * 1_000_000_000:
             self._timed_out = number
             self.kill()
         elif age_ns > patience_ns:
@@ -206,6 +214,8 @@ class Environment(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the socket's end is the process's
         """Reap the process, and settle what it has not answered."""
+        self.is_ready = False
+        self._owner.environment_lost(self)
         self._reaping = self._loop.create_task(self._reap())
 
     async def _reap(self) -> None:
@@ -216,7 +226,7 @@ class Environment(asyncio.Protocol):
             await asyncio.to_thread(self._process.wait)
         self._control.close()
         self._init_limit.cancel()
-        if not self.is_ready and self.init_error is None:
+        if not self._was_ready and self.init_error is None:
             text = f"Error: Runtime exited {_exit_reason(self._process.returncode)}"
             self.init_error = _error_document("Runtime.ExitError", text)
         self._give_up_events()
@@ -224,13 +234,12 @@ class Environment(asyncio.Protocol):
 
     def _give_up_events(self) -> None:
         """Answer the events that were started, and hand back the others."""
-        started, _ = PROGRESS.unpack_from(self._progress)
+        started, _ = self._progress.read()
         unstarted = [event for number, event in self.outstanding.items() if number > started]
         for number, (_, on_end) in list(self.outstanding.items()):
             if number <= started:
                 on_end(self._ending(number))
         self.outstanding.clear()
-        self.is_ready = False
         self._owner.environment_ended(self, unstarted)
 
     def _ending(self, number: int) -> Invocation:

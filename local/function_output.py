@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import sys
@@ -36,13 +37,11 @@ class LogWriter:
         except queue.Full:
             self._dropped += 1
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Write what waits, for at most a second."""
-        try:
-            self._lines.put(None, timeout=0.5)
-        except queue.Full:
-            return
-        self._thread.join(timeout=0.5)
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            await asyncio.to_thread(self._thread.join, timeout=1)
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:

@@ -139,12 +139,16 @@ class FunctionPool(EnvironmentOwner):
         """Run the events elsewhere, before those that came later."""
         self._take_back(events)
 
-    def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
-        """Replace it, unless it is no longer wanted or its handler can't be loaded."""
+    def environment_lost(self, environment: Environment) -> None:
+        """Take it out of use."""
         self._starting.pop(environment, None)
-        self._ending.discard(environment)
         if environment in self._ready:
             self._ready.remove(environment)
+        self._ending.add(environment)
+
+    def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
+        """Replace it, unless it is no longer wanted or its handler can't be loaded."""
+        self._ending.discard(environment)
         if self._closing:
             return
         self._take_back(unstarted)

@@ -41,7 +41,8 @@ class QueueDepths:
 
     @property
     def current(self) -> dict[str, QueueDepth]:
-        """The depth of each queue by its logical id."""
+        """The depth of each queue by its logical id, and a wish to know the next one exactly."""
+        self._changed.set()
         return {name: self._depth(attributes) for name, attributes in self._attributes.items()}
 
     async def start(self) -> None:

@@ -58,6 +58,7 @@ class Runtime:
         code = locate_code(template, options.template)
         self._port = _probe_port(options.host, options.port)
         self._log = LogWriter(quiet=options.quiet)
+        self._closing.append(self._log.close)
         aws = self._start_aws()
         redis = await self._start_redis()
         redis_url = options.redis_url or (redis.url if redis else "")

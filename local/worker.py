@@ -26,9 +26,8 @@ from local.worker_frames import (
     INIT_FAILED,
     INITIALIZED,
     NUMBER,
-    PROGRESS,
     READ_BYTES,
-    open_progress_page,
+    ProgressPage,
 )
 
 _FLUSH_NANOSECONDS = 2_000_000
@@ -164,12 +163,12 @@ def main(configuration: WorkerConfiguration) -> None:
     """Load the handler and run its events; a handler that cannot be loaded is reported and ends the process."""
     control = socket.socket(fileno=configuration.control_socket)
     events = socket.socket(fileno=configuration.event_socket)
-    progress = open_progress_page(configuration.progress_page)
+    progress = ProgressPage(configuration.progress_page)
     os.close(configuration.progress_page)
     calls = HandlerCalls(_identity(configuration), configuration.environment_id, configuration.timeout_seconds)
 
     def start(number: int) -> None:
-        PROGRESS.pack_into(progress, 0, number, time.monotonic_ns())
+        progress.write(number, time.monotonic_ns())
 
     worker = Worker(events, control, start, calls.call)
     _prepare_process(configuration.import_paths)

@@ -23,9 +23,6 @@ from typing import IO, Final
 EVENT_HEADER: Final = struct.Struct("!IQ")
 ANSWER_HEADER: Final = struct.Struct("!IBQ")
 NUMBER: Final = struct.Struct("!Q")
-PROGRESS: Final = struct.Struct("=QQ")
-"""Invocation number (0: none yet) and the `time.monotonic_ns()` at which it began."""
-
 RETURNED: Final = 0
 RAISED: Final = 1
 GAVE_BACK: Final = 2
@@ -38,16 +35,33 @@ READ_BYTES: Final = 256 * 1024
 _PAGE_BYTES = mmap.PAGESIZE
 
 
-def make_progress_page() -> tuple[IO[bytes], mmap.mmap]:
-    """Return a new page: the file that a worker inherits, and the runtime's own view."""
-    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the caller, once the worker has it
+class ProgressPage:
+    """The number of the invocation that a worker is at (0: none yet) and the `time.monotonic_ns()` of its begin.
+
+    Each is written in one piece, the time first: who reads them in between sees an invocation younger than it is.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._values = memoryview(mmap.mmap(descriptor, _PAGE_BYTES)).cast("Q")
+
+    def write(self, number: int, began_ns: int) -> None:
+        """Note the begin of an invocation."""
+        self._values[1] = began_ns
+        self._values[0] = number
+
+    def read(self) -> tuple[int, int]:
+        """Return the invocation's number and when it began."""
+        number = self._values[0]
+        return number, self._values[1]
+
+
+def make_progress_file() -> IO[bytes]:
+    """Return the file behind a new page; a ProgressPage keeps it when it is closed."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by the caller
     file.truncate(_PAGE_BYTES)
-    return file, mmap.mmap(file.fileno(), _PAGE_BYTES)
-
-
-def open_progress_page(descriptor: int) -> mmap.mmap:
-    """Return the worker's view of its page."""
-    return mmap.mmap(descriptor, _PAGE_BYTES)
+    return file
 
 
 def request_id(environment_id: str, number: int) -> str:
