@@ -54,7 +54,7 @@ class Stats:
         pools = self._functions.pools.values()
         return {
             "invocations": {pool.function.logical_id: pool.invocations for pool in pools},
-            "computes": _counts(metrics.by_dimension("Compute", "Compute")),
+            "computes": _counts(metrics.by_dimension("Compute", "ComputeName")),
             "cache": {
                 "hits": _counts(metrics.by_dimension("CacheHit", "Tier")),
                 **{name: int(metrics.total(metric)) for name, metric in _CACHE_METRICS.items()},

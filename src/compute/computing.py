@@ -68,7 +68,7 @@ class Computing:
             TransientError: it failed in a way that another attempt may mend, or took too long.
 
         """
-        name = ("Compute", work.compute.name)
+        name = ("ComputeName", work.compute.name)
         started_ms, started_us = self._now_ms(), self._clock_us()
         self._counter.count(Metric.COMPUTE, dimension=name)
         try:

@@ -7,7 +7,10 @@ from typing import Protocol
 
 
 class Metric(enum.StrEnum):
-    """Every metric the functions count; those with a dimension have its name beside them."""
+    """Every metric the functions count; those with a dimension have its name beside them.
+
+    A metric and its dimension must not share a name: both are members of the same line of output.
+    """
 
     CACHE_HIT = "CacheHit"  # Tier
     CACHE_MISS = "CacheMiss"
@@ -17,9 +20,9 @@ class Metric(enum.StrEnum):
     REFRESH = "Refresh"
     REFUSED_FILL = "RefusedFill"
     TAKEOVER = "Takeover"
-    COMPUTE = "Compute"  # Compute
-    COMPUTE_MILLISECONDS = "ComputeMilliseconds"  # Compute
-    COMPUTE_FAILURE = "ComputeFailure"  # Compute
+    COMPUTE = "Compute"  # ComputeName
+    COMPUTE_MILLISECONDS = "ComputeMilliseconds"  # ComputeName
+    COMPUTE_FAILURE = "ComputeFailure"  # ComputeName
     PUSH = "Push"  # Outcome
     REFUSED_MESSAGE = "RefusedMessage"  # Code
     TIMED_OUT = "TimedOut"

@@ -552,7 +552,7 @@ async def test_each_run_is_counted_with_its_time(world: World, script: Script) -
 
     script.steps = [take_time]
     await world.consume(ask(world))
-    name = ("Compute", "scripted")
+    name = ("ComputeName", "scripted")
     assert world.counter.of(Metric.COMPUTE, name) == 1
     assert world.counter.of(Metric.COMPUTE_MILLISECONDS, name) == 250
 
