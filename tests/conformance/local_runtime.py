@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,11 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
+from tests.conformance.targets import STACKS, Limits, Target, Trait
 
-from tests.conformance.targets import INVENTED_CREDENTIALS, STACKS, Limits, Target, Trait
-
-REGION = "us-east-1"
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
@@ -33,8 +31,8 @@ class LocalTargets:
         """Run `stack/<stack>.yaml` on a free port."""
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             ready_file, log = Path(folder, "ready.json"), Path(folder, "log")
-            command = [_COMMAND, "local", "--template", STACKS / f"{stack}.yaml", "--port", "0"]
-            command += ["--ready-file", ready_file, *_limit_flags(limits)]
+            command = [str(_COMMAND), "local", "--template", str(STACKS / f"{stack}.yaml"), "--port", "0"]
+            command += ["--ready-file", str(ready_file), *_limit_flags(limits)]
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment()
@@ -66,22 +64,17 @@ def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -
 
 
 def _target(ready: Mapping[str, Any]) -> Target:
-    return Target(
+    target = Target(
         websocket_url=ready["websocket"],
         management_endpoint=ready["management"],
         http_url=ready["http"],
         aws_endpoint=ready["aws_endpoint"],
-        events_table=_events_table(ready["aws_endpoint"]),
-        region=REGION,
+        events_table=None,
+        region="us-east-1",
         traits=frozenset(Trait) - {Trait.ROUTE_THROTTLING},
     )
-
-
-def _events_table(aws_endpoint: str) -> str | None:
-    """Return the stack's only table, if it has one."""
-    dynamodb = boto3.client("dynamodb", region_name=REGION, endpoint_url=aws_endpoint, **INVENTED_CREDENTIALS)
-    tables = dynamodb.list_tables()["TableNames"]
-    return tables[0] if tables else None
+    tables = target.client("dynamodb").list_tables()["TableNames"]
+    return dataclasses.replace(target, events_table=tables[0] if tables else None)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

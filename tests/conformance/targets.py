@@ -50,7 +50,8 @@ class Target:
     def client(self, service: str, endpoint_url: str | None = None) -> Any:
         """Return a boto3 client that tries once; credentials are invented unless the target is AWS."""
         invented = {} if self.aws_endpoint is None else INVENTED_CREDENTIALS
-        return boto3.client(
+        make_client: Any = boto3.client  # typed by services' names otherwise
+        return make_client(
             service,
             region_name=self.region,
             endpoint_url=endpoint_url or self.aws_endpoint,

@@ -9,7 +9,7 @@ from tests.conformance.sockets import message_event, open_socket, refusal
 from tests.conformance.targets import Target
 
 
-def test_without_the_identity_source_it_is_not_even_called(target: Target):
+def test_without_the_identity_source_it_is_not_even_called(target: Target) -> None:
     """Source: "Create a Lambda REQUEST authorizer function"."""
     refused, opened = new_subject(), new_subject()
     assert refusal(target, {"probe": refused}).status_code == 401
@@ -24,16 +24,24 @@ def test_without_the_identity_source_it_is_not_even_called(target: Target):
         pytest.param("unauthorized", 401, id="throwing exactly Unauthorized is 401"),
         pytest.param("deny", 403, id="a Deny is 403"),
         pytest.param("unmatched", 403, id="an Allow for something else is 403"),
+        pytest.param("", 401, id="an empty identity source is a missing one"),
         pytest.param("malformed", 500, id="an answer without a policy is 500"),
+        pytest.param("nested", 500, id="a context with anything but plain values is 500"),
         pytest.param("throw", 500, id="throwing anything else is 500"),
     ],
 )
-def test_refusals(target: Target, auth: str, status: int):
-    """Source: "Create a Lambda REQUEST authorizer function"; 403 and 500: statuses observed on AWS by its users."""
+def test_refusals(target: Target, auth: str, status: int) -> None:
+    """Source: "Create a Lambda REQUEST authorizer function", "Output from a Lambda authorizer"; seen on AWS."""
     assert refusal(target, {"auth": auth}).status_code == status
 
 
-def test_who_is_refused_never_reaches_the_connect_function(target: Target):
+def test_a_policy_may_name_every_route_of_the_stage(target: Target) -> None:
+    """Source: powertools-lambda-python issue 5800 (`.../stage/*` lets `$connect` in)."""
+    with open_socket(target, {"auth": "wildcard"}) as socket:
+        assert message_event(socket)["requestContext"]["authorizer"]["principalId"] == "me"
+
+
+def test_who_is_refused_never_reaches_the_connect_function(target: Target) -> None:
     """Source: "Manage connected users and client apps: $connect and $disconnect routes"."""
     refused, opened = new_subject(), new_subject()
     refusal(target, {"auth": "deny", "probe": refused})
@@ -42,7 +50,7 @@ def test_who_is_refused_never_reaches_the_connect_function(target: Target):
     assert recorded(target, refused, "CONNECT") == []
 
 
-def test_its_event(target: Target):
+def test_its_event(target: Target) -> None:
     """Source: the input shown in "Create a Lambda REQUEST authorizer function"."""
     subject = new_subject()
     query = [("auth", "allow"), ("probe", subject), ("tag", "a"), ("tag", "b")]
@@ -68,7 +76,7 @@ def test_its_event(target: Target):
     assert event["multiValueHeaders"]["HeaderAuth1"] == ["headerValue1"]
 
 
-def test_its_event_has_the_headers_of_the_hop_to_the_gateway(target: Target):
+def test_its_event_has_the_headers_of_the_hop_to_the_gateway(target: Target) -> None:
     """Source: the input shown in "Create a Lambda REQUEST authorizer function"."""
     subject = new_subject()
     with open_socket(target, {"auth": "allow", "probe": subject}):
@@ -80,7 +88,7 @@ def test_its_event_has_the_headers_of_the_hop_to_the_gateway(target: Target):
     assert {"X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"} <= set(headers)
 
 
-def test_its_request_context(target: Target):
+def test_its_request_context(target: Target) -> None:
     """Source: the input shown in "Create a Lambda REQUEST authorizer function"."""
     subject = new_subject()
     with open_socket(target, {"auth": "allow", "probe": subject}) as socket:
@@ -105,14 +113,14 @@ def test_its_request_context(target: Target):
     assert context["connectionId"] == later["connectionId"]
 
 
-def test_stage_variables_reach_it(target: Target):
+def test_stage_variables_reach_it(target: Target) -> None:
     """Source: the input shown in "Create a Lambda REQUEST authorizer function"."""
     subject = new_subject()
     with open_socket(target, {"auth": "allow", "probe": subject}):
         assert wait_for(target, subject, "AUTHORIZER")["stageVariables"] == {"colour": "blue"}
 
 
-def test_it_is_asked_once_per_connection(target: Target):
+def test_it_is_asked_once_per_connection(target: Target) -> None:
     """Source: "Manage connected users and client apps" (authorization only at connection time)."""
     subject = new_subject()
     with open_socket(target, {"auth": "allow", "probe": subject}) as socket:
@@ -122,7 +130,7 @@ def test_it_is_asked_once_per_connection(target: Target):
     assert len(recorded(target, subject, "AUTHORIZER")) == 1
 
 
-def test_its_answer_is_not_cached(target: Target):
+def test_its_answer_is_not_cached(target: Target) -> None:
     """Source: AuthorizerResultTtlInSeconds in the API reference ("supported only for HTTP API Lambda authorizers")."""
     subject = new_subject()
     for _ in range(2):
@@ -131,7 +139,7 @@ def test_its_answer_is_not_cached(target: Target):
     assert len(recorded(target, subject, "AUTHORIZER")) == 2
 
 
-def test_its_context_is_in_every_later_event_as_strings(target: Target):
+def test_its_context_is_in_every_later_event_as_strings(target: Target) -> None:
     """Source: `requestContext.authorizer` in boto3 issue 3789's log; "Output from a Lambda authorizer" (strings)."""
     subject = new_subject()
     with open_socket(target, {"auth": "allow", "probe": subject}) as socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection
@@ -28,12 +29,12 @@ STACK = "expression"
         pytest.param({"service": "orders", "detail": {"action": "drop"}}, "$default", id="no such route"),
     ],
 )
-def test_the_expression_is_evaluated_as_text(socket: ClientConnection, message: dict, route: str):
+def test_the_expression_is_evaluated_as_text(socket: ClientConnection, message: dict[str, Any], route: str) -> None:
     """Source: "Create routes for WebSocket APIs", table of route selection expressions."""
     assert message_event(socket, json.dumps(message))["requestContext"]["routeKey"] == route
 
 
-def test_without_a_query_the_connect_event_has_no_members_for_it(target: Target):
+def test_without_a_query_the_connect_event_has_no_members_for_it(target: Target) -> None:
     """Source: powertools-lambda-python, tests/events/apiGatewayWebSocketApiConnect.json."""
     with open_socket(target, {}) as socket:
         identity = message_event(socket, "{}")["requestContext"]["connectionId"]
@@ -42,6 +43,6 @@ def test_without_a_query_the_connect_event_has_no_members_for_it(target: Target)
     assert "multiValueQueryStringParameters" not in event
 
 
-def test_without_an_authorizer_events_have_none(socket: ClientConnection):
+def test_without_an_authorizer_events_have_none(socket: ClientConnection) -> None:
     """Source: powertools-lambda-python, tests/events/apiGatewayWebSocketApiMessage.json."""
     assert "authorizer" not in message_event(socket, "{}")["requestContext"]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import quote, urlsplit
 
+import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -54,15 +55,15 @@ def request(target: Target, method: str, path: str, *, signed: bool, body: bytes
 def _credentials(target: Target) -> Credentials:
     if target.aws_endpoint is not None:
         return Credentials(*INVENTED_CREDENTIALS.values())
-    import boto3
-
-    return boto3.Session().get_credentials()
+    credentials = boto3.Session().get_credentials()
+    assert credentials is not None
+    return credentials
 
 
 # POST
 
 
-def test_posted_data_arrives_as_a_text_message(target: Target, socket: ClientConnection):
+def test_posted_data_arrives_as_a_text_message(target: Target, socket: ClientConnection) -> None:
     """Source: "Use @connections commands in your backend service"; PostToConnection in the API reference."""
     data = '{"é": "\U0001f600"}'
     answer = target.management().post_to_connection(ConnectionId=connection_id(socket), Data=data.encode())
@@ -70,7 +71,7 @@ def test_posted_data_arrives_as_a_text_message(target: Target, socket: ClientCon
     assert receive(socket) == data
 
 
-def test_posted_data_may_be_128_kb(target: Target, socket: ClientConnection):
+def test_posted_data_may_be_128_kb(target: Target, socket: ClientConnection) -> None:
     """Source: PostToConnection in the API reference (at most 131,072 bytes)."""
     target.management().post_to_connection(ConnectionId=connection_id(socket), Data=b"x" * MAX_DATA_BYTES)
     sizes = [len(fragment) for fragment in socket.recv_streaming()]
@@ -78,7 +79,7 @@ def test_posted_data_may_be_128_kb(target: Target, socket: ClientConnection):
     assert max(sizes) <= 32 * 1024
 
 
-def test_more_is_413(target: Target, socket: ClientConnection):
+def test_more_is_413(target: Target, socket: ClientConnection) -> None:
     """Source: PayloadTooLargeException in botocore's model of the management API."""
     data = b"x" * (MAX_DATA_BYTES + 1)
     identity = connection_id(socket)
@@ -88,7 +89,7 @@ def test_more_is_413(target: Target, socket: ClientConnection):
     assert receive(socket) == "still open"
 
 
-def test_a_client_that_does_not_read_becomes_429(target: Target):
+def test_a_client_that_does_not_read_becomes_429(target: Target) -> None:
     """Source: LimitExceededException in botocore's model ("or the WebSocket client side buffer is full")."""
     with open_socket(target, max_queue=1) as socket:
         identity = connection_id(socket)
@@ -105,7 +106,7 @@ def post_until_refused(target: Target, identity: str) -> None:
 # GET
 
 
-def test_a_description_tells_when_and_from_where(target: Target):
+def test_a_description_tells_when_and_from_where(target: Target) -> None:
     """Source: GetConnection in botocore's model of the management API."""
     with open_socket(target, user_agent_header="conformance/1") as socket:
         context = message_event(socket)["requestContext"]
@@ -117,7 +118,7 @@ def test_a_description_tells_when_and_from_where(target: Target):
     assert connected_at <= answer["LastActiveAt"] + timedelta(seconds=1)
 
 
-def test_a_description_is_json_with_camel_case_members(target: Target, socket: ClientConnection):
+def test_a_description_is_json_with_camel_case_members(target: Target, socket: ClientConnection) -> None:
     """Source: GetConnection in botocore's model of the management API (ISO 8601 times)."""
     path = f"/@connections/{quote(connection_id(socket))}"
     status, body = request(target, "GET", path, signed=True)
@@ -128,7 +129,7 @@ def test_a_description_is_json_with_camel_case_members(target: Target, socket: C
     assert set(description["identity"]) == {"sourceIp", "userAgent"}
 
 
-def test_a_message_makes_a_connection_active(target: Target, socket: ClientConnection):
+def test_a_message_makes_a_connection_active(target: Target, socket: ClientConnection) -> None:
     """Source: GetConnection in botocore's model of the management API (`lastActiveAt`)."""
     management, identity = target.management(), connection_id(socket)
     before = management.get_connection(ConnectionId=identity)["LastActiveAt"]
@@ -148,7 +149,7 @@ def arguments(call: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_closed_connection_is_gone(target: Target, call: str):
+def test_a_closed_connection_is_gone(target: Target, call: str) -> None:
     """Source: GoneException in botocore's model of the management API."""
     with open_socket(target) as socket:
         identity = connection_id(socket)
@@ -158,14 +159,14 @@ def test_a_closed_connection_is_gone(target: Target, call: str):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_well_formed_unknown_id_is_gone(target: Target, call: str):
+def test_a_well_formed_unknown_id_is_gone(target: Target, call: str) -> None:
     """Source: localstack issue 4694, which quotes AWS."""
     method = getattr(target.management(), call)
     assert failure(method, ConnectionId=NEVER_DRAWN, **arguments(call)) == (410, "GoneException")
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_malformed_id_is_a_bad_request(target: Target, call: str):
+def test_a_malformed_id_is_a_bad_request(target: Target, call: str) -> None:
     """Source: localstack issue 4694 and serverless-offline issue 749, which quote AWS."""
     with pytest.raises(ClientError) as failed:
         getattr(target.management(), call)(ConnectionId="nobody", **arguments(call))
@@ -176,7 +177,7 @@ def test_a_malformed_id_is_a_bad_request(target: Target, call: str):
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
-def test_an_unsigned_request_is_forbidden(target: Target, socket: ClientConnection, method: str):
+def test_an_unsigned_request_is_forbidden(target: Target, socket: ClientConnection, method: str) -> None:
     """Source: "Use @connections commands in your backend service" (IAM authorization)."""
     path = f"/@connections/{quote(connection_id(socket))}"
     status, body = request(target, method, path, signed=False, body=b"x" if method == "POST" else b"")
@@ -186,7 +187,7 @@ def test_an_unsigned_request_is_forbidden(target: Target, socket: ClientConnecti
 
 
 @pytest.mark.parametrize("stage", ["", "/absent"], ids=["no stage", "another stage"])
-def test_the_endpoint_has_to_name_the_stage(target: Target, socket: ClientConnection, stage: str):
+def test_the_endpoint_has_to_name_the_stage(target: Target, socket: ClientConnection, stage: str) -> None:
     """Source: aws-sdk-php issue 1955 (`{"message":"Forbidden"}` when the stage is missing from the endpoint)."""
     base = target.management_endpoint.rpartition("/")[0]
     elsewhere = dataclasses.replace(target, management_endpoint=base + stage)
@@ -199,7 +200,7 @@ def test_the_endpoint_has_to_name_the_stage(target: Target, socket: ClientConnec
 
 
 @pytest.mark.parametrize("prefix", ["/@connections/", "/%40connections/"])
-def test_both_spellings_of_the_path_are_served(target: Target, socket: ClientConnection, prefix: str):
+def test_both_spellings_of_the_path_are_served(target: Target, socket: ClientConnection, prefix: str) -> None:
     """Source: "Use @connections commands in your backend service" (`/%40connections/R0oXAdfD0kwCH6w%3D`)."""
     path = prefix + quote(connection_id(socket))
     assert path.endswith("%3D")
@@ -220,21 +221,21 @@ def aws(target: Target, command: str, identity: str, *more: str) -> subprocess.C
     return subprocess.run(line, capture_output=True, text=True, timeout=60, env=environment, check=False)
 
 
-def test_the_command_line_posts(target: Target, socket: ClientConnection):
+def test_the_command_line_posts(target: Target, socket: ClientConnection) -> None:
     """Source: `aws apigatewaymanagementapi post-to-connection help`."""
     done = aws(target, "post-to-connection", connection_id(socket), "--data", "from the command line")
     assert (done.returncode, done.stderr) == (0, "")
     assert receive(socket) == "from the command line"
 
 
-def test_the_command_line_describes(target: Target, socket: ClientConnection):
+def test_the_command_line_describes(target: Target, socket: ClientConnection) -> None:
     """Source: `aws apigatewaymanagementapi get-connection help`."""
     done = aws(target, "get-connection", connection_id(socket), "--output", "json")
     assert (done.returncode, done.stderr) == (0, "")
     assert set(json.loads(done.stdout)) == {"ConnectedAt", "Identity", "LastActiveAt"}
 
 
-def test_the_command_line_deletes_and_then_finds_it_gone(target: Target):
+def test_the_command_line_deletes_and_then_finds_it_gone(target: Target) -> None:
     """Source: `aws apigatewaymanagementapi delete-connection help`; GoneException."""
     with open_socket(target) as socket:
         identity = connection_id(socket)

@@ -8,7 +8,7 @@ from websockets.sync.client import ClientConnection
 from tests.conformance.sockets import message_event
 
 
-def test_the_selected_value_names_the_route(socket: ClientConnection):
+def test_the_selected_value_names_the_route(socket: ClientConnection) -> None:
     """Source: "Create routes for WebSocket APIs"."""
     assert message_event(socket, '{"action":"act"}')["requestContext"]["routeKey"] == "act"
 
@@ -31,7 +31,7 @@ def test_the_selected_value_names_the_route(socket: ClientConnection):
         pytest.param('{"action":"ACT"}', id="another case"),
     ],
 )
-def test_everything_else_takes_the_default_route(socket: ClientConnection, message: str):
+def test_everything_else_takes_the_default_route(socket: ClientConnection, message: str) -> None:
     """Source: "Create routes for WebSocket APIs"."""
     event = message_event(socket, message)
     assert event["requestContext"]["routeKey"] == "$default"

@@ -11,7 +11,7 @@ FILES = sorted(path for path in Path(__file__).parent.glob("test_*.py") if path.
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_every_test_cites_its_source(file: Path):
+def test_every_test_cites_its_source(file: Path) -> None:
     functions = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef)]
     tests = [function for function in functions if function.name.startswith("test_")]
     assert tests

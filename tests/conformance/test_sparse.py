@@ -11,7 +11,7 @@ from tests.conformance.targets import Target
 STACK = "sparse"
 
 
-def test_without_a_connect_route_everybody_gets_in(target: Target):
+def test_without_a_connect_route_everybody_gets_in(target: Target) -> None:
     """Source: "Manage connected users and client apps" (an integration for $connect is optional)."""
     with open_socket(target, {}) as socket:
         assert_open(socket)
@@ -25,7 +25,7 @@ def test_without_a_connect_route_everybody_gets_in(target: Target):
         pytest.param("hello", id="not JSON"),
     ],
 )
-def test_without_a_default_route_other_messages_are_forbidden(socket: ClientConnection, message: str):
+def test_without_a_default_route_other_messages_are_forbidden(socket: ClientConnection, message: str) -> None:
     """Source: frames with this spacing in public repositories; "Create routes for WebSocket APIs" (an error)."""
     identity = connection_id(socket)
     socket.send(message)

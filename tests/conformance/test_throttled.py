@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.conformance.sockets import refusal
@@ -9,12 +11,12 @@ from tests.conformance.targets import Limits, Target, Targets, Trait
 
 
 @pytest.fixture(scope="module")
-def throttled(main_target: Target, targets: Targets):
+def throttled(main_target: Target, targets: Targets) -> Iterator[Target]:
     main_target.need(Trait.ROUTE_THROTTLING)
     with targets.deployed("throttled", Limits()) as target:
         yield target
 
 
-def test_a_throttled_handshake_is_429(throttled: Target):
+def test_a_throttled_handshake_is_429(throttled: Target) -> None:
     """Source: 429 in ServerlessNetworkingClients issue 3 and terraform-aws-apigateway-v2 issue 8."""
     assert refusal(throttled, {}).status_code == 429

@@ -67,7 +67,8 @@ class Deployed:
 
 
 def client(aws_url: str, service: str) -> Any:
-    return boto3.client(
+    make_client: Any = boto3.client  # typed by services' names otherwise
+    return make_client(
         service,
         endpoint_url=aws_url,
         region_name="us-east-1",

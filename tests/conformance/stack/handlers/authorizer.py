@@ -8,7 +8,7 @@ from events_table import record
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Decide about a handshake: `allow`, `deny`, `unmatched`, `unauthorized`, `throw` or `malformed`."""
+    """Decide about a handshake: `allow` it, `deny` it, or answer in another way that the query's `auth` names."""
     query = event["queryStringParameters"]
     if "probe" in query:
         record(query["probe"], "AUTHORIZER", event)
@@ -20,6 +20,10 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
             return _policy("Deny", arn)
         case "unmatched":
             return _policy("Allow", arn.rpartition("/")[0] + "/$disconnect")
+        case "wildcard":
+            return _policy("Allow", arn.rpartition("/")[0] + "/*")
+        case "nested":
+            return _policy("Allow", arn) | {"context": {"nested": {"not": "allowed"}}}
         case "unauthorized":
             raise Exception("Unauthorized")  # the message alone is what counts
         case "malformed":
