@@ -106,8 +106,9 @@ class Environment(asyncio.Protocol):
                 pass_fds=inherited,
                 start_new_session=True,
             )
-        self._transport, _ = await self._loop.create_unix_connection(lambda: self, sock=events)
+        # Before the connection is made: a quick worker's first word may be read while this still waits for it.
         self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
+        self._transport, _ = await self._loop.create_unix_connection(lambda: self, sock=events)
 
     def _configuration(self, events: int, control: int, page: int) -> str:
         configuration = WorkerConfiguration(
