@@ -72,10 +72,10 @@ class EmbeddedRedis:
         while self._child is not None:
             await self._child.ended()
             self._child.lifeline.close()
-            self.restarts += 1
             await asyncio.sleep(_RESTART_PAUSE_SECONDS)
             with contextlib.suppress(CannotStartError):  # the port may be in use for a moment: tried again
                 await self._launch()
+                self.restarts += 1
 
 
 def _command(port: int, directory: str) -> list[str]:

@@ -62,6 +62,11 @@ class FunctionPool(EnvironmentOwner):
         self._closing = False
 
     @property
+    def is_off(self) -> bool:
+        """Its reserved concurrency is zero: nothing is ever run."""
+        return self._limit == 0
+
+    @property
     def environments(self) -> list[Environment]:
         """Those whose process is running."""
         return [*self._ready, *self._starting, *self._ending]
@@ -151,12 +156,11 @@ class FunctionPool(EnvironmentOwner):
         self._ending.discard(environment)
         if self._closing:
             return
-        self._take_back(unstarted)
         if environment.init_error is not None:
             self._note_init_error(environment.init_error)
         else:
+            self._take_back(unstarted)
             self.warm_up()
-            self._grow()
 
     def _take_back(self, events: list[PendingEvent]) -> None:
         self._waiting.extendleft(reversed(events))

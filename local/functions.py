@@ -45,7 +45,7 @@ class Functions(FunctionService):
         for pool in self.pools.values():
             pool.warm_up()
         for pool in self.pools.values():
-            if not pool.environments:  # its reserved concurrency is zero
+            if pool.is_off:
                 continue
             await pool.first_ready
             if pool.init_error is not None:

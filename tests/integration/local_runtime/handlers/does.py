@@ -1,0 +1,79 @@
+"""Does what the event says; its answer tells which process did it."""
+
+import decimal
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+EVENTS_SEEN = 0
+
+
+def handler(event, context):
+    global EVENTS_SEEN
+    EVENTS_SEEN += 1
+    return globals()[f"do_{event.get('do', 'tell')}"](event, context)
+
+
+def do_tell(event, context):
+    return {
+        "pid": os.getpid(),
+        "events_seen": EVENTS_SEEN,
+        "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
+        "import_path": sys.path[0],
+        "thread_is_main": threading.current_thread() is threading.main_thread(),
+        "request_id": context.aws_request_id,
+        "remaining_ms": context.get_remaining_time_in_millis(),
+        "memory_mb": context.memory_limit_in_mb,
+        "arn": context.invoked_function_arn,
+        "name": context.function_name,
+        "log_stream_name": context.log_stream_name,
+    }
+
+
+def do_note(event, context):
+    """Take some time, and leave a line that tells of it."""
+    with Path(event["file"]).open("a") as notes:
+        print(event["name"], os.getpid(), file=notes)
+    time.sleep(event.get("seconds", 0))
+    return {"name": event["name"], "pid": os.getpid()}
+
+
+def do_spin(event, context):
+    """Take some time without ever letting go of the interpreter lock by itself."""
+    end = time.monotonic() + event["seconds"]
+    while time.monotonic() < end:
+        pass
+    return {"pid": os.getpid()}
+
+
+def do_raise(event, context):
+    raise LookupError(event["text"])
+
+
+def do_exit(event, context):
+    sys.exit(event["status"])
+
+
+def do_kill(event, context):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def do_print(event, context):
+    print(event["text"])
+    print(event["text"], file=sys.stderr)
+
+
+def do_answer(event, context):
+    return {
+        "integer_keys": {1: "one"},
+        "decimal": {"value": decimal.Decimal("1.5")},
+        "big": {"value": 2**70},
+        "tuple": (1, 2),
+        "nothing": None,
+        "object": object(),
+        "lone_surrogate": "\ud800",
+    }[event["kind"]]

@@ -1,0 +1,163 @@
+"""Events run in as many environments as they need, and none waits behind a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from local import function_pool
+from local.invocation import Outcome
+from tests.integration.local_runtime.function_services import FunctionService
+
+SLOW = 1.5
+PROMPT = 1.0
+"""Seconds that an event may take which runs at once, on a busy machine, if need be after a new process was started."""
+
+
+async def test_an_environment_runs_one_event_at_a_time(start, tmp_path: Path) -> None:
+    service = await start(limit=1)
+    notes = str(tmp_path / "notes")
+    began = time.monotonic()
+    await asyncio.gather(*(service.begin(do="note", file=notes, name=str(n), seconds=0.2) for n in range(3)))
+    assert time.monotonic() - began >= 0.6
+
+
+async def test_short_events_share_a_busy_environment(service: FunctionService) -> None:
+    answers = await asyncio.gather(*(service.do() for _ in range(500)))
+    assert len({answer["pid"] for answer in answers}) == len(service.pids) == 1
+
+
+async def test_events_are_spread_over_the_warm_environments(start) -> None:
+    service = await start(warm=2)
+    await asyncio.gather(*(service.do() for _ in range(20)))
+    async with asyncio.timeout(10):
+        while len({answer["pid"] for answer in await asyncio.gather(*(service.do() for _ in range(20)))}) < 2:
+            pass
+
+
+@pytest.mark.parametrize("slow", ["spin", "sleep"])
+async def test_a_slow_event_does_not_delay_those_sent_with_it(start, tmp_path: Path, slow: str) -> None:
+    service = await start(warm=2)
+    await asyncio.gather(*(service.do() for _ in range(20)))
+    event = {"spin": {"do": "spin"}, "sleep": {"do": "note", "file": str(tmp_path / "notes"), "name": "slow"}}[slow]
+    began = time.monotonic()
+    slow_one = service.begin(**event, seconds=SLOW)
+    await asyncio.gather(*(service.do() for _ in range(50)))
+    assert time.monotonic() - began < PROMPT
+    assert not slow_one.done()
+    await slow_one
+
+
+async def test_with_one_environment_another_is_started_for_what_waits_behind_a_slow_event(service) -> None:
+    await service.do()
+    began = time.monotonic()
+    slow_one = service.begin(do="spin", seconds=3)
+    await asyncio.gather(*(service.do() for _ in range(10)))
+    assert time.monotonic() - began < 2.5
+    assert len(service.pids) > 1
+    await slow_one
+
+
+async def test_an_answer_is_not_held_back_by_the_slow_event_after_it(start) -> None:
+    service = await start(limit=1)
+    await service.do()
+    quick, slow_one = service.begin(), service.begin(do="spin", seconds=SLOW)
+    began = time.monotonic()
+    await quick
+    assert time.monotonic() - began < PROMPT
+    assert not slow_one.done()
+    await slow_one
+
+
+async def test_what_was_taken_back_from_a_slow_environment_runs_exactly_once(start, tmp_path: Path) -> None:
+    service = await start(warm=2, limit=3)
+    await service.do()
+    notes = tmp_path / "notes"
+    names = [f"{n}" for n in range(60)]
+    seconds = [0.15 if n % 20 == 0 else 0 for n in range(60)]
+    await asyncio.gather(
+        *(service.do(do="note", file=str(notes), name=n, seconds=s) for n, s in zip(names, seconds, strict=True))
+    )
+    assert sorted(line.split()[0] for line in notes.read_text().splitlines()) == sorted(names)
+
+
+async def test_slow_events_run_side_by_side(start) -> None:
+    service = await start(warm=3)
+    await asyncio.gather(*(service.do() for _ in range(20)))
+    began = time.monotonic()
+    await asyncio.gather(*(service.do(do="note", file=os.devnull, name="x", seconds=1) for _ in range(3)))
+    assert time.monotonic() - began < 1.9
+
+
+async def test_at_the_machines_limit_events_wait(start) -> None:
+    service = await start(warm=2, limit=2)
+    events = [service.begin(do="note", file=os.devnull, name="x", seconds=0.1) for _ in range(8)]
+    outcomes = {(await event).outcome for event in events}
+    assert outcomes == {Outcome.RETURNED}
+    assert len(service.pids) == 2
+
+
+async def test_beyond_the_functions_reserved_concurrency_events_are_throttled(start) -> None:
+    service = await start(warm=2, reserved_concurrency=2)
+    events = [service.begin(do="note", file=os.devnull, name="x", seconds=0.1) for _ in range(5)]
+    outcomes = [(await event).outcome for event in events]
+    assert outcomes.count(Outcome.RETURNED) == 2
+    assert outcomes.count(Outcome.THROTTLED) == 3
+
+
+async def test_a_function_without_any_concurrency_is_always_throttled(start) -> None:
+    service = await start(reserved_concurrency=0)
+    outcome, error = await service.fail()
+    assert outcome is Outcome.THROTTLED
+    assert error["errorMessage"] == "Rate Exceeded."
+
+
+async def test_environments_that_are_no_longer_needed_are_closed(start, monkeypatch) -> None:
+    monkeypatch.setattr(function_pool, "IDLE_SECONDS", 0.05)
+    service = await start(warm=1)
+    await service.do()
+    await asyncio.gather(*(service.do(do="note", file=os.devnull, name="x", seconds=0.5) for _ in range(3)))
+    assert len(service.pids) > 1
+    async with asyncio.timeout(10):
+        while len(service.pids) > 1:
+            service.pool.reap()
+            await asyncio.sleep(0.02)
+    assert (await service.do())["pid"] in service.pids
+
+
+async def test_events_behind_one_that_kills_its_process_run_elsewhere(start) -> None:
+    service = await start(limit=1)
+    await service.do()
+    killed, *others = [service.begin(do="kill"), *(service.begin() for _ in range(20))]
+    assert (await killed).outcome is Outcome.RAISED
+    assert {(await other).outcome for other in others} == {Outcome.RETURNED}
+
+
+async def test_only_what_was_running_is_lost_when_every_process_is_killed(start) -> None:
+    service = await start(warm=2, limit=2)
+    await service.do()
+    running = [service.begin(do="note", file=os.devnull, name="x", seconds=5) for _ in range(2)]
+    waiting = [service.begin() for _ in range(10)]
+    await asyncio.sleep(0.2)
+    for pid in service.pids:
+        os.kill(pid, signal.SIGKILL)
+    assert {(await event).outcome for event in running} == {Outcome.RAISED}
+    assert {(await event).outcome for event in waiting} == {Outcome.RETURNED}
+
+
+async def test_when_a_handler_can_no_longer_be_loaded_its_events_fail_until_it_can(start, tmp_path: Path) -> None:
+    module = tmp_path / "changing.py"
+    module.write_text("import os\ndef handler(event, context):\n    os._exit(1)\n")
+    service = await start(handler="changing.handler", folder=tmp_path)
+    module.write_text("def handler(event, context:\n")
+    await service.fail()
+    outcome, error = await service.fail()
+    assert outcome is Outcome.RAISED
+    assert error["errorType"] == "SyntaxError"
+    module.write_text("def handler(event, context):\n    return 'well'\n")
+    assert await service.do() == "well"
