@@ -9,6 +9,7 @@ import signal
 import subprocess
 import uuid
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -223,7 +224,8 @@ async def test_bad_input_gets_its_code_and_the_connection_goes_on(stack: Stack, 
 )
 async def test_what_the_gateway_does_not_carry_closes_the_connection(stack: Stack, message: Any, code: int) -> None:
     async with connect(stack.websocket) as socket:
-        await socket.send(message)
+        with suppress(ConnectionClosed):  # the close may arrive before the last frame is sent
+            await socket.send(message)
         with pytest.raises(ConnectionClosed) as closed:
             await receive(socket)
 
