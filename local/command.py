@@ -73,7 +73,13 @@ def run_command(arguments: argparse.Namespace) -> int:
 
     from local.runtime import run
 
-    options = Options(
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(read_options(arguments)))
+
+
+def read_options(arguments: argparse.Namespace) -> Options:
+    """Return the options that parsed arguments stand for."""
+    return Options(
         template=arguments.template,
         host=arguments.host,
         port=arguments.port,
@@ -89,8 +95,6 @@ def run_command(arguments: argparse.Namespace) -> int:
         parameters=dict(arguments.parameter),
         ready_file=arguments.ready_file,
     )
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(options))
 
 
 def _port(text: str) -> int:

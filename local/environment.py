@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Protocol
+from typing import Protocol, cast
 
 from local.control_plane import Function
 from local.invocation import Invocation, Outcome
@@ -108,7 +108,7 @@ class Environment(asyncio.Protocol):
             )
         # Before the connection is made: a quick worker's first word may be read while this still waits for it.
         self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
-        self._transport, _ = await self._loop.create_unix_connection(lambda: self, sock=events)
+        await self._loop.create_unix_connection(lambda: self, sock=events)
 
     def _configuration(self, events: int, control: int, page: int) -> str:
         configuration = WorkerConfiguration(
@@ -151,6 +151,10 @@ class Environment(asyncio.Protocol):
         writes, self._writes = self._writes, []
         if not self._transport.is_closing():  # else they are handed back as not started
             self._transport.writelines(writes)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the way to the worker."""
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Take answers."""

@@ -189,9 +189,17 @@ class StreamEventSource:
         return await ended
 
     async def _give_up(self, batch: Batch, condition: str) -> None:
-        if self._failure_queue_url is not None:
-            body = orjson.dumps(_failure_record(self._source, batch, condition)).decode()
-            await self._client.call("sqs", "SendMessage", {"QueueUrl": self._failure_queue_url, "MessageBody": body})
+        if self._failure_queue_url is None:
+            return
+        body = orjson.dumps(_failure_record(self._source, batch, condition)).decode()
+        request = {"QueueUrl": self._failure_queue_url, "MessageBody": body}
+        while True:
+            try:
+                await self._client.call("sqs", "SendMessage", request)
+            except (OSError, EOFError, AwsCallError):
+                await asyncio.sleep(_TROUBLE_SECONDS)
+            else:
+                return
 
 
 def _unprocessed(batch: Batch, invocation: Invocation, *, report_item_failures: bool) -> Batch:

@@ -20,6 +20,9 @@ from local.environment import Environment, EnvironmentOwner, PendingEvent
 from local.invocation import Invocation, Outcome
 
 PATIENCE_SECONDS = 0.005
+GROWTH_SECONDS = 0.02
+"""How long an event waits before a process is started for it: most slow events end sooner than one could start."""
+
 IDLE_SECONDS = 30.0
 """How long an environment beyond the warm ones stays without work."""
 
@@ -59,6 +62,7 @@ class FunctionPool(EnvironmentOwner):
         self._starting: dict[Environment, asyncio.Task[None]] = {}
         self._ending: set[Environment] = set()
         self._waiting: deque[PendingEvent] = deque()
+        self._waiting_since_ns = 0
         self._closing = False
 
     @property
@@ -97,10 +101,17 @@ class FunctionPool(EnvironmentOwner):
             if backlog < shortest and not environment.is_stuck:
                 chosen, shortest = environment, backlog
         if chosen is None:
-            self._waiting.append(event)
-            self._grow()
+            self._wait(event)
         else:
             chosen.send(event)
+
+    def _wait(self, event: PendingEvent) -> None:
+        """Keep an event until an environment is free, or `check` has found that one more is needed."""
+        if not self._waiting:
+            self._waiting_since_ns = time.monotonic_ns()
+        self._waiting.append(event)
+        if not self._ready:
+            self._grow()
 
     def _feed(self, environment: Environment) -> None:
         """Give a free environment its share of what waits."""
@@ -182,10 +193,12 @@ class FunctionPool(EnvironmentOwner):
     # Time
 
     def check(self, now_ns: int) -> None:
-        """Look for events that take long, and for environments that have long been idle."""
+        """Look for events that take long, and for some that have waited long enough for one more environment."""
         for environment in (*self._ready, *self._ending):
             if environment.outstanding:
                 environment.check(now_ns, int(PATIENCE_SECONDS * 1e9))
+        if self._waiting and now_ns - self._waiting_since_ns > GROWTH_SECONDS * 1e9:
+            self._grow()
 
     def reap(self) -> None:
         """Close environments that have not been needed for a while."""

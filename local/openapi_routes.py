@@ -32,11 +32,11 @@ def create_routes(template: Mapping[str, Any], resources: Mapping[str, str], cli
         api_id = resources[logical_id]
         if apis.get_routes(ApiId=api_id)["Items"]:
             continue
-        for route_key, function in _described_routes(body):
+        for route_key, function in described_routes(body):
             _create_route(apis, api_id, route_key, resources[function])
 
 
-def _described_routes(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def described_routes(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield each route's key and its function's logical id."""
     for path, methods in body.get("paths", {}).items():
         for method, operation in methods.items():

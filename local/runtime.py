@@ -54,6 +54,7 @@ class Runtime:
     async def start(self) -> dict[str, Any]:
         """Start everything and return what the ready file says; raise CannotStartError when something can't."""
         options = self._options
+        _prepare_ready_file(options.ready_file)
         template = load_template(options.template)
         code = locate_code(template, options.template)
         self._port = _probe_port(options.host, options.port)
@@ -84,6 +85,8 @@ class Runtime:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(close(), _STOP_SECONDS)
         self._closing.clear()
+        if self._lost.done():
+            self._lost.exception()  # told already, or what it broke was
 
     # Parts
 
@@ -245,6 +248,18 @@ async def _unless_stopped(work: Awaitable[Any], stopped: asyncio.Event) -> Any: 
     with contextlib.suppress(asyncio.CancelledError, LocalRuntimeError):
         await working
     return None
+
+
+def _prepare_ready_file(ready_file: Path | None) -> None:
+    """Remove what an earlier run left, so that nobody takes it for this one's."""
+    if ready_file is None:
+        return
+    try:
+        ready_file.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotStartError(f"The ready file {ready_file} cannot be written: {error.strerror}.") from error
+    if not os.access(ready_file.parent, os.W_OK):
+        raise CannotStartError(f"The ready file {ready_file} cannot be written: its folder does not exist.")
 
 
 def _announce(ready: dict[str, Any], ready_file: Path | None) -> None:

@@ -68,13 +68,16 @@ class Worker:
         self._answers: list[bytes] = []
         self._writing = threading.Lock()
 
+    def obey(self) -> None:
+        """Start to listen to the control socket, from which on this process ends with the runtime."""
+        threading.Thread(target=self._obey, name="control", daemon=True).start()
+
     def tell(self, kind: int, payload: bytes) -> None:
         """Write a message that answers no event."""
         self._flush(_frame(kind, 0, payload))
 
     def run(self) -> None:
         """Handle events until the runtime closes the socket."""
-        threading.Thread(target=self._obey, name="control", daemon=True).start()
         try:
             while self._read():
                 self._handle_waiting()
@@ -163,6 +166,8 @@ def main(configuration: WorkerConfiguration) -> None:
     """Load the handler and run its events; a handler that cannot be loaded is reported and ends the process."""
     control = socket.socket(fileno=configuration.control_socket)
     events = socket.socket(fileno=configuration.event_socket)
+    for each in (control, events):
+        each.set_inheritable(False)  # a program that the handler starts must not keep them open
     progress = ProgressPage(configuration.progress_page)
     os.close(configuration.progress_page)
     calls = HandlerCalls(_identity(configuration), configuration.environment_id, configuration.timeout_seconds)
@@ -171,6 +176,7 @@ def main(configuration: WorkerConfiguration) -> None:
         progress.write(number, time.monotonic_ns())
 
     worker = Worker(events, control, start, calls.call)
+    worker.obey()
     _prepare_process(configuration.import_paths)
     try:
         calls.handler = load_handler(configuration.handler)

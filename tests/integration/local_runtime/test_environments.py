@@ -151,7 +151,7 @@ async def test_an_idle_environment_that_is_killed_is_replaced_without_an_event(s
     (pid,) = service.pids
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(10):
-        while service.pids <= {pid}:
+        while service.pids <= {pid}:  # noqa: ASYNC110  # another process: there is no event
             await asyncio.sleep(0.01)
     assert (await service.do())["pid"] != pid
 

@@ -1,0 +1,68 @@
+"""The embedded AWS tells which queues and tables were written to."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.aws_server import ChangeNotifier
+
+QUEUE = "http://127.0.0.1:4566/000000000000/work"
+
+
+@pytest.fixture
+def changes() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        ours.settimeout(0)
+        yield ours, theirs
+
+
+async def call(target: str, body: object, changes: tuple[socket.socket, socket.socket]) -> list[str]:
+    """Make one call and return the changes that were told of afterwards."""
+    seen: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((await receive())["body"])
+        assert not _told(changes[0])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+
+    scope = {"type": "http", "headers": [(b"x-amz-target", target.encode())]}
+    await ChangeNotifier(application, changes[1])(scope, receive, None)
+    assert seen == [json.dumps(body).encode()]
+    return _told(changes[0])
+
+
+def _told(reader: socket.socket) -> list[str]:
+    try:
+        return sorted(reader.recv(65536).decode().split("\n"))
+    except BlockingIOError:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "told"),
+    [
+        ("AmazonSQS.SendMessage", {"QueueUrl": QUEUE}, ["work 0"]),
+        ("AmazonSQS.SendMessage", {"QueueUrl": QUEUE, "DelaySeconds": 7}, ["work 7"]),
+        ("AmazonSQS.SendMessageBatch", {"QueueUrl": QUEUE, "Entries": [{}, {"DelaySeconds": 2}]}, ["work 0", "work 2"]),
+        ("AmazonSQS.ChangeMessageVisibility", {"QueueUrl": QUEUE, "VisibilityTimeout": 3}, ["work 3"]),
+        ("AmazonSQS.ReceiveMessage", {"QueueUrl": QUEUE}, []),
+        ("DynamoDB_20120810.PutItem", {"TableName": "items"}, ["items 0"]),
+        ("DynamoDB_20120810.BatchWriteItem", {"RequestItems": {"a": [], "b": []}}, ["a 0", "b 0"]),
+        (
+            "DynamoDB_20120810.TransactWriteItems",
+            {"TransactItems": [{"Put": {"TableName": "a"}}, {"Delete": {"TableName": "b"}}]},
+            ["a 0", "b 0"],
+        ),
+        ("DynamoDB_20120810.GetItem", {"TableName": "items"}, []),
+    ],
+)
+async def test_a_write_is_told_of_once_it_is_done(target: str, body: object, told: list[str], changes) -> None:
+    assert await call(target, body, changes) == told
