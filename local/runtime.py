@@ -85,7 +85,7 @@ class Runtime:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(close(), _STOP_SECONDS)
         self._closing.clear()
-        if self._lost.done():
+        if self._lost.done() and not self._lost.cancelled():
             self._lost.exception()  # told already, or what it broke was
 
     # Parts
