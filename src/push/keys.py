@@ -63,3 +63,11 @@ def parse_tenant(text: str) -> Tenant:
     if not _TENANT.fullmatch(text):
         raise RequestError("The token's tenant is not a usable name.", code=ErrorCode.FORBIDDEN)
     return Tenant(text)
+
+
+def parse_storage(name: str) -> Key:
+    """Read a key back from its name in a store; the name must be one."""
+    tenant, _, public = name.partition("/")
+    compute, _, rest = public.partition("@")
+    version, _, digest = rest.partition(":")
+    return Key(None if tenant == "*" else Tenant(tenant), compute, int(version), digest)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from push.computes import Tenant
 from push.deliveries import Delivery
 from push.jobs import Outgoing, Waiter
 from push.keys import Key
@@ -187,4 +188,37 @@ class RedeliveryTimes(Protocol):
         """Have up to ten messages come back after so many seconds. Raises QueueUnavailableError.
 
         On an error they come back after the queue's own time.
+        """
+
+
+class TagIndex(Protocol):
+    """Which results were made from what, so that a change of a source finds them.
+
+    A tag has a version, raised by every change of what it names, and an index of the keys whose results carry it.
+    Tags are a tenant's own; None is the shared scope, whose computes read nothing of a tenant's.
+
+    How no result made from an old value is ever installed as fresh: who computes reads the versions before the
+    sources, enlists the key right before the fill, and does not fill if the versions have changed. A change raises
+    the version first and then goes through the index. If it raises it before the enlisting, the versions differ. If it
+    does so after, it finds the key in the index and raises the key's generation: a fill that comes later is refused,
+    and one that came before is marked stale.
+    """
+
+    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
+        """Return the version of each tag, 0 for one that never changed; to be called before the sources are read.
+
+        Raises CacheUnavailableError.
+        """
+
+    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
+        """Add a key to the index of each tag for so long, and return the versions as they are then.
+
+        For each tag both happen in one step. Enlisting again prolongs. Raises CacheUnavailableError.
+        """
+
+    async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
+        """Raise the version of each tag, then the generation of every key under it, and mark their results stale.
+
+        What is stored stays, to be answered while it is computed anew. Returns the number of keys. Repeating it is
+        harmless, and so is a part of it: it is repeated after an error. Raises CacheUnavailableError.
         """
