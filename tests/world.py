@@ -118,6 +118,7 @@ class World:
             counter=self.counter,
             now_ms=self.clock,
             new_token=self.tokens,
+            random=middle,
             trust_ms=self.trust_ms,
         )
 

@@ -46,7 +46,8 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message of the compute queue.
 
     `token` is the fencing token under which the lease was queued, `attempt` counts from 1. The waiter that caused
-    the job and its deadline travel with it, so that it is answered even if Redis forgets everything.
+    the job and its deadline travel with it, so that it is answered even if Redis forgets everything. A refresh is
+    done once a result computed after `newer_than_ms` is stored.
     """
 
     kind: JobKind
@@ -57,6 +58,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int = 1
     waiter: Waiter | None = None
     deadline_ms: int = 0
+    newer_than_ms: int = 0
 
     def guardian(self) -> Self:
         """Return the job that watches over this one."""

@@ -68,7 +68,7 @@ class RequestSettings(OfferSettings, frozen=True, kw_only=True):
 
     compute_queue_url: str
     memory_cache_mb: int = 64
-    memory_cache_seconds: float = 1.0
+    memory_cache_seconds: float = 0.5
 
 
 class ComputeSettings(OfferSettings, frozen=True, kw_only=True):

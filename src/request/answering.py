@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from push.answers import CacheState, render_accepted, render_result
 from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
-from push.freshness import Freshness, judge
-from push.jobs import Job, JobKind, Waiter, with_guardian
+from push.freshness import Freshness, is_due_early, judge
+from push.jobs import Job, JobKind, Outgoing, Waiter, with_guardian
 from push.keys import Key, make_key
 from push.memory_cache import MemoryCache, Remembered
 from push.messages import Request
@@ -41,6 +43,10 @@ class _Question:
     @property
     def deadline_ms(self) -> int:
         return self.asked_at_ms + self.request.deadline_ms
+
+    @property
+    def subject(self) -> tuple[Tenant, str, msgspec.Raw]:
+        return self.caller.tenant, self.request.compute, self.request.params
 
     @property
     def waiter(self) -> Waiter:
@@ -73,6 +79,7 @@ class Answerer:
         counter: where hits and misses are counted.
         now_ms: the clock, in milliseconds since 1970.
         new_token: makes fencing tokens, each unique.
+        random: in [0, 1), spreads early refreshes.
         trust_ms: how long a result in memory is answered without asking Redis whether it is still the same.
 
     """
@@ -87,6 +94,7 @@ class Answerer:
         counter: Counter,
         now_ms: Callable[[], int],
         new_token: Callable[[], str],
+        random: Callable[[], float],
         trust_ms: int,
     ) -> None:
         self._registry = registry
@@ -96,6 +104,7 @@ class Answerer:
         self._counter = counter
         self._now_ms = now_ms
         self._new_token = new_token
+        self._random = random
         self._trust_ms = trust_ms
         self._remembered_key = lru_cache(maxsize=_REMEMBERED_KEYS)(self._make_key)
 
@@ -151,6 +160,8 @@ class Answerer:
         freshness = question.judge(result)
         if freshness is Freshness.FRESH:
             self._counter.count(Metric.CACHE_HIT, dimension=found.tier)
+            if is_due_early(result, question.asked_at_ms, self._random()):
+                self._refresh(question, found.remembered)
             return question.render(result, CacheState.HIT)
         if freshness is Freshness.STALE:
             self._counter.count(Metric.CACHE_STALE)
@@ -159,7 +170,7 @@ class Answerer:
         return None
 
     def _refresh(self, question: _Question, remembered: Remembered) -> None:
-        """Have a stale result computed anew, once; failing that, the next request tries again."""
+        """Have a result computed anew, once; failing that, a later request tries again."""
         if question.asked_at_ms - remembered.refresh_tried_at_ms < self._trust_ms:
             return
         remembered.refresh_tried_at_ms = question.asked_at_ms
@@ -167,8 +178,11 @@ class Answerer:
         try:
             parked = self._store.park(question.key, remembered.result, None, 0, token)
             if parked.outcome is ParkOutcome.LEADER:
-                self._send(question, JobKind.REFRESH, token, None)
+                newer_than_ms = remembered.result.computed_at_ms + 1
+                self._send(question, Job(JobKind.REFRESH, *question.subject, token, newer_than_ms=newer_than_ms))
                 self._counter.count(Metric.REFRESH)
+            elif parked.outcome is ParkOutcome.CHANGED:
+                self._remember(question, parked.result)
         except TransientError:
             self._counter.count(Metric.CACHE_UNAVAILABLE)
 
@@ -194,22 +208,14 @@ class Answerer:
         raise TransientError("The result changes faster than it can be read; ask again.")
 
     def _accept(self, question: _Question, waiter: Waiter, token: str) -> str:
-        self._send(question, JobKind.REQUEST, token, waiter)
+        subject, deadline_ms = question.subject, question.deadline_ms
+        self._send(question, Job(JobKind.REQUEST, *subject, token, waiter=waiter, deadline_ms=deadline_ms))
         return render_accepted(question.request.id)
 
-    def _send(self, question: _Question, kind: JobKind, token: str, waiter: Waiter | None) -> None:
-        """Send the job, and beside it the guardian that takes over if the job's worker dies."""
-        job = Job(
-            kind=kind,
-            tenant=question.caller.tenant,
-            compute=question.request.compute,
-            params=question.request.params,
-            token=token,
-            waiter=waiter,
-            deadline_ms=question.deadline_ms,
-        )
+    def _send(self, question: _Question, job: Job) -> None:
+        """Send a job, and if somebody waits, the guardian that takes over should its worker die."""
         try:
-            self._jobs.send(with_guardian(job))
+            self._jobs.send(with_guardian(job) if job.waiter else (Outgoing(job),))
         except QueueUnavailableError:
-            self._store.unpark(question.key, waiter, token)
+            self._store.unpark(question.key, job.waiter, job.token)
             raise

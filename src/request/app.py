@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import time
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ def build() -> Dependencies:
         counter=metrics,
         now_ms=lambda: time.time_ns() // 1_000_000,
         new_token=lambda: f"queued {secrets.token_hex(12)}",
+        random=random.random,
         trust_ms=int(settings.memory_cache_seconds * 1000),
     )
     return Dependencies(answerer, metrics)
