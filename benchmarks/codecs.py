@@ -1,0 +1,175 @@
+"""Which codec stored results are worth: bytes and CPU on the demo's results, and from which size on it pays.
+
+The first table has bytes, and microseconds of CPU to compress and to decompress with a bound on the size that comes
+out (median of the rounds, minimum and maximum beside it). The second reads a result of each size from a real Valkey,
+as it is and compressed: what decompression costs and what fewer bytes save. The third has what an import costs.
+
+Codecs whose package is not installed (requirements/bench.in) are skipped by name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
+
+import msgspec
+from redis import Redis
+
+from benchmarks._measuring import cut, demo_results, measure, print_table
+from tests.servers import valkey
+
+MAX_BYTES = 8 * 1024 * 1024
+"""Bound on what a compressed result may become."""
+
+SIZES = (512, 1024, 2048, 4096, 16_384, 65_536)
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A way to compress; `decompress` refuses what would become larger than `MAX_BYTES`."""
+
+    name: str
+    module: str
+    compress: Callable[[bytes], bytes]
+    decompress: Callable[[bytes], bytes]
+
+
+def zlib_codec(level: int) -> Codec:
+    """Make gzip's algorithm, with the shorter header of zlib."""
+
+    def decompress(data: bytes) -> bytes:
+        bounded = zlib.decompressobj()
+        content = bounded.decompress(data, MAX_BYTES)
+        if not bounded.eof:
+            raise ValueError("too large")
+        return content
+
+    return Codec(f"gzip -{level}", "zlib", lambda data: zlib.compress(data, level), decompress)
+
+
+def zstd_codec(level: int) -> Codec:
+    """Make Zstandard; the frame says how large its content is."""
+    zstandard = importlib.import_module("zstandard")
+    compress = zstandard.ZstdCompressor(level=level).compress
+    expand = zstandard.ZstdDecompressor().decompress
+
+    def decompress(data: bytes) -> bytes:
+        if not 0 <= zstandard.frame_content_size(data) <= MAX_BYTES:
+            raise ValueError("too large")
+        content: bytes = expand(data)
+        return content
+
+    return Codec(f"zstd -{level}", "zstandard", compress, decompress)
+
+
+def lz4_codec() -> Codec:
+    """Make LZ4's block format, with the size of its content in four bytes before it."""
+    block = importlib.import_module("lz4.block")
+
+    def decompress(data: bytes) -> bytes:
+        if int.from_bytes(data[:4], "little") > MAX_BYTES:
+            raise ValueError("too large")
+        content: bytes = block.decompress(data)
+        return content
+
+    return Codec("lz4", "lz4.block", block.compress, decompress)
+
+
+def installed_codecs() -> list[Codec]:
+    """Return the codecs that can be loaded; the others are named."""
+    makers: dict[str, Callable[[], Codec]] = {
+        "gzip -1": lambda: zlib_codec(1),
+        "gzip -6": lambda: zlib_codec(6),
+        "zstd -1": lambda: zstd_codec(1),
+        "zstd -3": lambda: zstd_codec(3),
+        "lz4": lz4_codec,
+    }
+    codecs = []
+    for name, make in makers.items():
+        try:
+            codecs.append(make())
+        except ImportError as exc:
+            print(f"{name} skipped: {exc.name} is not installed (requirements/bench.in)\n")
+    return codecs
+
+
+def print_results(codecs: list[Codec], rounds: int) -> None:
+    rows = []
+    for title, content in demo_results().items():
+        for codec in codecs:
+            packed = codec.compress(content)
+            assert codec.decompress(packed) == content
+            rows.append(
+                (
+                    f"{title}, {len(content):,} bytes",
+                    codec.name,
+                    f"{len(packed):,}",
+                    f"{len(content) / len(packed):.2f}",
+                    measure(partial(codec.compress, content), rounds=rounds),
+                    measure(partial(codec.decompress, packed), rounds=rounds),
+                )
+            )
+    print_table(("result", "codec", "bytes", "ratio", "compress, us", "decompress, us"), rows)
+
+
+def print_threshold(codecs: list[Codec], redis: Redis, rounds: int) -> None:
+    """Compare what a hit from Redis costs the reader, by size, with and without a codec."""
+    results = demo_results()
+    days = msgspec.json.encode(msgspec.json.decode(results["a year of temperatures"])["days"])
+    rows = []
+    for title, source in (("airports", results["airports of California"]), ("temperatures", days)):
+        for content in dict.fromkeys(cut(source, size) for size in SIZES):
+            redis.set("result", content)
+            row: list[object] = [
+                f"{title}, {len(content):,} bytes",
+                measure(partial(redis.get, "result"), rounds=rounds),
+            ]
+            for codec in codecs:
+                packed = codec.compress(content)
+                redis.set("result", packed)
+                row.append(f"{measure(partial(_read, redis, codec), rounds=rounds)} [{len(packed):,}]")
+            rows.append(row)
+    print_table(("read from Redis, us [bytes]", "as it is", *(codec.name for codec in codecs)), rows)
+
+
+def _read(redis: Redis, codec: Codec) -> bytes:
+    return codec.decompress(cast(bytes, redis.get("result")))
+
+
+def print_imports(codecs: list[Codec], rounds: int) -> None:
+    """Time imports in fresh interpreters, after what is imported anyway."""
+    rows = []
+    for module in dict.fromkeys(codec.module for codec in codecs):
+        code = f"import time, redis; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+        times = sorted(
+            float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout)
+            for _ in range(rounds)
+        )
+        rows.append((module, f"{times[len(times) // 2] * 1000:.1f} ({times[0] * 1000:.1f}-{times[-1] * 1000:.1f})"))
+    print_table(("import, after redis", "ms"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    codecs = installed_codecs()
+    print_results(codecs, rounds)
+    with valkey() as url, Redis.from_url(url, protocol=2) as redis:
+        print_threshold(codecs, redis, rounds)
+    print_imports(codecs, rounds)
+
+
+if __name__ == "__main__":
+    main()
