@@ -29,7 +29,6 @@ class EmbeddedRedis:
         self.restarts = 0
         self._child: Child | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._directory = tempfile.TemporaryDirectory(prefix="local-redis-")
 
     @property
     def url(self) -> str:
@@ -56,10 +55,9 @@ class EmbeddedRedis:
                 await self._watcher
         if self._child is not None:
             await self._child.stop()
-        self._directory.cleanup()
 
     async def _launch(self) -> None:
-        self._child = start_native_child("redis", _command(self.port, self._directory.name), dict(os.environ))
+        self._child = start_native_child("redis", _command(self.port), dict(os.environ))
         try:
             async with asyncio.timeout(_START_SECONDS):
                 while not await _answers(self.port):  # noqa: ASYNC110  # another process: there is no event
@@ -78,12 +76,12 @@ class EmbeddedRedis:
                 self.restarts += 1
 
 
-def _command(port: int, directory: str) -> list[str]:
+def _command(port: int) -> list[str]:
     return [
         str(get_binary_path()),
         *("--port", str(port), "--bind", "127.0.0.1", "--protected-mode", "yes"),
-        *("--save", "", "--appendonly", "no", "--dir", directory),
-        *("--daemonize", "no", "--logfile", "valkey.log", "--maxmemory-policy", "volatile-lru"),
+        *("--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir()),  # nothing is written there
+        *("--daemonize", "no", "--logfile", os.devnull, "--maxmemory-policy", "volatile-lru"),
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import Any
 
@@ -73,7 +72,7 @@ class Stats:
         }
 
     def _processes(self) -> dict[str, Any]:
-        processes: dict[str, Any] = {"runtime": os.getpid()}
+        processes: dict[str, Any] = {}
         if self._aws is not None:
             processes["aws"] = self._aws.pid
         if self._redis is not None:
