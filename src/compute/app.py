@@ -20,7 +20,7 @@ from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.delivery_clients import make_deliverer, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
-from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
 from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
 from push.computes import load_registry
@@ -45,7 +45,7 @@ def build() -> Dependencies:
     copy_config_to_registered_loggers(logger, include={"compute", "push"})
     settings = read_settings(ComputeSettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
-    leases = RedisLeases(AsyncRedis(settings))
+    leases = RedisLeases(shared_async_redis(settings))
     deliverer = make_deliverer(settings, metrics)
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url)
     worker = KeyWorker(

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 
-from push.boards import Around, BoardCache, Entry, Scores, Top, View, require_member, view_scores
+from push.boards import Around, BoardCache, Entry, Scores, Top, View, board_tag, require_member, view_scores
 from push.computes import ComputeContext, Scope, Tenant, compute
 from push.errors import CacheUnavailableError, ComputeFailedError, ErrorCode
 from push.names import Name
@@ -49,7 +49,7 @@ class LeaderboardParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 def leaderboard_tags(params: LeaderboardParams) -> tuple[str, ...]:
     """Name what a result is made from."""
-    return (f"leaderboard:{params.board}",)
+    return (board_tag(params.board),)
 
 
 @compute(
@@ -82,13 +82,13 @@ def build(settings: ComputeSettings) -> BoardReader:
     """Make what reads boards, once per execution environment."""
     from push.adapters.aws_clients import make_client
     from push.adapters.dynamodb_scores import DynamoDbScores
-    from push.adapters.redis_connection import AsyncRedis
+    from push.adapters.redis_connection import shared_async_redis
     from push.adapters.redis_leaderboards import RedisLeaderboards
 
     if not settings.scores_table:
         raise ComputeFailedError("This deployment has no leaderboards.", code=ErrorCode.NOT_FOUND)
     scores = DynamoDbScores(make_client("dynamodb"), settings.scores_table)
-    return BoardReader(scores, RedisLeaderboards(AsyncRedis(settings)))
+    return BoardReader(scores, RedisLeaderboards(shared_async_redis(settings)))
 
 
 class BoardReader:

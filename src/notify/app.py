@@ -16,7 +16,7 @@ from notify.dead_letters import DeadLetters
 from push.adapters import event_loop
 from push.adapters.delivery_clients import make_deliverer, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
-from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
 from push.computes import load_registry
 from push.deliveries import Delivery, parse_delivery
@@ -45,7 +45,7 @@ def build() -> Dependencies:
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(NotifySettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
-    leases = RedisLeases(AsyncRedis(settings))
+    leases = RedisLeases(shared_async_redis(settings))
     deliverer = make_deliverer(settings, metrics)
     dead_letters = DeadLetters(
         registry=load_registry(settings.modules),

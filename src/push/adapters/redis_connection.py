@@ -1,27 +1,31 @@
 """How Redis (or Valkey) is reached: one client per execution environment, short timeouts, scripts by their hash.
 
-redis-py's defaults (timeouts of 5 s, 10 retries) could hold one command for a minute; here a command that did not
-succeed in two tries within the configured timeout ends as `CacheUnavailableError`.
+redis-py's defaults (timeouts of 5 s, 10 retries, at three levels) could hold one command for a minute. Here it does
+not retry at all: a command is tried twice, a try waits at most for a connection and for each of its few replies, and
+while Redis is away (`redis_tries`) commands fail at once, without touching the network.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, cast
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from redis import Redis, RedisCluster
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import FullJitterBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from push.errors import CacheUnavailableError
+from push.adapters.redis_tries import ERRORS, MAX_TRIES, Tries, means_failover
 from push.keys import Key
 from push.settings import CacheSettings
 
@@ -63,13 +67,24 @@ def generation_name(key: Key) -> str:
     return f"{{{key.storage}}}:generation"
 
 
+def rest_name(key: Key) -> str:
+    """Name of what says that a key is not to be refreshed now."""
+    return f"{{{key.storage}}}:rest"
+
+
 class SyncRedis:
     """A blocking client for functions that answer one message at a time."""
 
     def __init__(self, settings: CacheSettings) -> None:
-        url, is_cluster = _split_url(settings.cache_url)
-        options = {**_options(settings), "retry": Retry(FullJitterBackoff(cap=0.02, base=0.005), 1)}
-        self._client: Any = RedisCluster.from_url(url, **options) if is_cluster else Redis.from_url(url, **options)
+        self._settings = settings
+        self._tries = Tries(_monotonic_ms, random.random)
+
+    @cached_property
+    def _client(self) -> Any:  # noqa: ANN401 - the two clients have no common type
+        # Made by the first command: in cluster mode making it asks for the slots, and Redis may be away.
+        url, is_cluster = _split_url(self._settings.cache_url)
+        options = {**_options(self._settings), "retry": Retry(NoBackoff(), 0)}
+        return RedisCluster.from_url(url, **options) if is_cluster else Redis.from_url(url, **options)
 
     def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 - replies are as varied as commands
         """Run one command.
@@ -78,10 +93,18 @@ class SyncRedis:
             CacheUnavailableError: Redis did not answer in time, or refused.
 
         """
-        try:
-            return self._client.execute_command(*command)
-        except (RedisError, OSError) as exc:
-            raise CacheUnavailableError(f"Redis did not serve {command[0]!r}: {exc}") from exc
+        for tries in range(1, MAX_TRIES + 1):
+            self._tries.begin()
+            try:
+                reply = self._client.execute_command(*command)
+            except ERRORS as exc:
+                if means_failover(exc):
+                    self._drop_connections()
+                time.sleep(self._tries.fail(command[0], exc, tries))
+            else:
+                self._tries.succeed()
+                return reply
+        raise AssertionError("the last try returns or raises")
 
     def run_script(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
         """Run a script, which a server that does not know it yet is sent whole.
@@ -91,12 +114,14 @@ class SyncRedis:
 
         """
         try:
-            try:
-                return self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return self._client.execute_command("EVAL", script.source, len(keys), *keys, *args)
-        except (RedisError, OSError) as exc:
-            raise CacheUnavailableError(f"Redis did not run a script: {exc}") from exc
+            return self.run("EVALSHA", script.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return self.run("EVAL", script.source, len(keys), *keys, *args)
+
+    def _drop_connections(self) -> None:
+        # A cluster's client does so itself.
+        if isinstance(self._client, Redis):
+            self._client.connection_pool.disconnect()
 
 
 class AsyncRedis:
@@ -104,14 +129,12 @@ class AsyncRedis:
 
     def __init__(self, settings: CacheSettings) -> None:
         url, is_cluster = _split_url(settings.cache_url)
-        options = {**_options(settings), "retry": AsyncRetry(FullJitterBackoff(cap=0.02, base=0.005), 1)}
-        if is_cluster:
-            self._client: Any = aioredis.RedisCluster.from_url(url, **options)
-        else:
-            pool = aioredis.BlockingConnectionPool.from_url(
-                url, max_connections=_MAX_ASYNC_CONNECTIONS, timeout=settings.cache_timeout_ms / 1000 * 10, **options
-            )
-            self._client = aioredis.Redis.from_pool(pool)
+        options = {**_options(settings), "retry": AsyncRetry(NoBackoff(), 0)}
+        client = aioredis.RedisCluster if is_cluster else aioredis.Redis
+        self._client: Any = client.from_url(url, max_connections=_MAX_ASYNC_CONNECTIONS, **options)
+        self._tries = Tries(_monotonic_ms, random.random)
+        # Commands wait here for a connection, so that those that waited find out that Redis went away meanwhile.
+        self._connections = asyncio.Semaphore(_MAX_ASYNC_CONNECTIONS)
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
         """Run one command.
@@ -120,10 +143,21 @@ class AsyncRedis:
             CacheUnavailableError: Redis did not answer in time, or refused.
 
         """
-        try:
-            return await self._client.execute_command(*command)
-        except (RedisError, OSError) as exc:
-            raise CacheUnavailableError(f"Redis did not serve {command[0]!r}: {exc}") from exc
+        for tries in range(1, MAX_TRIES + 1):
+            try:
+                return await self._try(command)
+            except ERRORS as exc:
+                if means_failover(exc):
+                    await self._drop_connections()
+                await asyncio.sleep(self._tries.fail(command[0], exc, tries))
+        raise AssertionError("the last try returns or raises")
+
+    async def _try(self, command: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
+        async with self._connections:
+            self._tries.begin()
+            reply = await self._client.execute_command(*command)
+            self._tries.succeed()
+            return reply
 
     async def run_script(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
         """Run a script, which a server that does not know it yet is sent whole.
@@ -133,23 +167,33 @@ class AsyncRedis:
 
         """
         try:
-            try:
-                return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-            except NoScriptError:
-                return await self._client.execute_command("EVAL", script.source, len(keys), *keys, *args)
-        except (RedisError, OSError) as exc:
-            raise CacheUnavailableError(f"Redis did not run a script: {exc}") from exc
+            return await self.run("EVALSHA", script.sha, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self.run("EVAL", script.source, len(keys), *keys, *args)
+
+    async def _drop_connections(self) -> None:
+        # Only idle ones: others may be in the middle of a command.
+        if isinstance(self._client, aioredis.Redis):
+            await self._client.connection_pool.disconnect(inuse_connections=False)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
 
 
+@cache
+def shared_async_redis(settings: CacheSettings) -> AsyncRedis:
+    """Return the environment's one client, and so one set of connections and one circuit breaker."""
+    return AsyncRedis(settings)
+
+
 def _split_url(url: str) -> tuple[str, bool]:
-    """Take our own `cluster=true` out of a Redis URL."""
+    """Take our own `cluster=true` out of a Redis URL; other options are redis-py's."""
     parts = urlsplit(url)
-    is_cluster = parse_qs(parts.query).get("cluster") == ["true"]
-    return urlunsplit(parts._replace(query="")), is_cluster
+    options = parse_qsl(parts.query)
+    is_cluster = ("cluster", "true") in options
+    left = urlencode([(name, value) for name, value in options if name != "cluster"])
+    return urlunsplit(parts._replace(query=left)), is_cluster
 
 
 def _options(settings: CacheSettings) -> dict[str, Any]:
@@ -160,7 +204,13 @@ def _options(settings: CacheSettings) -> dict[str, Any]:
         # A thawed environment may hold a dead connection: one that was idle this long is tried with a PING first.
         "health_check_interval": 30,
         "protocol": 2,
+        # Not to introduce itself saves two round trips for every connection.
+        "driver_info": None,
     }
+
+
+def _monotonic_ms() -> float:
+    return time.monotonic() * 1000
 
 
 def as_text(reply: object) -> str:

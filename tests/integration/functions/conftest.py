@@ -16,7 +16,7 @@ import connect.app
 import connect.authorizer
 import request.http
 from push.adapters.aws_clients import make_client
-from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_connection import AsyncRedis, shared_async_redis
 from push.settings import ComputeSettings
 from tests.real_servers import Aws, aws, aws_url, redis_url
 
@@ -37,6 +37,7 @@ def forget_environment() -> None:
     compute.documents.build.cache_clear()
     compute.leaderboard.build.cache_clear()
     make_client.cache_clear()
+    shared_async_redis.cache_clear()
 
 
 @pytest.fixture(autouse=True)
