@@ -21,6 +21,8 @@ from push.documents import (
     DocumentStore,
     Reference,
     check_bounds,
+    collection_tag,
+    document_tag,
     merge,
     put_in_order,
 )
@@ -59,8 +61,8 @@ class DocumentsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def documents_tags(params: DocumentsParams) -> tuple[str, ...]:
     """Name what a result is made from: the documents by id, or if they are all or many, the collection."""
     if params.ids is None or len(params.ids) > MAX_TAGGED_IDS:
-        return (f"documents:{params.collection}",)
-    return tuple(f"documents:{params.collection}/{document_id}" for document_id in dict.fromkeys(params.ids))
+        return (collection_tag(params.collection),)
+    return tuple(document_tag(params.collection, document_id) for document_id in dict.fromkeys(params.ids))
 
 
 @compute(

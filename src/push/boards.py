@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,11 @@ class Around:
 View = Top | Around
 
 
+def board_tag(board: str) -> str:
+    """Name a board as what a result is made from."""
+    return f"leaderboard:{board}"
+
+
 class Scores(Protocol):
     """The durable source of all boards. Methods block."""
 
@@ -66,7 +71,13 @@ class BoardCache(Protocol):
     async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
         """Give the right back, having installed the board in one step if the right was still held.
 
-        Without scores nothing is installed.
+        Without scores nothing is installed. What `update` was told since the rebuild began is put on top.
+        """
+
+    async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
+        """Set the scores of members, or with None take them off, if the board is there or is being rebuilt.
+
+        Repeating it is harmless. Changes of one member must come in order.
         """
 
 

@@ -63,6 +63,16 @@ def partition(tenant: str, collection: str) -> str:
     return f"{tenant}/{collection}"
 
 
+def collection_tag(collection: str) -> str:
+    """Name all documents of a collection as what a result is made from."""
+    return f"documents:{collection}"
+
+
+def document_tag(collection: str, document_id: str) -> str:
+    """Name one document as what a result is made from."""
+    return f"documents:{collection}/{document_id}"
+
+
 def put_in_order(collection: str, ids: Sequence[str], found: Sequence[Reference]) -> list[Reference]:
     """Return references in the order in which they were asked for.
 

@@ -21,9 +21,10 @@ ACME = Tenant("acme")
 SCORES = {"ada": 10.0, "bob": 12.5, "cyd": 10.0, "Zoe": 10.0, "émile": 10.0, "neg": -3.0, "zero": 0.0, "big": 1e15}
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[AsyncRedis]:
-    redis = AsyncRedis(CacheSettings(cache_url=redis_url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000))
+@pytest.fixture(params=["redis_url", "redis_cluster_url"])
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[AsyncRedis]:
+    url = request.getfixturevalue(request.param)
+    redis = AsyncRedis(CacheSettings(cache_url=url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000))
     yield redis
     await redis.close()
 
@@ -118,6 +119,50 @@ class TestBoards:
     async def test_a_board_goes_by_itself(self, boards: RedisLeaderboards, redis: AsyncRedis, board: str) -> None:
         await install(boards, board, SCORES)
         assert 0 < await redis.run("PTTL", f"{{acme/{board}}}:board") <= KEPT_MS
+
+    async def test_an_update_moves_adds_and_takes_off_members(self, boards: RedisLeaderboards, board: str) -> None:
+        await install(boards, board, {"a": 1.0, "b": 2.0, "c": 3.0})
+        await boards.update(ACME, board, {"a": 9.0, "b": None, "d": 0.5, "never there": None})
+        assert await boards.read(ACME, board, Top(10)) == [Entry(1, "a", 9.0), Entry(2, "c", 3.0), Entry(3, "d", 0.5)]
+
+    async def test_an_update_does_not_make_an_absent_board(self, boards: RedisLeaderboards, board: str) -> None:
+        await boards.update(ACME, board, {"a": 9.0})
+        assert await boards.read(ACME, board, Top(10)) is None
+
+    async def test_an_update_does_not_prolong_a_board(
+        self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
+    ) -> None:
+        await install(boards, board, SCORES)
+        await redis.run("PEXPIRE", f"{{acme/{board}}}:board", 500)
+        await boards.update(ACME, board, {"a": 9.0})
+        assert 0 < await redis.run("PTTL", f"{{acme/{board}}}:board") <= 500
+
+    async def test_more_members_than_one_command_takes_are_updated(self, boards: RedisLeaderboards, board: str) -> None:
+        await install(boards, board, SCORES)
+        await boards.update(ACME, board, {f"member {number}": 1.0 * number for number in range(2500)})
+        assert await boards.read(ACME, board, Around("member 2499", 0)) == [Entry(2, "member 2499", 2499.0)]
+
+    async def test_a_rebuild_does_not_undo_what_changed_while_it_read(
+        self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
+    ) -> None:
+        token = await boards.begin_rebuild(ACME, board)
+        assert token is not None
+        await boards.update(ACME, board, {"a": 5.0, "gone": None, "new": 4.0})
+        await boards.update(ACME, board, {"a": 6.0})
+        await boards.end_rebuild(ACME, board, token, {"a": 1.0, "gone": 2.0, "still": 3.0})
+        entries = await boards.read(ACME, board, Top(10))
+        assert entries == [Entry(1, "a", 6.0), Entry(2, "new", 4.0), Entry(3, "still", 3.0)]
+        assert await redis.run("EXISTS", f"{{acme/{board}}}:board:changes") == 0
+
+    async def test_what_a_dead_rebuild_noted_is_not_put_on_a_later_one(
+        self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
+    ) -> None:
+        assert await boards.begin_rebuild(ACME, board)
+        await boards.update(ACME, board, {"a": 5.0})
+        await redis.run("DEL", f"{{acme/{board}}}:board:rebuild")  # its time ran out
+        await boards.update(ACME, board, {"a": 7.0})
+        await install(boards, board, {"a": 7.0})
+        assert await boards.read(ACME, board, Top(10)) == [Entry(1, "a", 7.0)]
 
     async def test_tenants_boards_of_one_name_are_apart(self, boards: RedisLeaderboards, board: str) -> None:
         await install(boards, board, SCORES)

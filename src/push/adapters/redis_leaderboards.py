@@ -7,6 +7,7 @@ highest first, ties by member.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from push.adapters.redis_connection import AsyncRedis, load_script
@@ -44,15 +45,26 @@ class RedisLeaderboards:
     async def begin_rebuild(self, tenant: Tenant, board: str) -> str | None:
         """See `BoardCache.begin_rebuild`."""
         token = secrets.token_hex(12)
-        is_ours = await self._redis.run("SET", _lock(tenant, board), token, "NX", "PX", REBUILD_MS)
+        names = (_lock(tenant, board), _changes(tenant, board))
+        is_ours = await self._redis.run_script(load_script("begin_rebuild"), names, (token, REBUILD_MS))
         return token if is_ours else None
 
     async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
         """See `BoardCache.end_rebuild`."""
         draft = f"{_board(tenant, board)}:{token}"
         await self._write(draft, scores or {})
-        names = (draft, _board(tenant, board), _lock(tenant, board))
+        names = (draft, _board(tenant, board), _lock(tenant, board), _changes(tenant, board))
         await self._redis.run_script(load_script("install_board"), names, (token, KEPT_MS))
+
+    async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
+        """See `BoardCache.update`."""
+        names = (_board(tenant, board), _lock(tenant, board), _changes(tenant, board))
+        items = list(scores.items())
+        for start in range(0, len(items), _MEMBERS_PER_COMMAND):
+            pairs: list[str] = []
+            for member, score in items[start : start + _MEMBERS_PER_COMMAND]:
+                pairs += ("" if score is None else repr(-score), member)
+            await self._redis.run_script(load_script("update_board"), names, (REBUILD_MS, *pairs))
 
     async def _write(self, name: str, scores: dict[str, float]) -> None:
         items = list(scores.items())
@@ -71,6 +83,10 @@ def _board(tenant: str, board: str) -> str:
 
 def _lock(tenant: str, board: str) -> str:
     return f"{_board(tenant, board)}:rebuild"
+
+
+def _changes(tenant: str, board: str) -> str:
+    return f"{_board(tenant, board)}:changes"
 
 
 def _entries(start: int, flat: list[Any]) -> list[Entry]:

@@ -1,0 +1,248 @@
+"""The contract of `TagIndex`, held by Redis and by Redis in cluster mode."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from push.adapters.redis_connection import AsyncRedis, SyncRedis
+from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_results import RedisResults
+from push.adapters.redis_tags import KEPT_MS, RedisTags
+from push.computes import Tenant
+from push.errors import CacheUnavailableError
+from push.freshness import Freshness, judge
+from push.keys import Key
+from push.ports import Claimed, FillOutcome
+from push.results import Result
+from push.settings import CacheSettings
+from tests.builders import NOW_MS, make_result, unique_key
+
+ACME, GLOBEX = Tenant("acme"), Tenant("globex")
+KEEP_MS = 60_000
+TERM_MS = 4000
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Tags, and the results they lead to, in one Redis."""
+
+    redis: AsyncRedis
+    tags: RedisTags
+    leases: RedisLeases
+    results: RedisResults
+
+    async def claim(self, key: Key) -> Claimed:
+        claimed = await self.leases.claim(key, "queued 1", TERM_MS, {})
+        assert isinstance(claimed, Claimed)
+        return claimed
+
+    async def fill(self, key: Key, claimed: Claimed, result: Result) -> FillOutcome:
+        return (await self.leases.fill(key, claimed, result, TERM_MS, NOW_MS)).outcome
+
+    async def store(self, key: Key, *tags: str, keep_ms: int = KEEP_MS) -> Result:
+        """Do what one who computes does, with nothing happening in between."""
+        result = make_result(tags=tags)
+        claimed = await self.claim(key)
+        await self.tags.enlist(key, tags, keep_ms)
+        assert await self.fill(key, claimed, result) is FillOutcome.FILLED
+        await self.leases.release(key, claimed.token, "queued 0")
+        return result
+
+    def is_stale(self, key: Key) -> bool:
+        stored = self.results.read(key)
+        assert stored is not None
+        return stored.is_invalidated
+
+
+@pytest.fixture(params=["redis_url", "redis_cluster_url"])
+async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
+    url = request.getfixturevalue(request.param)
+    settings = CacheSettings(cache_url=url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000)
+    redis = AsyncRedis(settings)
+    yield Cache(redis, RedisTags(redis), RedisLeases(redis), RedisResults(SyncRedis(settings)))
+    await redis.close()
+
+
+@pytest.fixture
+def tag() -> str:
+    return f"documents:airports/{uuid.uuid4().hex}"
+
+
+async def test_a_tag_that_never_changed_has_version_zero(cache: Cache, tag: str) -> None:
+    assert await cache.tags.read_versions(ACME, [tag, f"{tag} too"]) == (0, 0)
+
+
+async def test_every_change_raises_the_version(cache: Cache, tag: str) -> None:
+    versions = []
+    for _ in range(3):
+        await cache.tags.invalidate(ACME, [tag])
+        versions += await cache.tags.read_versions(ACME, [tag])
+    assert versions == sorted(set(versions))
+
+
+async def test_a_version_that_redis_forgot_is_not_given_again(cache: Cache, tag: str) -> None:
+    await cache.tags.invalidate(ACME, [tag])
+    before = await cache.tags.read_versions(ACME, [tag])
+    await cache.redis.run("DEL", f"{{acme/{tag}}}:version")
+    await asyncio.sleep(0.002)
+    await cache.tags.invalidate(ACME, [tag])
+    assert await cache.tags.read_versions(ACME, [tag]) != before
+
+
+async def test_enlisting_tells_the_versions_in_the_order_of_the_tags(cache: Cache, tag: str) -> None:
+    await cache.tags.invalidate(ACME, [f"{tag} b"])
+    tags = [f"{tag} {name}" for name in "abc"]
+    enlisted = await cache.tags.enlist(unique_key(), tags, KEEP_MS)
+    assert enlisted == await cache.tags.read_versions(ACME, tags)
+    assert [version > 0 for version in enlisted] == [False, True, False]
+
+
+async def test_a_change_marks_what_was_made_from_it_stale_and_keeps_it(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    result = await cache.store(key, tag)
+    assert await cache.tags.invalidate(ACME, [tag]) == 1
+    stored = cache.results.read(key)
+    assert stored is not None
+    assert (stored.data, stored.tags, stored.is_invalidated) == (result.data, result.tags, True)
+    assert judge(stored, NOW_MS) is Freshness.STALE
+
+
+async def test_marking_does_not_change_how_long_a_result_is_kept(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    await cache.store(key, tag)
+    await cache.tags.invalidate(ACME, [tag])
+    assert 0 < await cache.redis.run("PTTL", f"{{{key.storage}}}:result") <= 70_000
+
+
+async def test_who_holds_a_copy_is_told_that_it_changed(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    result = await cache.store(key, tag)
+    assert cache.results.is_unchanged(key, result)
+    await cache.tags.invalidate(ACME, [tag])
+    assert not cache.results.is_unchanged(key, result)
+
+
+async def test_a_fill_claimed_before_the_change_is_refused_after_it(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    claimed = await cache.claim(key)
+    await cache.tags.enlist(key, [tag], KEEP_MS)
+    await cache.tags.invalidate(ACME, [tag])
+    assert await cache.fill(key, claimed, make_result(tags=(tag,))) is FillOutcome.OUTDATED
+    assert cache.results.read(key) is None
+
+
+async def test_a_change_leaves_the_lease_to_its_holder(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    claimed = await cache.claim(key)
+    await cache.tags.enlist(key, [tag], KEEP_MS)
+    await cache.tags.invalidate(ACME, [tag])
+    assert (await cache.leases.renew(key, claimed.token, TERM_MS, NOW_MS)).is_held
+
+
+async def test_what_is_claimed_after_the_change_is_filled(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    await cache.store(key, tag)
+    await cache.tags.invalidate(ACME, [tag])
+    await cache.store(key, tag)
+    assert not cache.is_stale(key)
+
+
+async def test_a_change_touches_nothing_else(cache: Cache, tag: str) -> None:
+    key, other = unique_key(), unique_key()
+    await cache.store(key, tag)
+    await cache.store(other, f"{tag} too")
+    await cache.tags.invalidate(ACME, [tag])
+    assert (cache.is_stale(key), cache.is_stale(other)) == (True, False)
+
+
+async def test_tags_of_one_name_are_each_tenants_own(cache: Cache, tag: str) -> None:
+    key, other, common = unique_key("acme"), unique_key("globex"), Key(None, "shared", 1, uuid.uuid4().hex)
+    for each in (key, other, common):
+        await cache.store(each, tag)
+    assert await cache.tags.invalidate(GLOBEX, [tag]) == 1
+    assert [cache.is_stale(each) for each in (key, other, common)] == [False, True, False]
+    assert await cache.tags.invalidate(None, [tag]) == 1
+    assert [cache.is_stale(each) for each in (key, other, common)] == [False, True, True]
+
+
+async def test_a_key_under_several_changed_tags_is_touched_once(cache: Cache, tag: str) -> None:
+    key, tags = unique_key(), [f"{tag} {name}" for name in "ab"]
+    await cache.store(key, *tags)
+    assert await cache.tags.invalidate(ACME, tags) == 1
+
+
+async def test_a_change_of_what_nothing_was_made_from_touches_nothing(cache: Cache, tag: str) -> None:
+    assert await cache.tags.invalidate(ACME, [tag]) == 0
+
+
+async def test_an_index_of_several_pages_is_gone_through_whole(cache: Cache, tag: str) -> None:
+    keys = [unique_key() for _ in range(1200)]
+    for key in keys:
+        await cache.tags.enlist(key, [tag], KEEP_MS)
+    assert await cache.tags.invalidate(ACME, [tag]) == len(keys)
+    generations = [await cache.redis.run("GET", f"{{{key.storage}}}:generation") for key in keys]
+    assert all(generations)
+
+
+async def test_the_index_forgets_keys_whose_results_have_gone(cache: Cache, tag: str) -> None:
+    await cache.tags.enlist(unique_key(), [tag], 1)
+    await asyncio.sleep(0.01)
+    await cache.tags.enlist(unique_key(), [tag], KEEP_MS)
+    assert await cache.tags.invalidate(ACME, [tag]) == 1
+
+
+async def test_enlisting_again_never_shortens_a_keys_time(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    await cache.tags.enlist(key, [tag], KEEP_MS)
+    await cache.tags.enlist(key, [tag], 1)
+    await asyncio.sleep(0.01)
+    await cache.tags.enlist(unique_key(), [tag], 1)
+    assert await cache.tags.invalidate(ACME, [tag]) == 2
+
+
+async def test_nothing_is_kept_for_ever(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    await cache.store(key, tag)
+    await cache.tags.invalidate(ACME, [tag])
+    for name in (f"{{acme/{tag}}}:version", f"{{acme/{tag}}}:keys", f"{{{key.storage}}}:generation"):
+        assert 0 < await cache.redis.run("PTTL", name) <= KEPT_MS, name
+
+
+async def test_a_change_at_any_moment_of_a_compute_leaves_no_old_value_fresh(cache: Cache, tag: str) -> None:
+    """Put the change before, between and after the steps of one who reads the old value."""
+    for moment in range(5):
+        key = unique_key()
+
+        async def change(now: int, at: int = moment) -> None:
+            if now == at:
+                await cache.tags.invalidate(ACME, [tag])
+
+        claimed = await cache.claim(key)
+        before = await cache.tags.read_versions(ACME, [tag])
+        await change(0)  # the source was read before this
+        await change(1)
+        unchanged = await cache.tags.enlist(key, [tag], KEEP_MS) == before
+        await change(2)
+        if unchanged:
+            await cache.fill(key, claimed, make_result(tags=(tag,)))
+        await change(3)
+        stored = cache.results.read(key)
+        is_fresh = stored is not None and not stored.is_invalidated
+        assert is_fresh == (moment == 4), moment  # at 4 nothing changed
+
+
+async def test_without_redis_the_error_says_so(tag: str) -> None:
+    redis = AsyncRedis(CacheSettings(cache_url="redis://127.0.0.1:1/0"))
+    for call in (
+        RedisTags(redis).read_versions(ACME, [tag]),
+        RedisTags(redis).enlist(unique_key(), [tag], KEEP_MS),
+        RedisTags(redis).invalidate(ACME, [tag]),
+    ):
+        with pytest.raises(CacheUnavailableError):
+            await call
+    await redis.close()
