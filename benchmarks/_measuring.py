@@ -33,17 +33,26 @@ def _figures(value: float) -> str:
 
 def measure(call: Callable[[], object], *, rounds: int = 5, seconds: float = 0.05) -> Rounds:
     """Call again and again, and take the CPU time of this process: what other processes do counts little."""
+
+    def batch(calls: int) -> None:
+        for _ in range(calls):
+            call()
+
+    return measure_batches(batch, rounds=rounds, seconds=seconds)
+
+
+def measure_batches(batch: Callable[[int], object], *, rounds: int = 5, seconds: float = 0.05) -> Rounds:
+    """Measure what makes any number of calls itself."""
     calls = 1
-    while _cpu_seconds(call, calls) < seconds / 4:
+    while _cpu_seconds(batch, calls) < seconds / 4:
         calls *= 2
-    calls = max(1, int(calls * seconds / max(_cpu_seconds(call, calls), 1e-9)))
-    return Rounds(tuple(_cpu_seconds(call, calls) / calls * 1e6 for _ in range(rounds)))
+    calls = max(1, int(calls * seconds / max(_cpu_seconds(batch, calls), 1e-9)))
+    return Rounds(tuple(_cpu_seconds(batch, calls) / calls * 1e6 for _ in range(rounds)))
 
 
-def _cpu_seconds(call: Callable[[], object], calls: int) -> float:
+def _cpu_seconds(batch: Callable[[int], object], calls: int) -> float:
     started = time.process_time()
-    for _ in range(calls):
-        call()
+    batch(calls)
     return time.process_time() - started
 
 
