@@ -27,6 +27,9 @@ class Metric(enum.StrEnum):
     REFUSED_MESSAGE = "RefusedMessage"  # Code
     TIMED_OUT = "TimedOut"
     DEAD_LETTER = "DeadLetter"
+    CHANGE = "Change"  # Source
+    INVALIDATED = "Invalidated"
+    UNREADABLE_CHANGE = "UnreadableChange"
 
 
 Dimension = tuple[str, str]

@@ -93,6 +93,10 @@ class NotifySettings(OfferSettings, frozen=True, kw_only=True):
     aws_endpoint_url_apigatewaymanagementapi: str
 
 
+class ChangeSettings(CacheSettings, frozen=True, kw_only=True):
+    """What makes results stale when their sources change: no more than where the results are."""
+
+
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 

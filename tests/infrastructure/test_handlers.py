@@ -17,6 +17,7 @@ HANDLERS = (
     "request.http.handler",
     "compute.app.handler",
     "notify.app.handler",
+    "notify.changes.handler",
 )
 IMPORT = """
 import importlib, json, socket, sys

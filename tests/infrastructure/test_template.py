@@ -28,6 +28,7 @@ SETTINGS = {
     "RequestFunction": settings.RequestSettings,
     "ComputeFunction": settings.ComputeSettings,
     "NotifyFunction": settings.NotifySettings,
+    "ChangeFunction": settings.ChangeSettings,
 }
 MANAGED_POLICIES = {
     "AWSLambdaBasicExecutionRole",  # write logs
@@ -40,7 +41,14 @@ OPERATIONS = {
     "secretsmanager": r"get_secret_value",
     "sqs": r"(send|change)_message\w*",
 }
-CALLED_BY_EVENT_SOURCES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+CALLED_BY_EVENT_SOURCES = {
+    *(f"sqs:{call}" for call in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")),
+    *(f"dynamodb:{call}" for call in ("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords")),
+}
+
+
+LAST_QUEUES = {"DeliveryDeadLetterQueue", "ChangeDeadLetterQueue"}
+"""Where what failed is kept for people: nothing consumes them."""
 
 
 def of_type(template: Template, kind: str) -> dict[str, Resource]:
@@ -249,30 +257,88 @@ def test_what_the_code_calls_is_allowed_and_nothing_else(template: Template, roo
 # ---------------------------------------------------------------- queues
 
 
-def test_every_consumer_reports_partial_failures_in_bounded_concurrency(template: Template) -> None:
-    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
-    consumed = {each["Properties"]["EventSourceArn"]["Fn::GetAtt"][0] for each in mappings.values()}
-    assert consumed == {"ComputeQueue", "DeliveryQueue", "ComputeDeadLetterQueue"}
-    for mapping in mappings.values():
+def mappings_of(template: Template, service: str) -> dict[str, Resource]:
+    """Properties of the mappings of queues or of streams, by the logical id of the queue or the table."""
+    attribute = {"sqs": "Arn", "dynamodb": "StreamArn"}[service]
+    mappings = [each["Properties"] for each in of_type(template, "AWS::Lambda::EventSourceMapping").values()]
+    sources = [(each["EventSourceArn"]["Fn::GetAtt"], each) for each in mappings]
+    return {name: each for (name, kind), each in sources if kind == attribute}
+
+
+def test_every_consumer_reports_partial_failures(template: Template) -> None:
+    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
         assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-        assert "MaximumConcurrency" in mapping["Properties"]["ScalingConfig"]
+
+
+def test_every_queue_that_is_not_the_last_is_consumed_in_bounded_concurrency(template: Template) -> None:
+    mappings = mappings_of(template, "sqs")
+    assert set(mappings) == set(of_type(template, "AWS::SQS::Queue")) - LAST_QUEUES
+    assert all("MaximumConcurrency" in mapping["ScalingConfig"] for mapping in mappings.values())
+
+
+def test_every_stream_is_consumed_and_no_record_holds_it_up_for_long(template: Template) -> None:
+    tables = {
+        name
+        for name, table in of_type(template, "AWS::DynamoDB::Table").items()
+        if "StreamSpecification" in table["Properties"]
+    }
+    mappings = mappings_of(template, "dynamodb")
+    assert set(mappings) == tables
+    for mapping in mappings.values():
+        assert mapping["BisectBatchOnFunctionError"] is True
+        assert 0 < mapping["MaximumRetryAttempts"] <= 100
+        assert 60 <= mapping["MaximumRecordAgeInSeconds"] <= 3600
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] in LAST_QUEUES
 
 
 def test_messages_stay_hidden_for_six_times_the_consumers_timeout(template: Template) -> None:
     """As "Creating and configuring an Amazon SQS event source mapping" (Lambda Developer Guide) advises."""
-    for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values():
-        queue = template["Resources"][mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
-        consumer = functions(template)[mapping["Properties"]["FunctionName"]["Ref"]]
-        assert queue["VisibilityTimeout"] >= 6 * consumer["Timeout"]
+    for name, mapping in mappings_of(template, "sqs").items():
+        consumer = functions(template)[mapping["FunctionName"]["Ref"]]
+        assert template["Resources"][name]["Properties"]["VisibilityTimeout"] >= 6 * consumer["Timeout"]
 
 
 def test_every_queue_is_encrypted_and_every_consumed_one_has_a_dead_letter_queue(template: Template) -> None:
     queues = of_type(template, "AWS::SQS::Queue")
     for name, queue in queues.items():
         assert queue["Properties"]["SqsManagedSseEnabled"] is True, name
-        if name != "DeliveryDeadLetterQueue":
+        if name not in LAST_QUEUES:
             dead = queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
             assert queues[dead]["Properties"]["MessageRetentionPeriod"] == 14 * 86400, name
+
+
+def test_every_queue_has_one_policy(template: Template) -> None:
+    """A second policy of a queue would replace the first."""
+    policies = of_type(template, "AWS::SQS::QueuePolicy").values()
+    queues = [queue["Ref"] for policy in policies for queue in policy["Properties"]["Queues"]]
+    assert sorted(queues) == sorted(of_type(template, "AWS::SQS::Queue"))
+
+
+def test_what_is_given_up_raises_an_alarm(template: Template) -> None:
+    watched = {
+        json.dumps(alarm["Properties"]["Dimensions"])
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm["Properties"]["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    }
+    for queue in LAST_QUEUES:
+        assert any(f'"{queue}"' in dimensions for dimensions in watched), queue
+
+
+def test_only_the_bucket_of_this_account_may_tell_of_changes(template: Template) -> None:
+    bucket = template["Resources"]["StorageBucket"]
+    statements = template["Resources"]["ChangeQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (allowed,) = [each for each in statements if each["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    source, name = allowed["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::Sub"]
+    assert [source.removeprefix("arn:${AWS::Partition}:s3:::"), name] == bucket["Properties"]["BucketName"]["Fn::Sub"]
+    assert bucket["DependsOn"] == "ChangeQueuePolicy"  # S3 tries the queue when the bucket is made
+
+
+def test_documents_that_are_written_or_removed_are_told_of(template: Template) -> None:
+    configuration = template["Resources"]["StorageBucket"]["Properties"]["NotificationConfiguration"]
+    told = {each["Event"] for each in configuration["QueueConfigurations"]}
+    assert told == {"s3:ObjectCreated:*", "s3:ObjectRemoved:*"}
 
 
 # ---------------------------------------------------------------- tables, objects, cache
@@ -307,10 +373,10 @@ def test_the_bucket_is_private_encrypted_and_tidies_up(template: Template) -> No
     assert [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
 
 
-@pytest.mark.parametrize("policy", ["StorageBucketPolicy", "QueuesPolicy"])
+@pytest.mark.parametrize("policy", ["StorageBucketPolicy", "QueuesPolicy", "ChangeQueuePolicy"])
 def test_what_is_stored_is_reached_by_tls_only(template: Template, policy: str) -> None:
-    (statement,) = template["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"]
-    assert statement["Effect"] == "Deny"
+    statement, *_ = template["Resources"][policy]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 

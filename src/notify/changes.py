@@ -1,0 +1,61 @@
+"""Handler of the sources' changes: the streams of the tables, and the queue of S3's notifications."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from notify.invalidation import Invalidation
+from push.adapters import event_loop
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import shared_async_redis
+from push.adapters.redis_leaderboards import RedisLeaderboards
+from push.adapters.redis_tags import RedisTags
+from push.settings import ChangeSettings, read_settings
+
+logger = Logger()
+tracer = Tracer(auto_patch=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    invalidation: Invalidation
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"notify", "push"})
+    redis = shared_async_redis(read_settings(ChangeSettings, os.environ))
+    metrics = BufferedMetrics(interval_seconds=0.0)
+    return Dependencies(
+        Invalidation(tags=RedisTags(redis), boards=RedisLeaderboards(redis), counter=metrics),
+        metrics,
+    )
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Apply a batch of changes, and name the records that are to come back.
+
+    Of a stream that is the first: Lambda tries it and all that follow again ("Reporting batch item failures for
+    Lambda functions with DynamoDB", Developer Guide).
+    """
+    dependencies = build()
+    records = event["Records"]
+    failed = event_loop.run(dependencies.invalidation.apply(records))
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": record_id} for record_id in _reported(records, failed)]}
+
+
+def _reported(records: Sequence[Mapping[str, Any]], failed: Sequence[str]) -> Sequence[str]:
+    return failed if records[0]["eventSource"] == "aws:sqs" else failed[:1]

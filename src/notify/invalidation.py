@@ -1,0 +1,63 @@
+"""Making what a change outdates stale: boards brought up to date, then every result found by its tags."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from push.boards import BoardCache
+from push.changes import TenantChanges, Told, merge, read_records
+from push.errors import TransientError
+from push.metrics import Counter, Metric
+from push.ports import TagIndex
+
+logger = logging.getLogger(__name__)
+
+
+class Invalidation:
+    """Applies changes for one execution environment. All of it may be repeated without harm.
+
+    Args:
+        tags: leads from what changed to the results.
+        boards: the leaderboards that are kept ready.
+        counter: where changes and the keys they touched are counted.
+
+    """
+
+    def __init__(self, *, tags: TagIndex, boards: BoardCache, counter: Counter) -> None:
+        self._tags = tags
+        self._boards = boards
+        self._counter = counter
+
+    async def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Apply the changes of a batch and return the ids of the records to be tried again, in the batch's order.
+
+        A record that can't be read is not among them: it would not be read the next time either, and until then it
+        would hold up its shard. It is logged and counted.
+        """
+        told = read_records(records)
+        self._report(told)
+        failed = {record_id for changes in merge(told) for record_id in await self._apply_to_tenant(changes)}
+        return [each.record_id for each in told if each.record_id in failed]
+
+    def _report(self, told: Sequence[Told]) -> None:
+        for each in told:
+            if each.problem:
+                self._counter.count(Metric.UNREADABLE_CHANGE)
+                logger.error("the record %s is passed over: %s", each.record_id, each.problem)
+            for change in each.changes:
+                self._counter.count(Metric.CHANGE, dimension=("Source", change.source))
+
+    async def _apply_to_tenant(self, changes: TenantChanges) -> Sequence[str]:
+        """Return the ids of the records that failed: all of the tenant's or none."""
+        try:
+            # The boards first: whoever reads one after the versions were raised must not find the old score there.
+            for board, scores in changes.scores.items():
+                await self._boards.update(changes.tenant, board, scores)
+            touched = await self._tags.invalidate(changes.tenant, changes.tags)
+        except TransientError as exc:
+            logger.warning("changes of tenant %s are tried again: %s", changes.tenant, exc.message)
+            return changes.record_ids
+        self._counter.count(Metric.INVALIDATED, touched)
+        return ()
