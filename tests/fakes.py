@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from push.computes import Tenant
 from push.deliveries import Delivery
 from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.jobs import Outgoing, Waiter
@@ -60,6 +61,7 @@ class Entry:
     lease: Lease | None = None
     waiters: dict[Waiter, int] = field(default_factory=dict)
     generation: int = 0
+    rests_until_ms: int = 0
 
 
 class CacheModel:
@@ -69,6 +71,8 @@ class CacheModel:
         self.now_ms = now_ms
         self.is_down = False
         self.entries: defaultdict[str, Entry] = defaultdict(Entry)
+        self.tag_versions: defaultdict[tuple[str | None, str], int] = defaultdict(int)
+        self.tagged: defaultdict[tuple[str | None, str], set[Key]] = defaultdict(set)
 
     def entry(self, key: Key) -> Entry:
         """Return a key's entry with what has expired taken out."""
@@ -83,9 +87,14 @@ class CacheModel:
 
     def flush(self) -> None:
         self.entries.clear()
+        self.tag_versions.clear()
+        self.tagged.clear()
 
     def invalidate(self, key: Key) -> None:
-        self.entry(key).generation += 1
+        entry = self.entry(key)
+        entry.generation += 1
+        if entry.result is not None:
+            entry.result = replace(entry.result, is_invalidated=True)
 
     def lease_token(self, key: Key) -> str | None:
         lease = self.entry(key).lease
@@ -110,6 +119,8 @@ class FakeResults:
             return Parked(ParkOutcome.CHANGED, entry.result)
         if waiter is not None:
             entry.waiters[waiter] = deadline_ms
+        if waiter is None and entry.lease is None and entry.rests_until_ms > self._model.now_ms():
+            return Parked(ParkOutcome.FOLLOWER)
         if entry.lease is None:
             entry.lease = Lease(token, self._model.now_ms() + QUEUED_LEASE_MS)
         return Parked(ParkOutcome.LEADER if entry.lease.token == token else ParkOutcome.FOLLOWER)
@@ -180,11 +191,21 @@ class FakeLeases:
             return Filled(FillOutcome.LOST_LEASE, tuple(entry.waiters))
         entry.lease.ends_at_ms = self._model.now_ms() + term_ms
         stored_version = 0 if entry.result is None else entry.result.source_version
-        if str(entry.generation) != claimed.generation or stored_version > result.source_version:
+        if str(entry.generation) != claimed.generation:
             return Filled(FillOutcome.OUTDATED, tuple(entry.waiters))
+        if stored_version > result.source_version:
+            return Filled(FillOutcome.SUPERSEDED, tuple(entry.waiters))
         entry.result = result
         entry.kept_until_ms = self._model.now_ms() + max(1000, result.stale_until_ms - now_ms)
         return Filled(FillOutcome.FILLED, tuple(entry.waiters))
+
+    async def read_generation(self, key: Key) -> str:
+        await self._delay()
+        return str(self._model.entry(key).generation)
+
+    async def rest(self, key: Key, rest_ms: int) -> None:
+        await self._delay()
+        self._model.entry(key).rests_until_ms = self._model.now_ms() + rest_ms
 
     async def waiters(self, key: Key) -> tuple[Waiter, ...]:
         await self._delay()
@@ -208,6 +229,46 @@ class FakeLeases:
             entry.lease = Lease(queue_token, self._model.now_ms() + QUEUED_LEASE_MS) if waiting else None
         await self._delay()
         return waiting if held in (token, queue_token) else -1
+
+
+class FakeTags:
+    """`TagIndex` on the model; a worker may die where `delay` is awaited."""
+
+    def __init__(self, model: CacheModel, delay: Callable[[], Awaitable[None]] = no_delay) -> None:
+        self._model = model
+        self._delay = delay
+
+    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
+        await self._delay()
+        self._check()
+        versions = tuple(self._model.tag_versions[tenant, tag] for tag in tags)
+        await self._delay()
+        return versions
+
+    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
+        await self._delay()
+        self._check()
+        for tag in tags:
+            self._model.tagged[key.tenant, tag].add(key)
+        versions = tuple(self._model.tag_versions[key.tenant, tag] for tag in tags)
+        await self._delay()
+        return versions
+
+    async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
+        await self._delay()
+        self._check()
+        for tag in tags:
+            self._model.tag_versions[tenant, tag] += 1
+        await self._delay()
+        keys = {key for tag in tags for key in self._model.tagged[tenant, tag]}
+        for key in keys:
+            self._model.invalidate(key)
+        await self._delay()
+        return len(keys)
+
+    def _check(self) -> None:
+        if self._model.is_down:
+            raise CacheUnavailableError("Redis is down.")
 
 
 def _earliest(waiters: Mapping[Waiter, int]) -> int:

@@ -10,7 +10,7 @@ import msgspec
 
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
-from compute.key_work import KeyWorker
+from compute.key_work import make_worker
 from notify.dead_letters import DeadLetters
 from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant
@@ -34,6 +34,7 @@ from tests.fakes import (
     FakeRecords,
     FakeRedelivery,
     FakeResults,
+    FakeTags,
     Tokens,
 )
 
@@ -90,9 +91,11 @@ class World:
             clock_us=lambda: self.clock.now_ms * 1000,
             random=middle,
         )
-        self.worker = KeyWorker(
+        self.tags = FakeTags(self.model)
+        self.worker = make_worker(
             computing=self.computing,
             leases=self.leases,
+            tags=self.tags,
             answers=self.answers,
             jobs=self.jobs,
             counter=self.counter,

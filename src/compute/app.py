@@ -15,13 +15,14 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from compute.computing import Computing
 from compute.consumer import Consumer, parse_event
-from compute.key_work import KeyWorker
+from compute.key_work import make_worker
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.delivery_clients import make_deliverer, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_tags import RedisTags
 from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
 from push.computes import load_registry
 from push.settings import ComputeSettings, read_settings
@@ -45,19 +46,22 @@ def build() -> Dependencies:
     copy_config_to_registered_loggers(logger, include={"compute", "push"})
     settings = read_settings(ComputeSettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
-    leases = RedisLeases(shared_async_redis(settings))
-    deliverer = make_deliverer(settings, metrics)
+    redis = shared_async_redis(settings)
+    leases = RedisLeases(redis)
+    answers = WaiterAnswers(leases=leases, deliverer=make_deliverer(settings, metrics), now_ms=now_ms)
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url)
-    worker = KeyWorker(
-        computing=Computing(
-            settings=settings,
-            counter=metrics,
-            now_ms=now_ms,
-            clock_us=lambda: time.monotonic_ns() // 1000,
-            random=random.random,
-        ),
+    computing = Computing(
+        settings=settings,
+        counter=metrics,
+        now_ms=now_ms,
+        clock_us=lambda: time.monotonic_ns() // 1000,
+        random=random.random,
+    )
+    worker = make_worker(
+        computing=computing,
         leases=leases,
-        answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=now_ms),
+        tags=RedisTags(redis),
+        answers=answers,
         jobs=jobs,
         counter=metrics,
         now_ms=now_ms,

@@ -77,7 +77,8 @@ class Computing:
         except (ComputeFailedError, RequestError) as exc:
             logger.info("%s failed: %s", work.key.storage, exc.message)
             self._counter.count(Metric.COMPUTE_FAILURE, dimension=name)
-            computed, status, data = Computed(None), Status.FAILURE, render_error_object(exc)
+            # Tagged too: what is not there now may be there after the next change.
+            computed, status, data = Computed(None, tags=self.tags_of(work)), Status.FAILURE, render_error_object(exc)
         cost_us = self._clock_us() - started_us
         self._counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
         fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self._now_ms(), self._random())
@@ -94,6 +95,19 @@ class Computing:
             tags=computed.tags,
         )
 
+    def tags_of(self, work: KeyJob) -> tuple[str, ...]:
+        """Return what a result is known to be made from before it is computed.
+
+        Raises:
+            TransientError: the compute's own function for it raised.
+
+        """
+        try:
+            return tuple(work.compute.tags(work.compute.parse_params(work.job.params)))
+        except Exception as exc:
+            logger.exception("the tags of %s can't be told", work.key.storage)
+            raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
+
     async def _run(self, work: KeyJob) -> Computed:
         compute = work.compute
         params = compute.parse_params(work.job.params)
@@ -102,7 +116,7 @@ class Computing:
             async with asyncio.timeout(compute.timeout_seconds):
                 value = await compute.function(params, context)
             computed = value if isinstance(value, Computed) else Computed(value)
-            tags = (*compute.tags(params), *computed.tags)
+            tags = (*self.tags_of(work), *computed.tags)
         except (ComputeFailedError, RequestError, TransientError):
             raise
         except TimeoutError as exc:

@@ -13,13 +13,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence, Set
 
 from compute.computing import Computing, KeyJob
+from compute.filling import Filler
+from compute.lease_keeping import LeaseKeeper
+from push.answers import CacheState
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, TransientError
 from push.freshness import Freshness, judge
 from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
-from push.keys import Key
 from push.metrics import Counter, Metric
-from push.ports import Busy, Claimed, FillOutcome, JobSender, Leases
-from push.results import Result
+from push.ports import Busy, Claimed, JobSender, Leases, TagIndex
+from push.results import Result, Status
 from push.waiter_answers import WaiterAnswers, suits
 
 MAX_ATTEMPTS = 3
@@ -39,11 +41,12 @@ class KeyWorker:
     """Works on keys for one execution environment.
 
     Args:
-        computing: runs computes.
+        computing: runs computes where there is no Redis to fill.
+        filler: computes and installs results.
         leases: who may compute what, and who waits.
         answers: tells those who wait.
         jobs: the compute queue, for guardians and for those who came too late for a fill.
-        counter: where takeovers and refused fills are counted.
+        counter: where takeovers are counted.
         now_ms: the clock, in milliseconds since 1970.
         new_token: makes fencing tokens, each unique.
 
@@ -53,6 +56,7 @@ class KeyWorker:
         self,
         *,
         computing: Computing,
+        filler: Filler,
         leases: Leases,
         answers: WaiterAnswers,
         jobs: JobSender,
@@ -61,6 +65,7 @@ class KeyWorker:
         new_token: Callable[[], str],
     ) -> None:
         self._computing = computing
+        self._filler = filler
         self._leases = leases
         self._answers = answers
         self._jobs = jobs
@@ -114,65 +119,25 @@ class KeyWorker:
 
     async def _work_claimed(self, work: KeyJob, claimed: Claimed, waiters: Sequence[Waiter]) -> Disposition:
         stored = claimed.result
-        if stored is not None and judge(stored, self._now_ms()) is Freshness.FRESH:
+        if stored is not None and self._is_done(work, stored):
             waiting = await self._leases.waiters(work.key)
             if all(suits(waiter, stored) for waiter in waiting):
                 return await self._answer(work, claimed, stored, waiting)
         expired: set[Waiter] = set()
         try:
-            result = await self._compute(work, claimed, expired)
+            result, filled = await self._filler.fill(work, claimed, expired)
         except TransientError as exc:
             return await self._fail(work, claimed, _without(waiters, expired), exc)
-        return await self._fill(work, claimed, result, _without(waiters, expired))
-
-    async def _compute(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> Result:
-        """Compute while the lease is kept; those whose deadline passes meanwhile are told and added to `expired`."""
-        is_done = asyncio.Event()
-        keeping = asyncio.create_task(self._keep_lease(work.key, claimed, is_done, expired))
-        try:
-            return await self._computing.compute(work)
-        finally:
-            # Not cancelled: it may be telling somebody that his deadline has passed.
-            is_done.set()
-            await keeping
-
-    async def _keep_lease(self, key: Key, claimed: Claimed, is_done: asyncio.Event, expired: set[Waiter]) -> None:
-        """Renew the lease until the work is done, and tell those whose deadline passes meanwhile."""
-        deadline_ms = claimed.next_deadline_ms
-        while not await _is_set_within(is_done, self._until_next_renewal(deadline_ms)):
-            try:
-                deadline_ms = await self._renew(key, claimed, expired)
-            except CacheUnavailableError as exc:
-                logger.warning("a lease was not renewed: %s", exc.message)
-                deadline_ms = 0
-
-    async def _renew(self, key: Key, claimed: Claimed, expired: set[Waiter]) -> int:
-        """Renew the lease, tell those whose deadline has passed, and return the earliest one to come."""
-        renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
-        if renewed.expired:
-            self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
-            expired.update(renewed.expired)
-            await self._answers.refuse(key, renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
-        return renewed.next_deadline_ms
-
-    def _until_next_renewal(self, deadline_ms: int) -> float:
-        """Return the seconds until the lease should be renewed or a waiter's deadline has passed."""
-        wait_ms = LEASE_TERM_MS // 3
-        if deadline_ms:
-            wait_ms = max(0, min(wait_ms, deadline_ms - self._now_ms() + 1))
-        return wait_ms / 1000
-
-    async def _fill(self, work: KeyJob, claimed: Claimed, result: Result, waiters: Sequence[Waiter]) -> Disposition:
-        """Install a result and answer with it, installed or not: it is right for those who asked before it began."""
-        try:
-            filled = await self._leases.fill(work.key, claimed, result, LEASE_TERM_MS, self._now_ms())
-        except CacheUnavailableError:
+        waiters = _without(waiters, expired)
+        if filled is None:
             await self._answers.send_result(work.key, waiters, result)
             return Disposition.DONE
-        if filled.outcome is not FillOutcome.FILLED:
-            self._counter.count(Metric.REFUSED_FILL)
-            logger.warning("a fill of %s was refused: %s", work.key.storage, filled.outcome)
+        # Installed or not, the result is right for those who asked before it was begun.
         return await self._answer(work, claimed, result, _union(filled.waiters, waiters))
+
+    def _is_done(self, work: KeyJob, stored: Result) -> bool:
+        is_fresh = judge(stored, self._now_ms()) is Freshness.FRESH
+        return is_fresh and stored.computed_at_ms >= work.job.newer_than_ms
 
     async def _answer(self, work: KeyJob, claimed: Claimed, result: Result, waiters: Sequence[Waiter]) -> Disposition:
         """Answer the waiters whom a result suits, and release the lease."""
@@ -190,13 +155,34 @@ class KeyWorker:
     async def _fail(
         self, work: KeyJob, claimed: Claimed, waiters: Sequence[Waiter], error: TransientError
     ) -> Disposition:
-        """Have a job tried again, or after enough tries tell everybody."""
+        """Have a job tried again; after enough tries tell everybody, with a stale result where there is one."""
+        parked = await self._leases.waiters(work.key)
+        if work.job.kind is JobKind.REFRESH and not parked:
+            await self._rest(work)
+            return await self._release(work, claimed)
         if work.attempt < MAX_ATTEMPTS:
             await self._leases.release(work.key, claimed.token, work.job.token)
             # Whoever takes over has sent the next guardian already: that one is the next attempt.
             return Disposition.DONE if work.job.kind is JobKind.GUARDIAN else Disposition.AGAIN
-        await self._answers.refuse(work.key, _union(await self._leases.waiters(work.key), waiters), error)
+        waiters = _union(parked, waiters)
+        if (stale := self._stale_for_error(claimed)) is not None:
+            suited = [waiter for waiter in waiters if suits(waiter, stale)]
+            await self._answers.answer(work.key, claimed.token, suited, stale, CacheState.STALE)
+            await self._rest(work)
+            waiters = _without(waiters, set(suited))
+        await self._answers.refuse(work.key, waiters, error)
         return await self._release(work, claimed)
+
+    def _stale_for_error(self, claimed: Claimed) -> Result | None:
+        """Return the stored result if it may be answered instead of an error (RFC 5861, stale-if-error)."""
+        stored = claimed.result
+        if stored is None or stored.status is Status.FAILURE:
+            return None
+        return None if judge(stored, self._now_ms()) is Freshness.UNUSABLE else stored
+
+    async def _rest(self, work: KeyJob) -> None:
+        """Have nobody refresh a key for a while whose compute fails: its stale result is answered meanwhile."""
+        await self._leases.rest(work.key, int(work.compute.failure_ttl_seconds * 1000))
 
     async def _work_without_cache(self, work: KeyJob, waiters: Sequence[Waiter]) -> Disposition:
         """Redis is away: compute for those who came with the job. A guardian waits until it is back."""
@@ -217,12 +203,30 @@ class KeyWorker:
         await asyncio.to_thread(self._jobs.send, jobs)
 
 
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
+def make_worker(
+    *,
+    computing: Computing,
+    leases: Leases,
+    tags: TagIndex,
+    answers: WaiterAnswers,
+    jobs: JobSender,
+    counter: Counter,
+    now_ms: Callable[[], int],
+    new_token: Callable[[], str],
+) -> KeyWorker:
+    """Put a worker together from the outside that it works with."""
+    keeper = LeaseKeeper(computing=computing, leases=leases, answers=answers, counter=counter, now_ms=now_ms)
+    filler = Filler(computing=computing, keeper=keeper, leases=leases, tags=tags, counter=counter, now_ms=now_ms)
+    return KeyWorker(
+        computing=computing,
+        filler=filler,
+        leases=leases,
+        answers=answers,
+        jobs=jobs,
+        counter=counter,
+        now_ms=now_ms,
+        new_token=new_token,
+    )
 
 
 def _union(waiters: Sequence[Waiter], others: Sequence[Waiter]) -> list[Waiter]:

@@ -91,7 +91,9 @@ class FillOutcome(enum.StrEnum):
 
     FILLED = "filled"
     OUTDATED = "outdated"
-    """Refused: the key was invalidated since the claim, or a newer source version is stored."""
+    """Refused: the key was invalidated since the claim."""
+    SUPERSEDED = "superseded"
+    """Refused: a newer source version is stored."""
     LOST_LEASE = "lost_lease"
     """Refused: the lease ended before the fill."""
 
@@ -124,6 +126,12 @@ class Leases(Protocol):
 
         The waiters stay parked until settled. Raises CacheUnavailableError.
         """
+
+    async def read_generation(self, key: Key) -> str:
+        """Return the generation that a fill must still find. Raises CacheUnavailableError."""
+
+    async def rest(self, key: Key, rest_ms: int) -> None:
+        """Let nobody have the lease for so long who does not wait for a result. Raises CacheUnavailableError."""
 
     async def waiters(self, key: Key) -> tuple[Waiter, ...]:
         """Return who waits. Raises CacheUnavailableError."""

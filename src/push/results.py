@@ -17,7 +17,8 @@ milliseconds since 1970 in UTC; numbers are big-endian.
 | 32 | 8 | stale until |
 | 40 | 4 | cost of the compute, in microseconds |
 | 44 | 12 | etag |
-| 56 | | tags, each with its length in one byte before it; then the JSON |
+| 56 | 1 | codec: 0 none, 1 zstd |
+| 57 | | tags, each with its length in one byte before it; then the JSON, encoded |
 """
 
 from __future__ import annotations
@@ -27,13 +28,25 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
+import zstandard
+
 from push.errors import PushasideError
 
 _HEADER = struct.Struct(">2sBBBBHQQQQI12s")
 _MAGIC = b"PA"
 _FORMAT = 1
 HEADER_BYTES = _HEADER.size
-"""Bytes of the fixed header: what tells one stored result from the next."""
+"""Bytes of the fixed header: what tells one stored result from the next. The codec comes behind it."""
+
+COMPRESSED_FROM_BYTES = 1024
+"""A read of less costs the same whatever its size; see docs/caching.md for this and for the choice of the codec."""
+
+MAX_DATA_BYTES = 8 * 1024 * 1024
+"""What is stored may not grow beyond this when it is decompressed; computes make less."""
+
+_RAW, _ZSTD = b"\x00", b"\x01"
+_compressor = zstandard.ZstdCompressor(level=3)
+_decompressor = zstandard.ZstdDecompressor()
 
 
 class CorruptResultError(PushasideError):
@@ -82,7 +95,27 @@ def is_storable(tags: tuple[str, ...], source_version: int) -> bool:
 
 def serialize_result(result: Result) -> bytes:
     """Write a result as stored; its tags and source version must be storable."""
-    return b"".join((serialize_header(result), _serialize_tags(result.tags), result.data))
+    codec, encoded = _compress(result.data)
+    return b"".join((serialize_header(result), codec, _serialize_tags(result.tags), encoded))
+
+
+def _compress(data: bytes) -> tuple[bytes, bytes]:
+    if len(data) >= COMPRESSED_FROM_BYTES:
+        compressed = _compressor.compress(data)
+        if len(compressed) < len(data):
+            return _ZSTD, compressed
+    return _RAW, data
+
+
+def _decompress(codec: bytes, encoded: bytes) -> bytes:
+    if codec == _RAW:
+        return encoded
+    try:
+        if codec == _ZSTD and 0 <= zstandard.frame_content_size(encoded) <= MAX_DATA_BYTES:
+            return _decompressor.decompress(encoded)
+    except zstandard.ZstdError as exc:
+        raise CorruptResultError("A stored result can't be decompressed.") from exc
+    raise CorruptResultError("A stored result is of an unknown codec, or larger than a result may be.")
 
 
 def serialize_header(result: Result) -> bytes:
@@ -119,17 +152,17 @@ def parse_result(stored: bytes) -> Result:
     (_, _, status, invalidated, tag_count, tag_bytes, version, computed, fresh, stale, cost, etag) = (
         _HEADER.unpack_from(stored)
     )
-    start = HEADER_BYTES + tag_bytes
+    codec, tags, data = HEADER_BYTES, HEADER_BYTES + 1, HEADER_BYTES + 1 + tag_bytes
     return Result(
         status=Status(status),
         computed_at_ms=computed,
         fresh_until_ms=fresh,
         stale_until_ms=stale,
         etag=etag.hex(),
-        data=stored[start:],
+        data=_decompress(stored[codec:tags], stored[data:]),
         cost_us=cost,
         source_version=version,
-        tags=_parse_tags(stored[HEADER_BYTES:start], tag_count),
+        tags=_parse_tags(stored[tags:data], tag_count),
         is_invalidated=bool(invalidated),
     )
 

@@ -32,7 +32,9 @@ class WaiterAnswers:
         self._deliverer = deliverer
         self._now_ms = now_ms
 
-    async def answer(self, key: Key, token: str, waiters: Sequence[Waiter], result: Result) -> None:
+    async def answer(
+        self, key: Key, token: str, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
+    ) -> None:
         """Answer parked waiters with a result, keeping the lease held under `token` alive meanwhile.
 
         Raises:
@@ -40,7 +42,7 @@ class WaiterAnswers:
 
         """
         for some in _chunks(waiters):
-            await self._leases.settle(key, await self.send_result(key, some, result))
+            await self._leases.settle(key, await self.send_result(key, some, result, state))
             if len(waiters) > _ANSWERS_AT_A_TIME:
                 # A now of 0 lets nobody expire: those who are being answered are still parked.
                 await self._leases.renew(key, token, LEASE_TERM_MS, 0)
@@ -55,11 +57,13 @@ class WaiterAnswers:
         for some in _chunks(waiters):
             await self._leases.settle(key, await self.send_error(some, error))
 
-    async def send_result(self, key: Key, waiters: Sequence[Waiter], result: Result) -> list[Waiter]:
+    async def send_result(
+        self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
+    ) -> list[Waiter]:
         """Send a result without touching the key; return those for whom no more is to be done."""
         now_ms = self._now_ms()
         return await self._send(
-            [(each, render_result(each.request_id, key, result, CacheState.MISS, now_ms)) for each in waiters]
+            [(each, render_result(each.request_id, key, result, state, now_ms)) for each in waiters]
         )
 
     async def send_error(self, waiters: Sequence[Waiter], error: PushasideError) -> list[Waiter]:

@@ -304,11 +304,11 @@ async def test_a_fill_that_began_before_an_invalidation_is_refused(cache: Cache)
     [
         (7, 8, FillOutcome.FILLED),
         (7, 7, FillOutcome.FILLED),
-        (7, 6, FillOutcome.OUTDATED),
-        (2**53 + 1, 2**53, FillOutcome.OUTDATED),
-        (2**63 + 1, 2**63, FillOutcome.OUTDATED),
+        (7, 6, FillOutcome.SUPERSEDED),
+        (2**53 + 1, 2**53, FillOutcome.SUPERSEDED),
+        (2**63 + 1, 2**63, FillOutcome.SUPERSEDED),
         (2**64 - 2, 2**64 - 1, FillOutcome.FILLED),
-        (2**40, 2**33 + 1, FillOutcome.OUTDATED),
+        (2**40, 2**33 + 1, FillOutcome.SUPERSEDED),
     ],
 )
 async def test_a_fill_never_replaces_a_newer_source_version(
@@ -375,3 +375,19 @@ async def test_a_lost_lease_can_not_be_given_back(cache: Cache) -> None:
     await cache.claim(key, "queued 3")
     assert await cache.leases.release(key, claimed.token, "queued 2") == -1
     assert isinstance(await cache.leases.claim(key, "queued 4", TERM_MS, {}), Busy)
+
+
+async def test_a_key_that_rests_is_refreshed_by_nobody_and_computed_for_who_waits(cache: Cache) -> None:
+    key, stored = unique_key(), make_result(b"1")
+    await cache.store(key, stored)
+    await cache.leases.rest(key, 60_000)
+    refreshing = cache.results.park(key, stored, None, 0, "queued refresh")
+    waiting = cache.results.park(key, stored, Waiter("ann=", "1", 1), NOW_MS + 1000, "queued request")
+    assert (refreshing.outcome, waiting.outcome) == (ParkOutcome.FOLLOWER, ParkOutcome.LEADER)
+
+
+async def test_a_large_result_is_read_as_it_was_stored(cache: Cache) -> None:
+    key, result = unique_key(), make_result(b'"' + b"pushaside " * 20_000 + b'"')
+    await cache.store(key, result)
+    assert cache.results.read(key) == result
+    assert cache.results.is_unchanged(key, result)

@@ -2,7 +2,7 @@
 -- The waiters stay parked until they are settled, so that a death between here and there loses none of them.
 -- KEYS: 1 result, 2 lease, 3 waiters, 4 generation
 -- ARGV: 1 token, 2 generation seen at the claim, 3 the result, 4 how long to keep it (ms), 5 lease term (ms)
--- Returns {'filled' | 'lost_lease' | 'outdated', list of waiters}
+-- Returns {'filled' | 'lost_lease' | 'outdated' | 'superseded', list of waiters}
 --         a lost lease that somebody else holds leaves the waiters to that one: the list is empty
 local held = redis.call('GET', KEYS[2])
 if held and held ~= ARGV[1] then
@@ -22,7 +22,7 @@ if #stored == 8 then
   local stored_high, stored_low = struct.unpack('>I4I4', stored)
   local high, low = struct.unpack('>I4I4', string.sub(ARGV[3], 9, 16))
   if stored_high > high or (stored_high == high and stored_low > low) then
-    return {'outdated', waiters}
+    return {'superseded', waiters}
   end
 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])

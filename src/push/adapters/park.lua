@@ -1,5 +1,5 @@
 -- Park a request on a key, and try for the lease.
--- KEYS: 1 result, 2 lease, 3 waiters
+-- KEYS: 1 result, 2 lease, 3 waiters, 4 rest
 -- ARGV: 1 header of the result as the caller saw it, empty if it saw none
 --       2 bytes of that header
 --       3 the waiter, empty to try for the lease without waiting
@@ -7,7 +7,7 @@
 --       6 token to queue the lease under, 7 how long (ms)
 -- Returns {'changed', result}: somebody filled or marked it since the caller looked; nothing was parked
 --         {'leader'}: the lease is the caller's, who must send the job
---         {'follower'}: somebody else has it
+--         {'follower'}: somebody else has it, or the key rests and the caller does not wait
 if redis.call('GETRANGE', KEYS[1], 0, ARGV[2] - 1) ~= ARGV[1] then
   return {'changed', redis.call('GET', KEYS[1]) or ''}
 end
@@ -18,6 +18,9 @@ if ARGV[3] ~= '' then
   end
 end
 local held = redis.call('GET', KEYS[2])
+if not held and ARGV[3] == '' and redis.call('EXISTS', KEYS[4]) == 1 then
+  return {'follower'}
+end
 if not held then
   redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7])
   return {'leader'}

@@ -11,6 +11,7 @@ from push.adapters.redis_connection import (
     generation_name,
     lease_name,
     load_script,
+    rest_name,
     result_name,
     waiters_name,
 )
@@ -63,6 +64,14 @@ class RedisLeases:
         args = (claimed.token, claimed.generation, serialize_result(result), kept_ms, term_ms)
         outcome, waiters = await self._redis.run_script(load_script("fill"), names, args)
         return Filled(FillOutcome(as_text(outcome)), tuple(map(parse_waiter, waiters)))
+
+    async def read_generation(self, key: Key) -> str:
+        """See `Leases.read_generation`."""
+        return as_text(await self._redis.run("GET", generation_name(key)) or b"0")
+
+    async def rest(self, key: Key, rest_ms: int) -> None:
+        """See `Leases.rest`."""
+        await self._redis.run("SET", rest_name(key), 1, "PX", max(1, rest_ms))
 
     async def waiters(self, key: Key) -> tuple[Waiter, ...]:
         """See `Leases.waiters`."""

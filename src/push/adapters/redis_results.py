@@ -8,6 +8,7 @@ from push.adapters.redis_connection import (
     SyncRedis,
     lease_name,
     load_script,
+    rest_name,
     result_name,
     waiters_name,
 )
@@ -44,7 +45,7 @@ class RedisResults:
         """See `ResultStore.park`."""
         reply = self._redis.run_script(
             self._park,
-            (result_name(key), lease_name(key), waiters_name(key)),
+            (result_name(key), lease_name(key), waiters_name(key), rest_name(key)),
             (
                 b"" if seen is None else serialize_header(seen),
                 HEADER_BYTES,

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from compute.computing import KeyJob
+from compute.filling import COMPUTES
 from compute.key_work import MAX_ATTEMPTS
-from push.computes import Compute, ComputeContext, Computed, compute
+from push.computes import Compute, ComputeContext, Computed, Tenant, compute
 from push.errors import ComputeFailedError, ErrorCode, RequestError, SourceThrottledError
-from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, Job, JobKind
+from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, Job, JobKind, Waiter
 from push.keys import Key, make_key
 from push.metrics import Metric
 from push.ports import PostOutcome
@@ -29,7 +30,14 @@ class Script:
 
     @property
     def declared(self) -> Compute[EchoParams]:
-        @compute(name="scripted", version=1, params=EchoParams, ttl_seconds=10.0, stale_ttl_seconds=60.0)
+        @compute(
+            name="scripted",
+            version=1,
+            params=EchoParams,
+            ttl_seconds=10.0,
+            stale_ttl_seconds=60.0,
+            tags=lambda _params: ("scripted",),
+        )
         async def scripted(_params: EchoParams, context: ComputeContext) -> object:
             self.attempts.append(context.attempt)
             step = self.steps.pop(0) if self.steps else "default"
@@ -389,20 +397,82 @@ async def test_who_wants_it_newer_than_the_running_compute_gets_a_compute_of_his
     assert len(world.pushed("ann=")) == 1
 
 
-async def test_a_compute_that_began_before_an_invalidation_is_answered_but_not_stored(
-    world: World, script: Script
-) -> None:
-    async def invalidate() -> str:
+async def test_what_changed_while_it_was_computed_is_computed_anew(world: World, script: Script) -> None:
+    async def see_key_invalidated() -> str:
         world.model.invalidate(key)
         return "old"
 
     job = ask(world)
     key = key_of(world, job)
-    script.steps = [invalidate]
+    script.steps = [see_key_invalidated, "new"]
+    await world.consume_sent()
+    assert results_of(world.pushed()) == ["new"]
+    assert results_of([world.ask("2", compute="scripted")]) == ["new"]
+
+
+async def test_a_change_that_does_not_find_the_key_yet_is_noticed_by_its_tag(world: World, script: Script) -> None:
+    async def see_tag_raised() -> str:
+        await world.tags.invalidate(Tenant("acme"), ["scripted"])
+        return "old"
+
+    ask(world)
+    script.steps = [see_tag_raised, "new"]
+    await world.consume_sent()
+    assert results_of(world.pushed()) == ["new"]
+
+
+async def test_what_changes_all_the_time_is_answered_and_stored_as_stale(world: World, script: Script) -> None:
+    async def see_tag_raised() -> str:
+        await world.tags.invalidate(Tenant("acme"), ["scripted"])
+        return "old"
+
+    ask(world)
+    script.steps = [see_tag_raised] * COMPUTES
     await world.consume_sent()
     assert results_of(world.pushed()) == ["old"]
-    assert world.results.read(key) is None
-    assert world.counter.of(Metric.REFUSED_FILL) == 1
+    assert world.ask("2", compute="scripted")["cache"] == "stale"
+
+
+async def test_an_invalidated_result_is_answered_stale_and_refreshed(world: World, script: Script) -> None:
+    script.steps = ["old", "new"]
+    await world.consume(ask(world))
+    world.jobs.sent.clear()
+    await world.tags.invalidate(Tenant("acme"), ["scripted"])
+    world.clock.advance(1001)
+    assert world.ask("2", compute="scripted")["cache"] == "stale"
+    await world.consume_sent()
+    world.clock.advance(1001)
+    assert results_of([world.ask("3", compute="scripted")]) == ["new"]
+
+
+async def test_when_a_compute_fails_at_every_attempt_a_stale_result_is_answered_instead(
+    world: World, script: Script
+) -> None:
+    script.steps = ["old", *[SourceThrottledError()] * MAX_ATTEMPTS]
+    await world.consume(ask(world))
+    stored = world.results.read(key_of(world, world.jobs.sent[0].job))
+    assert stored is not None
+    world.clock.advance(11_000)
+    job = msgspec.structs.replace(world.jobs.sent[0].job, token="queued again", waiter=Waiter("ben=", "2"))
+    for count in range(MAX_ATTEMPTS):
+        await world.consume(job, receive_count=count + 1)
+    assert [(frame["data"], frame["cache"]) for frame in world.pushed("ben=")] == [("old", "stale")]
+
+
+async def test_a_refresh_that_fails_lets_the_key_rest(world: World, script: Script) -> None:
+    script.steps = ["old", SourceThrottledError()]
+    await world.consume(ask(world))
+    world.jobs.sent.clear()
+    world.clock.advance(11_000)
+    assert world.ask("2", compute="scripted")["cache"] == "stale"
+    await world.consume_sent()
+    world.clock.advance(1001)
+    world.jobs.sent.clear()
+    assert world.ask("3", compute="scripted")["cache"] == "stale"
+    assert world.jobs.sent == []
+    world.clock.advance(1001)
+    world.ask("4", compute="scripted")
+    assert [outgoing.job.kind for outgoing in world.jobs.sent] == [JobKind.REFRESH]
 
 
 async def test_a_late_fill_never_replaces_the_one_who_took_over(world: World, script: Script) -> None:
@@ -568,5 +638,5 @@ async def test_what_is_stored_knows_its_cost_tags_and_version(world: World, scri
     await world.consume(job)
     stored = world.results.read(key_of(world, job))
     assert stored is not None
-    assert (stored.data, stored.source_version, stored.tags) == (b'{"raw":1}', 9, ("collection:a",))
+    assert (stored.data, stored.source_version, stored.tags) == (b'{"raw":1}', 9, ("scripted", "collection:a"))
     assert (stored.computed_at_ms, stored.cost_us) == (started_ms, 250_000)

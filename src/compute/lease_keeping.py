@@ -1,0 +1,95 @@
+"""Keeping a lease while a compute runs, and telling those whose deadline passes meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from compute.computing import Computing, KeyJob
+from push.errors import CacheUnavailableError, ErrorCode, PushasideError
+from push.jobs import LEASE_TERM_MS, Waiter
+from push.keys import Key
+from push.metrics import Counter, Metric
+from push.ports import Claimed, Leases
+from push.results import Result
+from push.waiter_answers import WaiterAnswers
+
+logger = logging.getLogger(__name__)
+
+
+class LeaseKeeper:
+    """Runs computes under leases for one execution environment.
+
+    Args:
+        computing: runs computes.
+        leases: renewed three times a term.
+        answers: tells those who can't wait any longer.
+        counter: where these are counted.
+        now_ms: the clock, in milliseconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        computing: Computing,
+        leases: Leases,
+        answers: WaiterAnswers,
+        counter: Counter,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._computing = computing
+        self._leases = leases
+        self._answers = answers
+        self._counter = counter
+        self._now_ms = now_ms
+
+    async def compute(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> Result:
+        """Compute while the lease is kept; those whose deadline passes meanwhile are told and added to `expired`.
+
+        Raises:
+            TransientError: the compute failed in a way that another attempt may mend, or took too long.
+
+        """
+        is_done = asyncio.Event()
+        keeping = asyncio.create_task(self._keep(work.key, claimed, is_done, expired))
+        try:
+            return await self._computing.compute(work)
+        finally:
+            # Not cancelled: it may be telling somebody that his deadline has passed.
+            is_done.set()
+            await keeping
+
+    async def _keep(self, key: Key, claimed: Claimed, is_done: asyncio.Event, expired: set[Waiter]) -> None:
+        deadline_ms = claimed.next_deadline_ms
+        while not await _is_set_within(is_done, self._until_next_renewal(deadline_ms)):
+            try:
+                deadline_ms = await self._renew(key, claimed, expired)
+            except CacheUnavailableError as exc:
+                logger.warning("a lease was not renewed: %s", exc.message)
+                deadline_ms = 0
+
+    async def _renew(self, key: Key, claimed: Claimed, expired: set[Waiter]) -> int:
+        """Renew the lease, tell those whose deadline has passed, and return the earliest one to come."""
+        renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
+        if renewed.expired:
+            self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
+            expired.update(renewed.expired)
+            await self._answers.refuse(key, renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
+        return renewed.next_deadline_ms
+
+    def _until_next_renewal(self, deadline_ms: int) -> float:
+        """Return the seconds until the lease should be renewed or a waiter's deadline has passed."""
+        wait_ms = LEASE_TERM_MS // 3
+        if deadline_ms:
+            wait_ms = max(0, min(wait_ms, deadline_ms - self._now_ms() + 1))
+        return wait_ms / 1000
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
