@@ -1,0 +1,306 @@
+"""What happens when 1,000 results made in the same second expire under 2,000 requests a second.
+
+Eight request environments (the deployed handling of messages, each with a memory of its own) ask a real Valkey; jobs go
+through a pipe, in place of SQS, to a process that computes as the deployed consumer does, 100 keys at once. A compute
+takes 100 ms and its result is fresh for the usual minute; the results are made as 48 s old, so that they would expire
+all together 12 s after the start. Every request asks for one of the keys at random.
+
+It is run twice: as deployed, where lifetimes are jittered and hot results are refreshed a little early, and with both
+off (every random number 0). Each run prints when computes began, in half seconds, and how long answers took from the
+moment at which the request was due, so that a stall counts for all who came during it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import logging
+import multiprocessing
+import random
+import sys
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
+
+import msgspec
+
+from benchmarks._measuring import print_table
+from compute.computing import Computing
+from compute.consumer import Consumer, Message
+from compute.key_work import make_worker
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import AsyncRedis, SyncRedis
+from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_results import RedisResults
+from push.adapters.redis_tags import RedisTags
+from push.computes import ComputeContext, Registry, Tenant, compute
+from push.delivering import Deliverer
+from push.jobs import Job, JobKind, Outgoing, serialize_job
+from push.memory_cache import MemoryCache
+from push.settings import CacheSettings, ComputeSettings, RequestSettings
+from push.waiter_answers import WaiterAnswers
+from request.answering import Answerer
+from request.app import Dependencies, handle
+from tests.fakes import FakeConnections, FakeCounter, FakeDeliveries, FakeJobs, FakeRecords, FakeRedelivery
+from tests.servers import valkey
+
+KEYS = 1000
+REQUESTS_PER_SECOND = 2000
+ENVIRONMENTS = 8
+COMPUTES_AT_ONCE = 100
+COMPUTE_SECONDS = 0.1
+AGE_MS = 48_000
+SECONDS = 18.0
+BIN_SECONDS = 0.5
+
+_beginnings: list[float] = []
+
+
+class ExpiringParams(msgspec.Struct, frozen=True):
+    """Which key."""
+
+    number: int
+
+
+@compute(name="expiring", version=1, params=ExpiringParams, ttl_seconds=60.0, stale_ttl_seconds=300.0)
+async def expiring(params: ExpiringParams, _context: ComputeContext) -> object:
+    """Take a while, and note when that was."""
+    _beginnings.append(time.time())
+    await asyncio.sleep(COMPUTE_SECONDS)
+    return {"number": params.number, "text": "x" * 1000}
+
+
+def make_random(*, is_random: bool) -> Callable[[], float]:
+    return random.random if is_random else lambda: 0.0
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+# ---------------------------------------------------------------- the computing process
+
+
+def compute_process(url: str, pipe: Connection, is_random: bool) -> None:  # noqa: FBT001 - a process's arguments
+    """Make all results as if some time ago, then work on jobs until an empty one, then tell when computes began."""
+    logging.disable()
+    asyncio.run(_compute_all(url, pipe, make_random(is_random=is_random)))
+
+
+async def _compute_all(url: str, pipe: Connection, randomness: Callable[[], float]) -> None:
+    redis = AsyncRedis(CacheSettings(cache_url=url))
+    slots = asyncio.Semaphore(COMPUTES_AT_ONCE)
+    earlier = _make_consumer(url, redis, lambda: now_ms() - AGE_MS, randomness)
+    jobs = [
+        Job(JobKind.REFRESH, Tenant("public"), "expiring", msgspec.Raw(b'{"number":%d}' % number), f"queued {number}")
+        for number in range(KEYS)
+    ]
+    await asyncio.gather(*(_consume(earlier, slots, serialize_job(job)) for job in jobs))
+    assert len(_beginnings) == KEYS
+    _beginnings.clear()
+    pipe.send_bytes(b"ready")
+    await _receive(pipe, _make_consumer(url, redis, now_ms, randomness), slots)
+    await redis.close()
+    pipe.send(_beginnings)
+
+
+async def _receive(pipe: Connection, consumer: Consumer, slots: asyncio.Semaphore) -> None:
+    readable = asyncio.Event()
+    asyncio.get_running_loop().add_reader(pipe.fileno(), readable.set)
+    async with asyncio.TaskGroup() as tasks:
+        while True:
+            await readable.wait()
+            readable.clear()
+            while pipe.poll():
+                if not (body := pipe.recv_bytes().decode()):
+                    asyncio.get_running_loop().remove_reader(pipe.fileno())
+                    return
+                tasks.create_task(_consume(consumer, slots, body))
+
+
+async def _consume(consumer: Consumer, slots: asyncio.Semaphore, body: str) -> None:
+    async with slots:
+        failed = await consumer.consume([Message("message", "receipt", body, 1)])
+    assert not failed
+
+
+def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], randomness: Callable[[], float]) -> Consumer:
+    """Put the consumer together as deployed, but for queues and connections, which refreshes do not use."""
+    counter = FakeCounter()
+    leases = RedisLeases(redis)
+    deliverer = Deliverer(
+        connections=FakeConnections(),
+        records=FakeRecords(),
+        queue=FakeDeliveries(),
+        counter=counter,
+        now_ms=clock,
+        random=randomness,
+    )
+    settings = ComputeSettings(
+        cache_url=url,
+        compute_queue_url="",
+        delivery_queue_url="",
+        connections_table="",
+        aws_endpoint_url_apigatewaymanagementapi="",
+    )
+    computing = Computing(
+        settings=settings,
+        counter=counter,
+        now_ms=clock,
+        clock_us=lambda: time.monotonic_ns() // 1000,
+        random=randomness,
+    )
+    tokens = itertools.count(1)
+    worker = make_worker(
+        computing=computing,
+        leases=leases,
+        tags=RedisTags(redis),
+        answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=clock),
+        jobs=FakeJobs(),
+        counter=counter,
+        now_ms=clock,
+        new_token=lambda: f"queued again {next(tokens)}",
+    )
+    registry = Registry([expiring])
+    return Consumer(registry=registry, worker=worker, redelivery=FakeRedelivery(), random=randomness)
+
+
+# ---------------------------------------------------------------- the requests
+
+
+class PipeJobs:
+    """`JobSender` into the computing process; what is delayed would not be seen in time."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def send(self, jobs: Sequence[Outgoing]) -> None:
+        for outgoing in jobs:
+            if not outgoing.delay_seconds:
+                self._pipe.send_bytes(serialize_job(outgoing.job).encode())
+
+
+def make_environment(url: str, pipe: Connection, number: int, randomness: Callable[[], float]) -> Dependencies:
+    settings = RequestSettings(cache_url=url, compute_queue_url="")
+    metrics = BufferedMetrics(interval_seconds=3600.0)
+    tokens = itertools.count(1)
+    answerer = Answerer(
+        registry=Registry([expiring]),
+        store=RedisResults(SyncRedis(settings)),
+        memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
+        jobs=PipeJobs(pipe),
+        counter=metrics,
+        now_ms=now_ms,
+        new_token=lambda: f"queued {number} {next(tokens)}",
+        random=randomness,
+        trust_ms=int(settings.memory_cache_seconds * 1000),
+    )
+    return Dependencies(answerer, metrics)
+
+
+def make_event(number: int) -> dict[str, Any]:
+    return {
+        "requestContext": {"connectionId": "L0SM9cOFvHcCIhw="},
+        "body": f'{{"action":"request","id":"1","compute":"expiring","params":{{"number":{number}}}}}',
+    }
+
+
+@dataclass(slots=True)
+class Run:
+    """What one run showed; times in seconds since its start."""
+
+    beginnings: list[float] = field(default_factory=list)
+    answers: list[tuple[float, float]] = field(default_factory=list)
+    """When each was due, and how long it took."""
+    states: Tally[str] = field(default_factory=Tally)
+
+
+def run(url: str, *, is_random: bool) -> Run:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=compute_process, args=(url, theirs, is_random), daemon=True)
+    process.start()
+    if not ours.poll(30):
+        raise TimeoutError("the results were not made in time")
+    ours.recv_bytes()
+    randomness = make_random(is_random=is_random)
+    environments = [make_environment(url, ours, number, randomness) for number in range(ENVIRONMENTS)]
+    events = [make_event(number) for number in range(KEYS)]
+    shown = Run()
+    started = _drive(environments, events, shown)
+    ours.send_bytes(b"")
+    if not ours.poll(10):
+        raise TimeoutError("the computes did not end in time")
+    shown.beginnings = [beginning - started for beginning in ours.recv()]
+    process.join(10)
+    return shown
+
+
+def _drive(environments: list[Dependencies], events: list[dict[str, Any]], shown: Run) -> float:
+    """Ask at an even rate, whatever the answers take, and return when that began."""
+    chosen = random.Random(7)
+    started, wall = time.perf_counter(), time.time()
+    for number in range(int(SECONDS * REQUESTS_PER_SECOND)):
+        due = number / REQUESTS_PER_SECOND
+        early = started + due - time.perf_counter()
+        if early > 0:
+            time.sleep(early)
+        frame = handle(chosen.choice(events), chosen.choice(environments))
+        shown.answers.append((due, time.perf_counter() - started - due))
+        shown.states[next((s for s in ("hit", "stale") if f'"cache":"{s}"' in frame[:400]), "waited")] += 1
+    return wall
+
+
+# ---------------------------------------------------------------- what is printed
+
+
+def print_run(title: str, shown: Run) -> None:
+    if not shown.beginnings:
+        raise SystemExit("Nothing was computed, so the figures mean nothing.")
+    bins = Tally(int(beginning / BIN_SECONDS) for beginning in shown.beginnings)
+    tenths = Tally(int(beginning * 10) for beginning in shown.beginnings)
+    print(f"### {title}\n")
+    print(f"{len(shown.beginnings)} computes of {KEYS} keys, at most {max(tenths.values())} in a tenth of a second;")
+    print(f"answers: {', '.join(f'{count} {state}' for state, count in shown.states.most_common())}\n")
+    print("```")
+    for number in range(min(bins), max(bins) + 1):
+        print(f"{number * BIN_SECONDS:5.1f} s {bins[number]:5} {'#' * round(bins[number] / 10)}")
+    print("```\n")
+
+
+def print_latencies(runs: dict[str, Run]) -> None:
+    rows = []
+    for title, shown in runs.items():
+        first, last = min(shown.beginnings), max(shown.beginnings) + COMPUTE_SECONDS
+        phases = {"before": (0.5, first), "during": (first, last), "after": (last, SECONDS)}
+        for phase, (begin, end) in phases.items():
+            took = sorted(seconds for due, seconds in shown.answers if begin <= due < end)
+            if not took:
+                continue
+            percentiles = [f"{took[int(len(took) * part)] * 1000:.2f}" for part in (0.5, 0.99, 0.999)]
+            rows.append((f"{title}, {phase} ({begin:.1f}-{end:.1f} s)", f"{len(took):,}", *percentiles))
+    print_table(("answers", "number", "p50, ms", "p99, ms", "p99.9, ms"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    logging.disable()
+    runs = {}
+    for title, is_random in (("jittered and refreshed early", True), ("both off", False)):
+        with valkey() as url:
+            runs[title] = run(url, is_random=is_random)
+        print_run(title, runs[title])
+    print_latencies(runs)
+
+
+if __name__ == "__main__":
+    main()
