@@ -50,6 +50,7 @@ class _Outline(msgspec.Struct):
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _outline_decoder = msgspec.json.Decoder(_Outline)
+_syntax_decoder = msgspec.json.Decoder(msgspec.Raw)
 _ACTIONS = frozenset(("hello", "request"))
 
 
@@ -72,10 +73,8 @@ def parse_message(body: str) -> ClientMessage:
         message = _decoder.decode(body)
     except msgspec.ValidationError as exc:
         raise _refusal(body, exc) from exc
-    except RecursionError as exc:
-        raise MessageRefusedError("The message is nested too deeply.", code=ErrorCode.INVALID_JSON) from exc
-    except (msgspec.DecodeError, UnicodeError) as exc:
-        raise MessageRefusedError(f"The message is not JSON: {exc}.", code=ErrorCode.INVALID_JSON) from exc
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+        raise _no_json(exc) from exc
     if len(message.id) > MAX_ID_BYTES // 4 and len(message.id.encode()) > MAX_ID_BYTES:
         raise MessageRefusedError(
             f"The id is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE
@@ -83,12 +82,24 @@ def parse_message(body: str) -> ClientMessage:
     return message
 
 
+def _no_json(cause: Exception) -> MessageRefusedError:
+    is_too_deep = isinstance(cause, RecursionError)
+    sentence = "The message is nested too deeply." if is_too_deep else f"The message is not JSON: {cause}."
+    return MessageRefusedError(sentence, code=ErrorCode.INVALID_JSON)
+
+
 def _refusal(body: str, cause: msgspec.ValidationError) -> MessageRefusedError:
-    """Say what is wrong with JSON that is no message, with its id if it has a usable one."""
+    """Say what is wrong with what is no message, with its id if it has a usable one.
+
+    The decoder stopped at the first member that does not fit: what follows it may not even be JSON.
+    """
     try:
+        _syntax_decoder.decode(body)
         outline = _outline_decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.ValidationError:
         return MessageRefusedError("A message must be a JSON object.", code=ErrorCode.INVALID_MESSAGE)
+    except (msgspec.DecodeError, RecursionError) as exc:
+        return _no_json(exc)
     request_id = outline.id if isinstance(outline.id, str) and _is_usable_id(outline.id) else None
     if not isinstance(outline.action, str):
         sentence = "A message must have an action, a string."

@@ -22,6 +22,7 @@ from push.ports import JobSender, ParkOutcome, ResultStore
 from push.results import Result
 
 _PARK_TRIES = 3
+_ANY_AGE_SECONDS = 10**9
 _REMEMBERED_PARAMS_BYTES = 1024
 _REMEMBERED_KEYS = 4096
 _MEMORY, _REDIS = ("Tier", "l1"), ("Tier", "redis")
@@ -38,7 +39,8 @@ class _Question:
 
     @property
     def max_age_ms(self) -> int | None:
-        return None if self.request.max_age is None else int(self.request.max_age * 1000)
+        max_age = self.request.max_age
+        return None if max_age is None else int(min(max_age, _ANY_AGE_SECONDS) * 1000)
 
     @property
     def deadline_ms(self) -> int:
