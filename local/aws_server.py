@@ -1,7 +1,7 @@
 """The process of the embedded AWS: `python -m local.aws_server LIFELINE_FD LISTENER_FD CHANGES_FD`.
 
 Serves MiniStack's ASGI application on the inherited listener, and writes a line to the changes socket for every
-request that gave a queue or a table something to poll for.
+request that gave a queue or a table something to poll for, or changed an object in a bucket.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ _TABLE_WRITES = (
     *(b"DynamoDB_20120810." + name for name in (b"PutItem", b"UpdateItem", b"DeleteItem")),
     *(b"DynamoDB_20120810." + name for name in (b"BatchWriteItem", b"TransactWriteItems")),
 )
+_OBJECT_WRITES = {"PUT", "POST", "DELETE"}
 
 
 class ChangeNotifier:
-    """An ASGI application around another one, that tells which queues and tables were written to."""
+    """An ASGI application around another one, that tells which queues, tables and buckets were written to."""
 
     def __init__(self, application: Callable[..., Awaitable[None]], changes: socket.socket) -> None:
         self._application = application
@@ -44,7 +45,11 @@ class ChangeNotifier:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass the request through; when it was a write, note its body and tell of the change afterwards."""
-        target = _target(scope)
+        target = _header(scope, b"x-amz-target")
+        if bucket := _written_bucket(scope):
+            await self._application(scope, receive, send)
+            self._tell(iter((f"{bucket} 0",)))
+            return
         if not target.startswith(_QUEUE_WRITES + _TABLE_WRITES):
             await self._application(scope, receive, send)
             return
@@ -64,10 +69,22 @@ class ChangeNotifier:
             self._changes.send("\n".join(changes).encode())
 
 
-def _target(scope: Message) -> bytes:
+def _header(scope: Message, wanted: bytes) -> bytes:
     if scope["type"] != "http":
         return b""
-    return next((value for name, value in scope["headers"] if name == b"x-amz-target"), b"")
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
+
+
+def _written_bucket(scope: Message) -> str:
+    """Return the bucket of a write to S3, empty for any other call; the bucket is the first part of the path.
+
+    S3 has no header that names its calls: they are known by the service in the signature's scope.
+    """
+    if scope["type"] != "http" or scope["method"] not in _OBJECT_WRITES:
+        return ""
+    is_s3 = b"/s3/aws4_request" in _header(scope, b"authorization") + scope["query_string"].replace(b"%2F", b"/")
+    bucket: str = scope["path"].split("/")[1] if is_s3 else ""
+    return bucket
 
 
 def _changes(target: bytes, body: bytes) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,8 @@ class Deployment:
     event_sources: tuple[EventSource, ...]
     queues: Mapping[str, str]
     """URL of each queue of the stack, by logical id."""
+    told_by_buckets: Mapping[str, frozenset[str]]
+    """Buckets that tell a queue of their objects, by the queue's ARN."""
 
     @property
     def request_path(self) -> frozenset[str]:
@@ -105,7 +108,18 @@ def read_deployment(stack: Stack, code: Mapping[str, FunctionCode], clients: Aws
         ),
         event_sources=tuple(_read_event_sources(stack, clients)),
         queues={name: stack.resources[name] for name in _of_type(stack, "AWS::SQS::Queue")},
+        told_by_buckets=_read_notifications(stack, clients),
     )
+
+
+def _read_notifications(stack: Stack, clients: AwsClients) -> Mapping[str, frozenset[str]]:
+    told_by: defaultdict[str, set[str]] = defaultdict(set)
+    for logical_id in _of_type(stack, "AWS::S3::Bucket"):
+        bucket = stack.resources[logical_id]
+        configuration = clients.client("s3").get_bucket_notification_configuration(Bucket=bucket)
+        for each in configuration.get("QueueConfigurations", ()):
+            told_by[each["QueueArn"]].add(bucket)
+    return {queue: frozenset(buckets) for queue, buckets in told_by.items()}
 
 
 def _of_type(stack: Stack, resource_type: str) -> list[str]:

@@ -1,7 +1,7 @@
 """The embedded AWS: MiniStack's application in a child process, on loopback.
 
-Beside serving the AWS APIs, the child tells the runtime of every queue and table that has just been written to, so
-that the event-source pollers need not ask an idle queue all the time (`local.aws_server`, `SourceChanges`).
+Beside serving the AWS APIs, the child tells the runtime of every queue, table and bucket that has just been written
+to, so that the event-source pollers need not ask an idle queue all the time (`local.aws_server`, `SourceChanges`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ REGION = "us-east-1"
 
 
 class SourceChanges:
-    """Tells pollers that their queue or table has work, or will have it after a delay."""
+    """Tells pollers that their queue or table has work, or will have it after a delay.
+
+    A bucket's change is told too, for the pollers of the queues that the bucket notifies.
+    """
 
     def __init__(self) -> None:
         self._listeners: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
     def listen(self, source: str, on_change: Callable[[], None]) -> None:
-        """Have `on_change` called after every write to `source` (the name of a queue or of a table)."""
+        """Have `on_change` called after every write to `source` (the name of a queue, a table or a bucket)."""
         self._listeners[source].append(on_change)
 
     def take(self, line: str) -> None:

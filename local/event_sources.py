@@ -29,7 +29,7 @@ class Poller(Protocol):
 class EventSources:
     """The pollers of a deployment.
 
-    `changes` tells of writes to queues and tables as they happen; without it (an AWS that is not embedded) the
+    `changes` tells of writes to queues, tables and buckets as they happen; without it (an AWS that is not embedded) the
     sources are long-polled.
     """
 
@@ -54,7 +54,8 @@ class EventSources:
         for source in self._deployment.event_sources:
             poller = self._make_poller(source)
             if self._changes is not None:
-                self._changes.listen(_source_name(source), poller.note_change)
+                for name in (_source_name(source), *self._deployment.told_by_buckets.get(source.source_arn, ())):
+                    self._changes.listen(name, poller.note_change)
             self._tasks.append(asyncio.create_task(poller.run()))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The embedded AWS tells which queues and tables were written to."""
+"""The embedded AWS tells which queues, tables and buckets were written to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ def changes() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 async def call(target: str, body: object, changes: tuple[socket.socket, socket.socket]) -> list[str]:
-    """Make one call and return the changes that were told of afterwards."""
+    """Make one call of a JSON API and return the changes that were told of afterwards."""
+    scope = {"method": "POST", "path": "/", "query_string": b"", "headers": [(b"x-amz-target", target.encode())]}
+    return await pass_on(scope, body, changes)
+
+
+async def pass_on(scope: dict[str, Any], body: object, changes: tuple[socket.socket, socket.socket]) -> list[str]:
     seen: list[Any] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -33,8 +38,7 @@ async def call(target: str, body: object, changes: tuple[socket.socket, socket.s
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
 
-    scope = {"type": "http", "headers": [(b"x-amz-target", target.encode())]}
-    await ChangeNotifier(application, changes[1])(scope, receive, None)
+    await ChangeNotifier(application, changes[1])({"type": "http", **scope}, receive, None)
     assert seen == [json.dumps(body).encode()]
     return _told(changes[0])
 
@@ -66,3 +70,30 @@ def _told(reader: socket.socket) -> list[str]:
 )
 async def test_a_write_is_told_of_once_it_is_done(target: str, body: object, told: list[str], changes) -> None:
     assert await call(target, body, changes) == told
+
+
+SIGNED = [
+    (b"authorization", b"AWS4-HMAC-SHA256 Credential=test/20261121/us-east-1/s3/aws4_request, SignedHeaders=host")
+]
+
+
+@pytest.mark.parametrize(
+    ("scope", "told"),
+    [
+        ({"method": "PUT", "path": "/bucket/documents/a.json", "headers": SIGNED}, ["bucket 0"]),
+        ({"method": "DELETE", "path": "/bucket/documents/a.json", "headers": SIGNED}, ["bucket 0"]),
+        ({"method": "POST", "path": "/bucket", "query_string": b"delete=", "headers": SIGNED}, ["bucket 0"]),
+        (
+            {
+                "method": "PUT",
+                "path": "/bucket/a",
+                "query_string": b"X-Amz-Credential=test%2F20261121%2Fus-east-1%2Fs3%2Faws4_request",
+            },
+            ["bucket 0"],
+        ),
+        ({"method": "GET", "path": "/bucket/a", "headers": SIGNED}, []),
+        ({"method": "PUT", "path": "/2015-03-31/functions/f"}, []),
+    ],
+)
+async def test_a_write_to_a_bucket_is_told_of_too(scope: dict[str, Any], told: list[str], changes) -> None:
+    assert await pass_on({"query_string": b"", "headers": [], **scope}, "content", changes) == told
