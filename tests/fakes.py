@@ -113,17 +113,26 @@ class FakeResults:
     def is_unchanged(self, key: Key, seen: Result) -> bool:
         return _header(self._model.entry(key).result) == _header(seen)
 
-    def park(self, key: Key, seen: Result | None, waiter: Waiter | None, deadline_ms: int, token: str) -> Parked:
-        entry = self._model.entry(key)
+    def park(
+        self,
+        key: Key,
+        seen: Result | None,
+        waiter: Waiter | None,
+        deadline_ms: int,
+        token: str,
+        *,
+        only_to_lead: bool = False,
+    ) -> Parked:
+        entry, now_ms = self._model.entry(key), self._model.now_ms()
         if _header(entry.result) != _header(seen):
             return Parked(ParkOutcome.CHANGED, entry.result)
-        if waiter is not None:
+        can_do_without = waiter is None or only_to_lead
+        if entry.lease is None and not (can_do_without and entry.rests_until_ms > now_ms):
+            entry.lease = Lease(token, now_ms + QUEUED_LEASE_MS)
+        leads = entry.lease is not None and entry.lease.token == token
+        if waiter is not None and (leads or not only_to_lead):
             entry.waiters[waiter] = deadline_ms
-        if waiter is None and entry.lease is None and entry.rests_until_ms > self._model.now_ms():
-            return Parked(ParkOutcome.FOLLOWER)
-        if entry.lease is None:
-            entry.lease = Lease(token, self._model.now_ms() + QUEUED_LEASE_MS)
-        return Parked(ParkOutcome.LEADER if entry.lease.token == token else ParkOutcome.FOLLOWER)
+        return Parked(ParkOutcome.LEADER if leads else ParkOutcome.FOLLOWER)
 
     def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:
         entry = self._model.entry(key)

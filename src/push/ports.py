@@ -45,10 +45,20 @@ class ResultStore(Protocol):
     def is_unchanged(self, key: Key, seen: Result) -> bool:
         """Say whether the stored result is still the one seen, by its header alone. Raises CacheUnavailableError."""
 
-    def park(self, key: Key, seen: Result | None, waiter: Waiter | None, deadline_ms: int, token: str) -> Parked:
+    def park(
+        self,
+        key: Key,
+        seen: Result | None,
+        waiter: Waiter | None,
+        deadline_ms: int,
+        token: str,
+        *,
+        only_to_lead: bool = False,
+    ) -> Parked:
         """Park a waiter (None: only try for the lease) and try for the lease, atomically, in one round trip.
 
-        Parking the same waiter again changes its deadline. Raises CacheUnavailableError.
+        With `only_to_lead` a waiter is parked only if it gets the lease; a key that rests has none for those who ask
+        so or without a waiter. Parking the same waiter again changes its deadline. Raises CacheUnavailableError.
         """
 
     def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:

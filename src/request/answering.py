@@ -166,16 +166,46 @@ class Answerer:
                 self._refresh(question, found.remembered)
             return question.render(result, CacheState.HIT)
         if freshness is Freshness.STALE:
-            self._counter.count(Metric.CACHE_STALE)
+            if result.is_invalidated:
+                return self._lead(question, found.remembered) or self._answer_stale(question, result)
             self._refresh(question, found.remembered)
-            return question.render(result, CacheState.STALE)
+            return self._answer_stale(question, result)
         return None
+
+    def _answer_stale(self, question: _Question, result: Result) -> str:
+        self._counter.count(Metric.CACHE_STALE)
+        return question.render(result, CacheState.STALE)
+
+    def _lead(self, question: _Question, remembered: Remembered) -> str | None:
+        """Wait for a result whose sources changed, if nobody has it computed yet; else the old one will do for now."""
+        if not self._may_try(question, remembered):
+            return None
+        waiter, token = question.waiter, self._new_token()
+        try:
+            parked = self._store.park(
+                question.key, remembered.result, waiter, question.deadline_ms, token, only_to_lead=True
+            )
+            if parked.outcome is ParkOutcome.LEADER:
+                self._counter.count(Metric.CACHE_MISS)
+                return self._accept(question, waiter, token)
+        except TransientError:
+            self._counter.count(Metric.CACHE_UNAVAILABLE)
+            return None
+        if parked.outcome is ParkOutcome.CHANGED and (found := self._remember(question, parked.result)):
+            return self._answer_from(question, found)
+        return None
+
+    def _may_try(self, question: _Question, remembered: Remembered) -> bool:
+        """Say whether it is time to try for the lease again: this spares Redis a try per request."""
+        is_due = question.asked_at_ms - remembered.refresh_tried_at_ms >= self._trust_ms
+        if is_due:
+            remembered.refresh_tried_at_ms = question.asked_at_ms
+        return is_due
 
     def _refresh(self, question: _Question, remembered: Remembered) -> None:
         """Have a result computed anew, once; failing that, a later request tries again."""
-        if question.asked_at_ms - remembered.refresh_tried_at_ms < self._trust_ms:
+        if not self._may_try(question, remembered):
             return
-        remembered.refresh_tried_at_ms = question.asked_at_ms
         token = self._new_token()
         try:
             parked = self._store.park(question.key, remembered.result, None, 0, token)

@@ -391,3 +391,13 @@ async def test_a_large_result_is_read_as_it_was_stored(cache: Cache) -> None:
     await cache.store(key, result)
     assert cache.results.read(key) == result
     assert cache.results.is_unchanged(key, result)
+
+
+async def test_who_would_only_lead_is_parked_with_the_lease_and_not_without_it(cache: Cache) -> None:
+    key, stored = unique_key(), make_result(b"1")
+    await cache.store(key, stored)
+    first, second = Waiter("ann=", "1"), Waiter("ben=", "2")
+    leading = cache.results.park(key, stored, first, DEADLINE_MS, "queued 1", only_to_lead=True)
+    following = cache.results.park(key, stored, second, DEADLINE_MS, "queued 2", only_to_lead=True)
+    assert (leading.outcome, following.outcome) == (ParkOutcome.LEADER, ParkOutcome.FOLLOWER)
+    assert await cache.leases.waiters(key) == (first,)

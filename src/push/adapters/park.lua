@@ -5,28 +5,30 @@
 --       3 the waiter, empty to try for the lease without waiting
 --       4 the waiter's deadline (ms), 5 how long the set of waiters is kept (ms)
 --       6 token to queue the lease under, 7 how long (ms)
+--       8 1 to park only with the lease, else 0
 -- Returns {'changed', result}: somebody filled or marked it since the caller looked; nothing was parked
 --         {'leader'}: the lease is the caller's, who must send the job
---         {'follower'}: somebody else has it, or the key rests and the caller does not wait
+--         {'follower'}: somebody else has it, or the key rests and the caller can do without
 if redis.call('GETRANGE', KEYS[1], 0, ARGV[2] - 1) ~= ARGV[1] then
   return {'changed', redis.call('GET', KEYS[1]) or ''}
 end
-if ARGV[3] ~= '' then
+local held = redis.call('GET', KEYS[2])
+-- A first try whose reply was lost took the lease already.
+local leads = held == ARGV[6]
+if not held then
+  -- A key that rests is computed only for those who can't do without.
+  leads = (ARGV[3] ~= '' and ARGV[8] == '0') or redis.call('EXISTS', KEYS[4]) == 0
+end
+if ARGV[3] ~= '' and (leads or ARGV[8] == '0') then
   redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
   if redis.call('PTTL', KEYS[3]) < tonumber(ARGV[5]) then
     redis.call('PEXPIRE', KEYS[3], ARGV[5])
   end
 end
-local held = redis.call('GET', KEYS[2])
-if not held and ARGV[3] == '' and redis.call('EXISTS', KEYS[4]) == 1 then
+if not leads then
   return {'follower'}
 end
 if not held then
   redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7])
-  return {'leader'}
 end
--- A first try whose reply was lost took the lease already.
-if held == ARGV[6] then
-  return {'leader'}
-end
-return {'follower'}
+return {'leader'}

@@ -41,7 +41,16 @@ class RedisResults:
         header = self._redis.run("GETRANGE", result_name(key), 0, HEADER_BYTES - 1)
         return bool(header == serialize_header(seen))
 
-    def park(self, key: Key, seen: Result | None, waiter: Waiter | None, deadline_ms: int, token: str) -> Parked:
+    def park(
+        self,
+        key: Key,
+        seen: Result | None,
+        waiter: Waiter | None,
+        deadline_ms: int,
+        token: str,
+        *,
+        only_to_lead: bool = False,
+    ) -> Parked:
         """See `ResultStore.park`."""
         reply = self._redis.run_script(
             self._park,
@@ -54,6 +63,7 @@ class RedisResults:
                 WAITERS_KEPT_MS,
                 token,
                 QUEUED_LEASE_MS,
+                int(only_to_lead),
             ),
         )
         outcome = ParkOutcome(reply[0].decode())

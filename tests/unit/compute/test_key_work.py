@@ -430,19 +430,36 @@ async def test_what_changes_all_the_time_is_answered_and_stored_as_stale(world: 
     script.steps = [see_tag_raised] * COMPUTES
     await world.consume_sent()
     assert results_of(world.pushed()) == ["old"]
-    assert world.ask("2", compute="scripted")["cache"] == "stale"
+    assert world.ask("2", compute="scripted")["type"] == "accepted"
+    assert world.ask("3", compute="scripted")["cache"] == "stale"
 
 
-async def test_an_invalidated_result_is_answered_stale_and_refreshed(world: World, script: Script) -> None:
+async def test_the_first_to_ask_after_a_change_waits_for_the_new_result_and_others_get_the_old_meanwhile(
+    world: World, script: Script
+) -> None:
     script.steps = ["old", "new"]
     await world.consume(ask(world))
+    world.connections.frames.clear()
     world.jobs.sent.clear()
     await world.tags.invalidate(Tenant("acme"), ["scripted"])
     world.clock.advance(1001)
-    assert world.ask("2", compute="scripted")["cache"] == "stale"
+    frames = [world.ask(name, compute="scripted", connection_id=f"{name}=") for name in ("first", "other")]
+    assert [frame["type"] for frame in frames] == ["accepted", "result"]
+    assert (frames[1]["cache"], frames[1]["data"]) == ("stale", "old")
     await world.consume_sent()
+    assert results_of(world.pushed("first=")) == ["new"]
+    assert world.pushed("other=") == []
     world.clock.advance(1001)
     assert results_of([world.ask("3", compute="scripted")]) == ["new"]
+
+
+async def test_when_the_queue_is_away_a_changed_result_is_answered_stale(world: World, script: Script) -> None:
+    await world.consume(ask(world))
+    await world.tags.invalidate(Tenant("acme"), ["scripted"])
+    world.jobs.is_down = True
+    world.clock.advance(1001)
+    assert world.ask("2", compute="scripted")["cache"] == "stale"
+    assert waiters(world, world.jobs.sent[0].job) == []
 
 
 async def test_when_a_compute_fails_at_every_attempt_a_stale_result_is_answered_instead(
