@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILD_VENV := .venv-build
 BUILD_BIN := $(BUILD_VENV)/bin
+BENCH_VENV := .venv-bench
+BENCH_BIN := $(BENCH_VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 # The functions' own Python, wherever it is: a version manager's shim on PATH may exist and yet not run.
@@ -54,6 +56,13 @@ $(BUILD_VENV)/build.stamp: requirements/build.txt
 	$(BUILD_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/build.txt
 	touch $@
 
+# What is only compared with stays out of the environment that everything else runs in.
+$(BENCH_VENV)/bench.stamp: requirements/bench.txt pyproject.toml clients/python/pyproject.toml
+	test -x $(BENCH_BIN)/python || $(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
+	$(BENCH_BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e .
+	touch $@
+
 # ---------------------------------------------------------------- work
 
 run: setup
@@ -84,9 +93,9 @@ else
 	@echo "sam build skipped: there is no python$(RUNTIME), the functions' runtime, on this machine."
 endif
 
-bench: setup
+bench: $(BENCH_VENV)/bench.stamp
 	@set -e; for script in $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)); do \
-	echo "== $$script"; $(BIN)/python "$$script"; done
+	echo "== $$script"; $(BENCH_BIN)/python "$$script"; done
 
 # Universal: one file fits every platform and every Python from 3.11 on.
 COMPILE = $(BUILD_BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -96,9 +105,10 @@ requirements: setup-build
 	$(BUILD_BIN)/python -m pip install --quiet --upgrade uv
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.txt
 	$(COMPILE) requirements/run.in --constraints requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) requirements/bench.in --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) src/requirements.in --constraints requirements/dev.txt --output-file src/requirements.txt
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
 
 clean:
-	rm -rf .aws-sam $(BUILD_VENV) .pushaside build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam $(BUILD_VENV) $(BENCH_VENV) .pushaside build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
