@@ -81,6 +81,7 @@ class Computing:
             computed, status, data = Computed(None, tags=self.tags_of(work)), Status.FAILURE, render_error_object(exc)
         cost_us = self._clock_us() - started_us
         self._counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
+        self._counter.count(Metric.RESULT_BYTES, len(data), dimension=name)
         fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self._now_ms(), self._random())
         return Result(
             status=status,

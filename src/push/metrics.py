@@ -23,6 +23,7 @@ class Metric(enum.StrEnum):
     COMPUTE = "Compute"  # ComputeName
     COMPUTE_MILLISECONDS = "ComputeMilliseconds"  # ComputeName
     COMPUTE_FAILURE = "ComputeFailure"  # ComputeName
+    RESULT_BYTES = "ResultBytes"  # ComputeName
     PUSH = "Push"  # Outcome
     REFUSED_MESSAGE = "RefusedMessage"  # Code
     TIMED_OUT = "TimedOut"

@@ -14,6 +14,8 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from push.metrics import Dimension, Metric
 
+_UNITS = {Metric.COMPUTE_MILLISECONDS: MetricUnit.Milliseconds, Metric.RESULT_BYTES: MetricUnit.Bytes}
+
 
 class BufferedMetrics:
     """`push.metrics.Counter` that prints: the counts of one execution environment since they were last printed."""
@@ -64,6 +66,5 @@ def _print(dimension: Dimension | None, metrics: dict[Metric, float]) -> None:
     if dimension is not None:
         document.add_dimension(name=dimension[0], value=dimension[1])
     for metric, value in metrics.items():
-        is_time = metric is Metric.COMPUTE_MILLISECONDS
-        document.add_metric(metric, unit=MetricUnit.Milliseconds if is_time else MetricUnit.Count, value=value)
+        document.add_metric(metric, unit=_UNITS.get(metric, MetricUnit.Count), value=value)
     document.flush_metrics()
