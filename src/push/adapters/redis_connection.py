@@ -22,6 +22,7 @@ from redis import Redis, RedisCluster
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
@@ -204,8 +205,10 @@ def _options(settings: CacheSettings) -> dict[str, Any]:
         # A thawed environment may hold a dead connection: one that was idle this long is tried with a PING first.
         "health_check_interval": 30,
         "protocol": 2,
-        # Not to introduce itself saves two round trips for every connection.
-        "driver_info": None,
+        # One answer must be read before a connection is used: redis-py takes what TLS 1.3 sends after its handshake
+        # (session tickets) for an answer left over by somebody else, and gives the connection up. So the client
+        # introduces itself, by name alone: the version would cost a second round trip.
+        "driver_info": DriverInfo("pushaside", lib_version=None),
     }
 
 

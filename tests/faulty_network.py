@@ -1,0 +1,123 @@
+"""A network between a client and a server that delays, swallows, resets or refuses, as a test bids."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+
+
+class FaultyNetwork:
+    """Forwards TCP connections, until told otherwise; what it is told applies to open connections, too.
+
+    Runs on the test's event loop: a blocking client must be used in another thread. With `tls` it speaks TLS to
+    clients, for a server that does not.
+    """
+
+    def __init__(self, target_port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._target_port = target_port
+        self._tls = tls
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_resetting = False
+        self._is_swallowing = False
+        self._delay_seconds = 0.0
+        self.port = 0
+        self.connections = 0
+        """Connections made to it so far."""
+        self.requests = 0
+        """Pieces of data sent by clients so far; small commands are one each."""
+
+    async def __aenter__(self) -> FaultyNetwork:
+        await self._listen()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.refuse()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*self._tasks)
+
+    async def heal(self) -> None:
+        """Forward everything."""
+        self._is_resetting = self._is_swallowing = False
+        self._delay_seconds = 0.0
+        if self._server is None:
+            await self._listen()
+
+    def lead_to(self, target_port: int) -> None:
+        """Have new connections lead to another server."""
+        self._target_port = target_port
+
+    def swallow(self) -> None:
+        """Accept connections and commands, and never let an answer through."""
+        self._is_swallowing = True
+
+    def delay(self, seconds: float) -> None:
+        """Let every answer through later."""
+        self._delay_seconds = seconds
+
+    def reset(self) -> None:
+        """Reset all connections, and new ones as soon as something is sent."""
+        self._is_resetting = True
+        for writer in list(self._open):
+            _reset(writer)
+
+    async def refuse(self) -> None:
+        """End all connections and accept none."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for writer in list(self._open):
+            _reset(writer)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._open.add(writer)
+        try:
+            with contextlib.suppress(OSError):
+                await self._forward(reader, writer)
+        finally:
+            self._open.discard(writer)
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        answers = asyncio.create_task(self._forward_answers(server_reader, writer))
+        try:
+            while data := await reader.read(65536):
+                self.requests += 1
+                if self._is_resetting:
+                    _reset(writer)
+                    return
+                server_writer.write(data)
+        finally:
+            answers.cancel()
+            server_writer.close()
+
+    async def _forward_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if self._delay_seconds:
+                    await asyncio.sleep(self._delay_seconds)
+                if not self._is_swallowing:
+                    writer.write(data)
+            writer.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connection = writer.get_extra_info("socket")
+    if connection is not None and connection.fileno() >= 0:
+        # Linger for no time: the close is a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
