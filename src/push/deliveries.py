@@ -44,5 +44,5 @@ def parse_delivery(body: str) -> Delivery:
     """
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise RequestError(f"A queue message is not a delivery: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc

@@ -116,5 +116,5 @@ def parse_job(body: str) -> Job:
     """
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as exc:
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise RequestError(f"A queue message is not a job: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc

@@ -149,6 +149,13 @@ def parse_result(stored: bytes) -> Result:
     """
     if len(stored) < HEADER_BYTES or not stored.startswith(_MAGIC) or stored[2] != _FORMAT:
         raise CorruptResultError("A stored result is not of the format this version reads.")
+    try:
+        return _parse(stored)
+    except (ValueError, IndexError) as exc:
+        raise CorruptResultError("A stored result is damaged.") from exc
+
+
+def _parse(stored: bytes) -> Result:
     (_, _, status, invalidated, tag_count, tag_bytes, version, computed, fresh, stale, cost, etag) = (
         _HEADER.unpack_from(stored)
     )
