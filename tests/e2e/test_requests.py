@@ -188,7 +188,7 @@ NESTED = "[" * 5_000 + "]" * 5_000
     ("message", "code"),
     [
         ("not json", "invalid_json"),
-        (f'{{"action":"request","id":"1","compute":{NESTED}}}', "invalid_message"),
+        (f'{{"action":"request","id":"1","compute":{NESTED}}}', "invalid_json"),
         (f'{{"action":"request","id":"1","compute":"documents","params":{NESTED}}}', "invalid_json"),
         ("[1]", "invalid_message"),
         ('"text"', "invalid_message"),
