@@ -55,7 +55,7 @@ class Invalidation:
             # The boards first: whoever reads one after the versions were raised must not find the old score there.
             for board, scores in changes.scores.items():
                 await self._boards.update(changes.tenant, board, scores)
-            touched = await self._tags.invalidate(changes.tenant, changes.tags)
+            touched = await self._tags.invalidate(changes.tenant, list(changes.tags))
         except TransientError as exc:
             logger.warning("changes of tenant %s are tried again: %s", changes.tenant, exc.message)
             return changes.record_ids

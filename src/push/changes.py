@@ -76,7 +76,8 @@ class TenantChanges:
     """All changes of a tenant's data in one batch, each tag once and each score as the last change left it."""
 
     tenant: Tenant
-    tags: list[str] = field(default_factory=list)
+    tags: dict[str, None] = field(default_factory=dict)
+    """In the order in which they first appear."""
     scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
     record_ids: list[str] = field(default_factory=list)
 
@@ -92,7 +93,7 @@ def merge(told: Iterable[Told]) -> list[TenantChanges]:
     for each in told:
         for change in each.changes:
             of_tenant = merged.setdefault(change.tenant, TenantChanges(change.tenant))
-            of_tenant.tags = list(dict.fromkeys((*of_tenant.tags, *change.tags)))
+            of_tenant.tags.update(dict.fromkeys(change.tags))
             if change.score is not None:
                 of_tenant.scores.setdefault(change.score.board, {})[change.score.member] = change.score.score
             if each.record_id not in of_tenant.record_ids[-1:]:

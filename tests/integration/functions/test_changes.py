@@ -1,0 +1,156 @@
+"""The handler of changes, over a real Redis and without one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import notify.changes
+from push.adapters import event_loop
+from push.adapters.redis_connection import AsyncRedis, shared_async_redis
+from push.adapters.redis_leaderboards import RedisLeaderboards
+from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_tags import RedisTags
+from push.boards import Entry, Top
+from push.computes import Tenant
+from push.keys import Key
+from push.ports import Claimed
+from push.settings import CacheSettings, ChangeSettings, read_settings
+from tests.builders import NOW_MS, make_result, unique_key
+from tests.change_records import document_record, message, notification, score_record
+
+ACME = Tenant("acme")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What those who compute left in Redis."""
+
+    redis: AsyncRedis
+    boards: RedisLeaderboards
+
+    async def store(self, *tags: str) -> Key:
+        key, leases = unique_key(), RedisLeases(self.redis)
+        claimed = await leases.claim(key, "queued 1", 4000, {})
+        assert isinstance(claimed, Claimed)
+        await RedisTags(self.redis).enlist(key, tags, 60_000)
+        await leases.fill(key, claimed, make_result(tags=tags), 4000, NOW_MS)
+        return key
+
+    async def is_stale(self, key: Key) -> bool:
+        return bool(await self.redis.run("GETRANGE", f"{{{key.storage}}}:result", 4, 4) == b"\x01")
+
+
+@pytest.fixture
+async def cache(redis_url: str) -> AsyncIterator[Cache]:
+    redis = AsyncRedis(CacheSettings(cache_url=redis_url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000))
+    yield Cache(redis, RedisLeaderboards(redis))
+    await redis.close()
+
+
+@pytest.fixture
+def invoke(environment: pytest.MonkeyPatch, redis_url: str) -> Any:
+    """Run the handler as Lambda does: on a thread without a running loop."""
+    environment.setenv("CACHE_URL", redis_url)
+    environment.setenv("CACHE_TIMEOUT_MS", "2000")
+    environment.setenv("POWERTOOLS_SERVICE_NAME", "change")
+    environment.setenv("POWERTOOLS_METRICS_NAMESPACE", "Pushaside")
+    return invoke_handler
+
+
+async def invoke_handler(*records: dict[str, Any]) -> list[str]:
+    answer = await asyncio.to_thread(notify.changes.handler, {"Records": list(records)}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.fixture(autouse=True)
+def new_environment(environment: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin and end an execution environment: its clients belong to its loop."""
+    notify.changes.build.cache_clear()
+    event_loop._loop.cache_clear()
+    yield
+    event_loop.run(shared_async_redis(read_settings(ChangeSettings, os.environ)).close())
+    event_loop._loop().close()
+    event_loop._loop.cache_clear()
+    notify.changes.build.cache_clear()
+
+
+@pytest.fixture
+def collection() -> str:
+    return uuid.uuid4().hex
+
+
+Invoke = Callable[..., Any]
+
+
+async def test_a_changed_row_makes_the_results_from_its_document_stale(
+    invoke: Invoke, cache: Cache, collection: str
+) -> None:
+    one = await cache.store(f"documents:{collection}/CA")
+    every = await cache.store(f"documents:{collection}")
+    other = await cache.store(f"documents:{collection}/TX")
+    assert await invoke(document_record(f"acme/{collection}", "CA")) == []
+    assert [await cache.is_stale(key) for key in (one, every, other)] == [True, True, False]
+
+
+async def test_a_changed_object_does_so_too(invoke: Invoke, cache: Cache, collection: str) -> None:
+    key = await cache.store(f"documents:{collection}/CA")
+    assert await invoke(message(notification(f"documents/acme/{collection}/CA.json"))) == []
+    assert await cache.is_stale(key)
+
+
+async def test_a_changed_score_is_on_the_board_and_its_results_are_stale(
+    invoke: Invoke, cache: Cache, collection: str
+) -> None:
+    key = await cache.store(f"leaderboard:{collection}")
+    token = await cache.boards.begin_rebuild(ACME, collection)
+    assert token is not None
+    await cache.boards.end_rebuild(ACME, collection, token, {"ada": 1.0, "bob": 2.0, "cyd": 3.0})
+    board = f"acme/{collection}"
+    assert await invoke(score_record(board, "ada", "5", "1"), score_record(board, "cyd", None, "2")) == []
+    assert await cache.boards.read(ACME, collection, Top(9)) == [Entry(1, "ada", 5.0), Entry(2, "bob", 2.0)]
+    assert await cache.is_stale(key)
+
+
+async def test_another_tenants_change_touches_nothing(invoke: Invoke, cache: Cache, collection: str) -> None:
+    key = await cache.store(f"documents:{collection}/CA")
+    await invoke(document_record(f"globex/{collection}", "CA"))
+    assert not await cache.is_stale(key)
+
+
+async def test_what_cant_be_read_is_passed_over_and_counted(
+    invoke: Invoke, cache: Cache, collection: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = await cache.store(f"documents:{collection}/CA")
+    assert (
+        await invoke(document_record("unreadable", "CA", "1"), document_record(f"acme/{collection}", "CA", "2")) == []
+    )
+    assert await cache.is_stale(key)
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    counted = {name: value for line in metrics for name, value in line.items()}
+    assert counted["UnreadableChange"] == [1.0]
+    assert counted["Invalidated"] == [1.0]
+    assert (counted["Change"], counted["Source"]) == ([1.0], "documents")
+
+
+async def test_without_redis_a_stream_is_read_again_from_the_first_change_on(
+    invoke: Invoke, environment: pytest.MonkeyPatch, collection: str
+) -> None:
+    environment.setenv("CACHE_URL", "redis://127.0.0.1:1/0")
+    records = [document_record(f"acme/{collection}", "CA", number) for number in ("11", "12", "13")]
+    assert await invoke(document_record("unreadable", "CA", "10"), *records) == ["11"]
+
+
+async def test_without_redis_all_messages_come_back(
+    invoke: Invoke, environment: pytest.MonkeyPatch, collection: str
+) -> None:
+    environment.setenv("CACHE_URL", "redis://127.0.0.1:1/0")
+    body = notification(f"documents/acme/{collection}/CA.json")
+    assert await invoke(message(body, "m1"), message("{", "m2"), message(body, "m3")) == ["m1", "m3"]
