@@ -31,26 +31,44 @@ def _figures(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def measure(call: Callable[[], object], *, rounds: int = 5, seconds: float = 0.05) -> Rounds:
-    """Call again and again, and take the CPU time of this process: what other processes do counts little."""
+Batch = Callable[[int], object]
+"""Makes so many calls."""
+
+
+def repeat(call: Callable[[], object]) -> Batch:
+    """Return what makes a call any number of times."""
 
     def batch(calls: int) -> None:
         for _ in range(calls):
             call()
 
-    return measure_batches(batch, rounds=rounds, seconds=seconds)
+    return batch
 
 
-def measure_batches(batch: Callable[[int], object], *, rounds: int = 5, seconds: float = 0.05) -> Rounds:
-    """Measure what makes any number of calls itself."""
+def measure(call: Callable[[], object], *, rounds: int = 5) -> Rounds:
+    """Call again and again, and take the CPU time of this process: what other processes do counts little."""
+    return measure_in_turn([repeat(call)], rounds=rounds)[0]
+
+
+def measure_in_turn(batches: Sequence[Batch], *, rounds: int = 5, seconds: float = 0.05) -> list[Rounds]:
+    """Measure several things, each once in every round, so that a slow moment of the machine is shared by all."""
+    counts = [_count_calls(batch, seconds) for batch in batches]
+    turns = [
+        [_cpu_seconds(batch, calls) / calls * 1e6 for batch, calls in zip(batches, counts, strict=True)]
+        for _ in range(rounds)
+    ]
+    return [Rounds(figures) for figures in zip(*turns, strict=True)]
+
+
+def _count_calls(batch: Batch, seconds: float) -> int:
+    """Return how many calls take about so long."""
     calls = 1
-    while _cpu_seconds(batch, calls) < seconds / 4:
+    while (taken := _cpu_seconds(batch, calls)) < seconds / 4:
         calls *= 2
-    calls = max(1, int(calls * seconds / max(_cpu_seconds(batch, calls), 1e-9)))
-    return Rounds(tuple(_cpu_seconds(batch, calls) / calls * 1e6 for _ in range(rounds)))
+    return max(1, int(calls * seconds / taken))
 
 
-def _cpu_seconds(batch: Callable[[int], object], calls: int) -> float:
+def _cpu_seconds(batch: Batch, calls: int) -> float:
     started = time.process_time()
     batch(calls)
     return time.process_time() - started

@@ -25,14 +25,14 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
 import msgspec
 
-from benchmarks._measuring import Rounds, cut, demo_results, measure, measure_batches, print_table
+from benchmarks._measuring import Batch, cut, demo_results, measure_in_turn, print_table, repeat
 from compute.documents import DocumentsParams, documents
 from push.adapters.redis_connection import AsyncRedis
 from push.adapters.redis_leases import RedisLeases
@@ -43,8 +43,13 @@ from push.results import Result, Status, make_etag
 from push.settings import CacheSettings
 from tests.servers import valkey
 
+if TYPE_CHECKING:
+    from request.app import Dependencies
+
 SIZES = (500, 10_000, 100_000)
 HOUR_MS = 3_600_000
+TIMER_SECONDS = 0.2
+"""The last metrics are printed by a timer."""
 TIERS = {
     "l1": {"MEMORY_CACHE_SECONDS": "3600"},
     "l1, checked": {"MEMORY_CACHE_SECONDS": "0"},
@@ -105,23 +110,25 @@ async def fill(url: str, contents: dict[int, bytes]) -> None:
     await redis.close()
 
 
-def measure_ours(url: str, output: TextIO, rounds: int) -> Iterator[tuple[str, list[Rounds]]]:
+def prepare_ours(url: str) -> Iterator[tuple[str, list[Batch]]]:
     os.environ.update(ENVIRONMENT, CACHE_URL=url)
     from request import app
 
     for tier, settings in TIERS.items():
         os.environ.update(settings)
         app.build.cache_clear()
-        with contextlib.redirect_stdout(output):  # metrics, which Lambda would send to CloudWatch
-            row = [measure(partial(_answer, app, make_event(size)), rounds=rounds) for size in SIZES]
-            app.build().metrics.flush()
+        dependencies = app.build()
         for name in settings:
             del os.environ[name]
-        yield f"pushaside, {tier}", row
+        yield f"pushaside, {tier}", [repeat(partial(_answer, app, dependencies, make_event(size))) for size in SIZES]
 
 
-def _answer(app: Any, event: dict[str, Any]) -> None:  # noqa: ANN401 - the module
-    if '"cache":"hit"' not in app.handler(event, None)["body"]:
+def _answer(app: Any, dependencies: Dependencies, event: dict[str, Any]) -> None:  # noqa: ANN401 - the module
+    """Do as the handler does with the dependencies of one tier."""
+    frame = app.handle(event, dependencies)
+    dependencies.metrics.end_invocation()
+    answer = {"statusCode": 200, "body": frame}
+    if '"cache":"hit"' not in answer["body"]:
         raise SystemExit("An answer was not a hit, so the figures mean nothing.")
 
 
@@ -201,37 +208,27 @@ def make_dogpile(url: str, source: Load) -> Load:
 LIBRARIES = {"cashews": make_cashews, "dogpile.cache": make_dogpile, "aiocache": make_aiocache}
 
 
-def measure_theirs(url: str, contents: dict[int, bytes], rounds: int) -> Iterator[tuple[str, list[Rounds]]]:
+def prepare_theirs(url: str, contents: dict[int, bytes], runner: asyncio.Runner) -> Iterator[tuple[str, list[Batch]]]:
     for name, make in LIBRARIES.items():
         for tier, of_tier in (("memory", "mem://"), ("redis", url)):
             for form in ("text", "objects"):
                 try:
-                    yield f"{name}, {tier}, {form}", _measure_library(make, of_tier, form, contents, rounds)
+                    load = make(of_tier, partial(_load, contents, form))
                 except ImportError as exc:
                     print(f"{name} skipped: {exc.name} is not installed (requirements/bench.in)\n")
                     break
+                answers = [partial(_answer_many, load, make_event(size), f"{name} {form}") for size in SIZES]
+                yield f"{name}, {tier}, {form}", [partial(_run, runner, answer_many) for answer_many in answers]
 
 
-def _measure_library(
-    make: Callable[[str, Load], Load], url: str, form: str, contents: dict[int, bytes], rounds: int
-) -> list[Rounds]:
-    made: list[str] = []
+_made: list[str] = []
 
-    async def source(name: str) -> Any:  # noqa: ANN401
-        made.append(name)
-        content = contents[int(name.rsplit("size", 1)[1].rstrip('"}'))]
-        return content.decode() if form == "text" else msgspec.json.decode(content)
 
-    with asyncio.Runner() as runner:
-        load = make(url, source)
-        row = []
-        for size in SIZES:
-            answer_many = partial(_answer_many, load, make_event(size), f"{make.__name__} {form}")
-            runner.run(answer_many(1))
-            row.append(measure_batches(partial(_run, runner, answer_many), rounds=rounds))
-    if len(made) != len(SIZES):
-        raise SystemExit("An answer was not a hit, so the figures mean nothing.")
-    return row
+async def _load(contents: dict[int, bytes], form: str, name: str) -> Any:  # noqa: ANN401
+    """Be what is cached."""
+    _made.append(name)
+    content = contents[int(name.rsplit("size", 1)[1].rstrip('"}'))]
+    return content.decode() if form == "text" else msgspec.json.decode(content)
 
 
 def _run(runner: asyncio.Runner, answer_many: Callable[[int], Coroutine[Any, Any, None]], calls: int) -> None:
@@ -250,14 +247,18 @@ def main() -> None:
     parser.add_argument("--ours", action="store_true", help="leave the libraries out")
     options = parser.parse_args()
     contents = make_contents()
-    rows: list[tuple[str, list[Rounds]]] = []
-    with valkey() as url, Path(os.devnull).open("w") as output:
+    with valkey() as url, Path(os.devnull).open("w") as output, asyncio.Runner() as runner:
         asyncio.run(fill(url, contents))
-        rows += measure_ours(url, output, options.rounds)
+        prepared = list(prepare_ours(url))
         if not options.ours:
-            rows += measure_theirs(url, contents, options.rounds)
-    header = ("us of CPU per request", *(f"{len(content):,} bytes" for content in contents.values()))
-    print_table(header, [(name, *row) for name, row in rows])
+            prepared += prepare_theirs(url, contents, runner)
+        with contextlib.redirect_stdout(output):  # metrics, which Lambda would send to CloudWatch
+            figures = measure_in_turn([batch for _, batches in prepared for batch in batches], rounds=options.rounds)
+            time.sleep(TIMER_SECONDS)
+    if len(_made) != sum(len(batches) for name, batches in prepared if not name.startswith("pushaside")):
+        raise SystemExit("An answer was not a hit, so the figures mean nothing.")
+    rows = [(name, *figures[number * len(SIZES) :][: len(SIZES)]) for number, (name, _) in enumerate(prepared)]
+    print_table(("us of CPU per request", *(f"{len(content):,} bytes" for content in contents.values())), rows)
 
 
 if __name__ == "__main__":
