@@ -48,7 +48,7 @@ class DeadLetters:
         """Tell everyone who waits for a dead job, unless somebody else works on its key by now.
 
         Raises:
-            TransientError: not everyone could be told; everything can be done again.
+            TransientError: perhaps not everyone was told; everything can be done again.
 
         """
         self._counter.count(Metric.DEAD_LETTER)
@@ -62,9 +62,13 @@ class DeadLetters:
         try:
             key = self._find_key(job)
             claimed = await self._leases.claim(key, job.token, LEASE_TERM_MS, {})
-        except (RequestError, CacheUnavailableError) as exc:
-            await self._answers.send_error(own, _failure() if isinstance(exc, CacheUnavailableError) else exc)
+        except RequestError as exc:
+            await self._answers.send_error(own, exc)
             return
+        except CacheUnavailableError:
+            # Others may be parked on the key: the dead letter is read again until Redis is back and they are told.
+            await self._answers.send_error(own, _failure())
+            raise
         if not isinstance(claimed, Busy):
             await self._end_claimed(key, job, claimed, own)
 
