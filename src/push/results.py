@@ -25,10 +25,11 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import math
 import struct
 from dataclasses import dataclass
 
-import zstandard
+from backports import zstd
 
 from push.errors import PushasideError
 
@@ -45,8 +46,7 @@ MAX_DATA_BYTES = 8 * 1024 * 1024
 """What is stored may not grow beyond this when it is decompressed; computes make less."""
 
 _RAW, _ZSTD = b"\x00", b"\x01"
-_compressor = zstandard.ZstdCompressor(level=3)
-_decompressor = zstandard.ZstdDecompressor()
+_LEVEL = 3
 
 
 class CorruptResultError(PushasideError):
@@ -101,7 +101,7 @@ def serialize_result(result: Result) -> bytes:
 
 def _compress(data: bytes) -> tuple[bytes, bytes]:
     if len(data) >= COMPRESSED_FROM_BYTES:
-        compressed = _compressor.compress(data)
+        compressed = zstd.compress(data, _LEVEL)
         if len(compressed) < len(data):
             return _ZSTD, compressed
     return _RAW, data
@@ -111,9 +111,9 @@ def _decompress(codec: bytes, encoded: bytes) -> bytes:
     if codec == _RAW:
         return encoded
     try:
-        if codec == _ZSTD and 0 <= zstandard.frame_content_size(encoded) <= MAX_DATA_BYTES:
-            return _decompressor.decompress(encoded)
-    except zstandard.ZstdError as exc:
+        if codec == _ZSTD and _decompressed_size(encoded) <= MAX_DATA_BYTES:
+            return zstd.decompress(encoded)
+    except zstd.ZstdError as exc:
         raise CorruptResultError("A stored result can't be decompressed.") from exc
     raise CorruptResultError("A stored result is of an unknown codec, or larger than a result may be.")
 
@@ -138,6 +138,12 @@ def serialize_header(result: Result) -> bytes:
 
 def _serialize_tags(tags: tuple[str, ...]) -> bytes:
     return b"".join(bytes((len(tag),)) + tag for tag in map(str.encode, tags))
+
+
+def _decompressed_size(encoded: bytes) -> float:
+    """Read what the frame says of itself; one that says nothing may be of any size."""
+    size = zstd.get_frame_info(encoded).decompressed_size
+    return math.inf if size is None else size
 
 
 def parse_result(stored: bytes) -> Result:
