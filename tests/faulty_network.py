@@ -7,6 +7,10 @@ import contextlib
 import socket
 import ssl
 import struct
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+from tests.servers import ask, ports_of_cluster, valkey_cluster
 
 
 class FaultyNetwork:
@@ -113,6 +117,21 @@ class FaultyNetwork:
                 if not self._is_swallowing:
                     writer.write(data)
             writer.close()
+
+
+@contextlib.asynccontextmanager
+async def clustered_networks(tls: ssl.SSLContext | None = None) -> AsyncIterator[list[FaultyNetwork]]:
+    """Run a cluster whose every node is only to be found behind a network of its own."""
+    async with contextlib.AsyncExitStack() as stack:
+        ports = ports_of_cluster(urlsplit(stack.enter_context(valkey_cluster())).port or 0)
+        networks = [await stack.enter_async_context(FaultyNetwork(port, tls)) for port in ports]
+        for port, network in zip(ports, networks, strict=True):
+            ask(port, f"CONFIG SET cluster-announce-port {network.port}".encode())
+        async with asyncio.timeout(10):  # until every node has heard of it
+            for port in ports:
+                while set(ports_of_cluster(port)) != {network.port for network in networks}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        yield networks
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -77,6 +77,12 @@ def ask(port: int, command: bytes) -> bytes:
         return connection.recv(65536)
 
 
+def ports_of_cluster(port: int) -> list[int]:
+    """Return the ports of all nodes of a server's cluster; its own alone if it is in none."""
+    nodes = [line.split()[1] for line in ask(port, b"CLUSTER NODES").decode().splitlines() if "@" in line]
+    return [int(node.partition("@")[0].rpartition(":")[2]) for node in nodes] or [port]
+
+
 def _wait_for(port: int, command: bytes, answer: bytes) -> None:
     give_up_at = time.monotonic() + _START_SECONDS
     while time.monotonic() < give_up_at:

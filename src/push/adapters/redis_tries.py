@@ -2,12 +2,14 @@
 
 An error means one of three things:
 
-- *away*: nothing answered in time, or what answered can not serve at all (LOADING, CLUSTERDOWN, MASTERDOWN), or it is
-  the wrong server since a failover (READONLY). Such a try counts for the circuit breaker and is made once more, on a
-  new connection, for that may lead to the new primary.
+- *lost*: no answer came in time, or what answered can not serve at all (LOADING, CLUSTERDOWN, MASTERDOWN), or it is
+  the wrong server since a failover (READONLY). The try is made once more, on a new connection, for that may lead to
+  the new primary.
+- *away*: no node of the cluster answers, or none lets us in. Another try would find out the same.
 - *refused*: Redis answered this command with an error (OOM, NOPERM, MOVED without cluster mode, ...). Asking again at
-  once would be refused again, and other commands may well be served.
-- *shut out*: the credentials are wrong. Counts as away, for no command will be served, but is not tried again at once.
+  once would be refused again, while other commands may well be served.
+
+All but the refused count for the circuit breaker.
 """
 
 from __future__ import annotations
@@ -45,23 +47,21 @@ logger = logging.getLogger(__name__)
 class Fault(enum.Enum):
     """What an error means."""
 
+    LOST = "lost"
     AWAY = "away"
     REFUSED = "refused"
-    SHUT_OUT = "shut out"
 
 
 def classify(error: BaseException) -> Fault:
     """Say what an error means."""
     match error:
-        case AuthenticationError() | AuthorizationError():
-            return Fault.SHUT_OUT
-        # MASTERDOWN is a ClusterDownError and LOADING a ConnectionError to redis-py.
-        case ConnectionError() | TimeoutError() | ReadOnlyError() | ClusterDownError():
+        case AuthenticationError() | AuthorizationError() | RedisClusterException():
             return Fault.AWAY
-        case RedisError():
-            return Fault.REFUSED
+        # LOADING is a ConnectionError to redis-py, and MASTERDOWN a ClusterDownError.
+        case ConnectionError() | TimeoutError() | ReadOnlyError() | ClusterDownError() | OSError():
+            return Fault.LOST
         case _:
-            return Fault.AWAY
+            return Fault.REFUSED
 
 
 def means_failover(error: BaseException) -> bool:
@@ -115,7 +115,7 @@ class Tries:
             self.succeed()
         else:
             self._record_failure(error)
-        if fault is not Fault.AWAY or tries >= MAX_TRIES:
+        if fault is not Fault.LOST or tries >= MAX_TRIES:
             raise CacheUnavailableError(f"Redis did not serve {command!r}: {error}") from error
         return LONGEST_PAUSE_SECONDS * self._random()
 
