@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_RESOLUTION_SECONDS = 1e-6
+
 
 class _Selector(selectors.DefaultSelector):
     """Waits for nothing: the time it should have waited is added to the clock."""
@@ -22,7 +24,9 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("Everybody waits for somebody else: nothing can happen any more.")
-        self.now += max(0.0, timeout)
+        if timeout > 0:
+            # Floats are coarse: what is due in a moment would otherwise never be due.
+            self.now += max(timeout, _RESOLUTION_SECONDS)
         return []
 
 

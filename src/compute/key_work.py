@@ -130,8 +130,7 @@ class KeyWorker:
             return await self._fail(work, claimed, _without(waiters, expired), exc)
         waiters = _without(waiters, expired)
         if filled is None:
-            await self._answers.send_result(work.key, waiters, result)
-            return Disposition.DONE
+            return _done_if(await self._answers.send_result(work.key, waiters, result), waiters)
         # Installed or not, the result is right for those who asked before it was begun.
         return await self._answer(work, claimed, result, _union(filled.waiters, waiters))
 
@@ -194,10 +193,8 @@ class KeyWorker:
         except TransientError as exc:
             if work.attempt < MAX_ATTEMPTS:
                 return Disposition.AGAIN
-            await self._answers.send_error(waiters, exc)
-        else:
-            await self._answers.send_result(work.key, waiters, result)
-        return Disposition.DONE
+            return _done_if(await self._answers.send_error(waiters, exc), waiters)
+        return _done_if(await self._answers.send_result(work.key, waiters, result), waiters)
 
     async def _send(self, *jobs: Outgoing) -> None:
         await asyncio.to_thread(self._jobs.send, jobs)
@@ -227,6 +224,11 @@ def make_worker(
         now_ms=now_ms,
         new_token=new_token,
     )
+
+
+def _done_if(told: Sequence[Waiter], waiters: Sequence[Waiter]) -> Disposition:
+    """Have a job tried again if Redis does not keep those who could be told in no way."""
+    return Disposition.DONE if len(told) == len(waiters) else Disposition.AGAIN
 
 
 def _union(waiters: Sequence[Waiter], others: Sequence[Waiter]) -> list[Waiter]:

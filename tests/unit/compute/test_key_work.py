@@ -515,6 +515,17 @@ async def test_without_redis_those_who_came_with_the_job_are_answered(world: Wor
     assert results_of(world.pushed()) == ["default"]
 
 
+async def test_without_redis_and_sqs_who_takes_no_push_is_tried_again(world: World) -> None:
+    world.model.is_down = True
+    job = ask(world)
+    world.connections.outcomes["ann="] = PostOutcome.RETRY
+    world.deliveries.is_down = True
+    assert await world.consume(job) == [job]
+    world.connections.outcomes.clear()
+    assert await world.consume(job, receive_count=2) == []
+    assert results_of(world.pushed()) == ["default"]
+
+
 async def test_without_redis_failures_are_tried_again_and_then_told(world: World, script: Script) -> None:
     world.model.is_down = True
     script.steps = [SourceThrottledError() for _ in range(MAX_ATTEMPTS)]

@@ -1,0 +1,151 @@
+"""What becomes of requests whatever happens: a state machine drives the real functions over a model of the outside.
+
+Requests arrive, workers die between any two steps, messages are duplicated and reordered, connections refuse for a
+while, Redis and SQS are away, Redis forgets. Checked all the way:
+
+- a key is computed once at a time, and no result is replaced by an older one (I2);
+- no frame reaches a connection that did not ask for it, no data another tenant (I5);
+- in the end every request has its answer (I1): by itself, unless Redis forgot who waits; then after asking again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+
+import msgspec
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from push.callers import Caller
+from push.computes import Tenant
+from push.messages import Request
+from tests.lifecycle import LATE_SECONDS, Asked, Lifecycle, LifecycleParams
+from tests.simulated_queue import now
+from tests.virtual_time import VirtualTimeLoop
+
+DRAIN_SECONDS = 20 * 60.0
+
+CATALOGUE = (
+    LifecycleParams(0),
+    LifecycleParams(1, seconds=0.5),
+    LifecycleParams(2, seconds=6.0),
+    LifecycleParams(3, seconds=1.0, failures=("throttled",)),
+    LifecycleParams(4, seconds=0.1, failures=("throttled", "throttled", "throttled")),
+    LifecycleParams(5, failures=("failed",)),
+    LifecycleParams(6, seconds=30.0),
+)
+CONNECTIONS = ("ann=", "ben=", "eva=")
+TENANTS = ("acme", "globex")
+
+
+class RequestLifecycle(RuleBasedStateMachine):
+    """Each rule is something that happens at a moment; time passes between them by a rule of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualTimeLoop()
+        self.ids = itertools.count(1)
+
+    @initialize(seed=st.integers(0, 2**32))
+    def begin(self, seed: int) -> None:
+        self.run(self._begin(seed))
+
+    async def _begin(self, seed: int) -> None:
+        self.lifecycle = Lifecycle(random.Random(seed))
+
+    def do(self, action) -> None:
+        async def now_and_here() -> None:
+            action()
+
+        self.run(now_and_here())
+
+    def run(self, coroutine) -> None:
+        self.loop.run_until_complete(coroutine)
+        assert not self.lifecycle.faults, self.lifecycle.faults
+
+    @rule(
+        params=st.sampled_from(CATALOGUE),
+        tenant=st.sampled_from(TENANTS),
+        connections=st.sets(st.sampled_from(CONNECTIONS), min_size=1),
+        max_age=st.sampled_from((None, None, 0, 2)),
+        deadline_ms=st.sampled_from((1500, 10_000, 30_000)),
+    )
+    def ask(self, params, tenant, connections, max_age, deadline_ms) -> None:
+        self.run(self._ask(params, tenant, connections, max_age, deadline_ms))
+
+    async def _ask(self, params, tenant, connections, max_age, deadline_ms) -> None:
+        for name in sorted(connections):
+            connection_id = f"{tenant}-{name}"
+            raw = msgspec.Raw(msgspec.json.encode(params))
+            request = Request(str(next(self.ids)), "lifecycle", raw, max_age, deadline_ms)
+            asked = Asked(request, Caller(Tenant(tenant), "somebody", connection_id), now())
+            self.lifecycle.asked[connection_id, request.id] = asked
+            self.lifecycle.ask(asked)
+
+    @rule(seconds=st.sampled_from((0.03, 0.2, 1.5, 4.5, 7.0, 20.0)))
+    def wait(self, seconds) -> None:
+        self.run(asyncio.sleep(seconds))
+
+    @rule(are_killed=st.lists(st.booleans(), min_size=1, max_size=8))
+    def kill_workers(self, are_killed) -> None:
+        def kill() -> None:
+            workers = list(self.lifecycle.workers)
+            self.lifecycle.kill([worker for worker, is_killed in zip(workers, are_killed, strict=False) if is_killed])
+
+        self.do(kill)
+
+    @precondition(lambda self: not self.lifecycle.jobs.is_down)
+    @rule()
+    def duplicate_a_message(self) -> None:
+        self.do(self.lifecycle.jobs.duplicate)
+
+    @rule(name=st.sampled_from(CONNECTIONS), tenant=st.sampled_from(TENANTS), seconds=st.sampled_from((1.0, 30.0)))
+    def refuse_pushes(self, name, tenant, seconds) -> None:
+        self.do(lambda: self.lifecycle.refuse(f"{tenant}-{name}", seconds))
+
+    @rule()
+    def flush_redis(self) -> None:
+        self.do(self.lifecycle.flush)
+
+    @rule()
+    def lose_or_find_redis(self) -> None:
+        self.do(lambda: self.lifecycle.lose_redis(is_lost=not self.lifecycle.model.is_down))
+
+    @rule()
+    def lose_or_find_queues(self) -> None:
+        self.do(lambda: self.lifecycle.lose_queues(are_lost=not self.lifecycle.jobs.is_down))
+
+    def teardown(self) -> None:
+        with contextlib.closing(self.loop), contextlib.ExitStack() as cleanup:
+            if hasattr(self, "lifecycle"):
+                cleanup.callback(lambda: self.loop.run_until_complete(self.lifecycle.stop()))
+                self.run(self._end())
+
+    async def _end(self) -> None:
+        lifecycle = self.lifecycle
+        lifecycle.lose_redis(is_lost=False)
+        lifecycle.lose_queues(are_lost=False)
+        await asyncio.sleep(DRAIN_SECONDS)
+        lost = [each for each in lifecycle.unanswered if not each.may_be_forgotten]
+        assert not lost, lost
+        for each in lifecycle.unanswered:
+            each.grace_seconds, each.asked_at = LATE_SECONDS, now()
+            lifecycle.ask(each)
+        await asyncio.sleep(DRAIN_SECONDS)
+        assert not lifecycle.unanswered, lifecycle.unanswered
+        assert lifecycle.jobs.messages == lifecycle.deliveries.messages == lifecycle.dead_letters.messages == {}
+        assert [entry for entry in lifecycle.model.entries.values() if entry.waiters] == []
+
+
+TestRequestLifecycle = RequestLifecycle.TestCase
+TestRequestLifecycle.settings = settings(
+    max_examples=1000,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
