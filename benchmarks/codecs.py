@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 import msgspec
 from redis import Redis
 
-from benchmarks._measuring import cut, demo_results, measure, print_table
+from benchmarks._measuring import cut, demo_results, measure_in_turn, print_table, repeat
 from tests.servers import valkey
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -59,7 +59,21 @@ def zlib_codec(level: int) -> Codec:
 
 
 def zstd_codec(level: int) -> Codec:
-    """Make Zstandard; the frame says how large its content is."""
+    """Make Zstandard by the standard library's module; the frame says how large its content is."""
+    zstd = importlib.import_module("backports.zstd")
+
+    def decompress(data: bytes) -> bytes:
+        size = zstd.get_frame_info(data).decompressed_size
+        if size is None or size > MAX_BYTES:
+            raise ValueError("too large")
+        content: bytes = zstd.decompress(data)
+        return content
+
+    return Codec(f"zstd -{level}", "backports.zstd", lambda data: zstd.compress(data, level), decompress)
+
+
+def zstandard_codec(level: int) -> Codec:
+    """Make Zstandard by the package that keeps its contexts from one call to the next."""
     zstandard = importlib.import_module("zstandard")
     compress = zstandard.ZstdCompressor(level=level).compress
     expand = zstandard.ZstdDecompressor().decompress
@@ -70,7 +84,7 @@ def zstd_codec(level: int) -> Codec:
         content: bytes = expand(data)
         return content
 
-    return Codec(f"zstd -{level}", "zstandard", compress, decompress)
+    return Codec(f"zstandard -{level}", "zstandard", compress, decompress)
 
 
 def lz4_codec() -> Codec:
@@ -93,6 +107,7 @@ def installed_codecs() -> list[Codec]:
         "gzip -6": lambda: zlib_codec(6),
         "zstd -1": lambda: zstd_codec(1),
         "zstd -3": lambda: zstd_codec(3),
+        "zstandard -3": lambda: zstandard_codec(3),
         "lz4": lz4_codec,
     }
     codecs = []
@@ -107,19 +122,16 @@ def installed_codecs() -> list[Codec]:
 def print_results(codecs: list[Codec], rounds: int) -> None:
     rows = []
     for title, content in demo_results().items():
-        for codec in codecs:
-            packed = codec.compress(content)
-            assert codec.decompress(packed) == content
-            rows.append(
-                (
-                    f"{title}, {len(content):,} bytes",
-                    codec.name,
-                    f"{len(packed):,}",
-                    f"{len(content) / len(packed):.2f}",
-                    measure(partial(codec.compress, content), rounds=rounds),
-                    measure(partial(codec.decompress, packed), rounds=rounds),
-                )
-            )
+        packed = [codec.compress(content) for codec in codecs]
+        assert all(codec.decompress(data) == content for codec, data in zip(codecs, packed, strict=True))
+        compressing = [repeat(partial(codec.compress, content)) for codec in codecs]
+        expanding = [repeat(partial(codec.decompress, data)) for codec, data in zip(codecs, packed, strict=True)]
+        figures = measure_in_turn([*compressing, *expanding], rounds=rounds)
+        for number, codec in enumerate(codecs):
+            size = len(packed[number])
+            ratio = f"{len(content) / size:.2f}"
+            times = figures[number], figures[len(codecs) + number]
+            rows.append((f"{title}, {len(content):,} bytes", codec.name, f"{size:,}", ratio, *times))
     print_table(("result", "codec", "bytes", "ratio", "compress, us", "decompress, us"), rows)
 
 
@@ -130,21 +142,17 @@ def print_threshold(codecs: list[Codec], redis: Redis, rounds: int) -> None:
     rows = []
     for title, source in (("airports", results["airports of California"]), ("temperatures", days)):
         for content in dict.fromkeys(cut(source, size) for size in SIZES):
-            redis.set("result", content)
-            row: list[object] = [
-                f"{title}, {len(content):,} bytes",
-                measure(partial(redis.get, "result"), rounds=rounds),
-            ]
-            for codec in codecs:
-                packed = codec.compress(content)
-                redis.set("result", packed)
-                row.append(f"{measure(partial(_read, redis, codec), rounds=rounds)} [{len(packed):,}]")
-            rows.append(row)
+            packed = {codec.name: codec.compress(content) for codec in codecs}
+            redis.mset({"raw": content, **packed})
+            reads = [partial(redis.get, "raw"), *(partial(_read, redis, codec) for codec in codecs)]
+            raw, *figures = measure_in_turn([repeat(read) for read in reads], rounds=rounds)
+            cells = [f"{times} [{len(packed[codec.name]):,}]" for codec, times in zip(codecs, figures, strict=True)]
+            rows.append([f"{title}, {len(content):,} bytes", raw, *cells])
     print_table(("read from Redis, us [bytes]", "as it is", *(codec.name for codec in codecs)), rows)
 
 
 def _read(redis: Redis, codec: Codec) -> bytes:
-    return codec.decompress(cast(bytes, redis.get("result")))
+    return codec.decompress(cast(bytes, redis.get(codec.name)))
 
 
 def print_imports(codecs: list[Codec], rounds: int) -> None:
