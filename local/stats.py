@@ -21,6 +21,7 @@ _CACHE_METRICS = {
     "refused_fills": "RefusedFill",
     "takeovers": "Takeover",
     "refreshes": "Refresh",
+    "invalidated": "Invalidated",
 }
 
 

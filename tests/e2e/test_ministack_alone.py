@@ -157,7 +157,7 @@ def deployable(template: dict[str, Any], aws_url: str) -> dict[str, Any]:
     management = {"Fn::Sub": f"{aws_url}/_aws/execute-api/${{WebSocketApi}}/v1"}
     for resource in resources.values():
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":
-            del resource["Properties"]["ScalingConfig"]  # its pollers compare the parameter's text with a number
+            resource["Properties"].pop("ScalingConfig", None)  # its pollers compare the parameter's text with a number
         variables = resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
         if "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI" in variables:
             variables["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = management
