@@ -45,13 +45,11 @@ def repeat(call: Callable[[], object]) -> Batch:
     return batch
 
 
-def measure(call: Callable[[], object], *, rounds: int = 5) -> Rounds:
-    """Call again and again, and take the CPU time of this process: what other processes do counts little."""
-    return measure_in_turn([repeat(call)], rounds=rounds)[0]
-
-
 def measure_in_turn(batches: Sequence[Batch], *, rounds: int = 5, seconds: float = 0.05) -> list[Rounds]:
-    """Measure several things, each once in every round, so that a slow moment of the machine is shared by all."""
+    """Take the CPU time of this process, in which what other processes do counts little.
+
+    Each thing is measured once in every round, so that a slow moment of the machine is shared by all.
+    """
     counts = [_count_calls(batch, seconds) for batch in batches]
     turns = [
         [_cpu_seconds(batch, calls) / calls * 1e6 for batch, calls in zip(batches, counts, strict=True)]

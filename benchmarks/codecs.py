@@ -144,7 +144,8 @@ def print_threshold(codecs: list[Codec], redis: Redis, rounds: int) -> None:
         for content in dict.fromkeys(cut(source, size) for size in SIZES):
             packed = {codec.name: codec.compress(content) for codec in codecs}
             redis.mset({"raw": content, **packed})
-            reads = [partial(redis.get, "raw"), *(partial(_read, redis, codec) for codec in codecs)]
+            reads: list[Callable[[], object]] = [partial(redis.get, "raw")]
+            reads += [partial(_read, redis, codec) for codec in codecs]
             raw, *figures = measure_in_turn([repeat(read) for read in reads], rounds=rounds)
             cells = [f"{times} [{len(packed[codec.name]):,}]" for codec, times in zip(codecs, figures, strict=True)]
             rows.append([f"{title}, {len(content):,} bytes", raw, *cells])
