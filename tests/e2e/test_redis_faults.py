@@ -1,0 +1,138 @@
+"""The whole stack while its Redis is killed under load, and with no Redis at all."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import pushaside
+from tests.e2e.conftest import Stack, running
+from tests.servers import free_port
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = 6
+REQUESTS_PER_SECOND = 300
+HOT_KEYS = 20
+ONE_COLD_IN = 10
+LOAD_SECONDS = 7
+KILLS_AFTER_SECONDS = (2.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a request, and when, in seconds since the load began."""
+
+    asked_at: float
+    answered_at: float
+    is_cold: bool
+    result: pushaside.Result
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("own-stack")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def without_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    with running(tmp_path_factory.mktemp("without-redis"), "--redis-url", url) as started:
+        yield started
+
+
+async def put_load_on(clients: list[pushaside.Client], name: str, seconds: float) -> list[Answer]:
+    """Ask at a steady rate, whether answers come or not, and return all answers; a request without one fails."""
+    began_at = time.monotonic()
+    turns = itertools.cycle(clients)
+
+    async def ask_once(number: int) -> Answer:
+        asked_at = time.monotonic() - began_at
+        is_cold = number % ONE_COLD_IN == 0
+        seed = f"{name} {number}" if is_cold else f"{name} hot {number % HOT_KEYS}"
+        params = {"seed": seed, "size_bytes": 500, "work_ms": 20}
+        result = await next(turns).request("synthetic", params, deadline=20.0)
+        return Answer(asked_at, time.monotonic() - began_at, is_cold, result)
+
+    asking = []
+    for number in range(int(seconds * REQUESTS_PER_SECOND)):
+        await asyncio.sleep(max(0.0, began_at + number / REQUESTS_PER_SECOND - time.monotonic()))
+        asking.append(asyncio.create_task(ask_once(number)))
+    return await asyncio.gather(*asking)
+
+
+async def kill_redis(stack: Stack, after_seconds: float) -> int:
+    """Kill it without a warning; return the process id that it had."""
+    await asyncio.sleep(after_seconds)
+    pid = (await asyncio.to_thread(stack.stats))["processes"]["redis"]
+    os.kill(pid, signal.SIGKILL)
+    return int(pid)
+
+
+async def until_stats(stack: Stack, path: str, value: int) -> dict[str, Any]:
+    """Return the stats once the number of restarts is so high."""
+    async with asyncio.timeout(10):
+        while True:
+            stats = await asyncio.to_thread(stack.stats)
+            if stats["restarts"][path] >= value:
+                return stats
+            await asyncio.sleep(0.05)
+
+
+async def test_answers_keep_coming_while_redis_is_killed_under_load_and_started_anew(own_stack: Stack) -> None:
+    name = uuid.uuid4().hex
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(pushaside.connect(own_stack.websocket)) for _ in range(CLIENTS)]
+        await put_load_on(clients, name, 1.0)
+        computes_before = own_stack.stats()["computes"]["synthetic"]
+        answers, *killed = await asyncio.gather(
+            put_load_on(clients, name, LOAD_SECONDS),
+            *(kill_redis(own_stack, seconds) for seconds in KILLS_AFTER_SECONDS),
+        )
+        stats = await until_stats(own_stack, "redis", len(KILLS_AFTER_SECONDS))
+        last = await put_load_on(clients, f"{name} afterwards", 1.0)
+
+    assert len(answers) == LOAD_SECONDS * REQUESTS_PER_SECOND
+    assert len({*killed, stats["processes"]["redis"]}) == len(killed) + 1
+    assert stats["restarts"]["redis"] == len(killed)
+    # Hits are answered from memory meanwhile: nobody noticed.
+    latencies = sorted(each.answered_at - each.asked_at for each in answers if not each.is_cold)
+    assert latencies[int(len(latencies) * 0.98)] < 1.0
+    for second in range(LOAD_SECONDS):
+        assert [each for each in answers if second <= each.answered_at < second + 1]
+    # Each start of an empty Redis costs at most one compute of each hot key, and few cold ones more than one.
+    cold = sum(each.is_cold for each in answers)
+    computes = stats["computes"]["synthetic"] - computes_before
+    assert computes <= 1.2 * cold + HOT_KEYS * (1 + len(killed))
+    # The new server does what the old one did.
+    assert {each.result.cache for each in last} == {"hit", "miss"}
+    assert own_stack.stats()["cache"]["hits"]["redis"] > 0
+
+
+async def test_without_redis_requests_are_computed_and_delivered(without_redis: Stack) -> None:
+    async with AsyncExitStack() as opened:
+        clients = [await opened.enter_async_context(pushaside.connect(without_redis.websocket)) for _ in range(3)]
+        asking = [
+            client.request("synthetic", {"seed": f"alone {number}"}) for client in clients for number in range(20)
+        ]
+        results = await asyncio.gather(*asking)
+        board = await clients[0].request("leaderboard", {"board": "demo", "top": 3})
+        states = await clients[1].request("documents", {"collection": "airports", "query": "length(@)"})
+    assert len({result.etag for result in results}) == 20
+    assert {result.cache for result in results} == {"miss"}
+    assert len(board.data) == 3
+    assert states.data
+    stats = without_redis.stats()
+    assert stats["cache"]["hits"] == {}
+    assert stats["restarts"] == {"redis": 0}
