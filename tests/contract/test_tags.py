@@ -1,10 +1,12 @@
-"""The contract of `TagIndex`, held by Redis and by Redis in cluster mode."""
+"""The contract of `TagIndex`, held by Redis, by Redis in cluster mode, and by the tests' model."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -17,10 +19,11 @@ from push.computes import Tenant
 from push.errors import CacheUnavailableError
 from push.freshness import Freshness, judge
 from push.keys import Key
-from push.ports import Claimed, FillOutcome
+from push.ports import Claimed, FillOutcome, Leases, ResultStore, TagIndex
 from push.results import Result
 from push.settings import CacheSettings
 from tests.builders import NOW_MS, make_result, unique_key
+from tests.fakes import CacheModel, Clock, FakeLeases, FakeResults, FakeTags
 
 ACME, GLOBEX = Tenant("acme"), Tenant("globex")
 KEEP_MS = 60_000
@@ -29,12 +32,11 @@ TERM_MS = 4000
 
 @dataclass(frozen=True)
 class Cache:
-    """Tags, and the results they lead to, in one Redis."""
+    """Tags, and the results they lead to, in one store."""
 
-    redis: AsyncRedis
-    tags: RedisTags
-    leases: RedisLeases
-    results: RedisResults
+    tags: TagIndex
+    leases: Leases
+    results: ResultStore
 
     async def claim(self, key: Key) -> Claimed:
         claimed = await self.leases.claim(key, "queued 1", TERM_MS, {})
@@ -59,13 +61,35 @@ class Cache:
         return stored.is_invalidated
 
 
-@pytest.fixture(params=["redis_url", "redis_cluster_url"])
-async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
-    url = request.getfixturevalue(request.param)
+@dataclass(frozen=True)
+class InRedis(Cache):
+    """The same in Redis, to be looked into."""
+
+    redis: AsyncRedis
+
+
+@asynccontextmanager
+async def in_redis(url: str) -> AsyncIterator[InRedis]:
     settings = CacheSettings(cache_url=url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000)
     redis = AsyncRedis(settings)
-    yield Cache(redis, RedisTags(redis), RedisLeases(redis), RedisResults(SyncRedis(settings)))
+    yield InRedis(RedisTags(redis), RedisLeases(redis), RedisResults(SyncRedis(settings)), redis)
     await redis.close()
+
+
+@pytest.fixture(params=["model", "redis_url", "redis_cluster_url"])
+async def cache(request: pytest.FixtureRequest) -> AsyncIterator[Cache]:
+    if request.param == "model":
+        model = CacheModel(Clock(NOW_MS))
+        yield Cache(FakeTags(model), FakeLeases(model), FakeResults(model))
+        return
+    async with in_redis(request.getfixturevalue(request.param)) as cache:
+        yield cache
+
+
+@pytest.fixture(params=["redis_url", "redis_cluster_url"])
+async def redis_cache(request: pytest.FixtureRequest) -> AsyncIterator[InRedis]:
+    async with in_redis(request.getfixturevalue(request.param)) as cache:
+        yield cache
 
 
 @pytest.fixture
@@ -85,13 +109,13 @@ async def test_every_change_raises_the_version(cache: Cache, tag: str) -> None:
     assert versions == sorted(set(versions))
 
 
-async def test_a_version_that_redis_forgot_is_not_given_again(cache: Cache, tag: str) -> None:
-    await cache.tags.invalidate(ACME, [tag])
-    before = await cache.tags.read_versions(ACME, [tag])
-    await cache.redis.run("DEL", f"{{acme/{tag}}}:version")
+async def test_a_version_that_redis_forgot_is_not_given_again(redis_cache: InRedis, tag: str) -> None:
+    await redis_cache.tags.invalidate(ACME, [tag])
+    before = await redis_cache.tags.read_versions(ACME, [tag])
+    await redis_cache.redis.run("DEL", f"{{acme/{tag}}}:version")
     await asyncio.sleep(0.002)
-    await cache.tags.invalidate(ACME, [tag])
-    assert await cache.tags.read_versions(ACME, [tag]) != before
+    await redis_cache.tags.invalidate(ACME, [tag])
+    assert await redis_cache.tags.read_versions(ACME, [tag]) != before
 
 
 async def test_enlisting_tells_the_versions_in_the_order_of_the_tags(cache: Cache, tag: str) -> None:
@@ -112,11 +136,11 @@ async def test_a_change_marks_what_was_made_from_it_stale_and_keeps_it(cache: Ca
     assert judge(stored, NOW_MS) is Freshness.STALE
 
 
-async def test_marking_does_not_change_how_long_a_result_is_kept(cache: Cache, tag: str) -> None:
+async def test_marking_does_not_change_how_long_a_result_is_kept(redis_cache: InRedis, tag: str) -> None:
     key = unique_key()
-    await cache.store(key, tag)
-    await cache.tags.invalidate(ACME, [tag])
-    assert 0 < await cache.redis.run("PTTL", f"{{{key.storage}}}:result") <= 70_000
+    await redis_cache.store(key, tag)
+    await redis_cache.tags.invalidate(ACME, [tag])
+    assert 0 < await redis_cache.redis.run("PTTL", f"{{{key.storage}}}:result") <= 70_000
 
 
 async def test_who_holds_a_copy_is_told_that_it_changed(cache: Cache, tag: str) -> None:
@@ -180,37 +204,37 @@ async def test_a_change_of_what_nothing_was_made_from_touches_nothing(cache: Cac
     assert await cache.tags.invalidate(ACME, [tag]) == 0
 
 
-async def test_an_index_of_several_pages_is_gone_through_whole(cache: Cache, tag: str) -> None:
+async def test_an_index_of_several_pages_is_gone_through_whole(redis_cache: InRedis, tag: str) -> None:
     keys = [unique_key() for _ in range(1200)]
     for key in keys:
-        await cache.tags.enlist(key, [tag], KEEP_MS)
-    assert await cache.tags.invalidate(ACME, [tag]) == len(keys)
-    generations = [await cache.redis.run("GET", f"{{{key.storage}}}:generation") for key in keys]
+        await redis_cache.tags.enlist(key, [tag], KEEP_MS)
+    assert await redis_cache.tags.invalidate(ACME, [tag]) == len(keys)
+    generations = [await redis_cache.redis.run("GET", f"{{{key.storage}}}:generation") for key in keys]
     assert all(generations)
 
 
-async def test_the_index_forgets_keys_whose_results_have_gone(cache: Cache, tag: str) -> None:
-    await cache.tags.enlist(unique_key(), [tag], 1)
+async def test_the_index_forgets_keys_whose_results_have_gone(redis_cache: InRedis, tag: str) -> None:
+    await redis_cache.tags.enlist(unique_key(), [tag], 1)
     await asyncio.sleep(0.01)
-    await cache.tags.enlist(unique_key(), [tag], KEEP_MS)
-    assert await cache.tags.invalidate(ACME, [tag]) == 1
+    await redis_cache.tags.enlist(unique_key(), [tag], KEEP_MS)
+    assert await redis_cache.tags.invalidate(ACME, [tag]) == 1
 
 
-async def test_enlisting_again_never_shortens_a_keys_time(cache: Cache, tag: str) -> None:
+async def test_enlisting_again_never_shortens_a_keys_time(redis_cache: InRedis, tag: str) -> None:
     key = unique_key()
-    await cache.tags.enlist(key, [tag], KEEP_MS)
-    await cache.tags.enlist(key, [tag], 1)
+    await redis_cache.tags.enlist(key, [tag], KEEP_MS)
+    await redis_cache.tags.enlist(key, [tag], 1)
     await asyncio.sleep(0.01)
-    await cache.tags.enlist(unique_key(), [tag], 1)
-    assert await cache.tags.invalidate(ACME, [tag]) == 2
+    await redis_cache.tags.enlist(unique_key(), [tag], 1)
+    assert await redis_cache.tags.invalidate(ACME, [tag]) == 2
 
 
-async def test_nothing_is_kept_for_ever(cache: Cache, tag: str) -> None:
+async def test_nothing_is_kept_for_ever(redis_cache: InRedis, tag: str) -> None:
     key = unique_key()
-    await cache.store(key, tag)
-    await cache.tags.invalidate(ACME, [tag])
+    await redis_cache.store(key, tag)
+    await redis_cache.tags.invalidate(ACME, [tag])
     for name in (f"{{acme/{tag}}}:version", f"{{acme/{tag}}}:keys", f"{{{key.storage}}}:generation"):
-        assert 0 < await cache.redis.run("PTTL", name) <= KEPT_MS, name
+        assert 0 < await redis_cache.redis.run("PTTL", name) <= KEPT_MS, name
 
 
 async def test_a_change_at_any_moment_of_a_compute_leaves_no_old_value_fresh(cache: Cache, tag: str) -> None:
@@ -234,6 +258,37 @@ async def test_a_change_at_any_moment_of_a_compute_leaves_no_old_value_fresh(cac
         stored = cache.results.read(key)
         is_fresh = stored is not None and not stored.is_invalidated
         assert is_fresh == (moment == 4), moment  # at 4 nothing changed
+
+
+async def test_after_many_changes_amid_many_computes_what_is_fresh_is_new(cache: Cache, tag: str) -> None:
+    """Sources change, are told of late, and are read and computed from meanwhile, by several at once."""
+    chance, keys, source = random.Random(7), [unique_key() for _ in range(4)], {"value": 0}
+
+    async def a_moment() -> None:
+        await asyncio.sleep(chance.random() * 0.004)
+
+    async def change() -> None:
+        for _ in range(15):
+            source["value"] += 1
+            await a_moment()
+            await cache.tags.invalidate(ACME, [tag])
+            await a_moment()
+
+    async def compute(key: Key) -> None:
+        for number in range(20):
+            claimed = await cache.leases.claim(key, f"queued {number}", TERM_MS, {})
+            assert isinstance(claimed, Claimed)
+            before = await cache.tags.read_versions(ACME, [tag])
+            value = source["value"]
+            await a_moment()
+            if before == await cache.tags.enlist(key, [tag], KEEP_MS):
+                await a_moment()
+                await cache.fill(key, claimed, make_result(b"%d" % value, tags=(tag,)))
+            await cache.leases.release(key, claimed.token, "queued 0")
+
+    await asyncio.gather(change(), change(), *map(compute, keys))
+    stored = [cache.results.read(key) for key in keys]
+    assert {each.data for each in stored if each and not each.is_invalidated} <= {b"%d" % source["value"]}
 
 
 async def test_without_redis_the_error_says_so(tag: str) -> None:
