@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from push.ports import PostOutcome
 
-_OUTCOMES = {"GoneException": PostOutcome.GONE, "LimitExceededException": PostOutcome.RETRY}
+_OUTCOMES = {410: PostOutcome.GONE, 429: PostOutcome.RETRY}
 
 
 class Boto3Connections:
@@ -28,10 +28,8 @@ class Boto3Connections:
         try:
             self._client.post_to_connection(ConnectionId=connection_id, Data=body)
         except ClientError as exc:
-            answer: dict[str, Any] = dict(exc.response)
-            status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-            by_status = PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED
-            return _OUTCOMES.get(answer.get("Error", {}).get("Code", ""), by_status)
+            status = exc.response["ResponseMetadata"]["HTTPStatusCode"]
+            return _OUTCOMES.get(status, PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED)
         except BotoCoreError:
             return PostOutcome.RETRY
         return PostOutcome.DELIVERED

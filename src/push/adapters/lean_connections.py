@@ -19,9 +19,6 @@ from push.ports import PostOutcome
 from push.sigv4 import Signer
 
 _TIMEOUT_SECONDS = 3.0
-_TRIES = 2
-"""A kept-alive connection that the service closed meanwhile fails once; the second try opens a fresh one."""
-
 _OUTCOMES = {200: PostOutcome.DELIVERED, 410: PostOutcome.GONE, 429: PostOutcome.RETRY}
 
 
@@ -110,16 +107,17 @@ class LeanConnections:
         return outcomes
 
     async def _post(self, connection_id: str, body: bytes) -> PostOutcome:
-        for _ in range(_TRIES):
+        # After a freeze every kept-alive connection may be dead: the second try is made on a fresh one.
+        for may_be_kept in (True, False):
             try:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
-                    return _outcome(await self._post_once(connection_id, body))
+                    return _outcome(await self._post_once(connection_id, body, may_be_kept=may_be_kept))
             except (OSError, TimeoutError):
                 continue
         return PostOutcome.RETRY
 
-    async def _post_once(self, connection_id: str, body: bytes) -> int:
-        connection = await self._connection()
+    async def _post_once(self, connection_id: str, body: bytes, *, may_be_kept: bool) -> int:
+        connection = (self._kept_connection() if may_be_kept else None) or await self._new_connection()
         answered = False
         try:
             status = await connection.request(self._request(connection_id, body))
@@ -131,11 +129,14 @@ class LeanConnections:
             else:
                 connection.close()
 
-    async def _connection(self) -> _HttpConnection:
+    def _kept_connection(self) -> _HttpConnection | None:
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
                 return connection
+        return None
+
+    async def _new_connection(self) -> _HttpConnection:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(_HttpConnection, self._host, self._port, ssl=self._tls)
         return connection
