@@ -29,9 +29,9 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from local.api import FunctionIntegration, Limits, MockIntegration, WebSocketApi, WebSocketRoute
-from local.gateway import Gateway
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.api import FunctionIntegration, Limits, MockIntegration, WebSocketApi, WebSocketRoute
+from local.gateway.server import Gateway
 
 SIGNATURE = (
     "AWS4-HMAC-SHA256 Credential=id/20260101/us-east-1/execute-api/aws4_request, "

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.aws_json_client import AwsCallError, AwsJsonClient
-from local.embedded_aws import SourceChanges
+from local.deploying.aws_json_client import AwsCallError, AwsJsonClient
+from local.embedded.aws_process import SourceChanges
 
 _REFRESH_SECONDS = 1.0
 _SETTLE_SECONDS = 0.05

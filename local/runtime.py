@@ -16,26 +16,26 @@ from typing import Any
 
 import orjson
 
-from local.api import Limits
-from local.aws_clients import AwsClients
-from local.aws_json_client import AwsJsonClient
-from local.control_plane import Deployment, Function, read_deployment
-from local.deployment import Stack, deploy
-from local.embedded_aws import EmbeddedAws
-from local.embedded_redis import EmbeddedRedis
-from local.environment import Environment
+from local.deploying.aws_clients import AwsClients
+from local.deploying.aws_json_client import AwsJsonClient
+from local.deploying.control_plane import Deployment, Function, read_deployment
+from local.deploying.deployment import Stack, deploy
+from local.deploying.sam_template import load_template
+from local.embedded.aws_process import EmbeddedAws
+from local.embedded.redis_process import EmbeddedRedis
 from local.errors import CannotStartError, LocalRuntimeError, ServiceLostError
-from local.event_sources import EventSources
-from local.function_code import FunctionCode, locate_code
-from local.function_environment import Endpoints, function_environment
-from local.function_output import FunctionOutput, LogWriter
-from local.functions import Functions
-from local.gateway import Gateway
+from local.functions.code_folder import FunctionCode, locate_code
+from local.functions.environment import Environment
+from local.functions.output import FunctionOutput, LogWriter
+from local.functions.service import Functions
+from local.functions.variables import Endpoints, function_environment
+from local.gateway.api import Limits
+from local.gateway.server import Gateway
 from local.metrics import Metrics
 from local.options import Options
 from local.page import read_page
 from local.queue_depths import QueueDepths
-from local.sam_template import load_template
+from local.sources.pollers import EventSources
 from local.stats import Stats
 
 _STOP_SECONDS = 10.0

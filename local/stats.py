@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from local.embedded_aws import EmbeddedAws
-from local.embedded_redis import EmbeddedRedis
-from local.functions import Functions
-from local.gateway import Gateway
+from local.embedded.aws_process import EmbeddedAws
+from local.embedded.redis_process import EmbeddedRedis
+from local.functions.service import Functions
+from local.gateway.server import Gateway
 from local.metrics import Metrics
 from local.queue_depths import QueueDepths
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import uvloop
 
-from local.api import HttpApi, Limits, WebSocketApi
-from local.gateway import Gateway
+from local.gateway.api import HttpApi, Limits, WebSocketApi
+from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions, echo, ok
 from tests.integration.local_gateway.served_gateways import Serve, websocket_api
 

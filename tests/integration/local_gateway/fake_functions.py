@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
 
 WAIT_SECONDS = 5.0
 

@@ -7,8 +7,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from local.api import FunctionIntegration, MockIntegration, WebSocketApi, WebSocketRoute
-from local.gateway import Gateway
+from local.gateway.api import FunctionIntegration, MockIntegration, WebSocketApi, WebSocketRoute
+from local.gateway.server import Gateway
 
 Serve = Callable[..., Awaitable[Gateway]]
 

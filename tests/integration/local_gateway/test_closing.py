@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from local.api import Limits
-from local.gateway import Gateway
+from local.gateway.api import Limits
+from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions
 from tests.integration.local_gateway.served_gateways import (
     Serve,
@@ -203,7 +203,7 @@ async def test_no_connection_outlives_the_longest_time(serve: Serve, functions: 
 
 
 async def test_a_client_that_does_not_answer_the_close_is_cut(serve: Serve, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("local.websocket_stage.CLOSE_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("local.gateway.websocket_stage.CLOSE_TIMEOUT_SECONDS", 0.1)
     gateway = await serve(websocket_api(), None, Limits(idle_seconds=0.2))
     async with raw_websocket(gateway) as (reader, writer):
         assert (await read_frame(reader))[0] == CLOSE

@@ -11,9 +11,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from local.api import Authorizer, FunctionIntegration, HttpApi, HttpRoute, WebSocketRoute
-from local.gateway import Gateway
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.api import Authorizer, FunctionIntegration, HttpApi, HttpRoute, WebSocketRoute
+from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions, allow, ok
 from tests.integration.local_gateway.served_gateways import Serve, raw_connection, url, websocket_api
 

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from local.api import FunctionIntegration, HttpApi, HttpRoute
-from local.gateway import Gateway
-from local.http_connection import MAX_BODY_BYTES
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.api import FunctionIntegration, HttpApi, HttpRoute
+from local.gateway.http_connection import MAX_BODY_BYTES
+from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions
 from tests.integration.local_gateway.served_gateways import Serve, raw_connection, websocket_api
 
@@ -314,7 +314,7 @@ class TestHttp:
         assert (status, body) == (200, b'{"path":"/x"}')
 
     async def test_an_idle_connection_is_closed(self, gateway: Gateway, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr("local.gateway.KEEP_ALIVE_SECONDS", 0.0)
+        monkeypatch.setattr("local.gateway.server.KEEP_ALIVE_SECONDS", 0.0)
         gateway._sweep_often()
         async with raw_connection(gateway) as (reader, _):
             assert await reader.read() == b""

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from local.api import Limits
-from local.gateway import Gateway
+from local.gateway.api import Limits
+from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions
 from tests.integration.local_gateway.served_gateways import Serve, raw_connection, raw_websocket, url, websocket_api
 

@@ -9,9 +9,9 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from local.api import FunctionIntegration, Limits, MockIntegration, WebSocketRoute
-from local.gateway import Gateway
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.api import FunctionIntegration, Limits, MockIntegration, WebSocketRoute
+from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions
 from tests.integration.local_gateway.served_gateways import Serve, frame, raw_websocket, read_frame, url, websocket_api
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local.control_plane import Function
-from local.environment import Environment
-from local.function_environment import Endpoints, function_environment
-from local.function_output import FunctionOutput
-from local.functions import Functions
-from local.invocation import Invocation, Outcome
+from local.deploying.control_plane import Function
+from local.functions.environment import Environment
+from local.functions.invocation import Invocation, Outcome
+from local.functions.output import FunctionOutput
+from local.functions.service import Functions
+from local.functions.variables import Endpoints, function_environment
 from local.metrics import Metrics
 
 HANDLERS = Path(__file__).with_name("handlers")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from local import function_pool
-from local.invocation import Outcome
+from local.functions import pool as function_pool
+from local.functions.invocation import Outcome
 from tests.integration.local_runtime.function_services import FunctionService
 
 SLOW = 1.5

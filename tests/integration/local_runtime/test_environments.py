@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from local.errors import CannotStartError
-from local.invocation import Outcome
+from local.functions.invocation import Outcome
 from tests.integration.local_runtime.function_services import ENDPOINTS, FUNCTION, HANDLERS, FunctionService
 
 

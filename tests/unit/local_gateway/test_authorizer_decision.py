@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.authorizer_decision import FORBIDDEN, MISCONFIGURED, UNAUTHORIZED, Allowed, decide, has_identity, matches
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.authorizer_decision import (
+    FORBIDDEN,
+    MISCONFIGURED,
+    UNAUTHORIZED,
+    Allowed,
+    decide,
+    has_identity,
+    matches,
+)
 
 ARN = "arn:aws:execute-api:us-east-1:000000000000:abc123/v1/$connect"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.api import FunctionIntegration, HttpRoute
-from local.http_routes import HttpRoutes
+from local.gateway.api import FunctionIntegration, HttpRoute
+from local.gateway.http_routes import HttpRoutes
 
 KEYS = (
     "$default",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from local.api import FunctionIntegration
-from local.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
-from local.invocation import Invocation, Outcome
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.api import FunctionIntegration
+from local.gateway.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
 
 ANSWER = Invocation(Outcome.RETURNED, b"{}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.mock_integration import is_constant, render
+from local.gateway.mock_integration import is_constant, render
 
 CONTEXT = {"connectionId": "abc=", "identity": {"sourceIp": "127.0.0.1"}, "connectedAt": 5}
 

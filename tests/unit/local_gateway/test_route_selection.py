@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.route_selection import RouteSelection
+from local.gateway.route_selection import RouteSelection
 
 JSON = st.recursive(
     st.none()

@@ -12,8 +12,8 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from local.api import Limits
-from local.websocket_connection import WebSocketConnection
+from local.gateway.api import Limits
+from local.gateway.websocket_connection import WebSocketConnection
 
 LIMITS = Limits(frame_bytes=32, message_bytes=128)
 PAYLOADS = st.binary(max_size=40)

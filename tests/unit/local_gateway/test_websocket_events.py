@@ -6,10 +6,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.api import WebSocketApi
-from local.request_clock import Moment, RequestClock, iso_8601
-from local.request_ids import RequestIds, is_well_formed
-from local.websocket_events import (
+from local.gateway.api import WebSocketApi
+from local.gateway.request_clock import Moment, RequestClock, iso_8601
+from local.gateway.request_ids import RequestIds, is_well_formed
+from local.gateway.websocket_events import (
     Client,
     HandshakeRequest,
     connect_event,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.aws_server import ChangeNotifier
+from local.embedded.aws_server import ChangeNotifier
 
 QUEUE = "http://127.0.0.1:4566/000000000000/work"
 

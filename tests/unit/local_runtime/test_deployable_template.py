@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from local.deployable_template import DeployableTemplate, Placeholder, make_deployable
-from local.output_values import OutputReference, resolve
+from local.deploying.deployable_template import DeployableTemplate, Placeholder, make_deployable
+from local.deploying.output_values import OutputReference, resolve
 
 PLACEHOLDER = Placeholder("bucket", "key")
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.event_filters import EventFilters
+from local.sources.filters import EventFilters
 
 RECORD = {
     "eventName": "INSERT",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import CannotStartError
-from local.function_code import locate_code
+from local.functions.code_folder import locate_code
 
 
 def function(**properties: object) -> dict[str, object]:

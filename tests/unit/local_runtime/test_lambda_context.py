@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from local.lambda_context import FunctionIdentity, LambdaContext
+from local.functions.lambda_context import FunctionIdentity, LambdaContext
 
 FUNCTION = FunctionIdentity(
     name="f", arn="arn:aws:lambda:f", memory_megabytes=256, log_group_name="/aws/lambda/f", log_stream_name="s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.openapi_routes import described_routes
+from local.deploying.openapi_routes import described_routes
 
 URI = "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${Web.Arn}/invocations"
 

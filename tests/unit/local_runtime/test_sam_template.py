@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from local.deploying.sam_template import load_template
 from local.errors import CannotStartError
-from local.sam_template import load_template
 
 API = "  Api: {Type: AWS::Serverless::WebSocketApi}\n"
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from local.invocation import Invocation, Outcome
-from local.sqs_events import failed_messages
+from local.functions.invocation import Invocation, Outcome
+from local.sources.sqs_events import failed_messages
 
 SENT = {"a", "b", "c"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.worker_frames import ProgressPage, make_progress_file, request_id
+from local.functions.worker_frames import ProgressPage, make_progress_file, request_id
 
 
 def test_a_request_id_is_a_uuid_of_the_environment_and_the_number() -> None:

@@ -1,0 +1,177 @@
+"""Makes a template deployable to the embedded AWS, without changing what it means on one machine.
+
+Three things keep a SAM template from being deployed as it stands:
+
+- Code: functions are run by the runtime from their folders, so what is uploaded is an empty placeholder.
+- Resource types that the embedded CloudFormation does not know: `COMPLETED_BY_API` are created afterwards through
+  the service's own API; `WITHOUT_MEANING` are left out, because they do nothing on one machine.
+- Event-source mappings: they are deployed disabled, because the runtime polls the sources itself.
+
+What is needed of the things taken out is evaluated by CloudFormation all the same, as outputs (`output_values`).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from local.deploying.output_values import DeferredValues
+
+COMPLETED_BY_API = ("AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse")
+WITHOUT_MEANING = (
+    "AWS::ApiGateway::Account",  # the account's role for access logs
+    "AWS::ApiGatewayV2::Deployment",  # what is declared is served
+    "AWS::ApplicationInsights::Application",
+    "AWS::CloudWatch::AnomalyDetector",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::Lambda::CodeSigningConfig",
+    "AWS::Logs::QueryDefinition",
+    "AWS::ResourceGroups::Group",
+    "AWS::Synthetics::Canary",
+    "AWS::XRay::Group",
+    "AWS::XRay::SamplingRule",
+)
+_POLLED_EVENT_TYPES = ("SQS", "DynamoDB", "Kinesis")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """Where the uploaded stand-in for functions' code is."""
+
+    bucket: str
+    key: str
+
+    @property
+    def uri(self) -> str:
+        """The form that CodeUri and ContentUri take."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+@dataclass(slots=True)
+class DeployableTemplate:
+    """What CloudFormation is given, and what is to be completed through the APIs once it is deployed."""
+
+    body: dict[str, Any]
+    deferred: DeferredValues
+    route_responses: list[dict[str, Any]] = field(default_factory=list)
+    integration_responses: list[dict[str, Any]] = field(default_factory=list)
+    reserved_concurrency: dict[str, Any] = field(default_factory=dict)
+    """Function (logical id) to its concurrency limit: the embedded CloudFormation ignores the property."""
+    enabled: dict[str, Any] = field(default_factory=dict)
+    """Event-source mapping (logical id) to whether the template enables it, where it says."""
+
+
+def make_deployable(template: Mapping[str, Any], placeholder: Placeholder) -> DeployableTemplate:
+    """Return the form of `template` that the embedded CloudFormation accepts; `template` stays as it is."""
+    body = copy.deepcopy(dict(template))
+    result = DeployableTemplate(body, DeferredValues(body))
+    function_defaults = body.get("Globals", {}).get("Function", {})
+    if "CodeUri" in function_defaults:
+        function_defaults["CodeUri"] = placeholder.uri
+    for logical_id, resource in body["Resources"].items():
+        _make_resource_deployable(result, logical_id, resource, function_defaults, placeholder)
+    _leave_out(body)
+    return result
+
+
+def _make_resource_deployable(
+    result: DeployableTemplate,
+    logical_id: str,
+    resource: dict[str, Any],
+    function_defaults: dict[str, Any],
+    placeholder: Placeholder,
+) -> None:
+    properties = resource.setdefault("Properties", {})
+    condition = resource.get("Condition")
+    match resource["Type"]:
+        case "AWS::Serverless::Function":
+            _replace_code(properties, placeholder)
+            _note_concurrency(result, logical_id, function_defaults | properties, condition)
+            _disable_events(result, logical_id, properties.get("Events", {}), condition)
+        case "AWS::Lambda::Function":
+            properties["Code"] = {"S3Bucket": placeholder.bucket, "S3Key": placeholder.key}
+            _note_concurrency(result, logical_id, properties, condition)
+        case "AWS::Serverless::LayerVersion":
+            properties["ContentUri"] = placeholder.uri
+        case "AWS::Lambda::LayerVersion":
+            properties["Content"] = {"S3Bucket": placeholder.bucket, "S3Key": placeholder.key}
+        case "AWS::Lambda::EventSourceMapping":
+            _disable_mapping(result, logical_id, properties, condition)
+        case "AWS::ApiGatewayV2::RouteResponse":
+            result.route_responses.append(result.deferred.defer(properties, condition))
+        case "AWS::ApiGatewayV2::IntegrationResponse":
+            result.integration_responses.append(result.deferred.defer(properties, condition))
+
+
+def _replace_code(properties: dict[str, Any], placeholder: Placeholder) -> None:
+    properties.pop("InlineCode", None)
+    properties["CodeUri"] = placeholder.uri
+
+
+def _note_concurrency(
+    result: DeployableTemplate, logical_id: str, properties: Mapping[str, Any], condition: str | None
+) -> None:
+    if "ReservedConcurrentExecutions" in properties:
+        limit = properties["ReservedConcurrentExecutions"]
+        result.reserved_concurrency[logical_id] = result.deferred.defer(limit, condition)
+
+
+def _disable_events(
+    result: DeployableTemplate, function: str, events: Mapping[str, Any], condition: str | None
+) -> None:
+    for name, event in events.items():
+        if event.get("Type") in _POLLED_EVENT_TYPES:
+            # SAM names the mapping it makes by the function and the event.
+            _disable_mapping(result, function + name, event["Properties"], condition)
+
+
+def _disable_mapping(
+    result: DeployableTemplate, mapping: str, properties: dict[str, Any], condition: str | None
+) -> None:
+    if "Enabled" in properties:
+        result.enabled[mapping] = result.deferred.defer(properties["Enabled"], condition)
+    properties["Enabled"] = False
+
+
+def _leave_out(body: dict[str, Any]) -> None:
+    """Remove the resources that the embedded CloudFormation refuses, and what only refers to them."""
+    resources = body["Resources"]
+    left_out = {name for name, each in resources.items() if each["Type"] in COMPLETED_BY_API + WITHOUT_MEANING}
+    for name in left_out:
+        del resources[name]
+    for resource in resources.values():
+        _drop_dependencies(resource, left_out)
+    outputs = body.get("Outputs", {})
+    for name in [name for name, output in outputs.items() if left_out & set(_references(output))]:
+        del outputs[name]
+
+
+def _drop_dependencies(resource: dict[str, Any], left_out: set[str]) -> None:
+    depends_on = resource.pop("DependsOn", [])
+    kept = [each for each in ([depends_on] if isinstance(depends_on, str) else depends_on) if each not in left_out]
+    if kept:
+        resource["DependsOn"] = kept
+
+
+def _references(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
+    """Yield the logical ids that `value` refers to by Ref, Fn::GetAtt or a plain Fn::Sub."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _references(each)
+    elif isinstance(value, dict):
+        yield from _direct_references(value)
+        for each in value.values():
+            yield from _references(each)
+
+
+def _direct_references(value: dict[str, Any]) -> Iterator[str]:
+    if isinstance(value.get("Ref"), str):
+        yield value["Ref"]
+    if isinstance(value.get("Fn::GetAtt"), list):
+        yield value["Fn::GetAtt"][0]
+    if "Fn::Sub" in value:
+        text = json.dumps(value["Fn::Sub"])
+        yield from (part.partition("}")[0].partition(".")[0] for part in text.split("${")[1:])

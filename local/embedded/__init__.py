@@ -1,0 +1,1 @@
+"""The services that run beside it: an AWS emulator and a Redis."""

@@ -1,0 +1,128 @@
+"""The process of the embedded AWS: `python -m local.embedded.aws_server LIFELINE_FD LISTENER_FD CHANGES_FD`.
+
+Serves MiniStack's ASGI application on the inherited listener, and writes a line to the changes socket for every
+request that gave a queue or a table something to poll for, or changed an object in a bucket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from typing import Any
+
+import uvloop
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app as ministack_app
+
+from local.embedded.child_processes import end_with_parent
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_KEEP_ALIVE_SECONDS = 3600
+"""The runtime's own connections stay open: reopening one for each poll would cost more than the poll."""
+
+_QUEUE_WRITES = (b"AmazonSQS.SendMessage", b"AmazonSQS.ChangeMessageVisibility")
+_TABLE_WRITES = (
+    *(b"DynamoDB_20120810." + name for name in (b"PutItem", b"UpdateItem", b"DeleteItem")),
+    *(b"DynamoDB_20120810." + name for name in (b"BatchWriteItem", b"TransactWriteItems")),
+)
+_OBJECT_WRITES = {"PUT", "POST", "DELETE"}
+
+
+class ChangeNotifier:
+    """An ASGI application around another one, that tells which queues, tables and buckets were written to."""
+
+    def __init__(self, application: Callable[..., Awaitable[None]], changes: socket.socket) -> None:
+        self._application = application
+        self._changes = changes
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass the request through; when it was a write, note its body and tell of the change afterwards."""
+        target = _header(scope, b"x-amz-target")
+        if bucket := _written_bucket(scope):
+            await self._application(scope, receive, send)
+            self._tell(iter((f"{bucket} 0",)))
+            return
+        if not target.startswith(_QUEUE_WRITES + _TABLE_WRITES):
+            await self._application(scope, receive, send)
+            return
+        body = bytearray()
+
+        async def receive_and_note() -> Message:
+            message = await receive()
+            body.extend(message.get("body", b""))
+            return message
+
+        await self._application(scope, receive_and_note, send)
+        self._tell(_changes(target, bytes(body)))
+
+    def _tell(self, changes: Iterator[str]) -> None:
+        # A full socket means that the runtime has many changes to read already, and it looks by itself now and then.
+        with contextlib.suppress(BlockingIOError):
+            self._changes.send("\n".join(changes).encode())
+
+
+def _header(scope: Message, wanted: bytes) -> bytes:
+    if scope["type"] != "http":
+        return b""
+    return next((value for name, value in scope["headers"] if name == wanted), b"")
+
+
+def _written_bucket(scope: Message) -> str:
+    """Return the bucket of a write to S3, empty for any other call; the bucket is the first part of the path.
+
+    S3 has no header that names its calls: they are known by the service in the signature's scope.
+    """
+    if scope["type"] != "http" or scope["method"] not in _OBJECT_WRITES:
+        return ""
+    is_s3 = b"/s3/aws4_request" in _header(scope, b"authorization") + scope["query_string"].replace(b"%2F", b"/")
+    bucket: str = scope["path"].split("/")[1] if is_s3 else ""
+    return bucket
+
+
+def _changes(target: bytes, body: bytes) -> Iterator[str]:
+    """Yield `NAME SECONDS` for each queue or table that has, or will then have, something to read."""
+    if target.startswith(_TABLE_WRITES):
+        yield from (f"{table} 0" for table in _tables(json.loads(body)))
+        return
+    call = json.loads(body)
+    queue = call["QueueUrl"].rpartition("/")[2]
+    delays = {_delay(entry) for entry in call.get("Entries", [call])}
+    yield from (f"{queue} {delay}" for delay in delays)
+
+
+def _delay(entry: dict[str, Any]) -> int:
+    return int(entry.get("DelaySeconds", entry.get("VisibilityTimeout", 0)))
+
+
+def _tables(call: dict[str, Any]) -> set[str]:
+    """Return the tables that a single, batched or transacted write names."""
+    operations = [operation for item in call.get("TransactItems", ()) for operation in item.values()]
+    named = {each["TableName"] for each in (call, *operations) if "TableName" in each}
+    return named | set(call.get("RequestItems", ()))
+
+
+def main(arguments: list[str]) -> None:
+    """Serve until the runtime ends or sends SIGTERM."""
+    lifeline, listener, changes = map(int, arguments)
+    end_with_parent(socket.socket(fileno=lifeline))
+    change_socket = socket.socket(fileno=changes)
+    change_socket.settimeout(0)
+    config = Config()
+    config.bind = [f"fd://{listener}"]
+    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
+    config.loglevel = "ERROR"
+    config.graceful_timeout = 0.1
+    uvloop.run(serve(ChangeNotifier(ministack_app, change_socket), config))  # type: ignore[arg-type]  # plain ASGI
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        main(sys.argv[1:])

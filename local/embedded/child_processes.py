@@ -1,0 +1,97 @@
+"""Children of the runtime: started so that none outlives it, whatever ends it.
+
+Each child inherits one end of a *lifeline*, a socket pair whose other end only the runtime holds: the kernel closes
+it when the runtime ends, also by SIGKILL. Python children watch their end (`end_with_parent`). A native program is
+started through `local.embedded.native_child`, which asks the kernel for the same where it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+STOP_SECONDS = 3.0
+"""How long a child may take to end after it was asked to, before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running child process and the runtime's end of its lifeline."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    lifeline: socket.socket
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    async def ended(self) -> int:
+        """Wait for the child's end, reap it and return its exit status (negative: the signal)."""
+        return await asyncio.to_thread(self.process.wait)
+
+    async def stop(self) -> None:
+        """End the child: by SIGTERM, and by SIGKILL if that is not heeded within `STOP_SECONDS`."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            await asyncio.wait_for(self.ended(), STOP_SECONDS)
+        except TimeoutError:
+            self.process.kill()
+            await self.ended()
+        finally:
+            self.lifeline.close()
+
+
+def start_python_child(
+    name: str, module: str, arguments: Sequence[str], environment: Mapping[str, str], inherited: Sequence[socket.socket]
+) -> Child:
+    """Start `python -m module LIFELINE_FD arguments...`; the sockets in `inherited` keep their numbers there."""
+    return _start(name, [sys.executable, "-P", "-m", module], arguments, environment, inherited)
+
+
+def start_native_child(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
+    """Start a native program that ends when the runtime does."""
+    return _start(name, [sys.executable, "-P", "-m", "local.embedded.native_child"], command, environment, ())
+
+
+def _start(
+    name: str,
+    interpreter: Sequence[str],
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    inherited: Sequence[socket.socket],
+) -> Child:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603  # the runtime's own commands
+            [*interpreter, str(theirs.fileno()), *arguments],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),  # standard output is the runtime's own
+            pass_fds=[theirs.fileno(), *(each.fileno() for each in inherited)],
+            # A child is stopped by the runtime alone: Ctrl-C at the terminal goes to the foreground group.
+            start_new_session=True,
+        )
+    return Child(name, process, ours)
+
+
+def end_with_parent(lifeline: socket.socket, before_end: Callable[[], None] | None = None) -> None:
+    """Start a thread that ends this process at once when the other end of `lifeline` is closed."""
+
+    def watch() -> None:
+        while lifeline.recv(1):
+            pass
+        if before_end is not None:
+            before_end()
+        os._exit(0)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -1,0 +1,270 @@
+"""One execution environment, as the runtime sees it: a worker process and the events it has been sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Protocol, cast
+
+from local.deploying.control_plane import Function
+from local.functions.invocation import Invocation, Outcome
+from local.functions.worker import WorkerConfiguration
+from local.functions.worker_frames import (
+    ANSWER_HEADER,
+    EVENT_HEADER,
+    GAVE_BACK,
+    INIT_FAILED,
+    INITIALIZED,
+    NUMBER,
+    RAISED,
+    RETURNED,
+    ProgressPage,
+    make_progress_file,
+    request_id,
+)
+
+OnEnd = Callable[[Invocation], None]
+PendingEvent = tuple[bytes, OnEnd]
+
+_OUTCOMES = {RETURNED: Outcome.RETURNED, RAISED: Outcome.RAISED}
+_EXIT_SECONDS = 2.0
+_INIT_SECONDS = 60.0
+"""Lambda allows 10; a laptop that has not imported boto3 for a week may need more."""
+
+
+class EnvironmentOwner(Protocol):
+    """Whoever dispatches events to an environment."""
+
+    def environment_ready(self, environment: Environment) -> None:
+        """Note that its handler is loaded."""
+
+    def environment_idle(self, environment: Environment) -> None:
+        """Note that it has answered all that it was sent."""
+
+    def environment_gave_back(self, environment: Environment, events: list[PendingEvent]) -> None:
+        """Take over these events: it has not started them, and no longer has them."""
+
+    def environment_lost(self, environment: Environment) -> None:
+        """Send it nothing more: its process is ending, and `environment_ended` follows."""
+
+    def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
+        """Take over what it had not started: its process is gone, and started events were answered with an error."""
+
+
+class Environment(asyncio.Protocol):
+    """Sends events to a worker and passes its answers on.
+
+    Events are answered in the order in which they were sent. What is sent during one turn of the event loop goes out
+    in one write.
+    """
+
+    def __init__(self, owner: EnvironmentOwner, function: Function) -> None:
+        self.id = f"{str(uuid.uuid4())[:24]}"
+        self.outstanding: dict[int, PendingEvent] = {}
+        self.is_ready = False
+        self.is_stuck = False
+        """Its current event has been running for a while: others should not wait behind it."""
+        self.idle_since = time.monotonic()
+        self.init_error: bytes | None = None
+        """Lambda's error document, when the handler could not be loaded."""
+        self.ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._owner = owner
+        self._function = function
+        self._last_number = 0
+        self._unparsed = b""
+        self._writes: list[bytes] = []
+        self._asked_back = False
+        self._was_ready = False
+        self._seen = 0
+        self._timed_out: int | None = None
+
+    # Life
+
+    async def start(self, variables: Mapping[str, str], output: int) -> None:
+        """Start the process; its standard output and error go to the descriptor `output`."""
+        events, worker_events = socket.socketpair()
+        self._control, worker_control = socket.socketpair()
+        with worker_events, worker_control, make_progress_file() as page_file:
+            self._progress = ProgressPage(page_file.fileno())
+            inherited = (worker_events.fileno(), worker_control.fileno(), page_file.fileno())
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220  # the runtime's own command; a fork takes 1 ms
+                [sys.executable, "-P", "-m", "local.functions.worker", self._configuration(*inherited)],
+                env=dict(variables),
+                cwd=self._function.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=inherited,
+                start_new_session=True,
+            )
+        # Before the connection is made: a quick worker's first word may be read while this still waits for it.
+        self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
+        await self._loop.create_unix_connection(lambda: self, sock=events)
+
+    def _configuration(self, events: int, control: int, page: int) -> str:
+        configuration = WorkerConfiguration(
+            event_socket=events,
+            control_socket=control,
+            progress_page=page,
+            handler=self._function.handler,
+            import_paths=[str(self._function.folder), *map(str, self._function.layers)],
+            environment_id=self.id,
+            arn=self._function.arn,
+            timeout_seconds=self._function.timeout_seconds,
+        )
+        return json.dumps(asdict(configuration))
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """Let the worker end once it has answered what it was sent."""
+        self._transport.close()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        self._process.kill()
+
+    # Events
+
+    def send(self, event: PendingEvent) -> None:
+        """Give the worker one more event."""
+        self._last_number = number = self._last_number + 1
+        self.outstanding[number] = event
+        payload = event[0]
+        if not self._writes:
+            self._loop.call_soon(self._write)
+        self._writes += (EVENT_HEADER.pack(len(payload), number), payload)
+
+    def _write(self) -> None:
+        writes, self._writes = self._writes, []
+        if not self._transport.is_closing():  # else they are handed back as not started
+            self._transport.writelines(writes)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the way to the worker."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take answers."""
+        buffer = self._unparsed + data if self._unparsed else data
+        start, end = 0, len(buffer)
+        header, size = ANSWER_HEADER, ANSWER_HEADER.size
+        while end - start >= size:
+            length, kind, number = header.unpack_from(buffer, start)
+            first = start + size
+            if end - first < length:
+                break
+            start = first + length
+            self._take(kind, number, buffer[first:start])
+        self._unparsed = buffer[start:]
+
+    def _take(self, kind: int, number: int, payload: bytes) -> None:
+        if kind in _OUTCOMES:
+            _, on_end = self.outstanding.pop(number)
+            self.is_stuck = False
+            on_end(Invocation(_OUTCOMES[kind], payload))
+            if not self.outstanding:
+                self._note_idle()
+        elif kind == GAVE_BACK:
+            self._asked_back = False
+            numbers = [number for (number,) in NUMBER.iter_unpack(payload)]
+            self._owner.environment_gave_back(self, [self.outstanding.pop(number) for number in numbers])
+            if not self.outstanding:
+                self._note_idle()
+        elif kind == INITIALIZED:
+            self.is_ready = self._was_ready = True
+            self._init_limit.cancel()
+            self._owner.environment_ready(self)
+        elif kind == INIT_FAILED:
+            self.init_error = payload
+
+    def _note_idle(self) -> None:
+        self.is_stuck = False
+        self.idle_since = time.monotonic()
+        self._owner.environment_idle(self)
+
+    # Time
+
+    def check(self, now_ns: int, patience_ns: int) -> None:
+        """Look at the event that is running: end it when its time is up, free those behind it when it takes long."""
+        number, began_ns = self._progress.read()
+        if number not in self.outstanding:
+            return
+        age_ns = now_ns - began_ns
+        # Only what is seen twice is ended: where memory is weakly ordered, a new number may come with an old time.
+        was_seen, self._seen = self._seen == number, number
+        if was_seen and age_ns > self._function.timeout_seconds * 1_000_000_000:
+            self._timed_out = number
+            self.kill()
+        elif age_ns > patience_ns:
+            self.is_stuck = True
+            if len(self.outstanding) > 1 and not self._asked_back:
+                self._asked_back = True
+                with contextlib.suppress(OSError):  # it is just ending, and connection_lost follows
+                    self._control.send(b"\0")
+
+    # The end
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the socket's end is the process's
+        """Reap the process, and settle what it has not answered."""
+        self.is_ready = False
+        self._owner.environment_lost(self)
+        self._reaping = self._loop.create_task(self._reap())
+
+    async def _reap(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(self._process.wait), _EXIT_SECONDS)
+        if self._process.poll() is None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+        self._control.close()
+        self._init_limit.cancel()
+        if not self._was_ready and self.init_error is None:
+            text = f"Error: Runtime exited {_exit_reason(self._process.returncode)}"
+            self.init_error = _error_document("Runtime.ExitError", text)
+        self._give_up_events()
+        self.ended.set()
+
+    def _give_up_events(self) -> None:
+        """Answer the events that were started, and hand back the others."""
+        started, _ = self._progress.read()
+        unstarted = [event for number, event in self.outstanding.items() if number > started]
+        for number, (_, on_end) in list(self.outstanding.items()):
+            if number <= started:
+                on_end(self._ending(number))
+        self.outstanding.clear()
+        self._owner.environment_ended(self, unstarted)
+
+    def _ending(self, number: int) -> Invocation:
+        """Return what the caller of a started event is told.
+
+        Source: "Troubleshoot invocation issues in Lambda" and the error documents that the service answers with.
+        """
+        text = f"RequestId: {request_id(self.id, number)} Error: "
+        if number == self._timed_out:
+            text += f"Task timed out after {self._function.timeout_seconds:.2f} seconds"
+            return Invocation(Outcome.TIMED_OUT, _error_document("Sandbox.Timedout", text))
+        text += "Runtime exited " + _exit_reason(self._process.returncode)
+        return Invocation(Outcome.RAISED, _error_document("Runtime.ExitError", text))
+
+
+def _exit_reason(status: int) -> str:
+    if status == 0:
+        return "without providing a reason"
+    return f"with error: signal: {-status}" if status < 0 else f"with error: exit status {status}"
+
+
+def _error_document(error_type: str, message: str) -> bytes:
+    return json.dumps({"errorType": error_type, "errorMessage": message}).encode()

@@ -1,0 +1,113 @@
+"""Loads a function's handler and calls it, with Lambda's rules for what comes back."""
+
+from __future__ import annotations
+
+import decimal
+import importlib
+import json
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from local.functions.lambda_context import FunctionIdentity, LambdaContext
+from local.functions.worker_frames import RAISED, RETURNED, request_id
+
+Handler = Callable[[Any, LambdaContext], Any]
+
+# What Lambda's own serializer refuses is refused here too, and left to it (`_serialize_as_lambda_does`).
+_STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def load_handler(name: str) -> Handler:
+    """Import `module.function` (the module may be dotted or have slashes); raise what the import raises."""
+    module_name, _, function_name = name.rpartition(".")
+    module = importlib.import_module(module_name.replace("/", "."))
+    handler: Handler = getattr(module, function_name)
+    return handler
+
+
+class HandlerCalls:
+    """Calls one handler, one event at a time."""
+
+    def __init__(self, function: FunctionIdentity, environment_id: str, timeout_seconds: int) -> None:
+        self.handler: Handler = _no_handler
+        self._function = function
+        self._environment_id = environment_id
+        self._timeout_ns = timeout_seconds * 1_000_000_000
+
+    def call(self, number: int, event: bytes) -> tuple[int, bytes]:
+        """Return the kind of the answer and its bytes; an exception is logged and described as Lambda does."""
+        invocation_id = request_id(self._environment_id, number)
+        context = LambdaContext(self._function, invocation_id, time.monotonic_ns() + self._timeout_ns)
+        try:
+            answer = self.handler(orjson.loads(event), context)
+        except Exception as error:  # noqa: BLE001  # the function's own: it is the answer
+            log_error(error)
+            return RAISED, describe_error(error, invocation_id)
+        try:
+            return RETURNED, _serialize(answer)
+        except Exception as error:  # noqa: BLE001  # `default` and `__str__` of the answer's own types may raise anything
+            return RAISED, _describe_marshal_error(error, invocation_id)
+
+
+def _no_handler(_event: object, _context: object) -> None:
+    raise RuntimeError("the handler is not loaded")
+
+
+def _serialize(answer: object) -> bytes:
+    try:
+        return orjson.dumps(answer, option=_STRICT)
+    except TypeError:  # orjson.JSONEncodeError is one
+        return _serialize_as_lambda_does(answer)
+
+
+def _serialize_as_lambda_does(answer: object) -> bytes:
+    """Keys that are numbers, integers over 64 bits, NaN and subclasses pass; decimals become floats."""
+    return json.dumps(answer, default=_default).encode()
+
+
+def _default(value: object) -> float:
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def describe_error(error: BaseException, invocation_id: str = "") -> bytes:
+    """Return Lambda's error document of an exception."""
+    document = {
+        "errorMessage": str(error),
+        "errorType": type(error).__name__,
+        "requestId": invocation_id,
+        "stackTrace": traceback.format_list(_function_frames(error)),
+    }
+    return json.dumps(document).encode()
+
+
+def _describe_marshal_error(error: Exception, invocation_id: str) -> bytes:
+    document = {
+        "errorMessage": f"Unable to marshal response: {error}",
+        "errorType": "Runtime.MarshalError",
+        "requestId": invocation_id,
+        "stackTrace": [],
+    }
+    print(f"[ERROR] Runtime.MarshalError: {document['errorMessage']}")  # the function's log
+    return json.dumps(document).encode()
+
+
+def log_error(error: BaseException) -> None:
+    """Write an exception to the function's log."""
+    lines = ["[ERROR] " + "".join(traceback.format_exception_only(error)).strip(), "Traceback (most recent call last):"]
+    frames = "".join(traceback.format_list(_function_frames(error))).rstrip("\n")
+    print("\n".join([*lines, frames]) if frames else "\n".join(lines))  # the function's log
+
+
+def _function_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the frames of the traceback without the runtime's and the import system's own."""
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN_FILES)]
+
+
+_OWN_FILES = (str(Path(__file__).parent), "<frozen importlib", importlib.__file__)

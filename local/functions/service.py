@@ -1,0 +1,95 @@
+"""The Lambda service of the runtime: every deployed function, each with its pool of environments."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from local.deploying.control_plane import Function
+from local.errors import CannotStartError
+from local.functions.invocation import FunctionService, Invocation, Outcome
+from local.functions.pool import EnvironmentStarter, FunctionPool
+
+_CHECK_SECONDS = 0.005
+_REAP_SECONDS = 5.0
+
+
+class Functions(FunctionService):
+    """Invokes functions by their deployed names.
+
+    One timer looks after running events, and only while there are any.
+    """
+
+    def __init__(
+        self,
+        functions: Iterable[Function],
+        start: EnvironmentStarter,
+        *,
+        warm: Callable[[Function], int],
+        limit: int,
+    ) -> None:
+        self.pools: Mapping[str, FunctionPool] = {
+            function.name: FunctionPool(function, start, warm=warm(function), limit=limit) for function in functions
+        }
+        self._loop = asyncio.get_running_loop()
+        self._checking = False
+        self._reaper: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Start the warm environments; return when each function has one.
+
+        Raises CannotStartError when a handler can't be loaded.
+        """
+        for pool in self.pools.values():
+            pool.warm_up()
+        for pool in self.pools.values():
+            if pool.is_off:
+                continue
+            await pool.first_ready
+            if pool.init_error is not None:
+                raise CannotStartError(_init_error_sentence(pool.function, pool.init_error))
+        self._reap()
+
+    def invoke(self, function: str, event: bytes, on_end: Callable[[Invocation], None]) -> None:
+        """Run `function` once (see FunctionService)."""
+        pool = self.pools.get(function)
+        if pool is None:
+            document = {"errorType": "ResourceNotFoundException", "errorMessage": f"Function not found: {function}"}
+            self._loop.call_soon(on_end, Invocation(Outcome.RAISED, json.dumps(document).encode()))
+            return
+        pool.invoke(event, on_end)
+        if not self._checking:
+            self._checking = True
+            self._loop.call_later(_CHECK_SECONDS, self._check)
+
+    async def close(self) -> None:
+        """End every environment."""
+        if self._reaper is not None:
+            self._reaper.cancel()
+        await asyncio.gather(*(pool.close() for pool in self.pools.values()))
+
+    def _check(self) -> None:
+        now_ns = time.monotonic_ns()
+        busy = False
+        for pool in self.pools.values():
+            if pool.in_flight:
+                pool.check(now_ns)
+                busy = True
+        self._checking = busy
+        if busy:
+            self._loop.call_later(_CHECK_SECONDS, self._check)
+
+    def _reap(self) -> None:
+        for pool in self.pools.values():
+            pool.reap()
+        self._reaper = self._loop.call_later(_REAP_SECONDS, self._reap)
+
+
+def _init_error_sentence(function: Function, document: bytes) -> str:
+    error = json.loads(document)
+    return (
+        f"The handler {function.handler} of {function.logical_id} cannot be loaded: "
+        f"{error['errorType']}: {error['errorMessage']}"
+    )

@@ -1,0 +1,1 @@
+"""API Gateway on one port: WebSocket and HTTP APIs, and the management API."""

@@ -1,0 +1,84 @@
+"""A deployed HTTP API at work: requests become invocations, and answers responses."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Final
+
+from local.functions.invocation import Invocation, Outcome
+from local.gateway.api import HttpApi
+from local.gateway.forwarding import forwarded_headers, source_ip
+from local.gateway.http_connection import HttpConnection
+from local.gateway.http_events import MalformedAnswerError, http_event, http_response
+from local.gateway.http_messages import HttpRequest, message_response
+from local.gateway.http_routes import HttpRoutes
+from local.gateway.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
+from local.gateway.request_clock import RequestClock
+from local.gateway.request_ids import RequestIds
+
+DEFAULT_STAGE: Final = "$default"
+
+_NOT_FOUND = message_response(404, "Not Found")
+_INTERNAL_SERVER_ERROR = message_response(500, "Internal Server Error")
+_SERVICE_UNAVAILABLE = message_response(503, "Service Unavailable")
+
+log = logging.getLogger(__name__)
+
+
+class HttpApiStage:
+    """The one stage of an HTTP API. Raises ValueError for a route key that API Gateway would not take."""
+
+    def __init__(self, api: HttpApi, calls: IntegrationCalls, *, clock: RequestClock, ids: RequestIds) -> None:
+        self._api = api
+        self._calls = calls
+        self._clock = clock
+        self._ids = ids
+        self._routes = HttpRoutes(api.routes)
+
+    def answer(self, request: HttpRequest, http: HttpConnection) -> None:
+        """Answer one request, when its function has."""
+        path = self._path_on_stage(request.path)
+        method = request.method.decode()
+        match = self._routes.match(method, path) if path is not None else None
+        if match is None:
+            http.respond(_NOT_FOUND)
+            return
+        request_id = self._ids.draw()
+        event = http_event(
+            self._api,
+            route_key=match.route.key,
+            path_parameters=match.path_parameters,
+            request=request,
+            headers=forwarded_headers(request, http.transport),
+            source_ip=source_ip(http.transport),
+            request_id=request_id,
+            moment=self._clock.moment(),
+        )
+        answered = partial(self._answered, http, request_id, method == "HEAD")
+        self._calls.invoke(match.route.integration, event, answered)
+
+    def _path_on_stage(self, path: str) -> str | None:
+        """Return the path that routes are matched with; a named stage is its first segment."""
+        if self._api.stage == DEFAULT_STAGE:
+            return path
+        prefix = f"/{self._api.stage}"
+        if path == prefix:
+            return "/"
+        return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else None
+
+    def _answered(self, http: HttpConnection, request_id: str, head: bool, invocation: Invocation) -> None:  # noqa: FBT001
+        if invocation is INTEGRATION_TIMED_OUT or invocation.outcome is Outcome.THROTTLED:
+            http.respond(_SERVICE_UNAVAILABLE)
+        elif invocation.outcome is not Outcome.RETURNED:
+            http.respond(_INTERNAL_SERVER_ERROR)
+        else:
+            http.respond(_response(invocation.payload, request_id, head=head))
+
+
+def _response(payload: bytes, request_id: str, *, head: bool) -> bytes:
+    try:
+        return http_response(payload, request_id, head=head)
+    except MalformedAnswerError as error:
+        log.warning("a function's answer to an HTTP request is malformed: %s", error)
+        return _INTERNAL_SERVER_ERROR

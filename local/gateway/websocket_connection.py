@@ -1,0 +1,239 @@
+"""One open WebSocket: frames on one side, whole text messages on the other.
+
+The protocol itself (RFC 6455) is websockets' `ServerProtocol`, which does no I/O. There is no task, timer or buffer
+here while nothing happens, because ten thousand connections may be open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final, Protocol, cast
+
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Close, CloseCode, Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from local.gateway.api import Limits
+from local.gateway.outgoing import OutgoingWrites
+
+NO_STATUS_REASON: Final = "Client-side close frame status not set"
+NORMAL_REASON: Final = "Connection Closed Normally"
+GOING_AWAY_REASON: Final = "Going away"
+# API Gateway's words for a connection that ended without a close frame are not on record; 1006 is RFC 6455's code.
+ABNORMAL_REASON: Final = "Connection Closed Abnormally"
+
+_protocol_log = logging.getLogger(f"{__name__}.protocol")
+_protocol_log.setLevel(logging.WARNING)  # it would tell the opening and closing of every connection
+
+
+class ConnectionEvents(Protocol):
+    """What a connection tells the API it belongs to."""
+
+    def message_received(self, connection: WebSocketConnection, text: str) -> None:
+        """Take one whole message."""
+
+    def connection_ended(self, connection: WebSocketConnection, code: int, reason: str) -> None:
+        """Take the end of the conversation, once; the TCP connection may outlive it for a moment."""
+
+    def connection_lost(self, connection: WebSocketConnection) -> None:
+        """Take the end of the TCP connection."""
+
+
+class WebSocketConnection(asyncio.Protocol):
+    """An open WebSocket under API Gateway's rules: text only, frames and messages of limited size.
+
+    `context` is the constant part of its events (see `websocket_events`). Times are of the clock that is passed in.
+    """
+
+    __slots__ = (
+        "_ended",
+        "_events",
+        "_fragments",
+        "_limits",
+        "_now",
+        "_outgoing",
+        "_pending_bytes",
+        "_protocol",
+        "connection_id",
+        "context",
+        "last_active",
+        "opened_at",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        connection_id: str,
+        context: bytes,
+        transport: asyncio.Transport,
+        events: ConnectionEvents,
+        limits: Limits,
+        *,
+        outgoing: OutgoingWrites,
+        now: Callable[[], float],
+    ) -> None:
+        self.connection_id = connection_id
+        self.context = context
+        self.transport = transport
+        self.opened_at = self.last_active = now()
+        self._events = events
+        self._limits = limits
+        self._now = now
+        self._outgoing = outgoing
+        self._pending_bytes = 0
+        self._fragments: bytearray | None = None
+        self._ended = False
+        self._protocol = ServerProtocol(
+            state=OPEN, max_size=(limits.message_bytes, limits.frame_bytes), logger=_protocol_log
+        )
+
+    # The transport's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the transport."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came: none, one or many frames, and maybe a part of one."""
+        protocol = self._protocol
+        protocol.receive_data(data)
+        for frame in protocol.events_received():
+            if not self._ended:
+                self._frame_received(cast(Frame, frame))
+        if protocol.parser_exc is not None and not self._ended:
+            self._parser_failed(protocol.parser_exc)
+        if protocol.writes:
+            self.flush()
+
+    def eof_received(self) -> None:
+        """Note that the client ended without a close frame; the transport then closes itself."""
+        self._protocol.receive_eof()
+        self._end(CloseCode.ABNORMAL_CLOSURE, ABNORMAL_REASON)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - named by asyncio
+        """Note the end of the TCP connection."""
+        self._end(CloseCode.ABNORMAL_CLOSURE, ABNORMAL_REASON)
+        self._events.connection_lost(self)
+
+    def pause_writing(self) -> None:
+        """Read nothing more from a client that does not read its answers."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on reading."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # The API's side
+
+    def send(self, message: bytes) -> bool:
+        """Send a text message (UTF-8), in frames of the size allowed; False when the conversation has ended."""
+        protocol = self._protocol
+        if protocol.state is not OPEN or self.transport.is_closing():
+            return False
+        self.last_active = self._now()
+        limit = self._limits.frame_bytes
+        if not protocol.writes:
+            self._outgoing.add(self)
+        self._pending_bytes += len(message)
+        if len(message) <= limit:
+            protocol.send_text(message)
+        else:
+            protocol.send_text(message[:limit], fin=False)
+            for start in range(limit, len(message), limit):
+                protocol.send_continuation(message[start : start + limit], fin=start + limit >= len(message))
+        return True
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that were sent but that the system has not taken, because the client does not read."""
+        return self.transport.get_write_buffer_size() + self._pending_bytes
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Close from this side; the end is told at once."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code, reason)
+            self.flush()
+        self._end(code, reason)
+
+    def flush(self) -> None:
+        """Write what the protocol has to say."""
+        self._pending_bytes = 0
+        writes = self._protocol.data_to_send()
+        transport = self.transport
+        if not writes or transport.is_closing():
+            return
+        if len(writes) == 1 and writes[0]:
+            transport.write(writes[0])
+            return
+        transport.write(b"".join(writes))
+        if writes[-1] == b"" and not transport.is_closing():  # the protocol's sign for the end of the stream
+            transport.write_eof()
+
+    def abort(self) -> None:
+        """Cut the TCP connection."""
+        self.transport.abort()
+
+    # Frames
+
+    def _frame_received(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.TEXT:
+            self.last_active = self._now()
+            if frame.fin:
+                self._message(frame.data)
+            else:
+                self._fragments = bytearray(frame.data)
+        elif opcode is Opcode.CONT:
+            self._continued(frame)
+        elif opcode is Opcode.BINARY:
+            self._fail(CloseCode.UNSUPPORTED_DATA, "Binary messages are not supported")
+        elif opcode is Opcode.CLOSE:
+            self._closed(cast(Close, self._protocol.close_rcvd))
+        # Pings are answered by the protocol. Neither they nor pongs count as activity: API Gateway does not say that
+        # they do, and a client that relied on it would be cut off.
+
+    def _continued(self, frame: Frame) -> None:
+        self.last_active = self._now()
+        fragments = cast(bytearray, self._fragments)
+        fragments += frame.data
+        if frame.fin:
+            self._fragments = None
+            self._message(fragments)
+
+    def _message(self, data: bytes | bytearray | memoryview) -> None:
+        try:
+            text = str(data, "utf-8")
+        except UnicodeDecodeError:
+            self._fail(CloseCode.INVALID_DATA, "The message is not UTF-8")
+        else:
+            self._events.message_received(self, text)
+
+    def _closed(self, close: Close) -> None:
+        if close.code == CloseCode.NO_STATUS_RCVD:
+            self._end(close.code, NO_STATUS_REASON)
+        elif close.code == CloseCode.NORMAL_CLOSURE:
+            self._end(close.code, close.reason or NORMAL_REASON)
+        elif close.code == CloseCode.GOING_AWAY:
+            self._end(close.code, close.reason or GOING_AWAY_REASON)
+        else:
+            self._end(close.code, close.reason)
+
+    def _parser_failed(self, error: Exception) -> None:
+        """Note what the protocol answered by itself to a frame that is against the rules."""
+        sent = self._protocol.close_sent
+        code = sent.code if sent is not None else CloseCode.ABNORMAL_CLOSURE
+        self._end(code, "Message too big" if isinstance(error, PayloadTooBig) else str(error))
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        self._protocol.fail(code, reason)
+        self._end(code, reason)
+
+    def _end(self, code: int, reason: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self._fragments = None
+            self._events.connection_ended(self, code, reason)

@@ -1,0 +1,1 @@
+"""Event sources: queues and streams, polled as Lambda polls them."""

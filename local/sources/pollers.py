@@ -1,0 +1,107 @@
+"""Starts a poller for each event source of the deployed functions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from typing import Protocol
+
+from local.deploying.aws_json_client import AwsJsonClient
+from local.deploying.control_plane import Deployment, EventSource
+from local.embedded.aws_process import SourceChanges
+from local.errors import CannotStartError
+from local.functions.invocation import FunctionService
+from local.sources.sqs import SqsEventSource
+from local.sources.streams import StreamEventSource
+
+
+class Poller(Protocol):
+    """Polls one event source."""
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+
+    def note_change(self) -> None:
+        """Look at the source now."""
+
+
+class EventSources:
+    """The pollers of a deployment.
+
+    `changes` tells of writes to queues, tables and buckets as they happen; without it (an AWS that is not embedded) the
+    sources are long-polled.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        client: AwsJsonClient,
+        functions: FunctionService,
+        changes: SourceChanges | None,
+        *,
+        maximum_batches: int,
+    ) -> None:
+        self._deployment = deployment
+        self._client = client
+        self._functions = functions
+        self._changes = changes
+        self._maximum_batches = maximum_batches
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start polling; raise CannotStartError for a kind of source that is not polled here."""
+        for source in self._deployment.event_sources:
+            poller = self._make_poller(source)
+            if self._changes is not None:
+                for name in (_source_name(source), *self._deployment.told_by_buckets.get(source.source_arn, ())):
+                    self._changes.listen(name, poller.note_change)
+            self._tasks.append(asyncio.create_task(poller.run()))
+
+    async def close(self) -> None:
+        """Stop polling; what was received and not answered comes back after its visibility timeout."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._client.close()
+
+    def _make_poller(self, source: EventSource) -> Poller:
+        match source.service:
+            case "sqs":
+                return SqsEventSource(
+                    source,
+                    _queue_url(source, self._deployment.queues),
+                    self._client,
+                    self._functions,
+                    maximum_batches=self._maximum_batches,
+                    is_announced=self._changes is not None,
+                )
+            case "dynamodb":
+                return StreamEventSource(source, self._client, self._functions, _destination(source, self._deployment))
+            case service:
+                raise CannotStartError(f"An event source of the kind {service} is not polled here: {source.source_arn}")
+
+
+def _source_name(source: EventSource) -> str:
+    """Return the queue's or the table's name."""
+    resource = source.source_arn.split(":", 5)[5]
+    return resource.split("/")[1] if source.service == "dynamodb" else resource
+
+
+def _queue_url(source: EventSource, queues: Mapping[str, str]) -> str:
+    return _url_of(source.source_arn, queues)
+
+
+def _destination(source: EventSource, deployment: Deployment) -> str | None:
+    arn = source.failure_destination_arn
+    return _url_of(arn, deployment.queues) if arn is not None else None
+
+
+def _url_of(arn: str, queues: Mapping[str, str]) -> str:
+    name = arn.rpartition(":")[2]
+    for url in queues.values():
+        if url.endswith(f"/{name}"):
+            return url
+    raise CannotStartError(f"The queue {arn} is not one of the template's.")

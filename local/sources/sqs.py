@@ -1,0 +1,173 @@
+"""Polls SQS queues and invokes the functions that are mapped to them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from local.deploying.aws_json_client import AwsCallError, AwsJsonClient
+from local.deploying.control_plane import EventSource
+from local.functions.invocation import FunctionService, Invocation, Outcome
+from local.sources.filters import EventFilters
+from local.sources.sqs_events import Message, failed_messages, make_record
+
+RECEIVE_MAXIMUM = 10
+"""Messages of one ReceiveMessage call, and entries of one DeleteMessageBatch call."""
+
+_LONG_POLL_SECONDS = 20
+_LOOK_SECONDS = 0.5
+"""How often an idle queue is looked at although nothing was announced: for messages that became visible by
+themselves, or that another service put there."""
+
+_TROUBLE_SECONDS = 1.0
+_THROTTLE_SECONDS = 0.1
+
+
+class SqsEventSource:
+    """One mapping of a queue to a function.
+
+    As in Lambda, up to `MaximumConcurrency` batches are under way at once; a message is deleted when its batch, or by
+    a partial batch response its item, succeeded, and otherwise comes back after its visibility timeout. Order is not
+    kept.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        queue_url: str,
+        client: AwsJsonClient,
+        functions: FunctionService,
+        *,
+        maximum_batches: int,
+        is_announced: bool,
+    ) -> None:
+        self._source = source
+        self._queue_url = queue_url
+        self._client = client
+        self._functions = functions
+        self._filters = EventFilters(source.filters)
+        self._free = asyncio.Semaphore(min(maximum_batches, source.maximum_concurrency or maximum_batches))
+        self._changed = asyncio.Event()
+        self._is_announced = is_announced
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def note_change(self) -> None:
+        """Look at the queue now: something was sent to it, or became visible."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            await self._free.acquire()
+            try:
+                messages = await self._collect()
+            except (OSError, EOFError, AwsCallError):
+                # The embedded AWS is ending, or the queue is gone: the runtime says so where it matters.
+                self._free.release()
+                await asyncio.sleep(_TROUBLE_SECONDS)
+                continue
+            except BaseException:
+                self._free.release()
+                raise
+            if messages:
+                self._begin(messages)
+            else:
+                self._free.release()
+                await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait for a change; where changes are not announced, the queue itself has waited long enough."""
+        if self._is_announced:
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                return
+
+    async def _collect(self) -> list[Message]:
+        """Receive one batch: what is there, or what comes within the batching window."""
+        messages = await self._receive(self._source.batch_size)
+        deadline = time.monotonic() + self._source.window_seconds
+        while messages and len(messages) < self._source.batch_size and time.monotonic() < deadline:
+            more = await self._receive(self._source.batch_size - len(messages))
+            messages += more
+            if not more:
+                await self._wait_for_change(deadline - time.monotonic())
+        return messages
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(min(max(seconds, 0), _LOOK_SECONDS)):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    async def _receive(self, maximum: int) -> list[Message]:
+        self._changed.clear()
+        answer = await self._client.call(
+            "sqs",
+            "ReceiveMessage",
+            {
+                "QueueUrl": self._queue_url,
+                "MaxNumberOfMessages": min(maximum, RECEIVE_MAXIMUM),
+                "WaitTimeSeconds": 0 if self._is_announced else _LONG_POLL_SECONDS,
+                "AttributeNames": ["All"],
+                "MessageAttributeNames": ["All"],
+            },
+        )
+        messages: list[Message] = answer.get("Messages", [])
+        return messages
+
+    def _begin(self, messages: list[Message]) -> None:
+        task = asyncio.create_task(self._process(messages))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _process(self, messages: list[Message]) -> None:
+        try:
+            records = [(message, make_record(message, self._source.source_arn)) for message in messages]
+            wanted = [(message, record) for message, record in records if self._filters.match(record)]
+            unwanted = [message for message, record in records if not self._filters.match(record)]
+            await self._delete(unwanted)
+            if wanted:
+                invocation = await self._invoke([record for _, record in wanted])
+                failed = failed_messages(
+                    invocation,
+                    {record["messageId"] for _, record in wanted},
+                    report_item_failures=self._source.report_item_failures,
+                )
+                await self._delete([message for message, _ in wanted if message["MessageId"] not in failed])
+        except (OSError, EOFError, AwsCallError):
+            return  # not deleted, so delivered again
+        finally:
+            self._free.release()
+
+    async def _invoke(self, records: list[dict[str, Any]]) -> Invocation:
+        """Run the function on a batch; while it is throttled, wait and try again, as Lambda's pollers do."""
+        event = orjson.dumps({"Records": records})
+        while True:
+            ended: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
+            self._functions.invoke(self._source.function, event, _setter(ended))
+            invocation = await ended
+            if invocation.outcome is not Outcome.THROTTLED:
+                return invocation
+            await asyncio.sleep(_THROTTLE_SECONDS)
+
+    async def _delete(self, messages: Iterable[Message]) -> None:
+        remaining = list(messages)
+        while remaining:
+            batch, remaining = remaining[:RECEIVE_MAXIMUM], remaining[RECEIVE_MAXIMUM:]
+            entries = [{"Id": str(i), "ReceiptHandle": each["ReceiptHandle"]} for i, each in enumerate(batch)]
+            await self._client.call("sqs", "DeleteMessageBatch", {"QueueUrl": self._queue_url, "Entries": entries})
+
+
+def _setter(future: asyncio.Future[Invocation]) -> Any:  # noqa: ANN401  # a callback
+    def set_result(invocation: Invocation) -> None:
+        if not future.done():  # cancelled when the runtime stops
+            future.set_result(invocation)
+
+    return set_result
