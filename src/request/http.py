@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.adapters.token_access import make_tickets, make_verifier
@@ -23,6 +23,7 @@ from push.tickets import TICKET_SECONDS, Tickets
 from push.tokens import ANYBODY, CredentialRefusedError, Identity, TokenVerifier
 
 logger = Logger()
+tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ def build() -> Dependencies:
     return Dependencies(tokens, make_tickets(settings))
 
 
+@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one HTTP request (payload format 2.0)."""
     return handle(event, build, now=time.time())
