@@ -11,8 +11,10 @@ from collections.abc import Callable
 FAILURES_TO_OPEN = 5
 """So many tries in a row came to nothing. One lost connection with its retry (two tries) must not open it."""
 
-FIRST_PAUSE_MS = 200
-LONGEST_PAUSE_MS = 2_000
+FIRST_PAUSE_MS = 50
+"""Short, for most outages are, and who is parked in Redis can't be answered by an environment that does not ask it."""
+
+LONGEST_PAUSE_MS = 1_000
 """Also how long, at most, an environment goes on without a server that has come back."""
 
 
