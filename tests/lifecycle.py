@@ -38,6 +38,9 @@ START_MS = 1_732_000_000_000
 LATE_SECONDS = 6.0
 """An undisturbed answer is at most this late: the backoff between two attempts, when nobody watches deadlines."""
 
+CLAIM_SECONDS = 0.5
+"""A compute begins at most so long after the claim of its key."""
+
 TAKEOVER_SECONDS = 12.0
 """What a worker's death costs at most: the guardian may just have looked, and look again a lease's term later."""
 
@@ -230,7 +233,7 @@ class Lifecycle:
     async def _compute(self, params: LifecycleParams, context: ComputeContext) -> object:
         run = Running(f"{context.tenant}/{params}", _current_worker.get(), now())
         for other in self.running:
-            is_leased = not self.model.is_down and other.began_at > self.lost_at
+            is_leased = not self.model.is_down and other.began_at > self.lost_at + CLAIM_SECONDS
             if other.name == run.name and not other.worker.is_dead and is_leased:
                 self.faults.append(f"{run.name} is computed twice at a time")
         self.computes += 1

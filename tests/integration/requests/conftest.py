@@ -1,0 +1,48 @@
+"""A stack for every test: a real Valkey, moto's SQS and DynamoDB, and a small `@connections`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.requests import scripted_computes
+from tests.integration.requests.stacks import COMPUTES, Environments, Stack
+from tests.management_server import served_in_a_thread
+from tests.real_servers import Aws, aws, aws_url
+from tests.servers import free_port
+
+__all__ = ["aws", "aws_url"]
+
+
+@pytest.fixture
+def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    scripted_computes.runs.clear()
+    environments = Environments(monkeypatch)
+    with served_in_a_thread() as management:
+        stack = Stack(aws, management, environments, monkeypatch, redis_url)
+        stack.redis.run("FLUSHALL")
+        stack.configure(
+            AWS_ENDPOINT_URL=aws.url,
+            AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=management.endpoint,
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",
+            AWS_REGION="us-east-1",
+            AWS_DEFAULT_REGION="us-east-1",
+            CACHE_URL=redis_url,
+            CACHE_TIMEOUT_MS="2000",
+            COMPUTE_MODULES=COMPUTES,
+            COMPUTE_QUEUE_URL=stack.queues["compute"],
+            DELIVERY_QUEUE_URL=stack.queues["delivery"],
+            CONNECTIONS_TABLE=aws.tables["connections"],
+            POWERTOOLS_SERVICE_NAME="test",
+            POWERTOOLS_METRICS_NAMESPACE="Pushaside",
+        )
+        yield stack
+        environments.begin()
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """A port of this machine where nobody listens."""
+    return f"127.0.0.1:{free_port()}"

@@ -1,0 +1,67 @@
+"""Computes that do what a test tells them, in the process of the handler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Literal
+
+import msgspec
+
+from push.computes import ComputeContext, Scope, compute
+from push.errors import ComputeFailedError, ErrorCode, RequestError, SourceThrottledError
+
+
+class ScriptedParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which key, how large and slow its result is, and how its attempts fail."""
+
+    name: str = ""
+    size_bytes: int = 0
+    seconds: float = 0.0
+    failure: Literal["", "throttled", "absent", "broken"] = ""
+    failing_attempts: int = 99
+
+
+runs: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+"""The attempts that were made, by tenant and name."""
+
+
+async def _run(params: ScriptedParams, context: ComputeContext) -> object:
+    attempts = runs[context.tenant, params.name]
+    attempts.append(context.attempt)
+    await asyncio.sleep(params.seconds)
+    if context.attempt <= params.failing_attempts:
+        match params.failure:
+            case "throttled":
+                raise SourceThrottledError(retry_after_ms=250)
+            case "absent":
+                raise RequestError("There is no such thing.", code=ErrorCode.NOT_FOUND)
+            case "broken":
+                raise ComputeFailedError("It does not work out.")
+    return {"tenant": context.tenant, "run": len(attempts), "padding": "x" * params.size_bytes}
+
+
+@compute(
+    name="scripted",
+    version=1,
+    params=ScriptedParams,
+    ttl_seconds=30.0,
+    stale_ttl_seconds=60.0,
+    failure_ttl_seconds=1.0,
+    timeout_seconds=10.0,
+)
+async def scripted(params: ScriptedParams, context: ComputeContext) -> object:
+    """Do as the params say."""
+    return await _run(params, context)
+
+
+@compute(name="brief", version=1, params=ScriptedParams, ttl_seconds=0.05, stale_ttl_seconds=60.0)
+async def brief(params: ScriptedParams, context: ComputeContext) -> object:
+    """Do the same, but stay fresh for a moment only."""
+    return await _run(params, context)
+
+
+@compute(name="shared", version=1, params=ScriptedParams, ttl_seconds=30.0, scope=Scope.SHARED)
+async def shared(params: ScriptedParams, context: ComputeContext) -> object:
+    """Do the same for all tenants at once."""
+    return await _run(params, context)
