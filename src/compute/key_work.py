@@ -11,6 +11,7 @@ import enum
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import replace
 
 from compute.computing import Computing, KeyJob
 from compute.filling import Filler
@@ -194,7 +195,28 @@ class KeyWorker:
             if work.attempt < MAX_ATTEMPTS:
                 return Disposition.AGAIN
             return _done_if(await self._answers.send_error(waiters, exc), waiters)
-        return _done_if(await self._answers.send_result(work.key, waiters, result), waiters)
+        told = await self._answers.send_result(work.key, waiters, result)
+        await self._answer_parked(work, result)
+        return _done_if(told, waiters)
+
+    async def _answer_parked(self, work: KeyJob, result: Result) -> None:
+        """Answer those who were parked meanwhile, because their `request` saw Redis back before this function did.
+
+        Nobody looked whether the sources changed during the compute, so the result is kept as stale.
+        """
+        try:
+            claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS, {})
+            if isinstance(claimed, Busy):
+                return
+            stored = claimed.result
+            if stored is not None and stored.computed_at_ms >= result.computed_at_ms:
+                await self._answer(work, claimed, stored, await self._leases.waiters(work.key))
+                return
+            kept = replace(result, is_invalidated=True)
+            filled = await self._leases.fill(work.key, claimed, kept, LEASE_TERM_MS, self._now_ms())
+            await self._answer(work, claimed, result, filled.waiters)
+        except CacheUnavailableError as exc:
+            logger.info("Redis is still away: %s", exc.message)
 
     async def _send(self, *jobs: Outgoing) -> None:
         await asyncio.to_thread(self._jobs.send, jobs)

@@ -104,6 +104,8 @@ class FillOutcome(enum.StrEnum):
     """Refused: the key was invalidated since the claim."""
     SUPERSEDED = "superseded"
     """Refused: a newer source version is stored."""
+    NO_ROOM = "no_room"
+    """Refused: Redis is out of memory."""
     LOST_LEASE = "lost_lease"
     """Refused: the lease ended before the fill."""
 

@@ -2,7 +2,7 @@
 -- The waiters stay parked until they are settled, so that a death between here and there loses none of them.
 -- KEYS: 1 result, 2 lease, 3 waiters, 4 generation
 -- ARGV: 1 token, 2 generation seen at the claim, 3 the result, 4 how long to keep it (ms), 5 lease term (ms)
--- Returns {'filled' | 'lost_lease' | 'outdated' | 'superseded', list of waiters}
+-- Returns {'filled' | 'lost_lease' | 'outdated' | 'superseded' | 'no_room', list of waiters}
 --         a lost lease that somebody else holds leaves the waiters to that one: the list is empty
 local held = redis.call('GET', KEYS[2])
 if held and held ~= ARGV[1] then
@@ -25,5 +25,9 @@ if #stored == 8 then
     return {'superseded', waiters}
   end
 end
-redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+-- Out of memory the result is not kept, but those who wait are answered all the same.
+local stored_now = redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+if stored_now.err then
+  return {'no_room', waiters}
+end
 return {'filled', waiters}

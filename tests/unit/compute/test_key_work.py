@@ -668,3 +668,37 @@ async def test_what_is_stored_knows_its_cost_tags_and_version(world: World, scri
     assert stored is not None
     assert (stored.data, stored.source_version, stored.tags) == (b'{"raw":1}', 9, ("scripted", "collection:a"))
     assert (stored.computed_at_ms, stored.cost_us) == (started_ms, 250_000)
+
+
+async def test_who_was_parked_while_redis_was_away_for_the_compute_is_answered_by_it_all_the_same(
+    world: World, script: Script
+) -> None:
+    async def see_redis_back() -> str:
+        world.model.is_down = False
+        ask(world, "2", connection_id="ben=")
+        return "value"
+
+    job = ask(world)
+    world.model.flush()
+    world.model.is_down = True
+    script.steps = [see_redis_back]
+    await world.consume(job)
+    assert results_of(world.pushed("ann=")) == ["value"]
+    assert results_of(world.pushed("ben=")) == []  # parked under a lease of its own: its own job answers it
+    await world.consume_sent()
+    assert results_of(world.pushed("ben=")) != []
+
+
+async def test_a_result_made_without_redis_is_kept_as_stale_once_redis_is_back(world: World, script: Script) -> None:
+    async def see_redis_back() -> str:
+        world.model.is_down = False
+        return "value"
+
+    job = ask(world)
+    world.model.is_down = True
+    script.steps = [see_redis_back]
+    await world.consume(job)
+    stored = world.results.read(key_of(world, job))
+    assert stored is not None
+    assert (stored.data, stored.is_invalidated) == (b'"value"', True)
+    assert waiters(world, job) == []
