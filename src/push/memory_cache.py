@@ -13,12 +13,21 @@ _OVERHEAD_BYTES = 500
 
 @dataclass(slots=True)
 class Remembered:
-    """A result, and when it was last known to be what Redis holds (milliseconds)."""
+    """A result, and when it was last known to be what Redis holds (milliseconds).
+
+    `is_lost` once Redis was seen to hold none in its place: it was flushed, or evicted it.
+    """
 
     result: Result
     confirmed_at_ms: int
     refresh_tried_at_ms: int = 0
     """When this environment last tried to have it refreshed; spares Redis a try per request."""
+    is_lost: bool = False
+
+    @property
+    def seen(self) -> Result | None:
+        """What Redis is known to hold."""
+        return None if self.is_lost else self.result
 
 
 class MemoryCache:

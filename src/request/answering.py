@@ -123,7 +123,7 @@ class Answerer:
         found = self._look_up(question)
         if found is None:
             return self._wait(question, None)
-        return self._answer_from(question, found) or self._wait(question, found.remembered.result)
+        return self._answer_from(question, found) or self._wait(question, found.remembered.seen)
 
     def _identify(self, tenant: Tenant, request: Request) -> Key:
         params = bytes(request.params)
@@ -145,7 +145,12 @@ class Answerer:
             if remembered and self._store.is_unchanged(key, remembered.result):
                 remembered.confirmed_at_ms = now_ms
                 return _Found(remembered, _MEMORY)
-            return self._remember(question, self._store.read(key))
+            stored = self._store.read(key)
+            if stored is None and remembered:
+                # Better than to have everybody wait for what was good a moment ago.
+                remembered.is_lost = True
+                return _Found(remembered, _MEMORY)
+            return self._remember(question, stored)
         except CacheUnavailableError:
             self._counter.count(Metric.CACHE_UNAVAILABLE)
             return _Found(remembered, _MEMORY) if remembered else None
@@ -158,32 +163,32 @@ class Answerer:
 
     def _answer_from(self, question: _Question, found: _Found) -> str | None:
         """Answer from a result, if it will do."""
-        result = found.remembered.result
+        result, is_lost = found.remembered.result, found.remembered.is_lost
         freshness = question.judge(result)
-        if freshness is Freshness.FRESH:
+        if freshness is Freshness.UNUSABLE:
+            return None
+        if freshness is Freshness.FRESH and not is_lost:
             self._counter.count(Metric.CACHE_HIT, dimension=found.tier)
             if is_due_early(result, question.asked_at_ms, self._random()):
                 self._refresh(question, found.remembered)
             return question.render(result, CacheState.HIT)
-        if freshness is Freshness.STALE:
-            if result.is_invalidated:
-                return self._lead(question, found.remembered) or self._answer_stale(question, result)
-            self._refresh(question, found.remembered)
-            return self._answer_stale(question, result)
-        return None
+        if result.is_invalidated or is_lost:
+            return self._lead(question, found.remembered) or self._answer_stale(question, result)
+        self._refresh(question, found.remembered)
+        return self._answer_stale(question, result)
 
     def _answer_stale(self, question: _Question, result: Result) -> str:
         self._counter.count(Metric.CACHE_STALE)
         return question.render(result, CacheState.STALE)
 
     def _lead(self, question: _Question, remembered: Remembered) -> str | None:
-        """Wait for a result whose sources changed, if nobody has it computed yet; else the old one will do for now."""
+        """Wait for a result that changed or was lost, if nobody has it computed yet; else the old one will do."""
         if not self._may_try(question, remembered):
             return None
         waiter, token = question.waiter, self._new_token()
         try:
             parked = self._store.park(
-                question.key, remembered.result, waiter, question.deadline_ms, token, only_to_lead=True
+                question.key, remembered.seen, waiter, question.deadline_ms, token, only_to_lead=True
             )
             if parked.outcome is ParkOutcome.LEADER:
                 self._counter.count(Metric.CACHE_MISS)

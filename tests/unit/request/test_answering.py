@@ -267,3 +267,28 @@ def test_params_that_do_not_fit_are_refused(world: World, params: bytes) -> None
     assert (error.code, error.retryable) == (ErrorCode.INVALID_PARAMS, False)
     assert echo.name in error.message
     assert world.jobs.sent == []
+
+
+async def test_when_redis_forgot_a_hot_result_the_first_to_ask_waits_and_others_get_it_from_memory(
+    world: World,
+) -> None:
+    await fill(world)
+    world.ask()
+    world.jobs.sent.clear()
+    world.model.flush()
+    world.clock.advance(world.trust_ms)
+    frames = [world.ask(f"{number}") for number in range(3)]
+    assert [frame["type"] for frame in frames] == ["accepted", "result", "result"]
+    assert {frame["cache"] for frame in frames[1:]} == {"stale"}
+    assert len(world.jobs.sent) == 2  # the job and its guardian
+    await world.consume_sent()
+    world.clock.advance(world.trust_ms)
+    assert world.ask("later")["cache"] == "hit"
+
+
+async def test_what_redis_forgot_is_no_answer_to_who_wants_it_newer(world: World) -> None:
+    await fill(world)
+    world.ask()
+    world.model.flush()
+    world.clock.advance(world.trust_ms)
+    assert world.ask("2", max_age=0)["type"] == "accepted"
