@@ -19,11 +19,12 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup setup-dev setup-build run check test test-fast build bench requirements clean
+.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build bench requirements clean
 
 help:
 	@echo "make run           everything on this machine, with demo data, until Ctrl-C (PORT=$(PORT))"
 	@echo "make test          every test;  make test-fast  without the slow ones"
+	@echo "make fuzz          the state machines, for as long as FUZZ_EXAMPLES says"
 	@echo "make check         lint, types, template rules, architecture"
 	@echo "make build         what would be deployed, built and imported"
 	@echo "make bench         the measurements in benchmarks/"
@@ -81,6 +82,12 @@ test: setup-dev
 
 test-fast: setup-dev
 	$(PYTEST) -n 2 --dist loadfile -m "not slow"
+
+# Hours of what `make test` does in seconds; FUZZ_EXAMPLES bounds it. What it finds becomes a plain test.
+FUZZ_EXAMPLES ?= 20000
+fuzz: setup-dev
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) -n 2 --hypothesis-profile fuzz --timeout 0 \
+	tests/unit/test_changes_state_machine.py tests/unit/test_request_lifecycle.py
 
 # The region is only a name here: nothing is asked of AWS.
 build: export AWS_DEFAULT_REGION := us-east-1

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import valkey, valkey_cluster
 
@@ -20,6 +21,8 @@ os.environ.update(
 )
 for variable in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
     os.environ.pop(variable, None)
+
+settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")), deadline=None)
 
 
 @pytest.fixture(scope="session")
