@@ -83,7 +83,7 @@ test: setup-dev
 test-fast: setup-dev
 	$(PYTEST) -n 2 --dist loadfile -m "not slow"
 
-# Hours of what `make test` does in seconds; FUZZ_EXAMPLES bounds it. What it finds becomes a plain test.
+# The state machines of `make test` for longer. What they find becomes a plain test.
 FUZZ_EXAMPLES ?= 20000
 fuzz: setup-dev
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) -n 2 --hypothesis-profile fuzz --timeout 0 \
