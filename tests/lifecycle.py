@@ -240,7 +240,7 @@ class Lifecycle:
         self.running.append(run)
         began_ms = self.now_ms()
         try:
-            await asyncio.sleep(params.seconds)
+            await asyncio.sleep(params.seconds * (0.5 + self.rng.random()))
         finally:
             self.running.remove(run)
         failure = params.failures[context.attempt - 1] if context.attempt <= len(params.failures) else ""

@@ -40,6 +40,10 @@ CATALOGUE = (
 )
 CONNECTIONS = ("ann=", "ben=", "eva=")
 TENANTS = ("acme", "globex")
+MAX_AGES = st.sampled_from((None, None, 0, 2))
+DEADLINES_MS = st.sampled_from((1500, 10_000, 30_000))
+MOMENTS = st.floats(0.0, 0.4)
+"""Within such a time a job is received, its key claimed, filled and answered."""
 
 
 class RequestLifecycle(RuleBasedStateMachine):
@@ -49,6 +53,7 @@ class RequestLifecycle(RuleBasedStateMachine):
         super().__init__()
         self.loop = VirtualTimeLoop()
         self.ids = itertools.count(1)
+        self.subject = None
 
     @initialize(seed=st.integers(0, 2**32))
     def begin(self, seed: int) -> None:
@@ -71,14 +76,22 @@ class RequestLifecycle(RuleBasedStateMachine):
         params=st.sampled_from(CATALOGUE),
         tenant=st.sampled_from(TENANTS),
         connections=st.sets(st.sampled_from(CONNECTIONS), min_size=1),
-        max_age=st.sampled_from((None, None, 0, 2)),
-        deadline_ms=st.sampled_from((1500, 10_000, 30_000)),
+        max_age=MAX_AGES,
+        deadline_ms=DEADLINES_MS,
     )
     def ask(self, params, tenant, connections, max_age, deadline_ms) -> None:
-        self.run(self._ask(params, tenant, connections, max_age, deadline_ms))
+        self.subject = params, tenant
+        self.do(lambda: self._ask(sorted(connections), max_age, deadline_ms))
 
-    async def _ask(self, params, tenant, connections, max_age, deadline_ms) -> None:
-        for name in sorted(connections):
+    @precondition(lambda self: self.subject is not None)
+    @rule(connection=st.sampled_from(CONNECTIONS), max_age=MAX_AGES, deadline_ms=DEADLINES_MS, seconds=MOMENTS)
+    def ask_the_same_a_moment_later(self, connection, max_age, deadline_ms, seconds) -> None:
+        self.run(asyncio.sleep(seconds))
+        self.do(lambda: self._ask([connection], max_age, deadline_ms))
+
+    def _ask(self, connections, max_age, deadline_ms) -> None:
+        params, tenant = self.subject
+        for name in connections:
             connection_id = f"{tenant}-{name}"
             raw = msgspec.Raw(msgspec.json.encode(params))
             request = Request(str(next(self.ids)), "lifecycle", raw, max_age, deadline_ms)
@@ -86,9 +99,14 @@ class RequestLifecycle(RuleBasedStateMachine):
             self.lifecycle.asked[connection_id, request.id] = asked
             self.lifecycle.ask(asked)
 
-    @rule(seconds=st.sampled_from((0.03, 0.2, 1.5, 4.5, 7.0, 20.0)))
+    @rule(seconds=MOMENTS | st.sampled_from((1.5, 4.5, 7.0, 20.0)))
     def wait(self, seconds) -> None:
         self.run(asyncio.sleep(seconds))
+
+    @rule(seconds=MOMENTS)
+    def kill_everybody_a_moment_later(self, seconds) -> None:
+        self.run(asyncio.sleep(seconds))
+        self.do(lambda: self.lifecycle.kill(list(self.lifecycle.workers)))
 
     @rule(are_killed=st.lists(st.booleans(), min_size=1, max_size=8))
     def kill_workers(self, are_killed) -> None:
@@ -127,8 +145,10 @@ class RequestLifecycle(RuleBasedStateMachine):
 
     async def _end(self) -> None:
         lifecycle = self.lifecycle
-        lifecycle.lose_redis(is_lost=False)
-        lifecycle.lose_queues(are_lost=False)
+        if lifecycle.model.is_down:
+            lifecycle.lose_redis(is_lost=False)
+        if lifecycle.jobs.is_down:
+            lifecycle.lose_queues(are_lost=False)
         await asyncio.sleep(DRAIN_SECONDS)
         lost = [each for each in lifecycle.unanswered if not each.may_be_forgotten]
         assert not lost, lost
@@ -143,7 +163,7 @@ class RequestLifecycle(RuleBasedStateMachine):
 
 TestRequestLifecycle = RequestLifecycle.TestCase
 TestRequestLifecycle.settings = settings(
-    max_examples=1000,
+    max_examples=200,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
