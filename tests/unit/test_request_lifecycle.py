@@ -163,7 +163,7 @@ class RequestLifecycle(RuleBasedStateMachine):
 
 TestRequestLifecycle = RequestLifecycle.TestCase
 TestRequestLifecycle.settings = settings(
-    max_examples=200,
+    max_examples=2 * settings.default.max_examples,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
