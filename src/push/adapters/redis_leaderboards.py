@@ -45,7 +45,7 @@ class RedisLeaderboards:
     async def begin_rebuild(self, tenant: Tenant, board: str) -> str | None:
         """See `BoardCache.begin_rebuild`."""
         token = secrets.token_hex(12)
-        names = (_lock(tenant, board), _changes(tenant, board))
+        names = (_lock(tenant, board), _changes(tenant, board), _board(tenant, board))
         is_ours = await self._redis.run_script(load_script("begin_rebuild"), names, (token, REBUILD_MS))
         return token if is_ours else None
 
