@@ -66,7 +66,7 @@ class BoardCache(Protocol):
         """Return part of a board: None if the board is absent, an empty list if the member is."""
 
     async def begin_rebuild(self, tenant: Tenant, board: str) -> str | None:
-        """Take the right to rebuild an absent board and return its token; None if it is there or somebody else has it."""
+        """Take the right to rebuild an absent board; None if it is there by now or somebody else has the right."""
 
     async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
         """Give the right back, having installed the board in one step if the right was still held.
