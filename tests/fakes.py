@@ -132,7 +132,10 @@ class FakeResults:
         leads = entry.lease is not None and entry.lease.token == token
         if waiter is not None and (leads or not only_to_lead):
             entry.waiters[waiter] = deadline_ms
-        return Parked(ParkOutcome.LEADER if leads else ParkOutcome.FOLLOWER)
+        if leads:
+            return Parked(ParkOutcome.LEADER)
+        is_first = waiter is not None and not only_to_lead and len(entry.waiters) == 1
+        return Parked(ParkOutcome.FIRST_FOLLOWER if is_first else ParkOutcome.FOLLOWER)
 
     def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:
         entry = self._model.entry(key)

@@ -24,6 +24,8 @@ class ParkOutcome(enum.StrEnum):
     """Parked, and the lease is queued for the caller, who must send the job."""
     FOLLOWER = "follower"
     """Parked; somebody else sends or has sent the job."""
+    FIRST_FOLLOWER = "first_follower"
+    """The same, but nobody has waited till now: the caller must send a guardian, for a refresh has none."""
     CHANGED = "changed"
     """Not parked: the stored result is another than the caller saw."""
 

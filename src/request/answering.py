@@ -216,7 +216,8 @@ class Answerer:
             parked = self._store.park(question.key, remembered.result, None, 0, token)
             if parked.outcome is ParkOutcome.LEADER:
                 newer_than_ms = remembered.result.computed_at_ms + 1
-                self._send(question, Job(JobKind.REFRESH, *question.subject, token, newer_than_ms=newer_than_ms))
+                job = Job(JobKind.REFRESH, *question.subject, token, newer_than_ms=newer_than_ms)
+                self._send(question, job, Outgoing(job))
                 self._counter.count(Metric.REFRESH)
             elif parked.outcome is ParkOutcome.CHANGED:
                 self._remember(question, parked.result)
@@ -236,6 +237,9 @@ class Answerer:
             if parked.outcome is ParkOutcome.FOLLOWER:
                 self._counter.count(Metric.COALESCED)
                 return render_accepted(question.request.id)
+            if parked.outcome is ParkOutcome.FIRST_FOLLOWER:
+                self._counter.count(Metric.COALESCED)
+                return self._accept(question, waiter, token, leads=False)
             if parked.outcome is ParkOutcome.LEADER:
                 return self._accept(question, waiter, token)
             found = self._remember(question, parked.result)
@@ -244,15 +248,18 @@ class Answerer:
             seen = parked.result
         raise TransientError("The result changes faster than it can be read; ask again.")
 
-    def _accept(self, question: _Question, waiter: Waiter, token: str) -> str:
+    def _accept(self, question: _Question, waiter: Waiter, token: str, *, leads: bool = True) -> str:
+        """Send the job, if it is not somebody else's, and the guardian that takes over should a worker die."""
         subject, deadline_ms = question.subject, question.deadline_ms
-        self._send(question, Job(JobKind.REQUEST, *subject, token, waiter=waiter, deadline_ms=deadline_ms))
+        job = Job(JobKind.REQUEST, *subject, token, waiter=waiter, deadline_ms=deadline_ms)
+        first, guardian = with_guardian(job)
+        self._send(question, job, *((first, guardian) if leads else (guardian,)))
         return render_accepted(question.request.id)
 
-    def _send(self, question: _Question, job: Job) -> None:
-        """Send a job, and if somebody waits, the guardian that takes over should its worker die."""
+    def _send(self, question: _Question, job: Job, *outgoing: Outgoing) -> None:
+        """Send what a job needs; failing that, leave nothing of it behind."""
         try:
-            self._jobs.send(with_guardian(job) if job.waiter else (Outgoing(job),))
+            self._jobs.send(outgoing)
         except QueueUnavailableError:
             self._store.unpark(question.key, job.waiter, job.token)
             raise

@@ -105,6 +105,14 @@ async def test_the_first_to_park_leads_and_the_others_follow(cache: Cache) -> No
     assert set(await cache.leases.waiters(key)) == {ANN, BEN, EVA}
 
 
+async def test_the_first_to_wait_for_somebody_elses_work_is_told_so(cache: Cache) -> None:
+    key = unique_key()
+    assert cache.park(key, None, token="refresh").outcome is ParkOutcome.LEADER
+    outcomes = [cache.park(key, waiter, token=f"queued {waiter}").outcome for waiter in (ANN, BEN)]
+    assert outcomes == [ParkOutcome.FIRST_FOLLOWER, ParkOutcome.FOLLOWER]
+    assert cache.park(key, None, token="another").outcome is ParkOutcome.FOLLOWER
+
+
 async def test_keys_of_two_tenants_have_leases_and_waiters_of_their_own(cache: Cache) -> None:
     key = unique_key("acme")
     other = Key(unique_key("globex").tenant, key.compute, key.version, key.digest)

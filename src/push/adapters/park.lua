@@ -9,6 +9,7 @@
 -- Returns {'changed', result}: somebody filled or marked it since the caller looked; nothing was parked
 --         {'leader'}: the lease is the caller's, who must send the job
 --         {'follower'}: somebody else has it, or the key rests and the caller can do without
+--         {'first_follower'}: somebody else has it, and nobody has waited for his work till now
 if redis.call('GETRANGE', KEYS[1], 0, ARGV[2] - 1) ~= ARGV[1] then
   return {'changed', redis.call('GET', KEYS[1]) or ''}
 end
@@ -26,7 +27,8 @@ if ARGV[3] ~= '' and (leads or ARGV[8] == '0') then
   end
 end
 if not leads then
-  return {'follower'}
+  local is_first = ARGV[3] ~= '' and ARGV[8] == '0' and redis.call('ZCARD', KEYS[3]) == 1
+  return {is_first and 'first_follower' or 'follower'}
 end
 if not held then
   redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[7])

@@ -114,6 +114,25 @@ async def test_a_stale_result_is_answered_and_refreshed_once(world: World) -> No
     assert world.counter.of(Metric.REFRESH) == 1
 
 
+async def test_the_first_to_wait_for_a_refresh_sends_the_guardian_that_it_lacks(world: World) -> None:
+    await fill(world)
+    world.clock.advance(10_000)
+    assert world.ask()["cache"] == "stale"
+    for name in ("ann=", "ben="):
+        assert world.ask(connection_id=name, max_age=0)["type"] == "accepted"
+    assert [outgoing.job.kind for outgoing in world.jobs.sent] == [JobKind.REFRESH, JobKind.GUARDIAN]
+
+
+async def test_without_sqs_nobody_waits_for_a_refresh_unguarded(world: World) -> None:
+    await fill(world)
+    world.clock.advance(10_000)
+    world.ask()
+    world.jobs.is_down = True
+    assert isinstance(world.refusal(max_age=0), QueueUnavailableError)
+    assert only_entry(world).waiters == {}
+    assert only_entry(world).lease is not None
+
+
 async def test_past_its_stale_time_a_result_is_no_answer(world: World) -> None:
     await fill(world)
     world.clock.advance(80_000)
