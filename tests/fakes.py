@@ -62,6 +62,7 @@ class Entry:
     waiters: dict[Waiter, int] = field(default_factory=dict)
     generation: int = 0
     rests_until_ms: int = 0
+    watched_until_ms: int = 0
 
 
 class CacheModel:
@@ -168,7 +169,7 @@ class FakeLeases:
         entry.waiters = {**waiters, **entry.waiters}
         now_ms = self._model.now_ms()
         if entry.lease is not None and entry.lease.token != queued_token:
-            busy = Busy(entry.lease.ends_at_ms - now_ms)
+            busy = Busy(entry.watched_until_ms > now_ms)
             await self._delay()
             return busy
         token = f"working {next(self._numbers)} of {id(self)}"
@@ -214,6 +215,11 @@ class FakeLeases:
     async def read_generation(self, key: Key) -> str:
         await self._delay()
         return str(self._model.entry(key).generation)
+
+    async def watch(self, key: Key, watch_ms: int) -> None:
+        await self._delay()
+        self._model.entry(key).watched_until_ms = self._model.now_ms() + watch_ms
+        await self._delay()
 
     async def rest(self, key: Key, rest_ms: int) -> None:
         await self._delay()

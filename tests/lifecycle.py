@@ -115,7 +115,8 @@ class Lifecycle:
     refusing_until: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     computes: int = 0
-    lost_at: float = -1.0
+    lost_at: float = -math.inf
+    killed_at: float = -math.inf
 
     def __post_init__(self) -> None:
         self.model = CacheModel(self.now_ms)
@@ -153,6 +154,9 @@ class Lifecycle:
             # It was not accepted: the client has its error.
             asked.answered_at = now()
             return
+        if asked.asked_at - self.killed_at < TAKEOVER_SECONDS:
+            # It may have parked behind somebody who is dead.
+            asked.grace_seconds += TAKEOVER_SECONDS
         if self.model.is_down:
             # Without Redis nobody can be told that his deadline has passed before there is a result.
             asked.grace_seconds = math.inf
@@ -214,6 +218,7 @@ class Lifecycle:
         """Have workers die, and all that runs in them with them."""
         if workers:
             self.disturb(TAKEOVER_SECONDS)
+            self.killed_at = now()
         for worker in workers:
             worker.kill()
 

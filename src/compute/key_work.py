@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
@@ -26,6 +25,9 @@ from push.results import Result, Status
 from push.waiter_answers import WaiterAnswers, suits
 
 MAX_ATTEMPTS = 3
+
+WATCH_MS = (GUARDIAN_DELAY_SECONDS - 1) * 1000
+"""Less than a guardian takes to come, so that none ends because of itself."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,17 +93,17 @@ class KeyWorker:
         except CacheUnavailableError:
             return await self._work_without_cache(work, list(waiters))
         if isinstance(claimed, Busy):
-            if is_guarded:
-                await self._look_again(work, claimed)
+            if is_guarded and not claimed.is_watched:
+                await self._look_again(work)
             return Disposition.DONE
         if work.job.kind is JobKind.GUARDIAN:
             return await self._take_over(work, claimed)
         return await self._work_claimed(work, claimed, list(waiters))
 
-    async def _look_again(self, work: KeyJob, busy: Busy) -> None:
-        """Send the guardian anew, for when the lease of the one who works now would have ended."""
-        delay_seconds = max(GUARDIAN_DELAY_SECONDS, math.ceil(busy.remaining_ms / 1000) + 1)
-        await self._send(Outgoing(work.job.guardian(), delay_seconds))
+    async def _look_again(self, work: KeyJob) -> None:
+        """Send the guardian anew; others that come before it are then superfluous, and end."""
+        await self._send(Outgoing(work.job.guardian(), GUARDIAN_DELAY_SECONDS))
+        await self._leases.watch(work.key, WATCH_MS)
 
     async def _take_over(self, work: KeyJob, claimed: Claimed) -> Disposition:
         """Nobody works on the key: if somebody waits, its worker died."""

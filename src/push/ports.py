@@ -81,9 +81,9 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody else has the right, for so long unless it is renewed."""
+    """Somebody else has the right; `is_watched` tells that a guardian is to look at the key soon."""
 
-    remaining_ms: int
+    is_watched: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,9 @@ class Leases(Protocol):
 
     async def read_generation(self, key: Key) -> str:
         """Return the generation that a fill must still find. Raises CacheUnavailableError."""
+
+    async def watch(self, key: Key, watch_ms: int) -> None:
+        """Note for so long that a guardian is to look at the key. Raises CacheUnavailableError."""
 
     async def rest(self, key: Key, rest_ms: int) -> None:
         """Let nobody have the lease for so long who does not wait for a result. Raises CacheUnavailableError."""

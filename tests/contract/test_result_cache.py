@@ -192,7 +192,16 @@ async def test_a_key_is_claimed_once(cache: Cache) -> None:
     await cache.claim(key)
     busy = await cache.leases.claim(key, "queued 1", TERM_MS, {})
     assert isinstance(busy, Busy)
-    assert 0 < busy.remaining_ms <= TERM_MS
+    assert not busy.is_watched
+
+
+async def test_a_busy_key_tells_whether_a_guardian_is_to_look_at_it(cache: Cache) -> None:
+    key = unique_key()
+    await cache.claim(key)
+    await cache.leases.watch(key, 30)
+    assert await cache.leases.claim(key, "queued 2", TERM_MS, {}) == Busy(is_watched=True)
+    await cache.pass_ms(60)
+    assert await cache.leases.claim(key, "queued 2", TERM_MS, {}) == Busy(is_watched=False)
 
 
 async def test_a_lease_queued_for_another_job_is_not_claimed(cache: Cache) -> None:

@@ -68,6 +68,11 @@ def generation_name(key: Key) -> str:
     return f"{{{key.storage}}}:generation"
 
 
+def watch_name(key: Key) -> str:
+    """Name of what says that a guardian is to look at a key soon."""
+    return f"{{{key.storage}}}:watch"
+
+
 def rest_name(key: Key) -> str:
     """Name of what says that a key is not to be refreshed now."""
     return f"{{{key.storage}}}:rest"

@@ -14,6 +14,7 @@ from push.adapters.redis_connection import (
     rest_name,
     result_name,
     waiters_name,
+    watch_name,
 )
 from push.adapters.redis_results import (
     QUEUED_LEASE_MS,
@@ -42,12 +43,12 @@ class RedisLeases:
     async def claim(self, key: Key, queued_token: str, term_ms: int, waiters: Mapping[Waiter, int]) -> Claimed | Busy:
         """See `Leases.claim`."""
         token = f"working {secrets.token_hex(12)}"
-        names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key))
+        names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key), watch_name(key))
         parked = [part for waiter, deadline_ms in waiters.items() for part in (deadline_ms, serialize_waiter(waiter))]
         args = (queued_token, token, term_ms, WAITERS_KEPT_MS, *parked)
         reply = await self._redis.run_script(load_script("claim"), names, args)
         if reply[0] == b"busy":
-            return Busy(remaining_ms=max(0, int(reply[1])))
+            return Busy(is_watched=bool(reply[1]))
         _, generation, stored, waiting, deadline = reply
         return Claimed(token, as_text(generation), parse_stored(stored), int(waiting), _deadline(deadline))
 
@@ -68,6 +69,10 @@ class RedisLeases:
     async def read_generation(self, key: Key) -> str:
         """See `Leases.read_generation`."""
         return as_text(await self._redis.run("GET", generation_name(key)) or b"0")
+
+    async def watch(self, key: Key, watch_ms: int) -> None:
+        """See `Leases.watch`."""
+        await self._redis.run("SET", watch_name(key), 1, "PX", watch_ms)
 
     async def rest(self, key: Key, rest_ms: int) -> None:
         """See `Leases.rest`."""

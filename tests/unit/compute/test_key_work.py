@@ -161,7 +161,26 @@ async def test_a_guardian_that_finds_somebody_at_work_looks_again_later(world: W
     assert await world.consume(job.guardian()) == []
     (again,) = world.jobs.sent
     assert again.job == job.guardian()
-    assert again.delay_seconds >= GUARDIAN_DELAY_SECONDS
+    assert again.delay_seconds == GUARDIAN_DELAY_SECONDS
+
+
+async def test_of_several_guardians_that_find_somebody_at_work_one_looks_again(world: World) -> None:
+    job = ask(world)
+    await world.leases.claim(key_of(world, job), job.token, LEASE_TERM_MS, {})
+    world.jobs.sent.clear()
+    for _ in range(3):
+        assert await world.consume(job.guardian()) == []
+    assert len(world.jobs.sent) == 1
+
+
+async def test_a_guardian_is_not_kept_from_looking_again_by_its_own_last_look(world: World) -> None:
+    job = ask(world)
+    await world.leases.claim(key_of(world, job), job.token, 60_000, {})
+    for _ in range(3):
+        world.jobs.sent.clear()
+        await world.consume(job.guardian())
+        assert len(world.jobs.sent) == 1
+        world.clock.advance(GUARDIAN_DELAY_SECONDS * 1000)
 
 
 async def test_a_guardian_takes_over_from_a_dead_worker(world: World, script: Script) -> None:
