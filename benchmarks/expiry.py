@@ -162,7 +162,6 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         clock_us=lambda: time.monotonic_ns() // 1000,
         random=randomness,
     )
-    tokens = itertools.count(1)
     worker = make_worker(
         computing=computing,
         leases=leases,
@@ -171,7 +170,6 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         jobs=FakeJobs(),
         counter=counter,
         now_ms=clock,
-        new_token=lambda: f"queued again {next(tokens)}",
     )
     registry = Registry([expiring])
     return Consumer(registry=registry, worker=worker, redelivery=FakeRedelivery(), random=randomness)

@@ -248,6 +248,13 @@ class FakeLeases:
         await self._delay()
         return waiting if held in (token, queue_token) else -1
 
+    async def unqueue(self, key: Key, token: str) -> None:
+        await self._delay()
+        entry = self._model.entry(key)
+        if entry.lease is not None and entry.lease.token == token:
+            entry.lease = None
+        await self._delay()
+
 
 class FakeTags:
     """`TagIndex` on the model; a worker may die where `delay` is awaited."""

@@ -31,7 +31,7 @@ from push.results import Result
 from push.waiter_answers import WaiterAnswers
 from request.answering import Answerer
 from tests.fakes import CacheModel, Entry, FakeCounter, FakeLeases, FakeRecords, FakeResults, FakeTags, Tokens
-from tests.simulated_queue import Queued, SimulatedQueue, now
+from tests.simulated_queue import VISIBILITY_SECONDS, Queued, SimulatedQueue, now
 from tests.world import SETTINGS
 
 START_MS = 1_732_000_000_000
@@ -117,6 +117,7 @@ class Lifecycle:
     computes: int = 0
     lost_at: float = -math.inf
     killed_at: float = -math.inf
+    queues_lost_at: float = -math.inf
 
     def __post_init__(self) -> None:
         self.model = CacheModel(self.now_ms)
@@ -157,6 +158,9 @@ class Lifecycle:
         if asked.asked_at - self.killed_at < TAKEOVER_SECONDS:
             # It may have parked behind somebody who is dead.
             asked.grace_seconds += TAKEOVER_SECONDS
+        if asked.asked_at - self.queues_lost_at < VISIBILITY_SECONDS:
+            # The guardians that came meanwhile could not be had back soon: a worker who dies now is missed late.
+            asked.grace_seconds += VISIBILITY_SECONDS
         if self.model.is_down:
             # Without Redis nobody can be told that his deadline has passed before there is a result.
             asked.grace_seconds = math.inf
@@ -213,6 +217,7 @@ class Lifecycle:
         """Have SQS take no messages, or again."""
         self.disturb()
         self.jobs.is_down = self.deliveries.is_down = are_lost
+        self.queues_lost_at = now()
 
     def kill(self, workers: Sequence[Worker]) -> None:
         """Have workers die, and all that runs in them with them."""
@@ -329,7 +334,6 @@ class Lifecycle:
             jobs=_Jobs(self.jobs, worker),
             counter=self.counter,
             now_ms=self.now_ms,
-            new_token=self.tokens,
         )
         redelivery = _Redelivery(self.jobs, worker)
         return Consumer(registry=self.registry, worker=key_worker, redelivery=redelivery, random=self.rng.random)

@@ -100,7 +100,6 @@ class World:
             jobs=self.jobs,
             counter=self.counter,
             now_ms=self.clock,
-            new_token=self.tokens,
         )
         self.consumer = Consumer(registry=self.registry, worker=self.worker, redelivery=self.redelivery, random=middle)
         self.dead_letters = DeadLetters(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -65,7 +64,6 @@ def build() -> Dependencies:
         jobs=jobs,
         counter=metrics,
         now_ms=now_ms,
-        new_token=lambda: f"queued {secrets.token_hex(12)}",
     )
     consumer = Consumer(
         registry=load_registry(settings.modules),

@@ -16,7 +16,7 @@ from compute.computing import Computing, KeyJob
 from compute.filling import Filler
 from compute.lease_keeping import LeaseKeeper
 from push.answers import CacheState
-from push.errors import CacheUnavailableError, ErrorCode, PushasideError, TransientError
+from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
 from push.freshness import Freshness, judge
 from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
 from push.metrics import Counter, Metric
@@ -51,7 +51,6 @@ class KeyWorker:
         jobs: the compute queue, for guardians and for those who came too late for a fill.
         counter: where takeovers are counted.
         now_ms: the clock, in milliseconds since 1970.
-        new_token: makes fencing tokens, each unique.
 
     """
 
@@ -65,7 +64,6 @@ class KeyWorker:
         jobs: JobSender,
         counter: Counter,
         now_ms: Callable[[], int],
-        new_token: Callable[[], str],
     ) -> None:
         self._computing = computing
         self._filler = filler
@@ -74,7 +72,6 @@ class KeyWorker:
         self._jobs = jobs
         self._counter = counter
         self._now_ms = now_ms
-        self._new_token = new_token
 
     async def work(self, work: KeyJob, waiters: Mapping[Waiter, int], *, is_guarded: bool = False) -> Disposition:
         """Do what a job asks.
@@ -148,10 +145,20 @@ class KeyWorker:
         return await self._release(work, claimed)
 
     async def _release(self, work: KeyJob, claimed: Claimed) -> Disposition:
-        """Give the lease back; for those who still wait, a new job is sent."""
-        token = self._new_token()
-        if await self._leases.release(work.key, claimed.token, token) > 0:
-            await self._send(*with_guardian(work.job.follow_up(token)))
+        """Give the lease back; for those who still wait, a new job is sent.
+
+        It has this one's token: should this worker die before it is sent, this one's guardian can claim the key.
+
+        Raises:
+            QueueUnavailableError: it was not sent; the next to ask can have the lease.
+
+        """
+        if await self._leases.release(work.key, claimed.token, work.job.token) > 0:
+            try:
+                await self._send(*with_guardian(work.job.follow_up()))
+            except QueueUnavailableError:
+                await self._leases.unqueue(work.key, work.job.token)
+                raise
         return Disposition.DONE
 
     async def _fail(
@@ -233,7 +240,6 @@ def make_worker(
     jobs: JobSender,
     counter: Counter,
     now_ms: Callable[[], int],
-    new_token: Callable[[], str],
 ) -> KeyWorker:
     """Put a worker together from the outside that it works with."""
     keeper = LeaseKeeper(computing=computing, leases=leases, answers=answers, counter=counter, now_ms=now_ms)
@@ -246,7 +252,6 @@ def make_worker(
         jobs=jobs,
         counter=counter,
         now_ms=now_ms,
-        new_token=new_token,
     )
 
 

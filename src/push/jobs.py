@@ -68,9 +68,9 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return this job for the attempt after this one."""
         return msgspec.structs.replace(self, attempt=self.attempt + 1)
 
-    def follow_up(self, token: str) -> Self:
-        """Return a job for those whom this one's result did not suit, queued under a token of its own."""
-        return msgspec.structs.replace(self, kind=JobKind.REQUEST, token=token, attempt=1, waiter=None, deadline_ms=0)
+    def follow_up(self) -> Self:
+        """Return a job for those whom this one's result did not suit."""
+        return msgspec.structs.replace(self, kind=JobKind.REQUEST, attempt=1, waiter=None, deadline_ms=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,9 @@ class Leases(Protocol):
         -1 if the lease was no longer held. Raises CacheUnavailableError.
         """
 
+    async def unqueue(self, key: Key, token: str) -> None:
+        """Free a lease queued for a job that could not be sent. Raises CacheUnavailableError."""
+
 
 class JobSender(Protocol):
     """The compute queue's entrance."""

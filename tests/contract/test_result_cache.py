@@ -383,6 +383,17 @@ async def test_a_lease_given_back_is_queued_for_the_next_job_if_somebody_waits(c
     assert isinstance(await cache.leases.claim(key, "queued 2", TERM_MS, {}), Claimed)
 
 
+async def test_a_lease_queued_for_a_job_that_could_not_be_sent_can_be_freed(cache: Cache) -> None:
+    key = unique_key()
+    cache.park(key, ANN)
+    claimed = await cache.claim(key)
+    await cache.leases.release(key, claimed.token, "queued 2")
+    await cache.leases.unqueue(key, "another token")
+    assert cache.park(key, BEN, token="queued 3").outcome is ParkOutcome.FOLLOWER
+    await cache.leases.unqueue(key, "queued 2")
+    assert cache.park(key, BEN, token="queued 3").outcome is ParkOutcome.LEADER
+
+
 async def test_a_lost_lease_can_not_be_given_back(cache: Cache) -> None:
     key = unique_key()
     cache.park(key, ANN)

@@ -93,6 +93,10 @@ class RedisLeases:
         names = (lease_name(key), waiters_name(key))
         return int(await self._redis.run_script(load_script("release"), names, (token, queue_token, QUEUED_LEASE_MS)))
 
+    async def unqueue(self, key: Key, token: str) -> None:
+        """See `Leases.unqueue`."""
+        await self._redis.run_script(load_script("unpark"), (lease_name(key), waiters_name(key)), (token, ""))
+
 
 def _deadline(score: bytes) -> int:
     return int(float(score))

@@ -159,7 +159,6 @@ class Service:
             jobs=self.jobs,
             counter=self.counter,
             now_ms=now_ms,
-            new_token=self.tokens,
         )
         return Consumer(registry=self.registry, worker=worker, redelivery=FakeRedelivery(), random=middle)
 

@@ -416,6 +416,24 @@ async def test_who_wants_it_newer_than_the_running_compute_gets_a_compute_of_his
     assert len(world.pushed("ann=")) == 1
 
 
+async def test_when_the_job_for_those_who_came_late_can_not_be_sent_the_next_to_ask_can_lead(
+    world: World, script: Script
+) -> None:
+    async def be_joined() -> str:
+        world.clock.advance(100)
+        assert world.ask("2", connection_id="ben=", compute="scripted", max_age=0)["type"] == "accepted"
+        world.jobs.is_down = True
+        return "too old for ben"
+
+    script.steps = [be_joined, "new"]
+    world.ask("1", compute="scripted")
+    assert len(await world.consume_sent()) == 1
+    world.jobs.is_down = False
+    world.ask("3", connection_id="eva=", compute="scripted", max_age=0)
+    assert await world.consume_sent() == []
+    assert results_of(world.pushed("ben=")) == results_of(world.pushed("eva=")) == ["new"]
+
+
 async def test_what_changed_while_it_was_computed_is_computed_anew(world: World, script: Script) -> None:
     async def see_key_invalidated() -> str:
         world.model.invalidate(key)
