@@ -125,6 +125,7 @@ class Runtime:
             "AuthMode": self._options.auth,
             "AllowSynthetic": "true",
             "AllowedOrigins": "*",
+            "AllowPrivateWebhooks": "true",
         }
         stack = deploy(template, offered | dict(self._options.parameters), clients)
         return stack, read_deployment(stack, code, clients)

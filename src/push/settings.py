@@ -6,6 +6,7 @@ The core reads no environment: entry points pass `os.environ` to `read_settings`
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Literal, TypeVar
 
 import msgspec
@@ -16,18 +17,26 @@ BUILT_IN_COMPUTES = "compute.documents,compute.leaderboard"
 SYNTHETIC_COMPUTE = "compute.synthetic"
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """Base of all settings: a field is the environment variable of that name in upper case."""
 
 
-class AuthorizerSettings(Settings, frozen=True, kw_only=True):
-    """Who may connect, and how that is proved."""
+@dataclass(frozen=True, kw_only=True)
+class TokenSettings(Settings):
+    """How callers prove who they are."""
 
     auth_mode: Literal["jwt", "none"] = "jwt"
     token_secret_arn: str = ""
     jwks_url: str = ""
     jwt_issuer: str = ""
     jwt_audience: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizerSettings(TokenSettings):
+    """Who may connect."""
+
     allowed_origins: str = ""
     tickets_table: str
 
@@ -37,21 +46,15 @@ class AuthorizerSettings(Settings, frozen=True, kw_only=True):
         return split_list(self.allowed_origins)
 
 
-class ConnectSettings(Settings, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class ConnectSettings(Settings):
     """Where connections are recorded."""
 
     connections_table: str
 
 
-class CacheSettings(Settings, frozen=True, kw_only=True):
-    """How to reach Redis, and how long to wait for it (milliseconds)."""
-
-    cache_url: str
-    cache_connect_timeout_ms: int = 200
-    cache_timeout_ms: int = 100
-
-
-class OfferSettings(CacheSettings, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class OfferSettings(Settings):
     """Which computes are on offer, the same for every function that meets their names."""
 
     compute_modules: str = BUILT_IN_COMPUTES
@@ -63,37 +66,118 @@ class OfferSettings(CacheSettings, frozen=True, kw_only=True):
         return offered_modules(self.compute_modules, allow_synthetic=self.allow_synthetic)
 
 
-class RequestSettings(OfferSettings, frozen=True, kw_only=True):
-    """What answers client messages."""
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings(Settings):
+    """How to reach Redis, and how long to wait for it (milliseconds)."""
+
+    cache_url: str
+    cache_connect_timeout_ms: int = 200
+    cache_timeout_ms: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings(AuthorizerSettings, OfferSettings):
+    """What takes durable requests and tells of them, beside tickets."""
+
+    request_queue_url: str
+    requests_table: str
+    webhooks_table: str
+    storage_bucket: str
+    webhook_secret_arn: str
+    allow_private_webhooks: bool = False
+    sns_topic_arns: str = ""
+    result_days: int = 1
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """ARNs of the SNS topics that results may go to."""
+        return split_list(self.sns_topic_arns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerSettings(CacheSettings, OfferSettings):
+    """What answers from the cache, or has computed what is not there."""
 
     compute_queue_url: str
+    storage_bucket: str
     memory_cache_mb: int = 64
     memory_cache_seconds: float = 0.5
 
 
-class ComputeSettings(OfferSettings, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class RequestSettings(AnswerSettings):
+    """What answers client messages."""
+
+    delivery_queue_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultsSettings(TokenSettings, AnswerSettings):
+    """What answers the cacheable form of requests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSettings(Settings):
+    """Where durable requests are settled, and for how many days their results are kept."""
+
+    requests_table: str
+    webhook_queue_url: str
+    storage_bucket: str
+    result_days: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueuedSettings(AnswerSettings, RecordSettings):
+    """What asks on behalf of durable requests."""
+
+    request_queue_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushSettings(Settings):
+    """How frames reach connections."""
+
+    delivery_queue_url: str
+    connections_table: str
+    management_client: Literal["lean", "boto3"] = "lean"
+    aws_endpoint_url_apigatewaymanagementapi: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
     """What computes results, fills the cache and answers the waiters."""
 
     compute_queue_url: str
-    delivery_queue_url: str
-    connections_table: str
     documents_table: str = ""
     scores_table: str = ""
-    storage_bucket: str = ""
-    management_client: Literal["lean", "boto3"] = "lean"
-    aws_endpoint_url_apigatewaymanagementapi: str
 
 
-class NotifySettings(OfferSettings, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class NotifySettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
     """What delivers what could not be delivered at once, and reads the dead letters."""
 
-    delivery_queue_url: str
-    connections_table: str
-    management_client: Literal["lean", "boto3"] = "lean"
-    aws_endpoint_url_apigatewaymanagementapi: str
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings(Settings):
+    """What brings settled requests to webhooks and SNS topics."""
+
+    requests_table: str
+    webhooks_table: str
+    webhook_queue_url: str
+    webhook_dead_letter_queue_url: str
+    webhook_secret_arn: str
+    storage_bucket: str
+    allow_private_webhooks: bool = False
+    sns_topic_arns: str = ""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """ARNs of the SNS topics that results may go to."""
+        return split_list(self.sns_topic_arns)
 
 
-class ChangeSettings(CacheSettings, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class ChangeSettings(CacheSettings):
     """What makes results stale when their sources change: no more than where the results are."""
 
 
@@ -107,7 +191,7 @@ def read_settings(kind: type[AnySettings], environ: Mapping[str, str]) -> AnySet
         SettingsError: a variable is absent or its text does not fit; the sentence says which.
 
     """
-    names = {field.upper(): field for field in kind.__struct_fields__}
+    names = {field.name.upper(): field.name for field in fields(kind)}
     given = {field: environ[name] for name, field in names.items() if name in environ}
     try:
         return msgspec.convert(given, kind, strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
@@ -11,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from push import settings
@@ -24,12 +24,16 @@ CLIENT_ACTIONS = {"$default", "hello", "request", "subscribe", "unsubscribe", "p
 SETTINGS = {
     "ConnectFunction": settings.ConnectSettings,
     "AuthorizerFunction": settings.AuthorizerSettings,
-    "HttpFunction": settings.AuthorizerSettings,
+    "HttpFunction": settings.HttpSettings,
+    "ResultsFunction": settings.ResultsSettings,
     "RequestFunction": settings.RequestSettings,
+    "QueuedRequestFunction": settings.QueuedSettings,
     "ComputeFunction": settings.ComputeSettings,
     "NotifyFunction": settings.NotifySettings,
+    "WebhookFunction": settings.WebhookSettings,
     "ChangeFunction": settings.ChangeSettings,
 }
+READ_BY_LIBRARIES = ("POWERTOOLS_", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
 MANAGED_POLICIES = {
     "AWSLambdaBasicExecutionRole",  # write logs
     "AWSLambdaVPCAccessExecutionRole",  # network interfaces in the network
@@ -39,6 +43,7 @@ OPERATIONS = {
     "dynamodb": r"\w*_item\w*|query",
     "s3": r"\w+_objects?\w*",
     "secretsmanager": r"get_secret_value",
+    "sns": r"publish",
     "sqs": r"(send|change)_message\w*",
 }
 CALLED_BY_EVENT_SOURCES = {
@@ -47,7 +52,12 @@ CALLED_BY_EVENT_SOURCES = {
 }
 
 
-LAST_QUEUES = {"DeliveryDeadLetterQueue", "ChangeDeadLetterQueue"}
+LAST_QUEUES = {
+    "DeliveryDeadLetterQueue",
+    "RequestDeadLetterQueue",
+    "WebhookDeadLetterQueue",
+    "ChangeDeadLetterQueue",
+}
 """Where what failed is kept for people: nothing consumes them."""
 
 
@@ -157,19 +167,23 @@ def test_every_stage_is_throttled(translated: Template) -> None:
 
 @pytest.mark.parametrize("function", SETTINGS)
 def test_every_variable_of_a_function_is_a_setting_of_it(template: Template, function: str) -> None:
-    given = {name for name in environment(template, function) if not name.startswith("POWERTOOLS_")}
-    assert given <= {field.upper() for field in SETTINGS[function].__struct_fields__}
+    given = {name for name in environment(template, function) if not name.startswith(READ_BY_LIBRARIES)}
+    assert given <= {field.name.upper() for field in dataclasses.fields(SETTINGS[function])}
 
 
 @pytest.mark.parametrize("function", SETTINGS)
 def test_a_function_is_given_every_setting_that_has_no_default(template: Template, function: str) -> None:
-    needed = {field.name.upper() for field in msgspec.structs.fields(SETTINGS[function]) if field.required}
+    needed = {
+        field.name.upper()
+        for field in dataclasses.fields(SETTINGS[function])
+        if field.default is dataclasses.MISSING
+    }
     assert needed <= environment(template, function)
 
 
 def test_every_setting_is_documented_and_nothing_else_is(root: Path) -> None:
     kinds = [each for _, each in inspect.getmembers(settings, inspect.isclass) if issubclass(each, Settings)]
-    declared = {field.upper() for kind in kinds for field in kind.__struct_fields__}
+    declared = {field.name.upper() for kind in kinds for field in dataclasses.fields(kind)}
     documented = set(re.findall(r"^### ([A-Z0-9_]+)$", (root / "docs" / "settings.md").read_text(), re.MULTILINE))
     assert documented == declared
 
@@ -195,7 +209,7 @@ def test_every_function_is_traced_and_runs_on_arm64_with_a_current_python(templa
 
 def test_functions_behind_the_gateway_end_before_it_gives_up(template: Template) -> None:
     """Integrations of a WebSocket API time out after 29 s, which can't be raised (API Gateway quotas)."""
-    for name in ("ConnectFunction", "AuthorizerFunction", "RequestFunction", "HttpFunction"):
+    for name in ("ConnectFunction", "AuthorizerFunction", "RequestFunction", "HttpFunction", "ResultsFunction"):
         assert functions(template)[name]["Timeout"] < 29
 
 

@@ -11,14 +11,14 @@ from push.adapters.jwks_keys import fetch_jwks
 from push.adapters.pyjwt_tokens import KeySource, PyJwtVerifier
 from push.adapters.secrets_manager_keys import fetch_secrets
 from push.errors import SettingsError
-from push.settings import AuthorizerSettings
+from push.settings import AuthorizerSettings, TokenSettings
 from push.tokens import ClaimRules
 
 READ_TIMEOUT_SECONDS = 1.0
 """A handshake waits for these calls: three tries end before the function's timeout of ten seconds."""
 
 
-def make_verifier(settings: AuthorizerSettings) -> PyJwtVerifier:
+def make_verifier(settings: TokenSettings) -> PyJwtVerifier:
     """Make what checks tokens: against the JWKS if its URL is set, else against the shared secret.
 
     Raises:
@@ -28,7 +28,7 @@ def make_verifier(settings: AuthorizerSettings) -> PyJwtVerifier:
     return PyJwtVerifier(_make_keys(settings), ClaimRules(settings.jwt_issuer, settings.jwt_audience))
 
 
-def _make_keys(settings: AuthorizerSettings) -> KeySource:
+def _make_keys(settings: TokenSettings) -> KeySource:
     if settings.jwks_url:
         return CachedKeys(partial(fetch_jwks, settings.jwks_url))
     if not settings.token_secret_arn:

@@ -15,7 +15,12 @@ from push.settings import (
     split_list,
 )
 
-REQUEST = {"CACHE_URL": "redis://localhost:6379/0", "COMPUTE_QUEUE_URL": "http://localhost/queue"}
+REQUEST = {
+    "CACHE_URL": "redis://localhost:6379/0",
+    "COMPUTE_QUEUE_URL": "http://localhost/queue",
+    "DELIVERY_QUEUE_URL": "http://localhost/deliveries",
+    "STORAGE_BUCKET": "bucket",
+}
 
 
 def test_a_setting_is_the_variable_of_its_name() -> None:
@@ -37,7 +42,7 @@ def test_a_switch_is_true_or_false(text: str, is_allowed: bool) -> None:
 @pytest.mark.parametrize(
     ("environment", "name"),
     [
-        ({"CACHE_URL": "redis://localhost"}, "compute_queue_url"),
+        ({name: text for name, text in REQUEST.items() if name != "COMPUTE_QUEUE_URL"}, "compute_queue_url"),
         (REQUEST | {"MEMORY_CACHE_MB": "many"}, "memory_cache_mb"),
         (REQUEST | {"ALLOW_SYNTHETIC": "perhaps"}, "allow_synthetic"),
     ],
@@ -48,7 +53,8 @@ def test_what_is_absent_or_unusable_is_named(environment: dict[str, str], name: 
 
 
 def test_a_choice_is_one_of_its_kind() -> None:
-    environment = dict.fromkeys(("CACHE_URL", "COMPUTE_QUEUE_URL", "DELIVERY_QUEUE_URL", "CONNECTIONS_TABLE"), "x") | {
+    tables = dict.fromkeys(("CONNECTIONS_TABLE", "REQUESTS_TABLE", "WEBHOOK_QUEUE_URL"), "x")
+    environment = REQUEST | tables | {
         "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://localhost",
         "MANAGEMENT_CLIENT": "curl",
     }
