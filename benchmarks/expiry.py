@@ -53,7 +53,15 @@ from push.settings import CacheSettings, ComputeSettings, RequestSettings
 from push.waiter_answers import WaiterAnswers
 from request.answering import Answerer
 from request.app import Dependencies, handle
-from tests.fakes import FakeConnections, FakeCounter, FakeDeliveries, FakeJobs, FakeRecords, FakeRedelivery
+from tests.fakes import (
+    FakeConnections,
+    FakeCounter,
+    FakeDeliveries,
+    FakeJobs,
+    FakeRecorder,
+    FakeRecords,
+    FakeRedelivery,
+)
 from tests.servers import valkey
 
 KEYS = 1000
@@ -153,6 +161,9 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         compute_queue_url="",
         delivery_queue_url="",
         connections_table="",
+        requests_table="",
+        webhook_queue_url="",
+        storage_bucket="",
         aws_endpoint_url_apigatewaymanagementapi="",
     )
     computing = Computing(
@@ -166,7 +177,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         computing=computing,
         leases=leases,
         tags=RedisTags(redis),
-        answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=clock),
+        answers=WaiterAnswers(leases=leases, deliverer=deliverer, recorder=FakeRecorder(), now_ms=clock),
         jobs=FakeJobs(),
         counter=counter,
         now_ms=clock,
@@ -191,7 +202,7 @@ class PipeJobs:
 
 
 def make_environment(url: str, pipe: Connection, number: int, randomness: Callable[[], float]) -> Dependencies:
-    settings = RequestSettings(cache_url=url, compute_queue_url="")
+    settings = RequestSettings(cache_url=url, compute_queue_url="", delivery_queue_url="", storage_bucket="")
     metrics = BufferedMetrics(interval_seconds=3600.0)
     tokens = itertools.count(1)
     answerer = Answerer(

@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from push.answers import CacheState
 from push.computes import Tenant
 from push.deliveries import Delivery
-from push.errors import CacheUnavailableError, QueueUnavailableError
+from push.errors import CacheUnavailableError, PushasideError, QueueUnavailableError
 from push.jobs import Outgoing, Waiter
 from push.keys import Key
 from push.metrics import Dimension, Metric
@@ -343,6 +344,21 @@ class FakeRecords:
 
     async def forget(self, connection_ids: Sequence[str]) -> None:
         self.forgotten += connection_ids
+
+
+class FakeRecorder:
+    """`AnswerRecorder` by tenant and request id; as in a record, the first answer counts."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], Result | PushasideError] = {}
+
+    async def record_result(self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState) -> None:
+        for waiter in waiters:
+            self.answers.setdefault((waiter.tenant, waiter.request_id), result)
+
+    async def record_error(self, waiters: Sequence[Waiter], error: PushasideError) -> None:
+        for waiter in waiters:
+            self.answers.setdefault((waiter.tenant, waiter.request_id), error)
 
 
 class FakeDeliveries:

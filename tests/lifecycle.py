@@ -30,7 +30,17 @@ from push.ports import Claimed, Filled, FillOutcome, PostOutcome
 from push.results import Result
 from push.waiter_answers import WaiterAnswers
 from request.answering import Answerer
-from tests.fakes import CacheModel, Entry, FakeCounter, FakeLeases, FakeRecords, FakeResults, FakeTags, Tokens
+from tests.fakes import (
+    CacheModel,
+    Entry,
+    FakeCounter,
+    FakeLeases,
+    FakeRecorder,
+    FakeRecords,
+    FakeResults,
+    FakeTags,
+    Tokens,
+)
 from tests.simulated_queue import VISIBILITY_SECONDS, Queued, SimulatedQueue, now
 from tests.world import SETTINGS
 
@@ -330,7 +340,9 @@ class Lifecycle:
             computing=computing,
             leases=leases,
             tags=FakeTags(self.model, worker.step),
-            answers=WaiterAnswers(leases=leases, deliverer=self._make_deliverer(worker), now_ms=self.now_ms),
+            answers=WaiterAnswers(
+                leases=leases, deliverer=self._make_deliverer(worker), recorder=FakeRecorder(), now_ms=self.now_ms
+            ),
             jobs=_Jobs(self.jobs, worker),
             counter=self.counter,
             now_ms=self.now_ms,
@@ -353,7 +365,9 @@ class Lifecycle:
         return DeadLetters(
             registry=self.registry,
             leases=leases,
-            answers=WaiterAnswers(leases=leases, deliverer=self._make_deliverer(worker), now_ms=self.now_ms),
+            answers=WaiterAnswers(
+                leases=leases, deliverer=self._make_deliverer(worker), recorder=FakeRecorder(), now_ms=self.now_ms
+            ),
             counter=self.counter,
             now_ms=self.now_ms,
         )

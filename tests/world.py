@@ -31,6 +31,7 @@ from tests.fakes import (
     FakeDeliveries,
     FakeJobs,
     FakeLeases,
+    FakeRecorder,
     FakeRecords,
     FakeRedelivery,
     FakeResults,
@@ -43,6 +44,9 @@ SETTINGS = ComputeSettings(
     compute_queue_url="unused",
     delivery_queue_url="unused",
     connections_table="unused",
+    requests_table="unused",
+    webhook_queue_url="unused",
+    storage_bucket="unused",
     aws_endpoint_url_apigatewaymanagementapi="unused",
 )
 
@@ -83,7 +87,10 @@ class World:
             now_ms=self.clock,
             random=middle,
         )
-        self.answers = WaiterAnswers(leases=self.leases, deliverer=self.deliverer, now_ms=self.clock)
+        self.recorder = FakeRecorder()
+        self.answers = WaiterAnswers(
+            leases=self.leases, deliverer=self.deliverer, recorder=self.recorder, now_ms=self.clock
+        )
         self.computing = Computing(
             settings=SETTINGS,
             counter=self.counter,

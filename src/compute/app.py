@@ -17,7 +17,7 @@ from compute.consumer import Consumer, parse_event
 from compute.key_work import make_worker
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
-from push.adapters.delivery_clients import make_deliverer, now_ms
+from push.adapters.delivery_clients import make_deliverer, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
@@ -47,7 +47,12 @@ def build() -> Dependencies:
     metrics = BufferedMetrics(interval_seconds=0.0)
     redis = shared_async_redis(settings)
     leases = RedisLeases(redis)
-    answers = WaiterAnswers(leases=leases, deliverer=make_deliverer(settings, metrics), now_ms=now_ms)
+    answers = WaiterAnswers(
+        leases=leases,
+        deliverer=make_deliverer(settings, metrics),
+        recorder=make_recorder(settings, metrics),
+        now_ms=now_ms,
+    )
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url)
     computing = Computing(
         settings=settings,

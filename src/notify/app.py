@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from notify.dead_letters import DeadLetters
 from push.adapters import event_loop
-from push.adapters.delivery_clients import make_deliverer, now_ms
+from push.adapters.delivery_clients import make_deliverer, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
@@ -50,7 +50,9 @@ def build() -> Dependencies:
     dead_letters = DeadLetters(
         registry=load_registry(settings.modules),
         leases=leases,
-        answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=now_ms),
+        answers=WaiterAnswers(
+            leases=leases, deliverer=deliverer, recorder=make_recorder(settings, metrics), now_ms=now_ms
+        ),
         counter=metrics,
         now_ms=now_ms,
     )

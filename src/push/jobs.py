@@ -23,12 +23,16 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     """A request parked on a key.
 
     `newer_than_ms` is 0 unless the caller refused older results: the one that answers must be computed after it.
-    One request may be parked twice, if it was asked anew; it is answered once all the same.
+    One request may be parked twice, if it was asked anew; it is answered once all the same. `accept` is what the
+    request itself said it reads: `gzip` or nothing. A durable request has a `tenant` and no connection: it is answered
+    in its record.
     """
 
     connection_id: str
     request_id: str
     newer_than_ms: int = 0
+    accept: str = ""
+    tenant: str = ""
 
 
 class JobKind(enum.StrEnum):

@@ -26,6 +26,8 @@ class Metric(enum.StrEnum):
     RESULT_BYTES = "ResultBytes"  # ComputeName
     PUSH = "Push"  # Outcome
     REFUSED_MESSAGE = "RefusedMessage"  # Code
+    SETTLED = "Settled"  # Status
+    UNRECORDED = "Unrecorded"
     TIMED_OUT = "TimedOut"
     DEAD_LETTER = "DeadLetter"
     CHANGE = "Change"  # Source

@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from push.answers import CacheState
 from push.computes import Tenant
 from push.deliveries import Delivery
+from push.errors import PushasideError
 from push.jobs import Outgoing, Waiter
 from push.keys import Key
+from push.requests import Deliver, QueuedRequest, RequestRecord, Settlement, WebhookJob
 from push.results import Result
 
 
@@ -249,4 +252,85 @@ class TagIndex(Protocol):
 
         What is stored stays, to be answered while it is computed anew. Returns the number of keys. Repeating it is
         harmless, and so is a part of it: it is repeated after an error. Raises CacheUnavailableError.
+        """
+
+
+class AnswerRecorder(Protocol):
+    """The records of durable requests, as those see it who have their answers."""
+
+    async def record_result(self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState) -> None:
+        """Settle requests with a result, and begin their delivery.
+
+        Never raises: a request whose record was not reached asks again by itself.
+        """
+
+    async def record_error(self, waiters: Sequence[Waiter], error: PushasideError) -> None:
+        """Settle requests with an error, and begin its delivery. Never raises, as `record_result`."""
+
+
+class Payloads(Protocol):
+    """The bucket's payloads: data too large to travel in a message."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Store JSON under a name, gzip-encoded; what is there is replaced. Raises TransientError."""
+
+    def link(self, name: str, seconds: int) -> str:
+        """Return a URL from which whoever has it can read a payload for so long."""
+
+
+class SettleOutcome(enum.StrEnum):
+    """What became of an attempt to settle a request."""
+
+    SETTLED = "settled"
+    """It was pending, and is settled by this attempt."""
+    OVER = "over"
+    """It was settled before, or its record is no longer kept."""
+    UNREACHED = "unreached"
+    """The records did not answer; it may or may not be settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome, and with SETTLED where the answer goes."""
+
+    outcome: SettleOutcome
+    deliver: Deliver | None = None
+
+
+class RequestRecords(Protocol):
+    """The records of durable requests; a record belongs to a tenant, and another can't tell that it exists."""
+
+    def put(self, request: QueuedRequest) -> bool:
+        """Record a request as pending and return True; False if there is a record under its id, which stays as it is.
+
+        Raises TransientError, and then it may be recorded.
+        """
+
+    def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+        """Return a record with everything written before; None if there is none. Raises TransientError."""
+
+    async def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Settled]:
+        """Settle requests that are pending, many at a time; of several attempts at one request the first counts.
+
+        The outcomes are in the order of the settlements. Never raises: what was not reached is logged.
+        """
+
+
+class RequestQueue(Protocol):
+    """The queue of durable requests that are not settled."""
+
+    def send(self, requests: Sequence[tuple[QueuedRequest, int]]) -> None:
+        """Send requests, each not to be seen before so many seconds; all are durable when it returns.
+
+        Raises QueueUnavailableError, and then some may have been sent.
+        """
+
+
+class WebhookQueue(Protocol):
+    """The queue of settled requests whose answer is to go to a webhook or an SNS topic."""
+
+    async def send(self, jobs: Sequence[WebhookJob], delay_seconds: int = 0) -> None:
+        """Send jobs, not to be seen before so many seconds (900 at most); all are durable when it returns.
+
+        Raises QueueUnavailableError, and then some may have been sent.
         """

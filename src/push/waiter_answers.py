@@ -10,7 +10,7 @@ from push.delivering import Deliverer
 from push.errors import PushasideError
 from push.jobs import LEASE_TERM_MS, Waiter
 from push.keys import Key
-from push.ports import Leases
+from push.ports import AnswerRecorder, Leases
 from push.results import Result
 
 _ANSWERS_AT_A_TIME = 500
@@ -23,12 +23,16 @@ class WaiterAnswers:
     Args:
         leases: where waiters are parked.
         deliverer: brings frames to connections.
+        recorder: settles durable requests.
         now_ms: the clock, in milliseconds since 1970.
 
     """
 
-    def __init__(self, *, leases: Leases, deliverer: Deliverer, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, *, leases: Leases, deliverer: Deliverer, recorder: AnswerRecorder, now_ms: Callable[[], int]
+    ) -> None:
         self._leases = leases
+        self._recorder = recorder
         self._deliverer = deliverer
         self._now_ms = now_ms
 
@@ -61,14 +65,19 @@ class WaiterAnswers:
         self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
     ) -> list[Waiter]:
         """Send a result without touching the key; return those for whom no more is to be done."""
+        connected, recorded = _split(waiters)
+        if recorded:
+            await self._recorder.record_result(key, recorded, result, state)
         now_ms = self._now_ms()
-        return await self._send(
-            [(each, render_result(each.request_id, key, result, state, now_ms)) for each in waiters]
-        )
+        frames = [(each, render_result(each.request_id, key, result, state, now_ms)) for each in connected]
+        return [*recorded, *await self._send(frames)]
 
     async def send_error(self, waiters: Sequence[Waiter], error: PushasideError) -> list[Waiter]:
         """Send an error without touching the key; return those for whom no more is to be done."""
-        return await self._send([(each, render_error(each.request_id, error)) for each in waiters])
+        connected, recorded = _split(waiters)
+        if recorded:
+            await self._recorder.record_error(recorded, error)
+        return [*recorded, *await self._send([(each, render_error(each.request_id, error)) for each in connected])]
 
     async def _send(self, frames: Sequence[tuple[Waiter, str]]) -> list[Waiter]:
         """Send one frame for each request, however often it was parked."""
@@ -85,6 +94,11 @@ class WaiterAnswers:
 def suits(waiter: Waiter, result: Result) -> bool:
     """Say whether a result is as new as the waiter asked for."""
     return result.computed_at_ms >= waiter.newer_than_ms
+
+
+def _split(waiters: Sequence[Waiter]) -> tuple[list[Waiter], list[Waiter]]:
+    """Return those on connections and those with a record."""
+    return [each for each in waiters if not each.tenant], [each for each in waiters if each.tenant]
 
 
 def _chunks(waiters: Sequence[Waiter]) -> Iterator[Sequence[Waiter]]:

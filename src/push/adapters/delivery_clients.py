@@ -1,7 +1,8 @@
-"""The deliverer as an execution environment has it: the management client that the setting names, and the queue."""
+"""What brings answers to those who wait, as an execution environment has it: to connections, and to records."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import time
@@ -9,12 +10,16 @@ import time
 from push.adapters.aws_clients import make_client
 from push.adapters.boto3_connections import Boto3Connections
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
+from push.adapters.dynamodb_requests import DynamoDbRequests
 from push.adapters.lean_connections import LeanConnections
+from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sqs_deliveries import SqsDeliveries
+from push.adapters.sqs_requests import SqsWebhooks
 from push.delivering import Deliverer
 from push.metrics import Counter
 from push.ports import ClientConnections
-from push.settings import ComputeSettings, NotifySettings
+from push.recording import Recorder
+from push.settings import ComputeSettings, NotifySettings, RecordSettings
 from push.sigv4 import Credentials, Signer
 
 
@@ -33,6 +38,23 @@ def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter)
         now_ms=now_ms,
         random=random.random,
     )
+
+
+def make_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
+    """Make the environment's recorder."""
+    payloads = S3Payloads(make_client("s3"), settings.storage_bucket)
+    return Recorder(
+        records=make_records(settings),
+        queue=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
+        store_payload=lambda name, data: asyncio.to_thread(payloads.put, name, data),
+        counter=counter,
+        now_ms=now_ms,
+    )
+
+
+def make_records(settings: RecordSettings) -> DynamoDbRequests:
+    """Make what keeps the environment's durable requests."""
+    return DynamoDbRequests(make_client("dynamodb", connections=20), settings.requests_table, settings.result_days)
 
 
 def _make_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:

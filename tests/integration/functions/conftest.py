@@ -70,6 +70,8 @@ def settings(aws: Aws, redis_url: str) -> ComputeSettings:
         documents_table=aws.tables["documents"],
         scores_table=aws.tables["scores"],
         storage_bucket=aws.bucket,
+        requests_table="",
+        webhook_queue_url="",
         aws_endpoint_url_apigatewaymanagementapi="",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -103,7 +104,7 @@ async def test_many_documents_are_loaded_side_by_side(aws: Aws, run: Run) -> Non
 
 
 async def test_without_a_table_or_bucket_there_are_no_documents(settings: ComputeSettings) -> None:
-    bare = msgspec.structs.replace(settings, storage_bucket="")
+    bare = dataclasses.replace(settings, storage_bucket="")
     parsed = documents.parse_params(b'{"collection": "airports"}')
     with pytest.raises(ComputeFailedError):
         await documents.function(parsed, ComputeContext(Tenant("acme"), 1, bare))

@@ -28,7 +28,16 @@ from push.messages import Request
 from push.settings import CacheSettings
 from push.waiter_answers import WaiterAnswers
 from request.answering import Answerer
-from tests.fakes import FakeConnections, FakeCounter, FakeDeliveries, FakeJobs, FakeRecords, FakeRedelivery, Tokens
+from tests.fakes import (
+    FakeConnections,
+    FakeCounter,
+    FakeDeliveries,
+    FakeJobs,
+    FakeRecorder,
+    FakeRecords,
+    FakeRedelivery,
+    Tokens,
+)
 from tests.faulty_network import FaultyNetwork
 from tests.servers import ask, valkey
 from tests.world import SETTINGS, middle
@@ -155,7 +164,7 @@ class Service:
             ),
             leases=leases,
             tags=RedisTags(redis),
-            answers=WaiterAnswers(leases=leases, deliverer=deliverer, now_ms=now_ms),
+            answers=WaiterAnswers(leases=leases, deliverer=deliverer, recorder=FakeRecorder(), now_ms=now_ms),
             jobs=self.jobs,
             counter=self.counter,
             now_ms=now_ms,

@@ -21,6 +21,9 @@ SETTINGS = ComputeSettings(
     compute_queue_url="",
     delivery_queue_url="",
     connections_table="",
+    requests_table="",
+    webhook_queue_url="",
+    storage_bucket="",
     aws_endpoint_url_apigatewaymanagementapi="",
 )
 
