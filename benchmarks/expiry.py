@@ -41,6 +41,7 @@ from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis_connection import AsyncRedis, SyncRedis
 from push.adapters.redis_leases import RedisLeases
 from push.adapters.redis_results import RedisResults
@@ -51,13 +52,20 @@ from push.jobs import Job, JobKind, Outgoing, serialize_job
 from push.memory_cache import MemoryCache
 from push.settings import CacheSettings, ComputeSettings, RequestSettings
 from push.waiter_answers import WaiterAnswers
+from push.waiter_frames import WaiterFrames
+from request.accepting import Accepting
 from request.answering import Answerer
 from request.app import Dependencies, handle
+from request.replying import Replier
 from tests.fakes import (
+    CacheModel,
     FakeConnections,
     FakeCounter,
     FakeDeliveries,
+    FakeDeliverySender,
+    FakeEncodings,
     FakeJobs,
+    FakePayloads,
     FakeRecorder,
     FakeRecords,
     FakeRedelivery,
@@ -168,6 +176,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
     )
     computing = Computing(
         settings=settings,
+        payloads=FakePayloads(),
         counter=counter,
         now_ms=clock,
         clock_us=lambda: time.monotonic_ns() // 1000,
@@ -177,7 +186,13 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         computing=computing,
         leases=leases,
         tags=RedisTags(redis),
-        answers=WaiterAnswers(leases=leases, deliverer=deliverer, recorder=FakeRecorder(), now_ms=clock),
+        answers=WaiterAnswers(
+            leases=leases,
+            frames=WaiterFrames(encodings=RedisConnectionEncodings(redis), payloads=FakePayloads()),
+            deliverer=deliverer,
+            recorder=FakeRecorder(),
+            now_ms=clock,
+        ),
         jobs=FakeJobs(),
         counter=counter,
         now_ms=clock,
@@ -216,7 +231,10 @@ def make_environment(url: str, pipe: Connection, number: int, randomness: Callab
         random=randomness,
         trust_ms=int(settings.memory_cache_seconds * 1000),
     )
-    return Dependencies(answerer, metrics)
+    accepting = Accepting(FakeEncodings(CacheModel(now_ms)), now_ms)
+    deliveries = FakeDeliverySender(FakeDeliveries())
+    replier = Replier(answerer=answerer, accepting=accepting, payloads=FakePayloads(), deliveries=deliveries)
+    return Dependencies(replier, accepting, metrics)
 
 
 def make_event(number: int) -> dict[str, Any]:

@@ -64,6 +64,8 @@ ENVIRONMENT = {
     "POWERTOOLS_METRICS_NAMESPACE": "Pushaside",
     "POWERTOOLS_SERVICE_NAME": "request",
     "COMPUTE_QUEUE_URL": "http://127.0.0.1:9/queue",
+    "DELIVERY_QUEUE_URL": "http://127.0.0.1:9/queue",
+    "STORAGE_BUCKET": "storage",
 }
 """Nothing listens on port 9: a hit sends no job."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from push.answers import CacheState
 from push.computes import Tenant
 from push.deliveries import Delivery
-from push.errors import CacheUnavailableError, PushasideError, QueueUnavailableError
+from push.errors import CacheUnavailableError, PushasideError, QueueUnavailableError, TransientError
 from push.jobs import Outgoing, Waiter
 from push.keys import Key
 from push.metrics import Dimension, Metric
@@ -75,6 +75,7 @@ class CacheModel:
         self.entries: defaultdict[str, Entry] = defaultdict(Entry)
         self.tag_versions: defaultdict[tuple[str | None, str], int] = defaultdict(int)
         self.tagged: defaultdict[tuple[str | None, str], set[Key]] = defaultdict(set)
+        self.accepted: dict[str, str] = {}
 
     def entry(self, key: Key) -> Entry:
         """Return a key's entry with what has expired taken out."""
@@ -91,6 +92,7 @@ class CacheModel:
         self.entries.clear()
         self.tag_versions.clear()
         self.tagged.clear()
+        self.accepted.clear()
 
     def invalidate(self, key: Key) -> None:
         entry = self.entry(key)
@@ -372,6 +374,69 @@ class FakeDeliveries:
         if self.is_down:
             raise QueueUnavailableError("SQS is down.")
         self.sent += [(delivery, delay_seconds) for delivery in deliveries]
+
+
+class FakeDeliverySender:
+    """`DeliverySender` into the same list."""
+
+    def __init__(self, deliveries: FakeDeliveries) -> None:
+        self._deliveries = deliveries
+
+    def send(self, deliveries: Sequence[Delivery]) -> None:
+        if self._deliveries.is_down:
+            raise QueueUnavailableError("SQS is down.")
+        self._deliveries.sent += [(delivery, 0) for delivery in deliveries]
+
+
+class FakeEncodings:
+    """`AcceptedEncodings` on the model; `reads` are the connections that were looked up."""
+
+    def __init__(self, model: CacheModel) -> None:
+        self._model = model
+        self.reads: list[str] = []
+
+    def write(self, connection_id: str, said: str) -> None:
+        self._check()
+        self._model.accepted[connection_id] = said
+
+    def read(self, connection_id: str) -> str:
+        self._check()
+        self.reads.append(connection_id)
+        return self._model.accepted.get(connection_id, "")
+
+    def _check(self) -> None:
+        if self._model.is_down:
+            raise CacheUnavailableError("Redis is down.")
+
+
+class FakeConnectionEncodings:
+    """`ConnectionEncodings` on the model; `reads` are the connections that were looked up, by call."""
+
+    def __init__(self, model: CacheModel) -> None:
+        self._model = model
+        self.reads: list[Sequence[str]] = []
+
+    async def read_all(self, connection_ids: Sequence[str]) -> list[str]:
+        if self._model.is_down:
+            raise CacheUnavailableError("Redis is down.")
+        self.reads.append(connection_ids)
+        return [self._model.accepted.get(each, "") for each in connection_ids]
+
+
+class FakePayloads:
+    """`Payloads` in a dictionary."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+        self.is_down = False
+
+    def put(self, name: str, data: bytes) -> None:
+        if self.is_down:
+            raise TransientError("S3 is down.")
+        self.stored[name] = data
+
+    def link(self, name: str, seconds: int) -> str:
+        return f"https://storage.test/{name}?seconds={seconds}"
 
 
 class FakeRedelivery:

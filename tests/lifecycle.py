@@ -29,12 +29,15 @@ from push.messages import Request
 from push.ports import Claimed, Filled, FillOutcome, PostOutcome
 from push.results import Result
 from push.waiter_answers import WaiterAnswers
+from push.waiter_frames import WaiterFrames
 from request.answering import Answerer
 from tests.fakes import (
     CacheModel,
     Entry,
+    FakeConnectionEncodings,
     FakeCounter,
     FakeLeases,
+    FakePayloads,
     FakeRecorder,
     FakeRecords,
     FakeResults,
@@ -42,7 +45,7 @@ from tests.fakes import (
     Tokens,
 )
 from tests.simulated_queue import VISIBILITY_SECONDS, Queued, SimulatedQueue, now
-from tests.world import SETTINGS
+from tests.world import SETTINGS, reply_with
 
 START_MS = 1_732_000_000_000
 LATE_SECONDS = 6.0
@@ -137,7 +140,7 @@ class Lifecycle:
         self.registry = Registry([self._declare()])
         self.tokens = Tokens()
         self.counter = FakeCounter()
-        self.answerers = [self._make_answerer() for _ in range(2)]
+        self.repliers = [reply_with(self._make_answerer(), self.now_ms) for _ in range(2)]
         self.pumps = [
             asyncio.ensure_future(self.jobs.deliver_to(self._work_on_jobs)),
             asyncio.ensure_future(self.deliveries.deliver_to(lambda batch: self._notify(batch, self.deliveries))),
@@ -158,9 +161,9 @@ class Lifecycle:
     # ------------------------------------------------------------ what clients do and see
 
     def ask(self, asked: Asked) -> None:
-        answerer = self.rng.choice(self.answerers)
+        replier = self.rng.choice(self.repliers)
         try:
-            frame = json.loads(answerer.answer(asked.request, asked.caller))
+            frame = json.loads(replier.reply(asked.request, asked.caller))
         except TransientError:
             # It was not accepted: the client has its error.
             asked.answered_at = now()
@@ -331,6 +334,7 @@ class Lifecycle:
         leases = _Leases(self, worker)
         computing = Computing(
             settings=SETTINGS,
+            payloads=FakePayloads(),
             counter=self.counter,
             now_ms=self.now_ms,
             clock_us=lambda: self.now_ms() * 1000,
@@ -341,7 +345,11 @@ class Lifecycle:
             leases=leases,
             tags=FakeTags(self.model, worker.step),
             answers=WaiterAnswers(
-                leases=leases, deliverer=self._make_deliverer(worker), recorder=FakeRecorder(), now_ms=self.now_ms
+                leases=leases,
+                frames=self._make_frames(),
+                deliverer=self._make_deliverer(worker),
+                recorder=FakeRecorder(),
+                now_ms=self.now_ms,
             ),
             jobs=_Jobs(self.jobs, worker),
             counter=self.counter,
@@ -349,6 +357,9 @@ class Lifecycle:
         )
         redelivery = _Redelivery(self.jobs, worker)
         return Consumer(registry=self.registry, worker=key_worker, redelivery=redelivery, random=self.rng.random)
+
+    def _make_frames(self) -> WaiterFrames:
+        return WaiterFrames(encodings=FakeConnectionEncodings(self.model), payloads=FakePayloads())
 
     def _make_deliverer(self, worker: Worker) -> Deliverer:
         return Deliverer(
@@ -366,7 +377,11 @@ class Lifecycle:
             registry=self.registry,
             leases=leases,
             answers=WaiterAnswers(
-                leases=leases, deliverer=self._make_deliverer(worker), recorder=FakeRecorder(), now_ms=self.now_ms
+                leases=leases,
+                frames=self._make_frames(),
+                deliverer=self._make_deliverer(worker),
+                recorder=FakeRecorder(),
+                now_ms=self.now_ms,
             ),
             counter=self.counter,
             now_ms=self.now_ms,

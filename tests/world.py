@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,18 +19,26 @@ from push.errors import PushasideError
 from push.jobs import Job, Outgoing, serialize_job
 from push.memory_cache import MemoryCache
 from push.messages import Request
+from push.ports import AnswerRecorder
 from push.settings import ComputeSettings
 from push.waiter_answers import WaiterAnswers
+from push.waiter_frames import WaiterFrames
+from request.accepting import Accepting
 from request.answering import Answerer
+from request.replying import Replier
 from tests.builders import echo, shared
 from tests.fakes import (
     CacheModel,
     Clock,
+    FakeConnectionEncodings,
     FakeConnections,
     FakeCounter,
     FakeDeliveries,
+    FakeDeliverySender,
+    FakeEncodings,
     FakeJobs,
     FakeLeases,
+    FakePayloads,
     FakeRecorder,
     FakeRecords,
     FakeRedelivery,
@@ -65,6 +73,7 @@ class World:
     computes: Iterable[AnyCompute] = (echo, shared)
     clock: Clock = field(default_factory=Clock)
     trust_ms: int = 1000
+    recorder: AnswerRecorder = field(default_factory=FakeRecorder)
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.computes)
@@ -78,6 +87,10 @@ class World:
         self.redelivery = FakeRedelivery()
         self.counter = FakeCounter()
         self.tokens = Tokens()
+        self.payloads = FakePayloads()
+        self.encodings = FakeEncodings(self.model)
+        self.connection_encodings = FakeConnectionEncodings(self.model)
+        self.accepting = self.new_accepting()
         self.answerer = self.new_answerer()
         self.deliverer = Deliverer(
             connections=self.connections,
@@ -87,12 +100,16 @@ class World:
             now_ms=self.clock,
             random=middle,
         )
-        self.recorder = FakeRecorder()
         self.answers = WaiterAnswers(
-            leases=self.leases, deliverer=self.deliverer, recorder=self.recorder, now_ms=self.clock
+            leases=self.leases,
+            frames=WaiterFrames(encodings=self.connection_encodings, payloads=self.payloads),
+            deliverer=self.deliverer,
+            recorder=self.recorder,
+            now_ms=self.clock,
         )
         self.computing = Computing(
             settings=SETTINGS,
+            payloads=self.payloads,
             counter=self.counter,
             now_ms=self.clock,
             clock_us=lambda: self.clock.now_ms * 1000,
@@ -115,6 +132,19 @@ class World:
             answers=self.answers,
             counter=self.counter,
             now_ms=self.clock,
+        )
+
+    def new_accepting(self) -> Accepting:
+        """Return what another execution environment knows of its clients: nothing."""
+        return Accepting(self.encodings, self.clock)
+
+    def new_replier(self, answerer: Answerer | None = None) -> Replier:
+        """Return what replies with the answers of one execution environment."""
+        return Replier(
+            answerer=answerer or self.answerer,
+            accepting=self.accepting,
+            payloads=self.payloads,
+            deliveries=FakeDeliverySender(self.deliveries),
         )
 
     def new_answerer(self) -> Answerer:
@@ -141,12 +171,13 @@ class World:
         params: bytes = b"{}",
         max_age: float | None = None,
         deadline_ms: int = 30_000,
+        accept: tuple[str, ...] | None = None,
         answerer: Answerer | None = None,
     ) -> dict:
         """Ask as a client does, and return the frame that answers at once."""
         caller = Caller(Tenant(tenant), "somebody", connection_id)
-        request = Request(request_id, compute, msgspec.Raw(params), max_age, deadline_ms)
-        return msgspec.json.decode((answerer or self.answerer).answer(request, caller))
+        request = Request(request_id, compute, msgspec.Raw(params), max_age, deadline_ms, accept)
+        return msgspec.json.decode(self.new_replier(answerer).reply(request, caller))
 
     def refusal(self, **request: object) -> PushasideError:
         """Ask what is to be refused."""
@@ -176,6 +207,17 @@ class World:
     def pushed(self, connection_id: str = "ann=") -> list[dict]:
         """Return what was pushed to a connection."""
         return [msgspec.json.decode(frame) for frame in self.connections.frames_of(connection_id)]
+
+
+def reply_with(answerer: Answerer, now_ms: Callable[[], int]) -> Replier:
+    """Return what replies with an answerer's answers where nothing else of it matters."""
+    model = CacheModel(now_ms)
+    return Replier(
+        answerer=answerer,
+        accepting=Accepting(FakeEncodings(model), now_ms),
+        payloads=FakePayloads(),
+        deliveries=FakeDeliverySender(FakeDeliveries()),
+    )
 
 
 def received(job: Job | str, receive_count: int = 1) -> Message:

@@ -17,11 +17,12 @@ from compute.consumer import Consumer, parse_event
 from compute.key_work import make_worker
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
-from push.adapters.delivery_clients import make_deliverer, make_recorder, now_ms
+from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
 from push.adapters.redis_tags import RedisTags
+from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
 from push.computes import load_registry
 from push.settings import ComputeSettings, read_settings
@@ -49,6 +50,7 @@ def build() -> Dependencies:
     leases = RedisLeases(redis)
     answers = WaiterAnswers(
         leases=leases,
+        frames=make_frames(settings),
         deliverer=make_deliverer(settings, metrics),
         recorder=make_recorder(settings, metrics),
         now_ms=now_ms,
@@ -56,6 +58,7 @@ def build() -> Dependencies:
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url)
     computing = Computing(
         settings=settings,
+        payloads=S3Payloads(settings.storage_bucket),
         counter=metrics,
         now_ms=now_ms,
         clock_us=lambda: time.monotonic_ns() // 1000,

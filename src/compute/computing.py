@@ -16,6 +16,8 @@ from push.freshness import lifetime
 from push.jobs import Job
 from push.keys import Key
 from push.metrics import Counter, Metric
+from push.payloads import LINK_FROM_BYTES, payload_name
+from push.ports import Payloads
 from push.results import Result, Status, is_storable, make_etag
 from push.settings import ComputeSettings
 
@@ -39,6 +41,7 @@ class Computing:
 
     Args:
         settings: handed to every compute.
+        payloads: where large values are put, so that whoever has the result can link to them.
         counter: where runs, their time and failures are counted.
         now_ms: the clock, in milliseconds since 1970.
         clock_us: a clock that never goes back, in microseconds.
@@ -50,12 +53,14 @@ class Computing:
         self,
         *,
         settings: ComputeSettings,
+        payloads: Payloads,
         counter: Counter,
         now_ms: Callable[[], int],
         clock_us: Callable[[], int],
         random: Callable[[], float],
     ) -> None:
         self._settings = settings
+        self._payloads = payloads
         self._counter = counter
         self._now_ms = now_ms
         self._clock_us = clock_us
@@ -65,7 +70,8 @@ class Computing:
         """Run the compute once and return its value, or its deterministic failure, as a result.
 
         Raises:
-            TransientError: it failed in a way that another attempt may mend, or took too long.
+            TransientError: it failed in a way that another attempt may mend, or took too long, or its value is large
+                and could not be put where it is read from.
 
         """
         name = ("ComputeName", work.compute.name)
@@ -83,13 +89,16 @@ class Computing:
         self._counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
         self._counter.count(Metric.RESULT_BYTES, len(data), dimension=name)
         fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self._now_ms(), self._random())
+        etag = make_etag(data)
+        if status is Status.VALUE and len(data) >= LINK_FROM_BYTES:
+            await asyncio.to_thread(self._payloads.put, payload_name(work.key, etag), data)
         return Result(
             status=status,
             # What was read may be as old as the start.
             computed_at_ms=started_ms,
             fresh_until_ms=fresh_until_ms,
             stale_until_ms=stale_until_ms,
-            etag=make_etag(data),
+            etag=etag,
             data=data,
             cost_us=cost_us,
             source_version=computed.source_version,

@@ -14,7 +14,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from notify.dead_letters import DeadLetters
 from push.adapters import event_loop
-from push.adapters.delivery_clients import make_deliverer, make_recorder, now_ms
+from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
@@ -51,7 +51,11 @@ def build() -> Dependencies:
         registry=load_registry(settings.modules),
         leases=leases,
         answers=WaiterAnswers(
-            leases=leases, deliverer=deliverer, recorder=make_recorder(settings, metrics), now_ms=now_ms
+            leases=leases,
+            frames=make_frames(settings),
+            deliverer=deliverer,
+            recorder=make_recorder(settings, metrics),
+            now_ms=now_ms,
         ),
         counter=metrics,
         now_ms=now_ms,

@@ -10,7 +10,7 @@ import enum
 
 import msgspec
 
-from push.errors import CODES, ErrorCode, PushasideError
+from push.errors import CODES, PushasideError
 from push.keys import Key
 from push.results import Result, Status
 
@@ -18,6 +18,10 @@ MAX_MESSAGE_BYTES = 128 * 1024
 """API Gateway, "WebSocket API quotas": a message holds 128 KB."""
 
 MAX_FRAME_BYTES = 32 * 1024
+"""The same: a frame holds 32 KB, and as much of a message is billed as one."""
+
+GZIP_BASE64 = "gzip+base64"
+
 RECONNECT_AFTER_SECONDS = 6600
 """Sockets end after two hours; a client that reconnects some minutes earlier, jittered, loses nothing."""
 
@@ -38,27 +42,30 @@ def _quote(text: str) -> str:
 
 
 def render_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
-    """Write the final answer to a request: `result`, or `error` for a failure or what does not fit a message."""
+    """Write the final answer to a request, whatever its size: `result`, or `error` for a failure."""
     data = result.data.decode()
     if result.status is Status.FAILURE:
         return f'{{"type":"error","id":{_quote(request_id)},"error":{data}}}'
-    frame = (
+    return f'{_render_head(request_id, key, result, cache, now_ms)},"data":{data}}}'
+
+
+def render_encoded_result(
+    request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int, encoded: str
+) -> str:
+    """Write a `result` whose data are the base64 of the gzip of the JSON."""
+    head = _render_head(request_id, key, result, cache, now_ms)
+    return f'{head},"encoding":"{GZIP_BASE64}","data":"{encoded}"}}'
+
+
+def render_linked_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int, url: str) -> str:
+    """Write a `result` that says where its data are."""
+    return f'{_render_head(request_id, key, result, cache, now_ms)},"url":{_quote(url)}}}'
+
+
+def _render_head(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
+    return (
         f'{{"type":"result","id":{_quote(request_id)},"key":"{key.public}","etag":"{result.etag}",'
-        f'"cache":"{cache}","age_ms":{max(0, now_ms - result.computed_at_ms)},"data":{data}}}'
-    )
-    if len(frame) > MAX_MESSAGE_BYTES or _size_bytes(frame) > MAX_MESSAGE_BYTES:
-        return render_error(request_id, _too_large(len(result.data)))
-    return frame
-
-
-def _size_bytes(frame: str) -> int:
-    return len(frame) if frame.isascii() else len(frame.encode())
-
-
-def _too_large(size_bytes: int) -> PushasideError:
-    return PushasideError(
-        f"The result has {size_bytes} bytes, and a message holds {MAX_MESSAGE_BYTES}; ask for less of it.",
-        code=ErrorCode.TOO_LARGE,
+        f'"cache":"{cache}","age_ms":{max(0, now_ms - result.computed_at_ms)}'
     )
 
 

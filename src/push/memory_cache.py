@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from push.large_answers import encode_data
 from push.results import Result
 
 _OVERHEAD_BYTES = 500
@@ -23,6 +24,8 @@ class Remembered:
     refresh_tried_at_ms: int = 0
     """When this environment last tried to have it refreshed; spares Redis a try per request."""
     is_lost: bool = False
+    encoded: str | None = None
+    """The data as `encode_data` returns them, once somebody asked for that."""
 
     @property
     def seen(self) -> Result | None:
@@ -64,22 +67,34 @@ class MemoryCache:
         """Remember a result just read from Redis, unless it alone is over the bound."""
         self.drop(name)
         entry = Remembered(result=result, confirmed_at_ms=now_ms)
-        cost = _cost_bytes(result)
+        cost = _cost_bytes(entry)
         if cost > self._max_bytes:
             return entry
         self._entries[name] = entry
         self._size_bytes += cost
-        while self._size_bytes > self._max_bytes or len(self._entries) > self._max_entries:
-            _, evicted = self._entries.popitem(last=False)
-            self._size_bytes -= _cost_bytes(evicted.result)
+        self._evict()
         return entry
+
+    def encode(self, name: str, entry: Remembered) -> str:
+        """Return an entry's data as `encode_data` does, and keep them beside it for as long as it is remembered."""
+        if entry.encoded is None:
+            entry.encoded = encode_data(entry.result.data)
+            if self._entries.get(name) is entry:
+                self._size_bytes += len(entry.encoded)
+                self._evict()
+        return entry.encoded
 
     def drop(self, name: str) -> None:
         """Forget a key; nothing happens if it is not remembered."""
         entry = self._entries.pop(name, None)
         if entry is not None:
-            self._size_bytes -= _cost_bytes(entry.result)
+            self._size_bytes -= _cost_bytes(entry)
+
+    def _evict(self) -> None:
+        while self._size_bytes > self._max_bytes or len(self._entries) > self._max_entries:
+            _, evicted = self._entries.popitem(last=False)
+            self._size_bytes -= _cost_bytes(evicted)
 
 
-def _cost_bytes(result: Result) -> int:
-    return len(result.data) + _OVERHEAD_BYTES
+def _cost_bytes(entry: Remembered) -> int:
+    return len(entry.result.data) + len(entry.encoded or "") + _OVERHEAD_BYTES

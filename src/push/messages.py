@@ -18,18 +18,18 @@ Encodings = Annotated[tuple[str, ...], msgspec.Meta(max_length=8)]
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="action", tag="hello"):
-    """Opens or resumes a session; `accept` says which encodings of data the client reads."""
+    """Opens or resumes a session; `accept` says which encodings of data the client reads on this connection."""
 
     id: Id
     session: Annotated[str, msgspec.Meta(max_length=64)] | None = None
-    accept: Encodings = ()
+    accept: Encodings | None = None
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
     """Asks for the result of a compute.
 
     `max_age` is in seconds: the caller takes nothing older, and 0 has it computed anew. `deadline_ms` counts from
-    the arrival of the message.
+    the arrival of the message. `accept` says which encodings the client reads here, whatever its `hello` said.
     """
 
     id: Id
@@ -37,7 +37,7 @@ class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
     params: msgspec.Raw = msgspec.Raw(b"{}")
     max_age: Annotated[float, msgspec.Meta(ge=0)] | None = None
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_DEADLINE_MS)] = DEFAULT_DEADLINE_MS
-    accept: Encodings = ()
+    accept: Encodings | None = None
 
 
 ClientMessage = Hello | Request

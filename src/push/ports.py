@@ -212,6 +212,33 @@ class DeliveryQueue(Protocol):
         """Send deliveries; all are durable when it returns. Raises QueueUnavailableError."""
 
 
+class DeliverySender(Protocol):
+    """The entrance of the same queue, for those who answer requests."""
+
+    def send(self, deliveries: Sequence[Delivery]) -> None:
+        """Send deliveries; all are durable when it returns.
+
+        Raises QueueUnavailableError, and then some may have been sent.
+        """
+
+
+class AcceptedEncodings(Protocol):
+    """What connections said in `hello` that they read, as those see it who answer requests: see `parse_accept`."""
+
+    def write(self, connection_id: str, said: str) -> None:
+        """Keep what a connection said, for longer than it can last. Raises CacheUnavailableError."""
+
+    def read(self, connection_id: str) -> str:
+        """Return what a connection said, nothing if it did not. Raises CacheUnavailableError."""
+
+
+class ConnectionEncodings(Protocol):
+    """The same, as those see it who answer many at once."""
+
+    async def read_all(self, connection_ids: Sequence[str]) -> list[str]:
+        """Return what each connection said, in one round trip as far as may be. Raises CacheUnavailableError."""
+
+
 class RedeliveryTimes(Protocol):
     """When received messages that failed are seen again."""
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from push.answers import CacheState, render_error, render_result
+from push.answers import CacheState, render_error
 from push.deliveries import KEPT_MS, Delivery
 from push.delivering import Deliverer
 from push.errors import PushasideError
 from push.jobs import LEASE_TERM_MS, Waiter
 from push.keys import Key
+from push.payloads import LINK_FROM_BYTES
 from push.ports import AnswerRecorder, Leases
 from push.results import Result
+from push.waiter_frames import WaiterFrames
 
 _ANSWERS_AT_A_TIME = 500
-"""Bounds what the frames of a large answer to many waiters take in memory."""
+_BYTES_AT_A_TIME = 64 * 1024 * 1024
+"""Bound what the frames of a large answer to many waiters take in memory."""
 
 
 class WaiterAnswers:
@@ -22,6 +25,7 @@ class WaiterAnswers:
 
     Args:
         leases: where waiters are parked.
+        frames: writes their answers.
         deliverer: brings frames to connections.
         recorder: settles durable requests.
         now_ms: the clock, in milliseconds since 1970.
@@ -29,11 +33,18 @@ class WaiterAnswers:
     """
 
     def __init__(
-        self, *, leases: Leases, deliverer: Deliverer, recorder: AnswerRecorder, now_ms: Callable[[], int]
+        self,
+        *,
+        leases: Leases,
+        frames: WaiterFrames,
+        deliverer: Deliverer,
+        recorder: AnswerRecorder,
+        now_ms: Callable[[], int],
     ) -> None:
         self._leases = leases
-        self._recorder = recorder
+        self._frames = frames
         self._deliverer = deliverer
+        self._recorder = recorder
         self._now_ms = now_ms
 
     async def answer(
@@ -45,9 +56,10 @@ class WaiterAnswers:
             CacheUnavailableError: some were answered and are still parked, so they may be answered again.
 
         """
-        for some in _chunks(waiters):
+        at_a_time = _answers_at_a_time(result)
+        for some in _parts(waiters, at_a_time):
             await self._leases.settle(key, await self.send_result(key, some, result, state))
-            if len(waiters) > _ANSWERS_AT_A_TIME:
+            if len(waiters) > at_a_time:
                 # A now of 0 lets nobody expire: those who are being answered are still parked.
                 await self._leases.renew(key, token, LEASE_TERM_MS, 0)
 
@@ -58,7 +70,7 @@ class WaiterAnswers:
             CacheUnavailableError: some were answered and are still parked, so they may be answered again.
 
         """
-        for some in _chunks(waiters):
+        for some in _parts(waiters, _ANSWERS_AT_A_TIME):
             await self._leases.settle(key, await self.send_error(some, error))
 
     async def send_result(
@@ -68,27 +80,28 @@ class WaiterAnswers:
         connected, recorded = _split(waiters)
         if recorded:
             await self._recorder.record_result(key, recorded, result, state)
-        now_ms = self._now_ms()
-        frames = [(each, render_result(each.request_id, key, result, state, now_ms)) for each in connected]
-        return [*recorded, *await self._send(frames)]
+        frames = await self._frames.render(key, connected, result, state, self._now_ms())
+        return [*recorded, *await self._send(connected, frames)]
 
     async def send_error(self, waiters: Sequence[Waiter], error: PushasideError) -> list[Waiter]:
         """Send an error without touching the key; return those for whom no more is to be done."""
         connected, recorded = _split(waiters)
         if recorded:
             await self._recorder.record_error(recorded, error)
-        return [*recorded, *await self._send([(each, render_error(each.request_id, error)) for each in connected])]
+        frames = [[render_error(each.request_id, error)] for each in connected]
+        return [*recorded, *await self._send(connected, frames)]
 
-    async def _send(self, frames: Sequence[tuple[Waiter, str]]) -> list[Waiter]:
-        """Send one frame for each request, however often it was parked."""
+    async def _send(self, waiters: Sequence[Waiter], frames: Sequence[Sequence[str]]) -> list[Waiter]:
+        """Send one answer for each request, however often it was parked; it is sent if all of its frames are."""
         until_ms = self._now_ms() + KEPT_MS
-        deliveries = {
-            (waiter.connection_id, waiter.request_id): Delivery(waiter.connection_id, frame, until_ms)
-            for waiter, frame in frames
+        answers = {
+            _request_of(waiter): [Delivery(waiter.connection_id, frame, until_ms) for frame in of_waiter]
+            for waiter, of_waiter in zip(waiters, frames, strict=True)
         }
-        left = {id(delivery) for delivery in await self._deliverer.deliver(list(deliveries.values()))}
-        sent = {request for request, delivery in deliveries.items() if id(delivery) not in left}
-        return [waiter for waiter, _ in frames if (waiter.connection_id, waiter.request_id) in sent]
+        deliveries = [delivery for answer in answers.values() for delivery in answer]
+        left = {id(delivery) for delivery in await self._deliverer.deliver(deliveries)}
+        sent = {request for request, answer in answers.items() if left.isdisjoint(map(id, answer))}
+        return [waiter for waiter in waiters if _request_of(waiter) in sent]
 
 
 def suits(waiter: Waiter, result: Result) -> bool:
@@ -101,6 +114,17 @@ def _split(waiters: Sequence[Waiter]) -> tuple[list[Waiter], list[Waiter]]:
     return [each for each in waiters if not each.tenant], [each for each in waiters if each.tenant]
 
 
-def _chunks(waiters: Sequence[Waiter]) -> Iterator[Sequence[Waiter]]:
-    for start in range(0, len(waiters), _ANSWERS_AT_A_TIME):
-        yield waiters[start : start + _ANSWERS_AT_A_TIME]
+def _request_of(waiter: Waiter) -> tuple[str, str]:
+    return waiter.connection_id, waiter.request_id
+
+
+def _answers_at_a_time(result: Result) -> int:
+    if len(result.data) >= LINK_FROM_BYTES:
+        # Each is one message.
+        return _ANSWERS_AT_A_TIME
+    return min(_ANSWERS_AT_A_TIME, _BYTES_AT_A_TIME // (len(result.data) + 1))
+
+
+def _parts(waiters: Sequence[Waiter], at_a_time: int) -> Iterator[Sequence[Waiter]]:
+    for start in range(0, len(waiters), at_a_time):
+        yield waiters[start : start + at_a_time]

@@ -1,4 +1,4 @@
-"""How a request is answered: from memory, from Redis, or by parking it on its key until a compute has filled it."""
+"""Where a request's answer comes from: memory, Redis, or a compute on whose key the request is parked."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from functools import lru_cache
 
 import msgspec
 
-from push.answers import CacheState, render_accepted, render_result
+from push.answers import CacheState
 from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
 from push.freshness import Freshness, is_due_early, judge
 from push.jobs import Job, JobKind, Outgoing, Waiter, with_guardian
 from push.keys import Key, make_key
+from push.large_answers import parse_accept
 from push.memory_cache import MemoryCache, Remembered
 from push.messages import Request
 from push.metrics import Counter, Dimension, Metric
@@ -53,13 +54,13 @@ class _Question:
     @property
     def waiter(self) -> Waiter:
         newer_than_ms = 0 if self.max_age_ms is None else self.asked_at_ms - self.max_age_ms
-        return Waiter(self.caller.connection_id, self.request.id, max(0, newer_than_ms))
+        accept = parse_accept(self.request.accept)
+        # Without a connection it is a durable request, which is answered in its record.
+        tenant = "" if self.caller.connection_id else self.caller.tenant
+        return Waiter(self.caller.connection_id, self.request.id, max(0, newer_than_ms), accept, tenant)
 
     def judge(self, result: Result) -> Freshness:
         return judge(result, self.asked_at_ms, self.max_age_ms)
-
-    def render(self, result: Result, state: CacheState) -> str:
-        return render_result(self.request.id, self.key, result, state, self.asked_at_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,30 @@ class _Found:
     tier: Dimension
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """What is to be answered at once: a value, or a remembered failure."""
+
+    key: Key
+    remembered: Remembered
+    state: CacheState
+    asked_at_ms: int
+
+    @property
+    def result(self) -> Result:
+        """The value or failure."""
+        return self.remembered.result
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The request is parked: it will end in exactly one result or error."""
+
+
+_ACCEPTED = Accepted()
+
+
 class Answerer:
-    """Answers requests for one execution environment.
+    """Finds answers for one execution environment, and has computed what is not there.
 
     Args:
         registry: the computes on offer.
@@ -110,8 +133,8 @@ class Answerer:
         self._trust_ms = trust_ms
         self._remembered_key = lru_cache(maxsize=_REMEMBERED_KEYS)(self._make_key)
 
-    def answer(self, request: Request, caller: Caller) -> str:
-        """Return the frame that answers a request now: `result`, `accepted`, or a remembered failure's `error`.
+    def answer(self, request: Request, caller: Caller) -> Answer | Accepted:
+        """Return what answers a request now, or park it.
 
         Raises:
             RequestError: the compute is unknown or the params do not fit.
@@ -124,6 +147,10 @@ class Answerer:
         if found is None:
             return self._wait(question, None)
         return self._answer_from(question, found) or self._wait(question, found.remembered.seen)
+
+    def encode(self, answer: Answer) -> str:
+        """Return an answer's data as `encode_data` does, once for as long as they are remembered."""
+        return self._memory.encode(answer.key.storage, answer.remembered)
 
     def _identify(self, tenant: Tenant, request: Request) -> Key:
         params = bytes(request.params)
@@ -161,7 +188,7 @@ class Answerer:
             return None
         return _Found(self._memory.put(question.key.storage, result, question.asked_at_ms), _REDIS)
 
-    def _answer_from(self, question: _Question, found: _Found) -> str | None:
+    def _answer_from(self, question: _Question, found: _Found) -> Answer | Accepted | None:
         """Answer from a result, if it will do."""
         result, is_lost = found.remembered.result, found.remembered.is_lost
         freshness = question.judge(result)
@@ -171,17 +198,17 @@ class Answerer:
             self._counter.count(Metric.CACHE_HIT, dimension=found.tier)
             if is_due_early(result, question.asked_at_ms, self._random()):
                 self._refresh(question, found.remembered)
-            return question.render(result, CacheState.HIT)
+            return Answer(question.key, found.remembered, CacheState.HIT, question.asked_at_ms)
         if result.is_invalidated or is_lost:
-            return self._lead(question, found.remembered) or self._answer_stale(question, result)
+            return self._lead(question, found.remembered) or self._answer_stale(question, found.remembered)
         self._refresh(question, found.remembered)
-        return self._answer_stale(question, result)
+        return self._answer_stale(question, found.remembered)
 
-    def _answer_stale(self, question: _Question, result: Result) -> str:
+    def _answer_stale(self, question: _Question, remembered: Remembered) -> Answer:
         self._counter.count(Metric.CACHE_STALE)
-        return question.render(result, CacheState.STALE)
+        return Answer(question.key, remembered, CacheState.STALE, question.asked_at_ms)
 
-    def _lead(self, question: _Question, remembered: Remembered) -> str | None:
+    def _lead(self, question: _Question, remembered: Remembered) -> Answer | Accepted | None:
         """Wait for a result that changed or was lost, if nobody has it computed yet; else the old one will do."""
         if not self._may_try(question, remembered):
             return None
@@ -224,7 +251,7 @@ class Answerer:
         except TransientError:
             self._counter.count(Metric.CACHE_UNAVAILABLE)
 
-    def _wait(self, question: _Question, seen: Result | None) -> str:
+    def _wait(self, question: _Question, seen: Result | None) -> Answer | Accepted:
         """Park the request until its key is filled; answer at once if that has just happened."""
         self._counter.count(Metric.CACHE_MISS)
         waiter = question.waiter
@@ -236,25 +263,25 @@ class Answerer:
                 return self._accept(question, waiter, token)
             if parked.outcome is ParkOutcome.FOLLOWER:
                 self._counter.count(Metric.COALESCED)
-                return render_accepted(question.request.id)
+                return _ACCEPTED
             if parked.outcome is ParkOutcome.FIRST_FOLLOWER:
                 self._counter.count(Metric.COALESCED)
                 return self._accept(question, waiter, token, leads=False)
             if parked.outcome is ParkOutcome.LEADER:
                 return self._accept(question, waiter, token)
             found = self._remember(question, parked.result)
-            if found and (frame := self._answer_from(question, found)):
-                return frame
+            if found and (answer := self._answer_from(question, found)):
+                return answer
             seen = parked.result
         raise TransientError("The result changes faster than it can be read; ask again.")
 
-    def _accept(self, question: _Question, waiter: Waiter, token: str, *, leads: bool = True) -> str:
+    def _accept(self, question: _Question, waiter: Waiter, token: str, *, leads: bool = True) -> Accepted:
         """Send the job, if it is not somebody else's, and the guardian that takes over should a worker die."""
         subject, deadline_ms = question.subject, question.deadline_ms
         job = Job(JobKind.REQUEST, *subject, token, waiter=waiter, deadline_ms=deadline_ms)
         first, guardian = with_guardian(job)
         self._send(question, job, *((first, guardian) if leads else (guardian,)))
-        return render_accepted(question.request.id)
+        return _ACCEPTED
 
     def _send(self, question: _Question, job: Job, *outgoing: Outgoing) -> None:
         """Send what a job needs; failing that, leave nothing of it behind."""

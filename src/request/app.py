@@ -15,8 +15,11 @@ from aws_lambda_powertools import Logger
 
 from push.adapters.aws_clients import make_client
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_accepted_encodings import RedisAcceptedEncodings
 from push.adapters.redis_connection import SyncRedis
 from push.adapters.redis_results import RedisResults
+from push.adapters.s3_payloads import S3Payloads
+from push.adapters.sqs_deliveries import SqsDeliverySender
 from push.adapters.sqs_jobs import SqsJobs
 from push.answers import render_error, render_welcome
 from push.callers import read_caller
@@ -26,7 +29,9 @@ from push.memory_cache import MemoryCache
 from push.messages import ClientMessage, Hello, MessageRefusedError, Request, parse_message
 from push.metrics import Metric
 from push.settings import RequestSettings, read_settings
+from request.accepting import Accepting
 from request.answering import Answerer
+from request.replying import Replier
 
 logger = Logger()
 
@@ -35,7 +40,8 @@ logger = Logger()
 class Dependencies:
     """What the handler works with, made once per execution environment."""
 
-    answerer: Answerer
+    replier: Replier
+    accepting: Accepting
     metrics: BufferedMetrics
 
 
@@ -44,18 +50,30 @@ def build() -> Dependencies:
     """Make the dependencies from the environment."""
     settings = read_settings(RequestSettings, os.environ)
     metrics = BufferedMetrics()
+    redis, sqs = SyncRedis(settings), make_client("sqs")
     answerer = Answerer(
         registry=load_registry(settings.modules),
-        store=RedisResults(SyncRedis(settings)),
+        store=RedisResults(redis),
         memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
-        jobs=SqsJobs(make_client("sqs"), settings.compute_queue_url),
+        jobs=SqsJobs(sqs, settings.compute_queue_url),
         counter=metrics,
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=_now_ms,
         new_token=lambda: f"queued {secrets.token_hex(12)}",
         random=random.random,
         trust_ms=int(settings.memory_cache_seconds * 1000),
     )
-    return Dependencies(answerer, metrics)
+    accepting = Accepting(RedisAcceptedEncodings(redis), _now_ms)
+    replier = Replier(
+        answerer=answerer,
+        accepting=accepting,
+        payloads=S3Payloads(settings.storage_bucket),
+        deliveries=SqsDeliverySender(sqs, settings.delivery_queue_url),
+    )
+    return Dependencies(replier, accepting, metrics)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -85,8 +103,9 @@ def handle(event: Mapping[str, Any], dependencies: Dependencies) -> str:
 def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Dependencies) -> str:
     match message:
         case Request():
-            return dependencies.answerer.answer(message, read_caller(event["requestContext"]))
+            return dependencies.replier.reply(message, read_caller(event["requestContext"]))
         case Hello():
+            dependencies.accepting.note(event["requestContext"]["connectionId"], message.accept)
             return render_welcome(message.id, message.session or secrets.token_urlsafe(16))
         case _:
             assert_never(message)

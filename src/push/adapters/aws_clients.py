@@ -11,6 +11,12 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+# What botocore leaves to its old defaults, presigned URLs would show: signed by version 2, which new regions refuse,
+# and for the global endpoint, which redirects to the region's. An endpoint that is an IP address is not affected.
+_S3_CONFIG = Config(
+    signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+)
+
 
 @cache
 def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections: int = 10) -> Any:  # noqa: ANN401
@@ -29,4 +35,6 @@ def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections:
         retries={"mode": "standard", "total_max_attempts": 3},
         tcp_keepalive=True,
     )
+    if service == "s3":
+        config = config.merge(_S3_CONFIG)
     return boto3.client(service, config=config)  # type: ignore[call-overload] # the service is a variable here

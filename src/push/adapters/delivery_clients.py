@@ -12,6 +12,8 @@ from push.adapters.boto3_connections import Boto3Connections
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb_requests import DynamoDbRequests
 from push.adapters.lean_connections import LeanConnections
+from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
+from push.adapters.redis_connection import shared_async_redis
 from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sqs_deliveries import SqsDeliveries
 from push.adapters.sqs_requests import SqsWebhooks
@@ -21,6 +23,7 @@ from push.ports import ClientConnections
 from push.recording import Recorder
 from push.settings import ComputeSettings, NotifySettings, RecordSettings
 from push.sigv4 import Credentials, Signer
+from push.waiter_frames import WaiterFrames
 
 
 def now_ms() -> int:
@@ -40,9 +43,15 @@ def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter)
     )
 
 
+def make_frames(settings: ComputeSettings | NotifySettings) -> WaiterFrames:
+    """Make what writes the environment's answers to those who wait."""
+    encodings = RedisConnectionEncodings(shared_async_redis(settings))
+    return WaiterFrames(encodings=encodings, payloads=S3Payloads(settings.storage_bucket))
+
+
 def make_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
     """Make the environment's recorder."""
-    payloads = S3Payloads(make_client("s3"), settings.storage_bucket)
+    payloads = S3Payloads(settings.storage_bucket)
     return Recorder(
         records=make_records(settings),
         queue=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),

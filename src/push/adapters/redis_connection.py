@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -149,19 +149,40 @@ class AsyncRedis:
             CacheUnavailableError: Redis did not answer in time, or refused.
 
         """
+        return await self._run(command[0], lambda: self._client.execute_command(*command))
+
+    async def run_all(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
+        """Run commands of which none needs another's reply, in one round trip to each node.
+
+        Raises:
+            CacheUnavailableError: Redis did not answer in time, or refused one of them.
+
+        """
+
+        async def execute() -> list[Any]:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                replies: list[Any] = await pipeline.execute()
+                return replies
+
+        replies: list[Any] = await self._run("a pipeline", execute)
+        return replies
+
+    async def _run(self, name: object, execute: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
         for tries in range(1, MAX_TRIES + 1):
             try:
-                return await self._try(command)
+                return await self._try(execute)
             except ERRORS as exc:
                 if means_failover(exc):
                     await self._drop_connections()
-                await asyncio.sleep(self._tries.fail(command[0], exc, tries))
+                await asyncio.sleep(self._tries.fail(name, exc, tries))
         raise AssertionError("the last try returns or raises")
 
-    async def _try(self, command: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
+    async def _try(self, execute: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
         async with self._connections:
             self._tries.begin()
-            reply = await self._client.execute_command(*command)
+            reply = await execute()
             self._tries.succeed()
             return reply
 

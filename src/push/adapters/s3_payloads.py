@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from push.adapters.aws_clients import make_client
 from push.errors import TransientError
 
 _LEVEL = 6
 
 
 class S3Payloads:
-    """`push.ports.Payloads` on S3."""
+    """`push.ports.Payloads` on S3.
 
-    def __init__(self, client: Any, bucket: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
-        self._client = client
+    Args:
+        bucket: its name.
+        make_client: makes boto3's client, which takes longer than most requests: only when it is first needed.
+
+    """
+
+    def __init__(self, bucket: str, make_client: Callable[[str], Any] = make_client) -> None:
         self._bucket = bucket
+        self._make_client = make_client
+
+    @cached_property
+    def _client(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+        return self._make_client("s3")
 
     def put(self, name: str, data: bytes) -> None:
         """See `Payloads.put`."""
@@ -25,6 +38,7 @@ class S3Payloads:
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=name,
+                # Without a time, so that the same data are the same object.
                 Body=gzip.compress(data, _LEVEL, mtime=0),
                 ContentType="application/json",
                 ContentEncoding="gzip",

@@ -1,4 +1,4 @@
-"""The delivery queue: deliveries to be tried again."""
+"""The delivery queue: deliveries that are not made at the spot, and those to be tried again."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _BATCH_BYTES = 1024 * 1024
 """SQS takes ten messages and 1 MiB a call ("Amazon SQS message quotas", Developer Guide)."""
 
 
-class SqsDeliveries:
-    """`push.ports.DeliveryQueue` on SQS."""
+class SqsDeliverySender:
+    """`push.ports.DeliverySender` on SQS."""
 
     def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._client = client
         self._queue_url = queue_url
 
-    async def send(self, deliveries: Sequence[Delivery], delay_seconds: int) -> None:
-        """See `DeliveryQueue.send`."""
+    def send(self, deliveries: Sequence[Delivery], delay_seconds: int = 0) -> None:
+        """See `DeliverySender.send`."""
         for bodies in _batches(map(serialize_delivery, deliveries)):
-            await asyncio.to_thread(self._send, bodies, delay_seconds)
+            self._send(bodies, delay_seconds)
 
     def _send(self, bodies: Sequence[str], delay_seconds: int) -> None:
         entries = [
@@ -38,6 +38,17 @@ class SqsDeliveries:
             raise QueueUnavailableError(f"SQS did not take a delivery: {exc}") from exc
         if failed := answer.get("Failed"):
             raise QueueUnavailableError(f"SQS did not take a delivery: {failed[0].get('Message', failed[0]['Code'])}")
+
+
+class SqsDeliveries:
+    """`push.ports.DeliveryQueue` on SQS."""
+
+    def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401
+        self._sender = SqsDeliverySender(client, queue_url)
+
+    async def send(self, deliveries: Sequence[Delivery], delay_seconds: int) -> None:
+        """See `DeliveryQueue.send`."""
+        await asyncio.to_thread(self._sender.send, deliveries, delay_seconds)
 
 
 def _batches(bodies: Iterator[str]) -> Iterator[list[str]]:

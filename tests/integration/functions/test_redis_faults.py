@@ -15,6 +15,7 @@ import pytest
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
+from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis_connection import AsyncRedis, SyncRedis
 from push.adapters.redis_leases import RedisLeases
 from push.adapters.redis_results import RedisResults
@@ -27,12 +28,14 @@ from push.memory_cache import MemoryCache
 from push.messages import Request
 from push.settings import CacheSettings
 from push.waiter_answers import WaiterAnswers
+from push.waiter_frames import WaiterFrames
 from request.answering import Answerer
 from tests.fakes import (
     FakeConnections,
     FakeCounter,
     FakeDeliveries,
     FakeJobs,
+    FakePayloads,
     FakeRecorder,
     FakeRecords,
     FakeRedelivery,
@@ -40,7 +43,7 @@ from tests.fakes import (
 )
 from tests.faulty_network import FaultyNetwork
 from tests.servers import ask, valkey
-from tests.world import SETTINGS, middle
+from tests.world import SETTINGS, middle, reply_with
 
 ENVIRONMENTS = 3
 BATCH = 10
@@ -68,7 +71,7 @@ class Service:
         settings = CacheSettings(cache_url=f"redis://127.0.0.1:{port}/0", cache_timeout_ms=50)
         self.stores = [RedisResults(SyncRedis(settings)) for _ in range(ENVIRONMENTS)]
         self.redis = [AsyncRedis(settings) for _ in range(ENVIRONMENTS)]
-        self.answerers = [self._make_answerer(store) for store in self.stores]
+        self.repliers = [reply_with(self._make_answerer(store), now_ms) for store in self.stores]
         self.consumers = [self._make_consumer(redis) for redis in self.redis]
 
     async def close(self) -> None:
@@ -80,8 +83,8 @@ class Service:
         number = next(_numbers)
         request_id = str(number)
         request = Request(request_id, "counted", msgspec.Raw(msgspec.json.encode(Params(key))), None, 30_000)
-        answerer = self.answerers[number % ENVIRONMENTS if environment is None else environment]
-        frame = await asyncio.to_thread(answerer.answer, request, Caller(Tenant("acme"), "somebody", request_id))
+        replier = self.repliers[number % ENVIRONMENTS if environment is None else environment]
+        frame = await asyncio.to_thread(replier.reply, request, Caller(Tenant("acme"), "somebody", request_id))
         if msgspec.json.decode(frame)["type"] != "accepted":
             self.connections.frames.append((request_id, frame))
         return request_id
@@ -157,6 +160,7 @@ class Service:
         worker = make_worker(
             computing=Computing(
                 settings=SETTINGS,
+                payloads=FakePayloads(),
                 counter=self.counter,
                 now_ms=now_ms,
                 clock_us=lambda: time.monotonic_ns() // 1000,
@@ -164,7 +168,13 @@ class Service:
             ),
             leases=leases,
             tags=RedisTags(redis),
-            answers=WaiterAnswers(leases=leases, deliverer=deliverer, recorder=FakeRecorder(), now_ms=now_ms),
+            answers=WaiterAnswers(
+                leases=leases,
+                frames=WaiterFrames(encodings=RedisConnectionEncodings(redis), payloads=FakePayloads()),
+                deliverer=deliverer,
+                recorder=FakeRecorder(),
+                now_ms=now_ms,
+            ),
             jobs=self.jobs,
             counter=self.counter,
             now_ms=now_ms,

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from push.answers import (
-    MAX_MESSAGE_BYTES,
     CacheState,
     render_accepted,
     render_error,
@@ -26,15 +25,6 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
 )
-
-
-def room_for(text: str) -> bytes:
-    """Return JSON text that just makes a whole frame of the largest size."""
-    key = unique_key()
-    empty = render_result("1", key, make_result(b'""'), CacheState.HIT, NOW_MS)
-    return json.dumps(
-        text * ((MAX_MESSAGE_BYTES - len(empty.encode())) // len(text.encode())), ensure_ascii=False
-    ).encode()
 
 
 @given(IDS, JSON, st.sampled_from(CacheState))
@@ -64,23 +54,6 @@ def test_a_failure_is_an_error() -> None:
         "id": "1",
         "error": {"code": "not_found", "message": "Gone.", "retryable": False},
     }
-
-
-@pytest.mark.parametrize("text", ["x", "\u00fc", "\U0001f600"])
-def test_what_just_fits_a_message_is_sent_and_one_byte_more_is_too_large(text: str) -> None:
-    data = room_for(text)
-    sizes = set()
-    for padding in range(len(text.encode()) + 1):
-        frame = render_result("1" + "0" * padding, unique_key(), make_result(data), CacheState.HIT, NOW_MS)
-        sizes.add(json.loads(frame)["type"])
-        assert len(frame.encode()) <= MAX_MESSAGE_BYTES
-    assert sizes == {"result", "error"}
-
-
-def test_what_is_too_large_says_how_large_it_is() -> None:
-    frame = json.loads(render_result("1", unique_key(), make_result(b'"' + b"x" * 200_000 + b'"'), CacheState.HIT, 0))
-    assert frame["error"]["code"] == "too_large"
-    assert "200002" in frame["error"]["message"]
 
 
 @given(IDS)

@@ -26,7 +26,9 @@ def event(body: str | None, authorizer: dict | None = None) -> dict:
 
 def answer(world: World, body: object, authorizer: dict | None = None) -> dict:
     text = body if isinstance(body, str) or body is None else json.dumps(body)
-    return json.loads(handle(event(text, authorizer), Dependencies(world.answerer, BufferedMetrics())))
+    return json.loads(
+        handle(event(text, authorizer), Dependencies(world.new_replier(), world.accepting, BufferedMetrics()))
+    )
 
 
 def test_hello_opens_a_session_and_tells_the_limits(world: World) -> None:
