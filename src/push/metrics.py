@@ -30,6 +30,8 @@ class Metric(enum.StrEnum):
     UNRECORDED = "Unrecorded"
     TIMED_OUT = "TimedOut"
     DEAD_LETTER = "DeadLetter"
+    WEBHOOK_ATTEMPT = "WebhookAttempt"  # Outcome
+    WEBHOOK_DISABLED = "WebhookDisabled"
     CHANGE = "Change"  # Source
     INVALIDATED = "Invalidated"
     UNREADABLE_CHANGE = "UnreadableChange"

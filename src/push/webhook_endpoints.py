@@ -39,7 +39,10 @@ class FailingEndpoint:
 
 
 class WebhookEndpoints(Protocol):
-    """What is known of webhooks that fail. Those that work are not in it."""
+    """What is known of webhooks that fail. Those that work are not in it.
+
+    What is noted is not worth a second attempt: the methods that note never raise, and log what was not reached.
+    """
 
     def read_disabled(self, tenant: Tenant, url: str, now_ms: int) -> FailingEndpoint | None:
         """Return a URL that must not be used now; None if it may be, also for a trial. Raises TransientError."""
@@ -50,14 +53,14 @@ class WebhookEndpoints(Protocol):
     async def begin_trial(self, tenant: Tenant, endpoint: FailingEndpoint, now_ms: int) -> bool:
         """Take the one trial that is due, atomically; False if another has it. Raises TransientError."""
 
-    async def note_failure(self, tenant: Tenant, url: str, now_ms: int) -> FailingEndpoint:
-        """Count a failed attempt, and return what is known since. Raises TransientError."""
+    async def note_failure(self, tenant: Tenant, url: str, now_ms: int) -> FailingEndpoint | None:
+        """Count a failed attempt, and return what is known since; None if that was not reached. Never raises."""
 
     async def disable(self, tenant: Tenant, url: str, reason: str, now_ms: int) -> bool:
-        """Disable a URL; False if it was disabled before. Raises TransientError."""
+        """Disable a URL; False if it was disabled before. Never raises."""
 
     async def note_success(self, tenant: Tenant, url: str) -> None:
-        """Forget what is known of a URL: it works. Raises TransientError."""
+        """Forget what is known of a URL: it works. Never raises."""
 
 
 def endpoint_name(tenant: Tenant, url: str) -> str:

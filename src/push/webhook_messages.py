@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
 
 from push.requests import RequestRecord, RequestStatus, request_name
 
+LINK_SECONDS = 3600
+"""How long a link in a message can be followed."""
+
 TYPES = {RequestStatus.DONE: "request.done", RequestStatus.FAILED: "request.failed"}
 
 _encoder = msgspec.json.Encoder()
+_members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def webhook_id(record: RequestRecord) -> str:
@@ -35,6 +40,13 @@ def render_message(record: RequestRecord, link: str = "") -> bytes:
         _timestamp(record).encode(),
         answer,
     )
+
+
+def without_data(record: RequestRecord) -> tuple[RequestRecord, bytes]:
+    """Part a record's data from its answer, for a message that must be smaller."""
+    members = _members_decoder.decode(record.answer or b"{}")
+    data = members.pop("data", msgspec.Raw(b"null"))
+    return replace(record, answer=_encoder.encode(members)), bytes(data)
 
 
 def _timestamp(record: RequestRecord) -> str:

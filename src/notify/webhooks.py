@@ -1,0 +1,108 @@
+"""Handler of the webhook queue."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from push.adapters import event_loop
+from push.adapters.aws_clients import make_client
+from push.adapters.dynamodb_attempts import DynamoDbAttempts
+from push.adapters.dynamodb_webhooks import DynamoDbWebhooks
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.s3_payloads import S3Payloads
+from push.adapters.sns_topics import SnsTopics
+from push.adapters.sqs_requests import SqsWebhooks
+from push.adapters.webhook_client import HttpWebhookClient
+from push.adapters.webhook_masters import WebhookMasters, fetch_masters
+from push.errors import RequestError, TransientError
+from push.requests import parse_webhook_job
+from push.settings import WebhookSettings, read_settings
+from push.topic_publishing import TopicPublisher
+from push.webhook_delivering import WebhookDeliverer
+from push.webhook_posting import WebhookPoster
+
+logger = Logger()
+tracer = Tracer(auto_patch=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    deliverer: WebhookDeliverer
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"notify", "push"})
+    settings = read_settings(WebhookSettings, os.environ)
+    metrics = BufferedMetrics(interval_seconds=0.0)
+    payloads = S3Payloads(settings.storage_bucket)
+    masters = WebhookMasters(partial(fetch_masters, make_client("secretsmanager"), settings.webhook_secret_arn))
+    deliverer = WebhookDeliverer(
+        attempts=DynamoDbAttempts(make_client("dynamodb"), settings.requests_table),
+        queue=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
+        dead_letters=SqsWebhooks(make_client("sqs"), settings.webhook_dead_letter_queue_url),
+        webhooks=WebhookPoster(
+            client=HttpWebhookClient(allow_private=settings.allow_private_webhooks),
+            endpoints=DynamoDbWebhooks(make_client("dynamodb"), settings.webhooks_table),
+            payloads=payloads,
+            read_masters=partial(asyncio.to_thread, masters.read),
+            allow_private=settings.allow_private_webhooks,
+            counter=metrics,
+            now_ms=_now_ms,
+        ),
+        topics=TopicPublisher(
+            topics=SnsTopics(make_client("sns")),
+            allowed=settings.topics,
+            payloads=payloads,
+            store_payload=lambda name, data: asyncio.to_thread(payloads.put, name, data),
+        ),
+        counter=metrics,
+        now_ms=_now_ms,
+        random=random.random,
+    )
+    return Dependencies(deliverer, metrics)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Deliver what a batch asks for, all at once, and name the messages that are to come back."""
+    dependencies = build()
+    failed = event_loop.run(handle(event["Records"], dependencies.deliverer))
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+async def handle(records: Sequence[Mapping[str, Any]], deliverer: WebhookDeliverer) -> list[str]:
+    """Return the ids of the messages that are to come back; no delivery waits for another."""
+    failures = await asyncio.gather(*(_deliver(record, deliverer) for record in records))
+    return [message_id for message_id in failures if message_id is not None]
+
+
+async def _deliver(record: Mapping[str, Any], deliverer: WebhookDeliverer) -> str | None:
+    try:
+        await deliverer.deliver(parse_webhook_job(record["body"]))
+    except RequestError as exc:
+        logger.warning("a message is no delivery of this version and is dropped: %s", exc.message)
+    except TransientError as exc:
+        logger.warning("a delivery is tried again: %s %r", exc.message, exc.__cause__)
+        message_id: str = record["messageId"]
+        return message_id
+    return None
