@@ -28,6 +28,8 @@ from pushaside.errors import (
     UnauthorizedError,
     UnknownActionError,
     UnknownComputeError,
+    UnreadableResultError,
+    UnverifiedWebhookError,
 )
 from pushaside.messages import Result
 from pushaside.settings import Settings
@@ -58,5 +60,7 @@ __all__ = [
     "UnauthorizedError",
     "UnknownActionError",
     "UnknownComputeError",
+    "UnreadableResultError",
+    "UnverifiedWebhookError",
     "connect",
 ]

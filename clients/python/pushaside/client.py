@@ -12,11 +12,14 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Self, assert_never
+from urllib.parse import urlsplit
 
 from pushaside.connection import Connection, check_url, open_connection
-from pushaside.effects import Close, Connect, Effect, End, Outcome, Send, Settle
+from pushaside.downloads import Downloads
+from pushaside.effects import Close, Connect, Effect, End, Fetch, Outcome, Send, Settle
 from pushaside.errors import CannotConnectError, ConnectionClosedError, PushasideError
-from pushaside.messages import PingQuestion, Question, Result, ask_compute, read_message
+from pushaside.messages import Result, read_message
+from pushaside.questions import GZIP, PingQuestion, Question, ask_compute
 from pushaside.session import Session
 from pushaside.settings import Settings
 
@@ -52,6 +55,8 @@ class Client:
         self._connections: dict[int, Connection] = {}
         self._futures: dict[str, asyncio.Future[Outcome]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._downloads = Downloads(settings, tls=tls, host=urlsplit(url).hostname)
+        self._fetching: dict[str, asyncio.Task[None]] = {}
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
@@ -122,7 +127,8 @@ class Client:
         """
         if max_age is not None and not 0 <= max_age < math.inf:
             raise ValueError("max_age is a number of seconds, 0 or more.")
-        outcome = await self._ask(ask_compute(compute, params, max_age=max_age), deadline)
+        accept = GZIP if self._settings.accept_gzip else ()
+        outcome = await self._ask(ask_compute(compute, params, max_age=max_age, accept=accept), deadline)
         assert isinstance(outcome, Result)  # noqa: S101  (no other message answers a request)
         return outcome
 
@@ -156,6 +162,7 @@ class Client:
     def _forget(self, question_id: str, future: asyncio.Future[Outcome]) -> None:
         if self._futures.pop(question_id, None) is not None:
             self._session.forget(question_id)
+            self._stop_fetching(question_id)
             self._carry_out()
         elif not future.cancelled():
             # It was settled in the same turn of the loop; asyncio would report an error that nobody retrieved.
@@ -180,6 +187,8 @@ class Client:
                     connection.post(effect.message, self._session.frame_bytes)
             case Settle():
                 self._settle(effect)
+            case Fetch():
+                self._fetching[effect.id] = self._start(self._fetch(effect))
             case Connect():
                 self._connecting = self._start(self._connect(effect.after_seconds))
             case Close():
@@ -191,6 +200,7 @@ class Client:
                 assert_never(effect)
 
     def _settle(self, settle: Settle) -> None:
+        self._stop_fetching(settle.id)
         future = self._futures.pop(settle.id, None)
         if future is None or future.done():
             return
@@ -198,6 +208,17 @@ class Client:
             future.set_exception(settle.outcome)
         else:
             future.set_result(settle.outcome)
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        outcome = await self._downloads.fetch(fetch.linked)
+        del self._fetching[fetch.id]
+        self._session.fetched(fetch.id, outcome, self._loop.time())
+        self._carry_out()
+
+    def _stop_fetching(self, question_id: str) -> None:
+        task = self._fetching.pop(question_id, None)
+        if task is not None:
+            task.cancel()
 
     def _end(self, error: PushasideError) -> None:
         if self._connecting is not None:
@@ -246,7 +267,8 @@ class Client:
     async def _listen(self, link_id: int, connection: Connection) -> None:
         try:
             async for text in connection:
-                self._session.received(link_id, read_message(text), self._loop.time())
+                message = read_message(text, self._settings.max_result_bytes)
+                self._session.received(link_id, message, self._loop.time())
                 self._carry_out()
         finally:
             del self._connections[link_id]

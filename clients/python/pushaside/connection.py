@@ -6,10 +6,7 @@ The only module that knows the `websockets` library; its exceptions become this 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import os
-import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -22,13 +19,12 @@ from websockets.uri import parse_uri
 
 from pushaside.errors import CannotConnectError, ForbiddenError, PushasideError, UnauthorizedError
 from pushaside.messages import split_frames
+from pushaside.reaching import TRY_AGAIN, is_loopback, read_retry_after, say_reason
 from pushaside.settings import Settings
 
 logger = logging.getLogger("pushaside")
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
-_TRY_AGAIN = frozenset((408, 425, 429, *range(500, 600)))
-"""Statuses after which the same handshake may succeed: Request Timeout, Too Early, Too Many Requests, server errors."""
 
 
 class Connection:
@@ -118,21 +114,12 @@ async def open_connection(
             # A ping of RFC 6455 does not count as activity at API Gateway; the session sends messages that do.
             ping_interval=None,
             max_size=settings.max_receive_bytes,
-            proxy=None if _is_loopback(url) else True,
+            proxy=None if is_loopback(parse_uri(url).host) else True,
             ssl=(tls or True) if parse_uri(url).secure else None,
         )
     except (OSError, WebSocketException, EOFError) as exc:
         raise _translate(exc, url) from exc
     return Connection(websocket)
-
-
-def _is_loopback(url: str) -> bool:
-    """Tell whether the service is on this machine, where no proxy leads."""
-    host = parse_uri(url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _translate(exc: Exception, url: str) -> PushasideError:
@@ -148,7 +135,7 @@ def _translate(exc: Exception, url: str) -> PushasideError:
         case ConnectionResetError() | BrokenPipeError():
             return CannotConnectError("The service hung up during the handshake.")
         case OSError():
-            return CannotConnectError(f"Nothing answers at {_place(url)}: {_reason(exc)}.", is_answered=False)
+            return CannotConnectError(f"Nothing answers at {_place(url)}: {say_reason(exc)}.", is_answered=False)
         case _:
             return CannotConnectError(f"What answers at {_place(url)} is no WebSocket service.", retryable=False)
 
@@ -159,12 +146,11 @@ def _refusal(response: Response) -> PushasideError:
         return UnauthorizedError("The service asks for a valid token (401).")
     if status == _FORBIDDEN:
         return ForbiddenError("The service does not let this caller in (403).")
-    after = response.headers.get("Retry-After", "")
     return CannotConnectError(
         f"The service answered the handshake with status {status}.",
         status=status,
-        retryable=status in _TRY_AGAIN,
-        retry_after=float(after) if after.isascii() and after.isdigit() else None,
+        retryable=status in TRY_AGAIN,
+        retry_after=read_retry_after(response.headers.get("Retry-After", "")),
     )
 
 
@@ -172,10 +158,3 @@ def _place(url: str) -> str:
     """Name a service without its query, which may hold a ticket."""
     uri = parse_uri(url)
     return f"{uri.host}:{uri.port}"
-
-
-def _reason(exc: OSError) -> str:
-    """Say it as the system does: asyncio puts its own words into `strerror`, except for names that do not resolve."""
-    if isinstance(exc, socket.gaierror) or not exc.errno:
-        return (exc.strerror or str(exc)).rstrip(".")
-    return os.strerror(exc.errno).lower()

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from pushaside.errors import PushasideError
-from pushaside.messages import Result
+from pushaside.messages import Linked, Result
 
 Outcome = Result | float | PushasideError
 """What asking ends in: a result, a ping's round trip in seconds, or an error."""
+
+
+class Remedy(Enum):
+    """What can help when a link could not be followed."""
+
+    FETCH_AGAIN = auto()
+    ASK_AGAIN = auto()
+    NOTHING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailure:
+    """A link could not be followed, and what can help."""
+
+    error: PushasideError
+    remedy: Remedy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +42,17 @@ class Settle:
 
     id: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Fetch the data of a result, and report `fetched` under the same id.
+
+    It is of no use any more once the id is settled, forgotten or asked again.
+    """
+
+    id: str
+    linked: Linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +76,4 @@ class End:
     error: PushasideError
 
 
-Effect = Send | Settle | Connect | Close | End
+Effect = Send | Settle | Fetch | Connect | Close | End

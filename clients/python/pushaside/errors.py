@@ -17,12 +17,14 @@ PushasideError                    also what a code becomes that this version doe
 │   └── SourceThrottledError          source_throttled
 ├── ComputeFailedError            compute_failed: the compute failed, and will fail again with these params
 ├── InternalError                 internal: something broke on the service's side
+├── UnreadableResultError         unreadable: the result came, and is damaged or in a form this version does not know
+├── UnverifiedWebhookError        unverified: a webhook is not proven to be the service's
 ├── RequestTimeoutError           timeout: no answer before the deadline; also a builtin TimeoutError
 └── ServiceConnectionError        there is no connection; also a builtin ConnectionError
-    ├── CannotConnectError            unreachable: no connection came about
+    ├── CannotConnectError            unreachable: no connection came about, or where a result is kept is out of reach
     └── ConnectionClosedError         closed: it is over, and nothing more will be asked on it
 
-The codes `unreachable` and `closed` are the client's own, all others come over the wire.
+The codes `unreadable`, `unverified`, `unreachable` and `closed` are the client's own, all others come over the wire.
 """
 
 from __future__ import annotations
@@ -152,6 +154,26 @@ class InternalError(PushasideError):
     default_retryable = True
 
 
+class UnreadableResultError(PushasideError):
+    """A result came that is damaged, or whose form this version does not know."""
+
+    default_code = "unreadable"
+
+
+class UnverifiedWebhookError(PushasideError):
+    """A webhook is not proven to be the service's.
+
+    `is_unknown_signature` tells whether it is signed, in time, by a secret that is none of those given: it may be a
+    new one.
+    """
+
+    default_code = "unverified"
+
+    def __init__(self, message: str, *, is_unknown_signature: bool = False) -> None:
+        super().__init__(message)
+        self.is_unknown_signature = is_unknown_signature
+
+
 class RequestTimeoutError(PushasideError, TimeoutError):
     """There was no answer before the deadline."""
 
@@ -166,9 +188,9 @@ class ServiceConnectionError(PushasideError, ConnectionError):
 
 
 class CannotConnectError(ServiceConnectionError):
-    """No connection came about.
+    """No connection came about, or where a result is kept is out of reach.
 
-    `status` is the HTTP status that the handshake was answered with, or None if it had none. `is_answered` tells
+    `status` is the HTTP status that was answered, or None if it had none. `is_answered` tells
     whether anything is there: False for a refused TCP connection or a name that does not resolve.
     """
 

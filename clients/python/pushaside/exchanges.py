@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from pushaside.agenda import Agenda
 from pushaside.backoff import growing
-from pushaside.effects import Effect, Outcome, Send, Settle
+from pushaside.effects import Effect, Fetch, Outcome, Send, Settle
 from pushaside.links import Link
-from pushaside.messages import Question
+from pushaside.messages import Linked
+from pushaside.pieces import Pieces
+from pushaside.questions import Question
 from pushaside.settings import Settings
 
 
@@ -18,7 +20,8 @@ from pushaside.settings import Settings
 class Exchange:
     """Something asked and not settled.
 
-    It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link".
+    It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link". Or it was
+    answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`.
     """
 
     id: str
@@ -31,12 +34,19 @@ class Exchange:
     accepted: bool = False
     silences: int = 0
     retries: int = 0
+    linked: Linked | None = None
+    fetches: int = 0
     trouble: str = ""
 
     @property
     def waits_for_link(self) -> bool:
         """Whether nothing but the lack of a connection keeps it from being asked."""
-        return self.link is None and self.ask_at == math.inf
+        return self.link is None and self.ask_at == math.inf and self.linked is None
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether its data is being fetched right now."""
+        return self.linked is not None and self.ask_at == math.inf
 
 
 class Exchanges:
@@ -48,6 +58,7 @@ class Exchanges:
         self._effects = effects
         self._exchanges: dict[str, Exchange] = {}
         self._agenda = Agenda()
+        self.pieces = Pieces(settings.max_unfinished_bytes, settings.max_unfinished_results)
 
     def get(self, exchange_id: str | None) -> Exchange | None:
         """Find one that is not settled."""
@@ -81,7 +92,7 @@ class Exchanges:
         """
         if exchange.link is not link:
             self._take_off(exchange)
-        exchange.link, exchange.ask_at, exchange.accepted = link, math.inf, False
+        exchange.link, exchange.ask_at, exchange.accepted, exchange.linked = link, math.inf, False, None
         if link is not None:
             exchange.asked_at = link.sent_at = now
             link.unanswered[exchange.id] = None
@@ -96,7 +107,29 @@ class Exchanges:
     def ask_later(self, exchange: Exchange, at: float, trouble: str) -> None:
         """Count a retry, and let the exchange wait for its time; `trouble` is why."""
         self._take_off(exchange)
+        exchange.linked = None
         exchange.retries += 1
+        exchange.ask_at, exchange.trouble = at, trouble
+        self._agenda.put(exchange.id, min(exchange.deadline, at))
+
+    def hear(self, exchange: Exchange, now: float) -> None:
+        """Note that an answer is on its way: patience begins anew."""
+        exchange.accepted = True
+        if exchange.link is not None:
+            exchange.ask_at = now + self._patience(exchange.silences)
+            self._agenda.put(exchange.id, min(exchange.deadline, exchange.ask_at))
+
+    def fetch(self, exchange: Exchange, linked: Linked) -> None:
+        """Fetch the data of an answer, for the first time or again; nothing is asked meanwhile."""
+        self._take_off(exchange)
+        self.pieces.drop_request(exchange.id)
+        exchange.fetches = 1 if exchange.linked is None else exchange.fetches + 1
+        exchange.linked, exchange.ask_at = linked, math.inf
+        self._effects.append(Fetch(exchange.id, linked))
+        self._agenda.put(exchange.id, exchange.deadline)
+
+    def fetch_later(self, exchange: Exchange, at: float, trouble: str) -> None:
+        """Let the exchange wait for its time to fetch again; `trouble` is why."""
         exchange.ask_at, exchange.trouble = at, trouble
         self._agenda.put(exchange.id, min(exchange.deadline, at))
 
@@ -109,6 +142,7 @@ class Exchanges:
         """End an exchange whose outcome nobody waits for."""
         del self._exchanges[exchange.id]
         self._agenda.drop(exchange.id)
+        self.pieces.drop_request(exchange.id)
         self._take_off(exchange)
 
     def _take_off(self, exchange: Exchange) -> None:

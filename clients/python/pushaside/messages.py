@@ -1,4 +1,4 @@
-"""The protocol's messages: what is sent, written as JSON, and what comes, read from JSON.
+"""The protocol's messages as they come, read from JSON, and the frames that messages are sent in.
 
 A server message is read into one of a closed set of values. Fields that are not known are ignored, and a message
 whose type is not known becomes `Unknown`: newer services may say more than this client understands.
@@ -6,21 +6,26 @@ whose type is not known becomes `Unknown`: newer services may say more than this
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import orjson
 
-from pushaside.errors import InternalError, InvalidParamsError, PushasideError, error_from_wire
-
-PING = b'{"action":"ping"}'
+from pushaside.data_forms import decode_data
+from pushaside.errors import PushasideError, UnreadableResultError, error_from_wire
 
 MESSAGE_BYTES = 128 * 1024
 """API Gateway, "WebSocket API quotas": a message holds 128 KB; a larger one closes the connection with 1009."""
 
 FRAME_BYTES = 32 * 1024
 """API Gateway, "WebSocket API quotas": a frame holds 32 KB; a larger one closes the connection with 1009."""
+
+RESULT_BYTES = 64 * 1024 * 1024
+"""The data of a result may have so many bytes of JSON, whatever form it comes in, unless settings say otherwise."""
+
+MOST_PIECES = 8192
+"""A message in more pieces than this is no result that anyone means."""
 
 _FRAME_HEADER_BYTES = 14
 """The longest header of a client's frame (RFC 6455, 5.2), in case the limit is meant to include it."""
@@ -42,6 +47,30 @@ class Result:
     age: float
     # JSON of the compute's making: the caller alone knows its shape.
     data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A result whose data is elsewhere: `result` is all of it but the data, which is read from `url`."""
+
+    result: Result
+    url: str
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return self.result.id
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One of `count` pieces of the text of an answer to the request `id`; `of` tells one splitting from another."""
+
+    id: str
+    of: str
+    index: int
+    count: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,79 +127,10 @@ class Unknown:
     why: str
 
 
-ServerMessage = Result | Accepted | Failed | Welcome | Pong | Bye | GatewayFault | Unknown
+Answer = Result | Linked | Failed
+"""What a request can be answered with in the end."""
 
-
-class Question(Protocol):
-    """Something that is asked under an id and answered once."""
-
-    @property
-    def asked_again(self) -> bool:
-        """Whether silence is a reason to ask it again under the same id."""
-
-    def write(self, question_id: str, remaining_seconds: float) -> bytes:
-        """Write the message; `remaining_seconds` are left until its deadline."""
-
-
-@dataclass(frozen=True, slots=True)
-class ComputeQuestion:
-    """Asks for a compute's result. The params are written already: later changes to the caller's dict change nothing.
-
-    >>> question = ask_compute("documents", {"ids": ["TX"]}, max_age=None)
-    >>> question.write("r1", 1.5)
-    b'{"action":"request","id":"r1","compute":"documents","params":{"ids":["TX"]},"deadline_ms":1500}'
-    """
-
-    compute: str
-    params: bytes
-    max_age: float | None
-    asked_again: ClassVar[bool] = True
-
-    def write(self, question_id: str, remaining_seconds: float) -> bytes:
-        """Write the message; the service counts the deadline from its arrival, so what is left of it is sent."""
-        message: dict[str, object] = {
-            "action": "request",
-            "id": question_id,
-            "compute": self.compute,
-            "params": orjson.Fragment(self.params),
-            "deadline_ms": max(1, round(remaining_seconds * 1000)),
-        }
-        if self.max_age is not None:
-            message["max_age"] = self.max_age
-        return orjson.dumps(message)
-
-
-@dataclass(frozen=True, slots=True)
-class PingQuestion:
-    """Asks for a pong. Pongs carry no id, so a second ping would take the first one's answer."""
-
-    asked_again: ClassVar[bool] = False
-
-    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (a ping says nothing else)
-        """Write the message."""
-        return PING
-
-
-def ask_compute(compute: str, params: Mapping[str, object] | None, *, max_age: float | None) -> ComputeQuestion:
-    """Write the params down; None stands for no params.
-
-    Raises:
-        InvalidParamsError: they hold something that JSON cannot.
-
-    """
-    try:
-        written = orjson.dumps({} if params is None else params)
-    except TypeError as exc:
-        raise InvalidParamsError(f"The params cannot be written as JSON: {exc}.") from exc
-    return ComputeQuestion(compute, written, max_age)
-
-
-def write_hello(hello_id: str, session: str | None) -> bytes:
-    """Write the first message of a connection; `session` is the one to resume."""
-    message: dict[str, object] = {"action": "hello", "id": hello_id, "accept": []}
-    if session is not None:
-        message["session"] = session
-    return orjson.dumps(message)
+ServerMessage = Result | Linked | Piece | Accepted | Failed | Welcome | Pong | Bye | GatewayFault | Unknown
 
 
 def split_frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[bytes]:
@@ -190,35 +150,67 @@ def split_frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[byt
         start = end
 
 
-def read_message(text: bytes) -> ServerMessage:
-    """Read what the service sent. Never raises: what cannot be read is `Unknown`."""
+def read_message(text: bytes, max_bytes: int = RESULT_BYTES) -> ServerMessage:
+    """Read what the service sent. Never raises: what cannot be read is `Unknown`, or `Failed` if it says whose it is.
+
+    `max_bytes` bounds the data of a result.
+    """
     try:
         fields = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
         return Unknown(f"not JSON: {exc}")
     if not isinstance(fields, dict):
         return Unknown("not a JSON object")
+    return read_fields(fields, max_bytes)
+
+
+def read_fields(fields: dict[str, Any], max_bytes: int = RESULT_BYTES) -> ServerMessage:
+    """Read a message whose JSON has been read already. Never raises."""
     kind = fields.get("type")
     if kind is None and isinstance(fields.get("message"), str):
         return GatewayFault(fields["message"])
+    if kind == "result":
+        return _read_result(fields, max_bytes)
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     return Unknown(f"of type {kind!r}") if reader is None else reader(fields)
 
 
-def _read_result(fields: dict[str, Any]) -> ServerMessage:
+def _read_result(fields: dict[str, Any], max_bytes: int) -> ServerMessage:
     request_id = fields.get("id")
     if not isinstance(request_id, str):
         return Unknown("a result without an id")
-    if "data" not in fields or "encoding" in fields:
-        return Failed(request_id, InternalError("The result came in a form that was not asked for.", retryable=False))
-    return Result(
+    try:
+        data = _read_data(fields, max_bytes)
+    except PushasideError as exc:
+        return Failed(request_id, exc)
+    result = Result(
         id=request_id,
         key=_text(fields, "key") or "",
         etag=_text(fields, "etag") or "",
         cache=_text(fields, "cache") or "miss",
         age=(_number(fields, "age_ms") or 0.0) / 1000,
-        data=fields["data"],
+        data=data,
     )
+    return result if "data" in fields else Linked(result, fields["url"])
+
+
+def _read_data(fields: dict[str, Any], max_bytes: int) -> Any:  # noqa: ANN401  (JSON of the compute's making)
+    """Take the data out of a result; None if there is a link in its place."""
+    if "data" in fields:
+        return decode_data(fields["data"], fields["encoding"], max_bytes) if "encoding" in fields else fields["data"]
+    if not (_text(fields, "url") or "").lower().startswith(("http://", "https://")):
+        raise UnreadableResultError("The result came without data, and without a link that can be followed.")
+    return None
+
+
+def _read_piece(fields: dict[str, Any]) -> ServerMessage:
+    request_id, text = _text(fields, "id"), _text(fields, "data")
+    if request_id is None:
+        return Unknown("a piece without an id")
+    index, count = fields.get("index"), fields.get("count")
+    if text is None or type(index) is not int or type(count) is not int or not 0 <= index < count <= MOST_PIECES:
+        return Failed(request_id, UnreadableResultError("A piece of the result came that is none."))
+    return Piece(request_id, _text(fields, "of") or "", index, count, text)
 
 
 def _read_accepted(fields: dict[str, Any]) -> ServerMessage:
@@ -270,7 +262,7 @@ def _number(fields: dict[str, Any], name: str) -> float | None:
 
 
 _READERS = {
-    "result": _read_result,
+    "chunk": _read_piece,
     "accepted": _read_accepted,
     "error": _read_error,
     "welcome": _read_welcome,

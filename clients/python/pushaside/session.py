@@ -10,6 +10,7 @@ end of the session. It is asked again under the same id, which the service takes
 - on another connection, when the one it was asked on is lost,
 - after a while of silence, because the service may have lost it,
 - when an error says when to come back, a bounded number of times and not past the deadline,
+- when it was answered with a link to its data that can't be followed any more,
 - when API Gateway reports a fault of its own. That names no request, so all that are not accepted yet are asked again.
 
 API Gateway's "Forbidden" means that no route takes a message, and asking again does not help. It is put down to an
@@ -27,7 +28,7 @@ from typing import assert_never
 
 from pushaside import messages
 from pushaside.backoff import growing
-from pushaside.effects import Close, Effect, End
+from pushaside.effects import Close, Effect, End, FetchFailure, Remedy
 from pushaside.errors import (
     CLASSES,
     CannotConnectError,
@@ -37,6 +38,7 @@ from pushaside.errors import (
     PushasideError,
     RequestTimeoutError,
     TooLargeError,
+    UnreadableResultError,
 )
 from pushaside.exchanges import Exchange, Exchanges
 from pushaside.links import Link
@@ -45,14 +47,16 @@ from pushaside.messages import (
     Bye,
     Failed,
     GatewayFault,
+    Linked,
+    Piece,
     Pong,
-    Question,
     Result,
     ServerMessage,
     Unknown,
     Welcome,
 )
 from pushaside.opening import Opening
+from pushaside.questions import Question
 from pushaside.settings import Settings
 from pushaside.upkeep import Upkeep
 
@@ -168,6 +172,7 @@ class Session:
         link = self._links.pop(link_id, None)
         if link is None:
             return
+        self._exchanges.pieces.drop_link(link_id)
         was_current = link is self._current
         if was_current:
             self._current = None
@@ -188,8 +193,10 @@ class Session:
             link.hear(now)
             self._opening.hear()
         match message:
-            case Result():
+            case Result() | Linked():
                 self._take_result(message)
+            case Piece():
+                self._take_piece(link, message, now)
             case Accepted():
                 self._take_accepted(message)
             case Failed():
@@ -207,6 +214,25 @@ class Session:
             case _:
                 assert_never(message)
 
+    def fetched(self, question_id: str, outcome: Result | FetchFailure, now: float) -> None:
+        """Take what fetching the data of an answer came to."""
+        exchange = self._exchanges.get(question_id)
+        if exchange is None or not exchange.is_fetching:
+            return
+        if isinstance(outcome, Result):
+            self._exchanges.settle(exchange, outcome)
+            return
+        error, attempts = outcome.error, exchange.fetches
+        again = now + self._opening.backoff(attempts - 1)
+        if outcome.remedy is Remedy.NOTHING or again >= exchange.deadline:
+            self._exchanges.settle(exchange, error)
+        elif outcome.remedy is Remedy.FETCH_AGAIN and attempts < self._settings.fetch_attempts:
+            self._exchanges.fetch_later(exchange, again, trouble=error.message)
+        elif outcome.remedy is Remedy.ASK_AGAIN and exchange.retries < self._settings.max_retries:
+            self._exchanges.ask_later(exchange, again, trouble=error.message)
+        else:
+            self._exchanges.settle(exchange, error)
+
     def tick(self, now: float) -> None:
         """Do what is due."""
         for link in list(self._links.values()):
@@ -219,6 +245,9 @@ class Session:
             if exchange.deadline <= now:
                 self._time_out(exchange)
                 continue
+            if exchange.linked is not None:
+                self._exchanges.fetch(exchange, exchange.linked)
+                continue
             if exchange.link is not None:
                 exchange.silences += 1
                 self._upkeep.probe(exchange.link, exchange.asked_at, now)
@@ -226,12 +255,40 @@ class Session:
 
     # Answers
 
-    def _take_result(self, result: Result) -> None:
+    def _take_result(self, result: Result | Linked) -> None:
         exchange = self._exchanges.get(result.id)
-        if exchange is None:
+        if exchange is None or not exchange.question.asked_again:
             logger.debug("ignored a result of %s, which is settled", result.id)
-        else:
+        elif isinstance(result, Result):
             self._exchanges.settle(exchange, result)
+        elif exchange.linked is None:
+            self._exchanges.fetch(exchange, result)
+
+    def _take_piece(self, link: Link | None, piece: Piece, now: float) -> None:
+        exchange = self._exchanges.get(piece.id)
+        # After its link is gone no more pieces would follow.
+        if link is None or exchange is None or exchange.linked is not None:
+            logger.debug("ignored a piece of an answer to %s", piece.id)
+            return
+        self._exchanges.hear(exchange, now)
+        try:
+            text = self._exchanges.pieces.take(link.id, piece)
+        except TooLargeError as exc:
+            self._exchanges.settle(exchange, exc)
+            return
+        if text is not None:
+            self._take_whole(link, exchange, text, now)
+
+    def _take_whole(self, link: Link, exchange: Exchange, text: bytes, now: float) -> None:
+        """Take an answer that came in pieces."""
+        match messages.read_message(text, self._settings.max_result_bytes):
+            case Result() | Linked() as result if result.id == exchange.id:
+                self._take_result(result)
+            case Failed() as failed if failed.id == exchange.id:
+                self._take_error(link, failed, now)
+            case _:
+                error = UnreadableResultError("The result came in pieces that do not make a whole.")
+                self._exchanges.settle(exchange, error)
 
     def _take_accepted(self, accepted: Accepted) -> None:
         exchange = self._exchanges.get(accepted.id)
@@ -251,6 +308,9 @@ class Session:
             self._retry_or_settle(exchange, failed.error, now)
 
     def _retry_or_settle(self, exchange: Exchange, error: PushasideError, now: float) -> None:
+        if exchange.linked is not None:
+            logger.debug("ignored an error of %s, whose result is being fetched", exchange.id)
+            return
         if not error.retryable or error.retry_after is None:
             self._exchanges.settle(exchange, error)
             return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pushaside.messages import RESULT_BYTES
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -52,5 +54,26 @@ class Settings:
     close_timeout_seconds: float = 2.0
     """How long the closing handshake may take before the connection is cut."""
 
-    max_receive_bytes: int = 16 * 1024 * 1024
-    """Larger messages from the service close the connection."""
+    max_receive_bytes: int = 256 * 1024
+    """Larger messages from the service close the connection; API Gateway passes on none over 128 KiB."""
+
+    accept_gzip: bool = True
+    """Whether the service may send data as gzip in base64: a third of the bytes, for some computing on both sides."""
+
+    max_result_bytes: int = RESULT_BYTES
+    """Results with more bytes of JSON are refused, in whatever form they come."""
+
+    max_unfinished_bytes: int = 64 * 1024 * 1024
+    """So much is held of results that come in pieces and are not whole."""
+
+    max_unfinished_results: int = 1024
+    """So many results are held of which pieces are missing; those without a new one for longest are let go."""
+
+    fetch_timeout_seconds: float = 30.0
+    """One attempt to fetch what a link leads to may take this long."""
+
+    fetch_attempts: int = 3
+    """How often a link is tried."""
+
+    max_fetches: int = 8
+    """So many links are followed at once; others wait."""

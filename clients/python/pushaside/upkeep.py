@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pushaside import messages
+from pushaside import questions
 from pushaside.backoff import a_little_early, growing
 from pushaside.effects import Effect, Send
 from pushaside.links import Link
@@ -20,6 +20,7 @@ class Upkeep:
         self._settings = settings
         self._random = random
         self._effects = effects
+        self._accept = questions.GZIP if settings.accept_gzip else ()
         self.session: str | None = None
 
     def make_link(self, link_id: int, hello_id: str, now: float) -> Link:
@@ -72,11 +73,11 @@ class Upkeep:
             cap_seconds=self._settings.reask_cap_seconds,
         )
         link.hellos += 1
-        self._send(link, messages.write_hello(link.hello_id, self.session), now)
+        self._send(link, questions.write_hello(link.hello_id, self.session, self._accept), now)
 
     def _ping(self, link: Link, now: float) -> None:
         link.note_ping(None, now)
-        self._send(link, messages.PING, now)
+        self._send(link, questions.PING, now)
 
     def _send(self, link: Link, message: bytes, now: float) -> None:
         link.sent_at = now

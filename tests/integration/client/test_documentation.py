@@ -14,7 +14,13 @@ import pytest
 
 from pushaside import Settings
 from pushaside.cli.exits import MEANINGS
-from pushaside.errors import CLASSES, CannotConnectError, ConnectionClosedError
+from pushaside.errors import (
+    CLASSES,
+    CannotConnectError,
+    ConnectionClosedError,
+    UnreadableResultError,
+    UnverifiedWebhookError,
+)
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 
 ROOT = Path(__file__).parents[3]
@@ -74,7 +80,8 @@ def test_every_setting_is_described_with_its_default() -> None:
 
 
 def test_every_error_code_is_described_with_its_class() -> None:
-    classes = {**CLASSES, "unreachable": CannotConnectError, "closed": ConnectionClosedError}
+    own = (UnreadableResultError, UnverifiedWebhookError, CannotConnectError, ConnectionClosedError)
+    classes = {**CLASSES, **{kind.default_code: kind for kind in own}}
     described = {code: name for code, name, _ in rows("code | class | above it")}
 
     assert described == {code: kind.__name__ for code, kind in classes.items()}

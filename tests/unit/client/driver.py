@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random as system_random
 from collections.abc import Callable
 
 import orjson
 
-from pushaside.effects import Close, Connect, Effect, End, Outcome, Send, Settle
+from pushaside.effects import Close, Connect, Effect, End, Fetch, FetchFailure, Outcome, Send, Settle
 from pushaside.errors import PushasideError
-from pushaside.messages import PingQuestion, ask_compute, read_message
+from pushaside.messages import Result, read_message
+from pushaside.questions import PingQuestion, ask_compute
 from pushaside.session import Session
 from pushaside.settings import Settings
 
@@ -30,7 +32,9 @@ class Driver:
 
     def __init__(self, settings: Settings | None = None, random: Callable[[], float] = no_jitter) -> None:
         ids = itertools.count(1)
-        self.session = Session(settings or Settings(), random=random, new_id=lambda: f"q{next(ids)}")
+        self.settings = settings or Settings()
+        self.accept = ("gzip",) if self.settings.accept_gzip else ()
+        self.session = Session(self.settings, random=random, new_id=lambda: f"q{next(ids)}")
         self.now = 100.0
         self.sent: list[tuple[int, dict]] = []
         self.outcomes: dict[str, Outcome] = {}
@@ -38,6 +42,8 @@ class Driver:
         self.forgotten: set[str] = set()
         self.links: list[int] = []
         self.closed: list[int] = []
+        self.fetches: list[Fetch] = []
+        self.fetching: set[str] = set()
         self.waits: list[float] = []
         self.connecting = False
         self.ended: PushasideError | None = None
@@ -48,7 +54,8 @@ class Driver:
     # The caller
 
     def ask(self, params: dict | None = None, deadline: float = 30.0, max_age: float | None = None) -> str:
-        return self._asked(self.session.ask(ask_compute("documents", params, max_age=max_age), deadline, self.now))
+        question = ask_compute("documents", params, max_age=max_age, accept=self.accept)
+        return self._asked(self.session.ask(question, deadline, self.now))
 
     def ping(self, deadline: float = 10.0) -> str:
         return self._asked(self.session.ask(PingQuestion(), deadline, self.now))
@@ -87,7 +94,7 @@ class Driver:
         self._carry_out()
 
     def receive(self, link: int, **fields: object) -> None:
-        self.session.received(link, read_message(orjson.dumps(fields)), self.now)
+        self.session.received(link, read_message(orjson.dumps(fields), self.settings.max_result_bytes), self.now)
         self._carry_out()
 
     def result(self, link: int, question_id: str, data: object = None, **fields: object) -> None:
@@ -101,6 +108,14 @@ class Driver:
 
     def fault(self, link: int, message: str = "Internal server error") -> None:
         self.receive(link, message=message, connectionId="c", requestId="r")
+
+    def fetched(self, question_id: str, data: object) -> None:
+        """Let the link that is being followed for a question lead to this data."""
+        fetch = next(each for each in reversed(self.fetches) if each.id == question_id)
+        self._report(question_id, dataclasses.replace(fetch.linked.result, data=data))
+
+    def fetch_failed(self, question_id: str, failure: FetchFailure) -> None:
+        self._report(question_id, failure)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, waking the session whenever it asked for it."""
@@ -132,6 +147,11 @@ class Driver:
         self._carry_out()
         return question_id
 
+    def _report(self, question_id: str, outcome: Result | FetchFailure) -> None:
+        self.fetching.discard(question_id)
+        self.session.fetched(question_id, outcome, self.now)
+        self._carry_out()
+
     def _carry_out(self) -> None:
         for effect in self.session.take_effects():
             self._carry_out_one(effect)
@@ -145,6 +165,11 @@ class Driver:
                 assert effect.id not in self.outcomes, "settled twice"
                 assert effect.id not in self.forgotten, "settled after it was forgotten"
                 self.outcomes[effect.id] = effect.outcome
+            case Fetch():
+                assert effect.id not in self.fetching, "fetched twice at once"
+                assert effect.id not in self.outcomes, "fetched after it was settled"
+                self.fetching.add(effect.id)
+                self.fetches.append(effect)
             case Connect():
                 assert not self.connecting, "two attempts to connect at once"
                 self.connecting = True

@@ -8,8 +8,11 @@ MODULES = [
     "backoff",
     "cli.exits",
     "cli.output",
+    "data_forms",
     "errors",
     "messages",
+    "questions",
+    "reaching",
     "settings",
 ]
 

@@ -5,21 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushaside.errors import InternalError, InvalidParamsError
+from pushaside.errors import InvalidParamsError, UnreadableResultError
 from pushaside.messages import (
     Accepted,
     Bye,
     Failed,
     GatewayFault,
+    Linked,
+    Piece,
     Pong,
     Result,
     Unknown,
     Welcome,
-    ask_compute,
     read_message,
     split_frames,
-    write_hello,
 )
+from pushaside.questions import ask_compute, write_hello
 
 
 def read(**fields: object) -> object:
@@ -58,6 +59,12 @@ def test_a_hello_resumes_a_session_only_if_there_is_one() -> None:
     assert json.loads(write_hello("h1", "s1"))["session"] == "s1"
 
 
+def test_what_is_accepted_is_said() -> None:
+    assert json.loads(write_hello("h1", None, ("gzip",)))["accept"] == ["gzip"]
+    question = ask_compute("documents", None, max_age=None, accept=("gzip",))
+    assert json.loads(question.write("r1", 1.0))["accept"] == ["gzip"]
+
+
 def test_a_result_is_read_with_its_age_in_seconds() -> None:
     message = read(type="result", id="r1", key="k", etag="e", cache="stale", age_ms=1250, data=[1], extra="ignored")
 
@@ -68,12 +75,24 @@ def test_a_result_of_null_is_a_result() -> None:
     assert read(type="result", id="r1", key="k", etag="e", cache="hit", age_ms=0, data=None).data is None
 
 
-@pytest.mark.parametrize("fields", [{"url": "https://example.com/x"}, {"encoding": "gzip+base64", "data": "H4s"}])
+def test_a_result_with_a_link_is_read_without_data() -> None:
+    message = read(type="result", id="r1", key="k", etag="e", cache="hit", age_ms=0, url="https://example.com/x")
+
+    assert message == Linked(Result("r1", "k", "e", "hit", 0.0, None), "https://example.com/x")
+
+
+def test_a_piece_is_read() -> None:
+    message = read(type="chunk", id="r1", index=1, count=3, of="a1", data="text")
+
+    assert message == Piece("r1", "a1", 1, 3, "text")
+
+
+@pytest.mark.parametrize("fields", [{}, {"encoding": "gzip+base64", "data": "H4s"}, {"encoding": "zip", "data": "x"}])
 def test_a_result_in_a_form_that_was_not_asked_for_is_an_error_and_not_a_wrong_value(fields: dict) -> None:
     message = read(type="result", id="r1", **fields)
 
     assert isinstance(message, Failed)
-    assert isinstance(message.error, InternalError)
+    assert isinstance(message.error, UnreadableResultError)
 
 
 def test_a_welcome_is_read_with_its_limits() -> None:
@@ -128,11 +147,29 @@ def test_what_cannot_be_read_is_unknown(text: bytes) -> None:
 
 
 odd_values = st.sampled_from([None, True, -1, 0, 2.5, 1e308, "", "x", [], [1], {}, {"code": 1}, {"message_bytes": ""}])
-fields = ["id", "key", "etag", "cache", "age_ms", "data", "error", "session", "limits", "code", "retry", "after_ms"]
+fields = [
+    "index",
+    "count",
+    "of",
+    "url",
+    "encoding",
+    "id",
+    "key",
+    "etag",
+    "cache",
+    "age_ms",
+    "data",
+    "error",
+    "session",
+    "limits",
+    "code",
+    "retry",
+    "after_ms",
+]
 
 
 @given(
-    st.sampled_from(["result", "accepted", "error", "welcome", "pong", "bye", "update", None]),
+    st.sampled_from(["result", "chunk", "accepted", "error", "welcome", "pong", "bye", "update", None]),
     st.dictionaries(st.sampled_from([*fields, "reconnect_after_seconds", "message"]), odd_values),
 )
 def test_no_json_makes_reading_fail(kind: str | None, fields: dict) -> None:

@@ -6,9 +6,11 @@ connected to twice at once.
 
 from __future__ import annotations
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pushaside.effects import FetchFailure, Remedy
 from pushaside.errors import CannotConnectError, UnauthorizedError
 from pushaside.messages import Result
 from pushaside.settings import Settings
@@ -25,7 +27,12 @@ steps = st.one_of(
     st.tuples(st.just("refuse"), which, st.sampled_from(["busy", "absent"])),
     st.tuples(st.just("lose"), which, st.none()),
     st.tuples(st.just("advance"), which, st.floats(min_value=0.0, max_value=15.0)),
-    st.tuples(st.just("answer"), which, st.sampled_from(["accepted", "result", "error", "later", "later", "nonsense"])),
+    st.tuples(
+        st.just("answer"),
+        which,
+        st.sampled_from(["accepted", "result", "link", "piece", "error", "later", "later", "nonsense"]),
+    ),
+    st.tuples(st.just("fetched"), which, st.sampled_from(["data", *Remedy])),
     st.tuples(st.just("frame"), which, st.sampled_from(["welcome", "pong", "bye", "fault", "forbidden", "error"])),
 )
 short = Settings(
@@ -86,12 +93,31 @@ class Story:
                 self.driver.receive(link, type="accepted", id=question)
             case "result":
                 self.driver.result(link, question, data=question)
+            case "link":
+                url = "https://bucket.example/x"
+                self.driver.receive(link, type="result", id=question, url=url)
+            case "piece":
+                text = orjson.dumps({"type": "result", "id": question, "data": question}).decode()
+                half = len(text) // 2
+                texts = (text[:half], text[half:])
+                part = index % 2
+                self.driver.receive(link, type="chunk", id=question, index=part, count=2, of="a", data=texts[part])
             case "error":
                 self.driver.error(link, question, "compute_failed")
             case "later":
                 self.driver.error(link, question, "rate_limited", retryable=True, retry_after_ms=700)
             case _:
                 self.driver.receive(link, type="nonsense", id=question)
+
+    def fetched(self, index: int, kind: object) -> None:
+        following = sorted(self.driver.fetching)
+        if not following:
+            return
+        question = following[index % len(following)]
+        if isinstance(kind, Remedy):
+            self.driver.fetch_failed(question, FetchFailure(CannotConnectError("No."), kind))
+        else:
+            self.driver.fetched(question, question)
 
     def frame(self, index: int, kind: str) -> None:
         if not self.opened:
@@ -148,6 +174,7 @@ def test_once_the_service_answers_everything_that_is_left_is_answered(story: lis
     if driver.ended is not None:
         return
     left = {each for each in teller.requested() if each not in driver.outcomes and each not in driver.forgotten}
+    left -= driver.fetching
     left = {each for each in left if teller.deadlines[each] > driver.now + 5.0}
     for link in list(driver.links):
         driver.lose(link)

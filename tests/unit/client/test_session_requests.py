@@ -10,7 +10,7 @@ from pushaside.errors import (
     RequestTimeoutError,
     TooLargeError,
 )
-from pushaside.messages import ask_compute
+from pushaside.questions import ask_compute
 from pushaside.settings import Settings
 from tests.unit.client.driver import Driver
 

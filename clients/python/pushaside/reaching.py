@@ -1,0 +1,38 @@
+"""What is said of services that are out of reach or busy, whichever protocol they are asked by."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+
+TRY_AGAIN = frozenset((408, 425, 429, *range(500, 600)))
+"""Statuses after which the same may succeed: Request Timeout, Too Early, Too Many Requests, server errors."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, where no proxy leads.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("example.com")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_retry_after(value: str) -> float | None:
+    """Read the seconds of a `Retry-After` header; dates and nonsense count as not said.
+
+    >>> read_retry_after("7"), read_retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), read_retry_after("")
+    (7.0, None, None)
+    """
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def say_reason(exc: OSError) -> str:
+    """Say it as the system does: asyncio puts its own words into `strerror`, except for names that do not resolve."""
+    if isinstance(exc, socket.gaierror) or not exc.errno:
+        return (exc.strerror or str(exc)).rstrip(".")
+    return os.strerror(exc.errno).lower()
