@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import ClassVar
 
 import msgspec
 
-from push.errors import ErrorCode, PushasideError
+from push.errors import ErrorCode, PushasideError, RequestError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -29,9 +30,22 @@ STATUSES: dict[ErrorCode, HTTPStatus] = {
 """The status of each code; `internal` is 503 and not 500, for asking again can help."""
 
 
+class UnsupportedMediaError(RequestError):
+    """A body is of a media type that is not read here."""
+
+    default_code: ClassVar[ErrorCode] = ErrorCode.INVALID_MESSAGE
+
+
+def status_of(error: PushasideError) -> HTTPStatus:
+    """Return the status that an error is answered with: its code's, or a more precise one."""
+    if isinstance(error, UnsupportedMediaError):
+        return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    return STATUSES[error.code]
+
+
 def render_problem(error: PushasideError) -> str:
     """Write the problem document of an error; `code` is the same as on the WebSocket."""
-    status = STATUSES[error.code]
+    status = status_of(error)
     document: dict[str, object] = {
         "type": "about:blank",
         "title": status.phrase,

@@ -1,76 +1,96 @@
-"""Handler of the HTTP API: health, and one-time tickets to connect with."""
+"""Handler of the HTTP API: health, one-time tickets to connect with, durable requests, and webhooks' keys."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
-from push.adapters.token_access import make_tickets, make_verifier
 from push.errors import ErrorCode, PushasideError, RequestError, TransientError
 from push.handshakes import read_bearer, read_header
-from push.problems import MEDIA_TYPE, STATUSES, render_problem
-from push.settings import AuthorizerSettings, read_settings
-from push.tickets import TICKET_SECONDS, Tickets
+from push.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
+from push.requests import RequestStatus
+from push.tickets import TICKET_SECONDS
 from push.tokens import ANYBODY, CredentialRefusedError, Identity, TokenVerifier
+from push.webhook_keys import public_keys
+from request.durable_requests import MAX_WAIT_SECONDS
+from request.http_dependencies import Dependencies
+from request.request_documents import render_request, seconds_to_retry
 
 logger = Logger()
 tracer = Tracer(auto_patch=False)
 
-
-@dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment; without `tokens` everybody may ask."""
-
-    tokens: TokenVerifier | None
-    tickets: Tickets
+Answer = dict[str, Any]
 
 
 @cache
 def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+    """Make the dependencies, which read the environment when they are needed: `GET /healthz` needs none."""
     copy_config_to_registered_loggers(logger, include={"push"})
-    settings = read_settings(AuthorizerSettings, os.environ)
-    tokens = None if settings.auth_mode == "none" else make_verifier(settings)
-    return Dependencies(tokens, make_tickets(settings))
+    return Dependencies(os.environ)
 
 
 @tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> Answer:
     """Answer one HTTP request (payload format 2.0)."""
-    return handle(event, build, now=time.time())
+    return handle(event, build(), now=time.time())
 
 
-def handle(event: Mapping[str, Any], build_dependencies: Callable[[], Dependencies], *, now: float) -> dict[str, Any]:
-    """Answer an HTTP request; what goes wrong is answered as a problem document.
-
-    The dependencies are only built for routes that need them, so that `GET /healthz` tells of the function alone.
-    """
+def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) -> Answer:
+    """Answer an HTTP request; what goes wrong is answered as a problem document."""
     try:
         match event["routeKey"]:
             case "GET /healthz":
-                return _answer(200, {"status": "ok"})
+                return _answer(200, msgspec.json.encode({"status": "ok"}))
             case "POST /tickets":
-                return _issue_ticket(event, build_dependencies(), now)
+                return _issue_ticket(dependencies, _identify(event, dependencies.tokens, now), now)
+            case "POST /requests":
+                return _accept_request(event, dependencies, _identify(event, dependencies.tokens, now))
+            case "GET /requests/{id}":
+                return _show_request(event, dependencies, _identify(event, dependencies.tokens, now), now)
+            case "GET /webhooks/keys":
+                return _show_keys(dependencies, _identify(event, dependencies.tokens, now))
             case route:
                 raise RequestError(f"There is no route {route!r}.", code=ErrorCode.NOT_FOUND)
     except PushasideError as exc:
         return _refuse(event, exc)
 
 
-def _issue_ticket(event: Mapping[str, Any], dependencies: Dependencies, now: float) -> dict[str, Any]:
-    identity = _identify(event, dependencies.tokens, now)
+def _issue_ticket(dependencies: Dependencies, identity: Identity, now: float) -> Answer:
     ticket = secrets.token_urlsafe(32)
     dependencies.tickets.issue(ticket, identity, now)
-    return _answer(201, {"ticket": ticket, "expires_in_seconds": TICKET_SECONDS})
+    return _answer(201, msgspec.json.encode({"ticket": ticket, "expires_in_seconds": TICKET_SECONDS}))
+
+
+def _accept_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity) -> Answer:
+    accepted = dependencies.requests.accept(_read_body(event), read_header(event, "Idempotency-Key"), identity)
+    headers = {"location": f"/requests/{quote(accepted.id, safe='')}"}
+    if accepted.status is RequestStatus.PENDING:
+        headers["retry-after"] = "1"
+    return _answer(202, msgspec.json.encode({"id": accepted.id, "status": accepted.status}), headers)
+
+
+def _show_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity, now: float) -> Answer:
+    request_id = (event.get("pathParameters") or {})["id"]
+    record = dependencies.requests.find(identity.tenant, request_id, _read_wait(event))
+    headers = {}
+    if record.status is RequestStatus.PENDING:
+        headers["retry-after"] = str(seconds_to_retry(record, int(now * 1000)))
+    return _answer(200, render_request(record, dependencies.link), headers)
+
+
+def _show_keys(dependencies: Dependencies, identity: Identity) -> Answer:
+    return _answer(200, msgspec.json.encode(public_keys(dependencies.masters.read(), identity.tenant)))
 
 
 def _identify(event: Mapping[str, Any], tokens: TokenVerifier | None, now: float) -> Identity:
@@ -82,12 +102,40 @@ def _identify(event: Mapping[str, Any], tokens: TokenVerifier | None, now: float
     return tokens.verify(token, now)
 
 
-def _answer(status: int, document: object) -> dict[str, Any]:
-    headers = {"content-type": "application/json", "cache-control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": msgspec.json.encode(document).decode()}
+def _read_body(event: Mapping[str, Any]) -> bytes:
+    """Return the body of an event: API Gateway encodes what it does not take for text."""
+    media_type = read_header(event, "Content-Type").partition(";")[0].strip().lower()
+    if media_type not in ("application/json", ""):
+        raise UnsupportedMediaError(f"The body is {media_type[:64]!r}, and must be application/json.")
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error as exc:
+        raise RequestError("The body can't be read.", code=ErrorCode.INVALID_JSON) from exc
 
 
-def _refuse(event: Mapping[str, Any], error: PushasideError) -> dict[str, Any]:
+def _read_wait(event: Mapping[str, Any]) -> float:
+    """Return for how many seconds the caller would wait for a request to be settled."""
+    text = (event.get("queryStringParameters") or {}).get("wait", "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT_SECONDS:
+        sentence = f"`wait` must be a number of seconds from 0 to {MAX_WAIT_SECONDS}."
+        raise RequestError(sentence, code=ErrorCode.INVALID_MESSAGE)
+    return seconds
+
+
+def _answer(status: int, document: bytes | str, headers: Mapping[str, str] | None = None) -> Answer:
+    body = document if isinstance(document, str) else document.decode()
+    everywhere = {"content-type": "application/json", "cache-control": "no-store"}
+    return {"statusCode": status, "headers": {**everywhere, **(headers or {})}, "body": body}
+
+
+def _refuse(event: Mapping[str, Any], error: PushasideError) -> Answer:
     request_id = event["requestContext"].get("requestId")
     level = logger.warning if isinstance(error, TransientError) else logger.info
     level("refused: %s %r", error.message, error.__cause__, code=error.code.value, request_id=request_id)
@@ -96,7 +144,7 @@ def _refuse(event: Mapping[str, Any], error: PushasideError) -> dict[str, Any]:
         headers["www-authenticate"] = "Bearer"  # RFC 9110, 15.5.2: a 401 names the scheme
     if error.retryable:
         headers["retry-after"] = str(-(-(error.retry_after_ms or 1000) // 1000))
-    return {"statusCode": STATUSES[error.code].value, "headers": headers, "body": render_problem(_public(error))}
+    return {"statusCode": status_of(error).value, "headers": headers, "body": render_problem(_public(error))}
 
 
 def _public(error: PushasideError) -> PushasideError:

@@ -15,6 +15,7 @@ HANDLERS = (
     "connect.authorizer.handler",
     "request.app.handler",
     "request.http.handler",
+    "request.queued.handler",
     "compute.app.handler",
     "notify.app.handler",
     "notify.changes.handler",

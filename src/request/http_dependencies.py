@@ -1,0 +1,89 @@
+"""What the HTTP API works with: each part is made when a route first needs it, from that part's settings alone."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from functools import cached_property, partial
+
+from push.adapters.aws_clients import make_client
+from push.adapters.dynamodb_requests import DynamoDbRequests
+from push.adapters.dynamodb_webhooks import DynamoDbWebhooks
+from push.adapters.s3_payloads import S3Payloads
+from push.adapters.sqs_requests import SqsRequests
+from push.adapters.token_access import READ_TIMEOUT_SECONDS, make_tickets, make_verifier
+from push.adapters.webhook_masters import WebhookMasters, fetch_masters
+from push.computes import load_registry
+from push.ports import Payloads
+from push.settings import AuthorizerSettings, HttpSettings, TokenSettings, read_settings
+from push.tickets import Tickets
+from push.tokens import TokenVerifier
+from request.deliver_checks import DeliverChecks
+from request.durable_requests import DurableRequests
+
+
+class Dependencies:
+    """One execution environment's; any part may raise SettingsError when it is first asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    @cached_property
+    def tokens(self) -> TokenVerifier | None:
+        """What verifies tokens; None where everybody may ask."""
+        settings = read_settings(TokenSettings, self._environ)
+        return None if settings.auth_mode == "none" else make_verifier(settings)
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        """Where tickets are kept."""
+        return make_tickets(read_settings(AuthorizerSettings, self._environ))
+
+    @cached_property
+    def requests(self) -> DurableRequests:
+        """What accepts durable requests."""
+        settings = self._settings
+        records = DynamoDbRequests(make_client("dynamodb"), settings.requests_table, settings.result_days)
+        return DurableRequests(
+            registry=load_registry(settings.modules),
+            records=records,
+            queue=SqsRequests(make_client("sqs"), settings.request_queue_url),
+            check_deliver=self._checks.check,
+            now_ms=now_ms,
+            new_id=lambda: str(uuid.uuid4()),
+            sleep=time.sleep,
+        )
+
+    def link(self, payload: str, seconds: int) -> str:
+        """Return a URL that a payload can be read from for so long."""
+        return self._payloads.link(payload, seconds)
+
+    @cached_property
+    def _payloads(self) -> Payloads:
+        return S3Payloads(self._settings.storage_bucket)
+
+    @cached_property
+    def masters(self) -> WebhookMasters:
+        """What webhooks' keys are derived from."""
+        client = make_client("secretsmanager", read_timeout_seconds=READ_TIMEOUT_SECONDS)
+        return WebhookMasters(partial(fetch_masters, client, self._settings.webhook_secret_arn))
+
+    @cached_property
+    def _checks(self) -> DeliverChecks:
+        settings = self._settings
+        return DeliverChecks(
+            topics=settings.topics,
+            allow_private=settings.allow_private_webhooks,
+            endpoints=DynamoDbWebhooks(make_client("dynamodb"), settings.webhooks_table),
+            now_ms=now_ms,
+        )
+
+    @cached_property
+    def _settings(self) -> HttpSettings:
+        return read_settings(HttpSettings, self._environ)
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

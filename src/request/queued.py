@@ -1,0 +1,59 @@
+"""Handler of the request queue."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from push.adapters import event_loop
+from push.adapters.aws_clients import make_client
+from push.adapters.delivery_clients import make_recorder, make_records, now_ms
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import SyncRedis
+from push.adapters.sqs_requests import SqsRequests, SqsWebhooks
+from push.settings import QueuedSettings, read_settings
+from request.answerers import make_answerer
+from request.queued_requests import Message, QueuedRequests
+
+logger = Logger()
+tracer = Tracer(auto_patch=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    requests: QueuedRequests
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"request", "push"})
+    settings = read_settings(QueuedSettings, os.environ)
+    metrics = BufferedMetrics(interval_seconds=0.0)
+    requests = QueuedRequests(
+        answerer=make_answerer(settings, SyncRedis(settings), metrics),
+        records=make_records(settings),
+        recorder=make_recorder(settings, metrics),
+        queue=SqsRequests(make_client("sqs"), settings.request_queue_url),
+        webhooks=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
+        now_ms=now_ms,
+    )
+    return Dependencies(requests, metrics)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Look at a batch of durable requests, and name the messages that are to come back."""
+    dependencies = build()
+    messages = [Message(record["messageId"], record["body"]) for record in event["Records"]]
+    failed = event_loop.run(dependencies.requests.consume(messages))
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
