@@ -200,9 +200,7 @@ def _check_host(host: str, *, allow_private: bool) -> str:
         raise _refused("has a host that is neither a name nor an address")
     if _NUMERIC_LABEL.fullmatch(labels[-1]):
         return _check_literal(_parse_ipv4(name), allow_private=allow_private)
-    if not allow_private and (
-        len(labels) == 1 or f".{name}".endswith(tuple(f".{each}" for each in _RESERVED_SUFFIXES))
-    ):
+    if not allow_private and (len(labels) == 1 or f".{name}".endswith(_RESERVED_SUFFIXES)):
         raise _refused("has a name that is not public")
     return name
 
