@@ -21,6 +21,8 @@ TABLES = {
     "tickets": ("ticket",),
     "documents": ("collection", "id"),
     "scores": ("board", "member"),
+    "requests": ("request",),
+    "webhooks": ("endpoint",),
 }
 
 
