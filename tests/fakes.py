@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 from push.answers import CacheState
 from push.computes import Tenant
 from push.deliveries import Delivery
-from push.errors import CacheUnavailableError, PushasideError, QueueUnavailableError, TransientError
+from push.errors import (
+    CacheUnavailableError,
+    ErrorCode,
+    PushasideError,
+    QueueUnavailableError,
+    RequestError,
+    TransientError,
+)
 from push.jobs import Outgoing, Waiter
 from push.keys import Key
 from push.metrics import Dimension, Metric
@@ -464,3 +471,25 @@ class FakeCounter:
 
     def of(self, metric: Metric, dimension: Dimension | None = None) -> float:
         return self.counts[metric, dimension]
+
+
+class FakeBodies:
+    """`push.ports.QueueBodies` with a bucket of its own; every document leaves a claim check on it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.is_down = False
+
+    def pack(self, document: str) -> str:
+        if self.is_down:
+            raise QueueUnavailableError("S3 is down.")
+        name = f"claim:{len(self.kept)}"
+        self.kept[name] = document
+        return name
+
+    async def unpack(self, body: str) -> str:
+        if self.is_down:
+            raise TransientError("S3 is down.")
+        if body not in self.kept:
+            raise RequestError("It is no longer kept.", code=ErrorCode.NOT_FOUND)
+        return self.kept[body]

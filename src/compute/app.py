@@ -17,6 +17,7 @@ from compute.consumer import Consumer, parse_event
 from compute.key_work import make_worker
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
@@ -55,7 +56,8 @@ def build() -> Dependencies:
         recorder=make_recorder(settings, metrics),
         now_ms=now_ms,
     )
-    jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url)
+    bodies = ClaimChecks(settings.storage_bucket)
+    jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url, bodies)
     computing = Computing(
         settings=settings,
         payloads=S3Payloads(settings.storage_bucket),
@@ -78,6 +80,7 @@ def build() -> Dependencies:
         worker=worker,
         redelivery=SqsRedelivery(make_client("sqs"), settings.compute_queue_url),
         random=random.random,
+        bodies=bodies,
     )
     return Dependencies(consumer, metrics)
 

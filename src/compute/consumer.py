@@ -16,7 +16,8 @@ from push.errors import QueueUnavailableError, RequestError, TransientError
 from push.freshness import backoff_seconds
 from push.jobs import GUARDIAN_DELAY_SECONDS, Job, JobKind, Waiter, parse_job
 from push.keys import Key, make_key
-from push.ports import RedeliveryTimes
+from push.ports import QueueBodies, RedeliveryTimes
+from push.queue_bodies import INLINE_BODIES
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Consumer:
         worker: works on one key.
         redelivery: when messages that failed are seen again.
         random: in [0, 1), spreads those times.
+        bodies: makes documents of messages' bodies.
 
     """
 
@@ -68,11 +70,13 @@ class Consumer:
         worker: KeyWorker,
         redelivery: RedeliveryTimes,
         random: Callable[[], float],
+        bodies: QueueBodies = INLINE_BODIES,
     ) -> None:
         self._registry = registry
         self._worker = worker
         self._redelivery = redelivery
         self._random = random
+        self._bodies = bodies
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
         """Work on a batch and return the ids of the messages that are to come back.
@@ -80,7 +84,9 @@ class Consumer:
         Keys are worked on side by side, but for those whose worker may have died of them: these come last and one
         after another, so that one deadly job can't take the rest of the batch with it.
         """
-        parsed, failed = self._parse(messages)
+        read = await asyncio.gather(*map(self._read, messages))
+        parsed = [each for each in read if isinstance(each, _Parsed)]
+        failed = [each for each in read if isinstance(each, Message)]
         groups = _by_key(parsed)
         suspects = [group for group in groups if _is_suspect(group)]
         trusted = [group for group in groups if not _is_suspect(group)]
@@ -90,16 +96,16 @@ class Consumer:
         await self._hide({each.receipt: self._backoff_seconds(each) for each in again})
         return [message.message_id for message in again]
 
-    def _parse(self, messages: Sequence[Message]) -> tuple[list[_Parsed], list[Message]]:
-        """Resolve messages; those that can't be are tried a few times, and end with the dead letters."""
-        parsed, failed = [], []
-        for message in messages:
-            try:
-                parsed.append(_Parsed(message, self._resolve(parse_job(message.body), message)))
-            except RequestError as exc:
-                logger.warning("a message is no job of this deployment: %s", exc.message)
-                failed.append(message)
-        return parsed, failed
+    async def _read(self, message: Message) -> _Parsed | Message:
+        """Resolve a message; one that can't be is returned: it is tried a few times, and ends with the dead letters."""
+        try:
+            job = parse_job(await self._bodies.unpack(message.body))
+            return _Parsed(message, self._resolve(job, message))
+        except RequestError as exc:
+            logger.warning("a message is no job of this deployment: %s", exc.message)
+        except TransientError as exc:
+            logger.warning("a message comes back: %s", exc.message)
+        return message
 
     def _resolve(self, job: Job, message: Message) -> KeyJob:
         compute = self._registry.find(job.compute)

@@ -14,6 +14,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from notify.dead_letters import DeadLetters
 from push.adapters import event_loop
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
@@ -22,6 +23,8 @@ from push.computes import load_registry
 from push.deliveries import Delivery, parse_delivery
 from push.delivering import Deliverer
 from push.errors import RequestError, TransientError
+from push.ports import QueueBodies
+from push.queue_bodies import INLINE_BODIES
 from push.settings import NotifySettings, read_settings
 from push.waiter_answers import WaiterAnswers
 
@@ -37,6 +40,7 @@ class Dependencies:
     deliverer: Deliverer
     dead_letters: DeadLetters
     metrics: BufferedMetrics
+    bodies: QueueBodies = INLINE_BODIES
 
 
 @cache
@@ -45,7 +49,7 @@ def build() -> Dependencies:
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(NotifySettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
-    leases = RedisLeases(shared_async_redis(settings))
+    leases, bodies = RedisLeases(shared_async_redis(settings)), ClaimChecks(settings.storage_bucket)
     deliverer = make_deliverer(settings, metrics)
     dead_letters = DeadLetters(
         registry=load_registry(settings.modules),
@@ -59,8 +63,9 @@ def build() -> Dependencies:
         ),
         counter=metrics,
         now_ms=now_ms,
+        bodies=bodies,
     )
-    return Dependencies(settings.delivery_queue_url.rpartition("/")[2], deliverer, dead_letters, metrics)
+    return Dependencies(settings.delivery_queue_url.rpartition("/")[2], deliverer, dead_letters, metrics, bodies)
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -76,20 +81,24 @@ async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencie
     """Return the ids of the messages that are to come back; a batch is of one queue."""
     queue_name = records[0]["eventSourceARN"].rpartition(":")[2]
     if queue_name == dependencies.delivery_queue_name:
-        return await _deliver(records, dependencies.deliverer)
+        return await _deliver(records, dependencies.deliverer, dependencies.bodies)
     failures = await asyncio.gather(*(_end(record, dependencies.dead_letters) for record in records))
     return [message_id for message_id in failures if message_id is not None]
 
 
-async def _deliver(records: Sequence[Mapping[str, Any]], deliverer: Deliverer) -> list[str]:
+async def _deliver(records: Sequence[Mapping[str, Any]], deliverer: Deliverer, bodies: QueueBodies) -> list[str]:
     deliveries: dict[Delivery, str] = {}
+    unread = []
     for record in records:
         try:
-            deliveries[parse_delivery(record["body"])] = record["messageId"]
+            deliveries[parse_delivery(await bodies.unpack(record["body"]))] = record["messageId"]
         except RequestError as exc:
             logger.warning("a message is no delivery of this version and is dropped: %s", exc.message)
+        except TransientError as exc:
+            logger.warning("a delivery comes back: %s", exc.message)
+            unread.append(record["messageId"])
     left = await deliverer.deliver(list(deliveries))
-    return [deliveries[delivery] for delivery in left]
+    return unread + [deliveries[delivery] for delivery in left]
 
 
 async def _end(record: Mapping[str, Any], dead_letters: DeadLetters) -> str | None:

@@ -11,7 +11,8 @@ from push.freshness import Freshness, judge
 from push.jobs import LEASE_TERM_MS, Job, Waiter, parse_job
 from push.keys import Key, make_key
 from push.metrics import Counter, Metric
-from push.ports import Busy, Claimed, Leases
+from push.ports import Busy, Claimed, Leases, QueueBodies
+from push.queue_bodies import INLINE_BODIES
 from push.waiter_answers import WaiterAnswers, suits
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ class DeadLetters:
         answers: tells those who wait.
         counter: where dead letters are counted.
         now_ms: the clock, in milliseconds since 1970.
+        bodies: makes documents of messages' bodies.
 
     """
 
@@ -37,12 +39,14 @@ class DeadLetters:
         answers: WaiterAnswers,
         counter: Counter,
         now_ms: Callable[[], int],
+        bodies: QueueBodies = INLINE_BODIES,
     ) -> None:
         self._registry = registry
         self._leases = leases
         self._answers = answers
         self._counter = counter
         self._now_ms = now_ms
+        self._bodies = bodies
 
     async def end(self, body: str) -> None:
         """Tell everyone who waits for a dead job, unless somebody else works on its key by now.
@@ -53,7 +57,7 @@ class DeadLetters:
         """
         self._counter.count(Metric.DEAD_LETTER)
         try:
-            job = parse_job(body)
+            job = parse_job(await self._bodies.unpack(body))
         except RequestError as exc:
             logger.warning("a dead letter is no job, and nobody can be told: %s", exc.message)
             return

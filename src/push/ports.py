@@ -169,6 +169,22 @@ class Leases(Protocol):
         """Free a lease queued for a job that could not be sent. Raises CacheUnavailableError."""
 
 
+class QueueBodies(Protocol):
+    """How documents travel as bodies of queue messages, whatever their size: see `push.queue_bodies`."""
+
+    def pack(self, document: str) -> str:
+        """Return the body for a document, which is durable when it returns.
+
+        Raises QueueUnavailableError; and RequestError (`too_large`) if no queue message can stand for it.
+        """
+
+    async def unpack(self, body: str) -> str:
+        """Return the document of a body.
+
+        Raises TransientError; and RequestError if it is not the body of a document, or that is no longer kept.
+        """
+
+
 class JobSender(Protocol):
     """The compute queue's entrance."""
 

@@ -7,6 +7,7 @@ import secrets
 import time
 
 from push.adapters.aws_clients import make_client
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.redis_connection import SyncRedis
 from push.adapters.redis_results import RedisResults
 from push.adapters.sqs_jobs import SqsJobs
@@ -23,7 +24,7 @@ def make_answerer(settings: AnswerSettings, redis: SyncRedis, counter: Counter) 
         registry=load_registry(settings.modules),
         store=RedisResults(redis),
         memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
-        jobs=SqsJobs(make_client("sqs"), settings.compute_queue_url),
+        jobs=SqsJobs(make_client("sqs"), settings.compute_queue_url, ClaimChecks(settings.storage_bucket)),
         counter=counter,
         now_ms=lambda: time.time_ns() // 1_000_000,
         new_token=lambda: f"queued {secrets.token_hex(12)}",

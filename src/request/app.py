@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from aws_lambda_powertools import Logger
 
 from push.adapters.aws_clients import make_client
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_accepted_encodings import RedisAcceptedEncodings
 from push.adapters.redis_connection import SyncRedis
@@ -50,12 +51,12 @@ def build() -> Dependencies:
     """Make the dependencies from the environment."""
     settings = read_settings(RequestSettings, os.environ)
     metrics = BufferedMetrics()
-    redis, sqs = SyncRedis(settings), make_client("sqs")
+    redis, sqs, bodies = SyncRedis(settings), make_client("sqs"), ClaimChecks(settings.storage_bucket)
     answerer = Answerer(
         registry=load_registry(settings.modules),
         store=RedisResults(redis),
         memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
-        jobs=SqsJobs(sqs, settings.compute_queue_url),
+        jobs=SqsJobs(sqs, settings.compute_queue_url, bodies),
         counter=metrics,
         now_ms=_now_ms,
         new_token=lambda: f"queued {secrets.token_hex(12)}",
@@ -67,7 +68,7 @@ def build() -> Dependencies:
         answerer=answerer,
         accepting=accepting,
         payloads=S3Payloads(settings.storage_bucket),
-        deliveries=SqsDeliverySender(sqs, settings.delivery_queue_url),
+        deliveries=SqsDeliverySender(sqs, settings.delivery_queue_url, bodies),
     )
     return Dependencies(replier, accepting, metrics)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -141,7 +142,7 @@ async def test_no_call_is_larger_than_sqs_takes(sqs: Any, queue_url: str, monkey
         return {}
 
     monkeypatch.setattr(sqs, "send_message_batch", measured)
-    frame = '"' * 130_000
+    frame = random.Random(1).randbytes(200_000).hex()
     await SqsDeliveries(sqs, queue_url).send([Delivery(f"{number}=", frame, 5) for number in range(9)], 0)
     assert max(calls) <= 1024 * 1024
     assert len(calls) == 3

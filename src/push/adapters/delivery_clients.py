@@ -9,6 +9,7 @@ import time
 
 from push.adapters.aws_clients import make_client
 from push.adapters.boto3_connections import Boto3Connections
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb_requests import DynamoDbRequests
 from push.adapters.lean_connections import LeanConnections
@@ -36,7 +37,7 @@ def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter)
     return Deliverer(
         connections=_make_connections(settings),
         records=DynamoDbGoneConnections(make_client("dynamodb"), settings.connections_table),
-        queue=SqsDeliveries(make_client("sqs"), settings.delivery_queue_url),
+        queue=SqsDeliveries(make_client("sqs"), settings.delivery_queue_url, ClaimChecks(settings.storage_bucket)),
         counter=counter,
         now_ms=now_ms,
         random=random.random,

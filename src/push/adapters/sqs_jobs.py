@@ -7,44 +7,28 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from push.adapters.sqs_sender import QueueMessage, SqsSender
 from push.errors import QueueUnavailableError
 from push.jobs import Outgoing, serialize_job
+from push.ports import QueueBodies
+from push.queue_bodies import INLINE_BODIES
 
 
 class SqsJobs:
-    """`push.ports.JobSender` on SQS.
+    """`push.ports.JobSender` on SQS; a tenant's jobs are a message group."""
 
-    Jobs carry the tenant as message group: on a standard queue that makes SQS share its attention fairly between
-    tenants ("Amazon SQS fair queues", Developer Guide).
-    """
-
-    def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
-        self._client = client
-        self._queue_url = queue_url
+    def __init__(self, client: Any, queue_url: str, bodies: QueueBodies = INLINE_BODIES) -> None:  # noqa: ANN401
+        self._sender = SqsSender(client, queue_url, bodies)
 
     def send(self, jobs: Sequence[Outgoing]) -> None:
         """See `JobSender.send`."""
-        entries = [
-            {
-                "Id": str(index),
-                "MessageBody": serialize_job(outgoing.job),
-                "DelaySeconds": outgoing.delay_seconds,
-                "MessageGroupId": outgoing.job.tenant,
-            }
-            for index, outgoing in enumerate(jobs)
-        ]
-        try:
-            answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailableError(f"SQS did not take a job: {exc}") from exc
-        if failed := answer.get("Failed"):
-            raise QueueUnavailableError(f"SQS did not take a job: {failed[0].get('Message', failed[0]['Code'])}")
+        self._sender.send(QueueMessage(serialize_job(each.job), each.delay_seconds, each.job.tenant) for each in jobs)
 
 
 class SqsRedelivery:
     """`push.ports.RedeliveryTimes` by SQS visibility timeouts."""
 
-    def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401
+    def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._client = client
         self._queue_url = queue_url
 

@@ -9,8 +9,9 @@ import pytest
 from compute.consumer import Consumer, Message, parse_event
 from push.computes import ComputeContext, compute
 from push.errors import SourceThrottledError
-from push.jobs import GUARDIAN_DELAY_SECONDS, JobKind
+from push.jobs import GUARDIAN_DELAY_SECONDS, JobKind, serialize_job
 from tests.builders import EchoParams, make_job
+from tests.fakes import FakeBodies
 from tests.world import World, received, results_of
 
 running: list[str] = []
@@ -164,6 +165,29 @@ async def test_the_wait_grows_with_each_failure(world: World) -> None:
         await consumer.consume([Message(message.message_id, message.receipt, message.body, receive_count)])
         seconds += [value for hidden in world.redelivery.hidden for value in hidden.values()]
     assert seconds[:2] == [1, 2]
+
+
+def reading(world: World, bodies: FakeBodies) -> Consumer:
+    return Consumer(
+        registry=world.registry, worker=world.worker, redelivery=world.redelivery, random=lambda: 0.5, bodies=bodies
+    )
+
+
+async def test_a_job_too_large_for_a_message_is_worked_on_like_any_other(world: World) -> None:
+    bodies = FakeBodies()
+    body = bodies.pack(serialize_job(ask(world, "large")))
+    assert await reading(world, bodies).consume([received(body)]) == []
+    assert results_of(world.pushed("large=")) == [["large"]]
+
+
+async def test_a_body_that_can_not_be_fetched_comes_back_and_one_that_is_gone_ends_with_the_dead_letters(
+    world: World,
+) -> None:
+    bodies = FakeBodies()
+    message = received(bodies.pack(serialize_job(ask(world, "large"))))
+    bodies.is_down = True
+    assert await reading(world, bodies).consume([message]) == [message.message_id]
+    assert await reading(world, FakeBodies()).consume([message]) == [message.message_id]
 
 
 def test_an_event_of_lambda_is_read() -> None:

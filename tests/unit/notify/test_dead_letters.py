@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from push.errors import CacheUnavailableError
+from notify.dead_letters import DeadLetters
+from push.errors import CacheUnavailableError, TransientError
 from push.jobs import LEASE_TERM_MS, Job, serialize_job
 from push.keys import Key, make_key
 from push.metrics import Metric
 from push.ports import PostOutcome
 from tests.builders import make_job
+from tests.fakes import FakeBodies
 from tests.world import World, results_of
 
 
@@ -109,3 +111,24 @@ async def test_what_is_no_job_of_this_deployment_is_told_to_who_came_with_it(
 async def test_what_is_no_job_at_all_is_dropped(world: World, body: str) -> None:
     await world.dead_letters.end(body)
     assert world.connections.frames == []
+
+
+async def test_what_is_no_longer_kept_is_the_end_and_what_can_not_be_fetched_now_is_read_again(world: World) -> None:
+    bodies = FakeBodies()
+    dead_letters = DeadLetters(
+        registry=world.registry,
+        leases=world.leases,
+        answers=world.answers,
+        counter=world.counter,
+        now_ms=world.clock,
+        bodies=bodies,
+    )
+    body = bodies.pack(serialize_job(ask(world)))
+    await dead_letters.end("claim:gone")
+    bodies.is_down = True
+    with pytest.raises(TransientError):
+        await dead_letters.end(body)
+    assert world.pushed() == []
+    bodies.is_down = False
+    await dead_letters.end(body)
+    assert codes(world.pushed()) == ["compute_failed"]

@@ -8,7 +8,9 @@ from notify.app import Dependencies, handle
 from push.adapters.emf_metrics import BufferedMetrics
 from push.deliveries import Delivery, serialize_delivery
 from push.jobs import serialize_job
-from push.ports import PostOutcome
+from push.ports import PostOutcome, QueueBodies
+from push.queue_bodies import INLINE_BODIES
+from tests.fakes import FakeBodies
 from tests.world import World
 
 
@@ -21,9 +23,11 @@ def record(message_id: str, body: str, queue: str) -> dict:
     return {"messageId": message_id, "body": body, "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{queue}"}
 
 
-async def deliver(world: World, *bodies: str, queue: str = "deliveries") -> list[str]:
+async def deliver(
+    world: World, *bodies: str, queue: str = "deliveries", reader: QueueBodies = INLINE_BODIES
+) -> list[str]:
     records = [record(f"message {index}", body, queue) for index, body in enumerate(bodies)]
-    dependencies = Dependencies("deliveries", world.deliverer, world.dead_letters, BufferedMetrics())
+    dependencies = Dependencies("deliveries", world.deliverer, world.dead_letters, BufferedMetrics(), reader)
     return await handle(records, dependencies)
 
 
@@ -51,6 +55,15 @@ async def test_only_what_the_queue_does_not_take_comes_back(world: World) -> Non
 async def test_what_is_no_delivery_is_dropped_and_harms_no_other(world: World) -> None:
     assert await deliver(world, "no json", delivery(world, "ann="), "{}") == []
     assert [name for name, _ in world.connections.frames] == ["ann="]
+
+
+async def test_a_body_that_can_not_be_fetched_comes_back_and_one_that_is_gone_is_dropped(world: World) -> None:
+    reader = FakeBodies()
+    body = reader.pack(delivery(world, "ann="))
+    assert await deliver(world, body, "claim:gone", reader=reader) == []
+    assert [name for name, _ in world.connections.frames] == ["ann="]
+    reader.is_down = True
+    assert await deliver(world, body, "claim:gone", reader=reader) == ["message 0", "message 1"]
 
 
 async def test_dead_letters_are_ended_each_for_itself(world: World) -> None:
