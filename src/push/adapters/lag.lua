@@ -1,0 +1,9 @@
+-- Note that a connection has nothing of a topic after a position, whatever was noted.
+-- KEYS: 1 lagging
+-- ARGV: 1 connection, 2 mark, 3 position, 4 how long to keep who lags (ms)
+-- Returns 1
+local time = redis.call('TIME')
+local noted = string.format('%s %.0f %s', ARGV[2], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[1], noted)
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
