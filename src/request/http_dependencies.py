@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 
 from push.adapters.aws_clients import make_client
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.dynamodb_requests import DynamoDbRequests
 from push.adapters.dynamodb_webhooks import DynamoDbWebhooks
 from push.adapters.s3_payloads import S3Payloads
@@ -48,7 +49,7 @@ class Dependencies:
         return DurableRequests(
             registry=load_registry(settings.modules),
             records=records,
-            queue=SqsRequests(make_client("sqs"), settings.request_queue_url),
+            queue=SqsRequests(make_client("sqs"), settings.request_queue_url, ClaimChecks(settings.storage_bucket)),
             check_deliver=self._checks.check,
             now_ms=now_ms,
             new_id=lambda: str(uuid.uuid4()),

@@ -12,6 +12,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
+from push.adapters.claim_checks import ClaimChecks
 from push.adapters.delivery_clients import make_recorder, make_records, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import SyncRedis
@@ -37,14 +38,15 @@ def build() -> Dependencies:
     """Make the dependencies from the environment."""
     copy_config_to_registered_loggers(logger, include={"request", "push"})
     settings = read_settings(QueuedSettings, os.environ)
-    metrics = BufferedMetrics(interval_seconds=0.0)
+    metrics, bodies = BufferedMetrics(interval_seconds=0.0), ClaimChecks(settings.storage_bucket)
     requests = QueuedRequests(
         answerer=make_answerer(settings, SyncRedis(settings), metrics),
         records=make_records(settings),
         recorder=make_recorder(settings, metrics),
-        queue=SqsRequests(make_client("sqs"), settings.request_queue_url),
+        queue=SqsRequests(make_client("sqs"), settings.request_queue_url, bodies),
         webhooks=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
         now_ms=now_ms,
+        bodies=bodies,
     )
     return Dependencies(requests, metrics)
 

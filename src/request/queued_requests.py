@@ -13,7 +13,8 @@ from push.callers import Caller
 from push.errors import ErrorCode, PushasideError, QueueUnavailableError, RequestError, TransientError
 from push.jobs import Waiter
 from push.messages import Request
-from push.ports import RequestQueue, RequestRecords, WebhookQueue
+from push.ports import QueueBodies, RequestQueue, RequestRecords, WebhookQueue
+from push.queue_bodies import INLINE_BODIES
 from push.recording import Recorder
 from push.requests import (
     FIRST_LOOK_SECONDS,
@@ -59,6 +60,7 @@ class QueuedRequests:
         queue: where those go that are to be looked at again.
         webhooks: where the delivery of settled ones begins.
         now_ms: the clock, in milliseconds since 1970.
+        bodies: makes documents of messages' bodies.
 
     """
 
@@ -71,6 +73,7 @@ class QueuedRequests:
         queue: RequestQueue,
         webhooks: WebhookQueue,
         now_ms: Callable[[], int],
+        bodies: QueueBodies = INLINE_BODIES,
     ) -> None:
         self._answerer = answerer
         self._records = records
@@ -78,6 +81,7 @@ class QueuedRequests:
         self._queue = queue
         self._webhooks = webhooks
         self._now_ms = now_ms
+        self._bodies = bodies
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
         """Look at a batch of requests, and return the ids of the messages that are to come back."""
@@ -95,10 +99,12 @@ class QueuedRequests:
 
     async def _look(self, message: Message) -> _Look:
         try:
-            request = parse_queued_request(message.body)
+            request = parse_queued_request(await self._bodies.unpack(message.body))
             return await self._look_at(message.message_id, request)
         except RequestError as exc:
             logger.warning("a message is no request of this version: %s", exc.message)
+        except TransientError as exc:
+            logger.warning("a request comes back: %s", exc.message)
         except Exception:
             # A fault of ours: the rest of the batch must not come back because of it.
             logger.exception("a request comes back")
