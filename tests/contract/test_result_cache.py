@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -87,6 +88,16 @@ async def test_what_was_filled_is_read(cache: Cache) -> None:
     key, result = unique_key(), make_result('{"n":"\u00fc"}'.encode(), source_version=3, tags=("a", "\u00fc"))
     await cache.store(key, result)
     assert cache.results.read(key) == result
+
+
+@pytest.mark.parametrize("kind", ["hexadecimal", "incompressible"])
+async def test_a_result_of_the_largest_size_is_read_and_claimed_whole(cache: Cache, kind: str) -> None:
+    noise = hashlib.shake_256(b"seed").digest(6 * 1024 * 1024)
+    data = noise.hex()[: len(noise)].encode() if kind == "hexadecimal" else noise
+    key, result = unique_key(), make_result(data)
+    await cache.store(key, result)
+    assert cache.results.read(key) == result
+    assert (await cache.claim(key)).result == result
 
 
 async def test_a_result_is_unchanged_until_another_one_is_filled(cache: Cache) -> None:

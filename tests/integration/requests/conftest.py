@@ -35,6 +35,9 @@ def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
             COMPUTE_QUEUE_URL=stack.queues["compute"],
             DELIVERY_QUEUE_URL=stack.queues["delivery"],
             CONNECTIONS_TABLE=aws.tables["connections"],
+            REQUESTS_TABLE="unused",
+            WEBHOOK_QUEUE_URL="unused",
+            STORAGE_BUCKET=aws.bucket,
             POWERTOOLS_SERVICE_NAME="test",
             POWERTOOLS_METRICS_NAMESPACE="Pushaside",
         )

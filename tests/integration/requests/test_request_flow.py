@@ -11,8 +11,6 @@ from push.jobs import JobKind
 from tests.integration.requests.scripted_computes import runs
 from tests.integration.requests.stacks import Stack, job_of
 
-BIG = 200_000
-
 
 def data_of(frames: list[dict]) -> list[dict]:
     return [{name: value for name, value in frame["data"].items() if name != "padding"} for frame in frames]
@@ -146,13 +144,6 @@ def test_who_can_not_wait_any_longer_is_told_at_his_deadline(stack: Stack) -> No
     assert codes(stack.pushed("ann=")) == ["timeout"]
     assert len(stack.pushed("ann=")) == 1
     assert len(data_of(stack.pushed("ben="))) == 1
-
-
-def test_what_does_not_fit_a_message_is_too_large_however_it_is_answered(stack: Stack) -> None:
-    stack.ask(params={"size_bytes": BIG})
-    stack.compute()
-    assert codes(stack.pushed()) == ["too_large"]
-    assert codes([stack.ask("2", params={"size_bytes": BIG})]) == ["too_large"]
 
 
 def test_a_result_of_a_hundred_kilobytes_goes_through(stack: Stack) -> None:

@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from push.large_answers import encode_data
 from push.memory_cache import MemoryCache
 from tests.builders import NOW_MS, make_result
 
@@ -44,6 +45,13 @@ class MemoryCacheMachine(RuleBasedStateMachine):
         self.cache.drop(name)
         assert self.cache.get(name) is None
 
+    @rule(name=NAMES)
+    def encode(self, name: str) -> None:
+        entry = self.cache.get(name)
+        if entry is not None:
+            assert self.cache.encode(name, entry) == encode_data(entry.result.data)
+            self._use(name)
+
     def _use(self, name: str) -> None:
         self.used = [each for each in self.used if each != name] + [name]
 
@@ -80,3 +88,24 @@ def test_what_is_too_large_is_handed_back_but_not_kept_and_displaces_only_its_li
 def test_an_entry_knows_when_it_was_confirmed() -> None:
     cache = MemoryCache(max_bytes=MAX_BYTES)
     assert cache.put("a", make_result(), NOW_MS).confirmed_at_ms == NOW_MS
+
+
+def test_what_is_encoded_counts_and_may_displace_what_was_used_before() -> None:
+    cache = MemoryCache(max_bytes=MAX_BYTES)
+    cache.put("a", make_result(b"x" * 3500), NOW_MS)
+    entry = cache.put("b", make_result(b"y" * 400), NOW_MS)
+    before = cache.size_bytes
+    encoded = cache.encode("b", entry)
+    assert cache.size_bytes == before + len(encoded) > before
+    cache.put("c", make_result(b"1"), NOW_MS)
+    assert cache.get("a") is None
+    cache.drop("b")
+    cache.drop("c")
+    assert cache.size_bytes == 0
+
+
+def test_what_is_not_kept_is_encoded_all_the_same() -> None:
+    cache = MemoryCache(max_bytes=0)
+    entry = cache.put("a", make_result(b"x" * 5000), NOW_MS)
+    assert cache.encode("a", entry) == encode_data(b"x" * 5000) != ""
+    assert cache.size_bytes == 0
