@@ -31,6 +31,7 @@ from pushaside.errors import (
     UnreadableResultError,
     UnverifiedWebhookError,
 )
+from pushaside.http import HttpClient
 from pushaside.messages import Result
 from pushaside.settings import Settings
 
@@ -42,6 +43,7 @@ __all__ = [
     "ComputeFailedError",
     "ConnectionClosedError",
     "ForbiddenError",
+    "HttpClient",
     "InternalError",
     "InvalidJsonError",
     "InvalidMessageError",

@@ -19,7 +19,7 @@ from websockets.uri import parse_uri
 
 from pushaside.errors import CannotConnectError, ForbiddenError, PushasideError, UnauthorizedError
 from pushaside.messages import split_frames
-from pushaside.reaching import TRY_AGAIN, is_loopback, read_retry_after, say_reason
+from pushaside.reaching import TRY_AGAIN, is_loopback, read_seconds, say_reason
 from pushaside.settings import Settings
 
 logger = logging.getLogger("pushaside")
@@ -150,7 +150,7 @@ def _refusal(response: Response) -> PushasideError:
         f"The service answered the handshake with status {status}.",
         status=status,
         retryable=status in TRY_AGAIN,
-        retry_after=read_retry_after(response.headers.get("Retry-After", "")),
+        retry_after=read_seconds(response.headers.get("Retry-After", "")),
     )
 
 

@@ -22,10 +22,10 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def read_retry_after(value: str) -> float | None:
-    """Read the seconds of a `Retry-After` header; dates and nonsense count as not said.
+def read_seconds(value: str) -> float | None:
+    """Read the seconds of a header such as `Retry-After` or `Age`; dates and nonsense count as not said.
 
-    >>> read_retry_after("7"), read_retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), read_retry_after("")
+    >>> read_seconds("7"), read_seconds("Wed, 21 Oct 2026 07:28:00 GMT"), read_seconds("")
     (7.0, None, None)
     """
     return float(value) if value.isascii() and value.isdigit() else None

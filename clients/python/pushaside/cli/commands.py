@@ -22,8 +22,15 @@ GROUP = "pushaside.commands"
 
 OWN = {
     "request": "ask for the result of a compute",
+    "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
 }
+
+
+KNOWN = {
+    "redrive": "send dead letters again",
+}
+"""What commands of others do that are not all that their distribution is for."""
 
 
 class CommandUnavailableError(Exception):
@@ -72,7 +79,9 @@ def _load(entry_point: EntryPoint) -> AddParser:
 
 
 def _summarize(entry_point: EntryPoint) -> str:
-    """Describe a command without importing it, by what its distribution says of itself."""
+    """Describe a command without importing it, by what its distribution says of itself if nothing else is known."""
+    if entry_point.name in KNOWN:
+        return KNOWN[entry_point.name]
     if entry_point.dist is None:
         return entry_point.value
     summary = str(entry_point.dist.metadata["Summary"] or entry_point.dist.name)

@@ -7,12 +7,14 @@ import asyncio
 import math
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from urllib.parse import urlsplit
 
 from pushaside import Client, PushasideError, Settings, connect
 from pushaside.cli.exits import describe_exits, exit_of
 from pushaside.cli.output import error_document, print_document
 from pushaside.connection import check_url
+from pushaside.http_calls import check_http_url
 
 DEFAULT_URL = "ws://127.0.0.1:8080/v1"
 
@@ -21,14 +23,35 @@ def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that every such command has."""
     url = os.environ.get("PUSHASIDE_URL") or DEFAULT_URL
     parser.add_argument("--url", type=_url, default=url, help="the service's URL (default: %(default)s)")
+    add_token_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document per message, errors too")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = describe_exits()
+
+
+def add_token_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says who is asking."""
     parser.add_argument(
         "--token",
         default=os.environ.get("PUSHASIDE_TOKEN") or None,
         help="the token to connect with; PUSHASIDE_TOKEN keeps it out of the list of processes",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document per message, errors too")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = describe_exits()
+
+
+def default_http_url() -> str:
+    """Return where the HTTP API is, as the environment says: by itself, or on the host and port of the socket."""
+    given = os.environ.get("PUSHASIDE_HTTP_URL")
+    return given or http_url_beside(os.environ.get("PUSHASIDE_URL") or DEFAULT_URL)
+
+
+def http_url_beside(websocket_url: str) -> str:
+    """Return the URL of an HTTP API on the same host and port as a WebSocket.
+
+    >>> http_url_beside("wss://example.com/v1")
+    'https://example.com/'
+    """
+    parts = urlsplit(websocket_url)
+    return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}/"
 
 
 def run_connected(
@@ -44,8 +67,13 @@ def run_connected(
         async with connect(arguments.url, token=arguments.token, settings=settings) as client:
             await work(client)
 
+    return run_reporting(arguments, run())
+
+
+def run_reporting(arguments: argparse.Namespace, work: Coroutine[object, object, None]) -> int:
+    """Do the work; report what goes wrong, and return the exit code."""
     try:
-        asyncio.run(run())
+        asyncio.run(work)
     except PushasideError as exc:
         if arguments.json:
             print_document(error_document(exc))
@@ -69,6 +97,22 @@ def seconds_or_zero(text: str) -> float:
     if value < 0:
         raise argparse.ArgumentTypeError("must be 0 seconds or more")
     return value
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number from the command line, 1 or more."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
+    return int(text)
+
+
+def http_url(text: str) -> str:
+    """Read the URL of an HTTP service from the command line."""
+    try:
+        check_http_url(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    return text
 
 
 def _number(text: str) -> float:

@@ -13,6 +13,7 @@ import orjson
 
 from pushaside.errors import PushasideError
 from pushaside.messages import Result
+from pushaside.webhook_receiving import UNAVAILABLE, Receipt
 
 _SCALARS = (str, int, float, bool, type(None))
 
@@ -89,6 +90,51 @@ def describe_age(age_seconds: float) -> str:
     if age_seconds < 10:
         return f"{age_seconds:.1f} s"
     return f"{age_seconds:.0f} s" if age_seconds < 120 else f"{age_seconds / 60:.0f} min"
+
+
+def receipt_document(receipt: Receipt) -> dict[str, object]:
+    """Write what came of a webhook."""
+    return {
+        "type": "webhook",
+        "webhook_id": receipt.webhook_id,
+        "verified": receipt.is_verified,
+        "why": receipt.why or None,
+        "answered": receipt.answered,
+        "duplicate": receipt.is_duplicate,
+        "event": receipt.type or None,
+        "request": receipt.request or None,
+        "etag": receipt.etag or None,
+        "bytes": receipt.size_bytes,
+        "sha256": receipt.sha256 or None,
+        "linked": receipt.is_linked,
+        "error": None if receipt.error is None else error_document(receipt.error)["error"],
+        "trouble": receipt.trouble or None,
+    }
+
+
+def describe_receipt(receipt: Receipt) -> str:
+    """Say in a line what came of a webhook.
+
+    >>> describe_receipt(Receipt("msg_1", 204, type="request.done", request="r1", size_bytes=2048, sha256="ab12"))
+    'verified · 204 · request.done · request r1 · 2,048 bytes · sha256 ab12 · msg_1'
+    >>> describe_receipt(Receipt("msg_1", 401, why="There is no signature of version v1."))
+    'NOT verified · 401 · There is no signature of version v1. · msg_1'
+    """
+    parts = [
+        "verified" if receipt.is_verified else "NOT verified",
+        f"{receipt.answered}" + (", as told" if receipt.answered == UNAVAILABLE else ""),
+        "duplicate" if receipt.is_duplicate else "",
+        receipt.why,
+        receipt.type,
+        receipt.request and f"request {receipt.request}",
+        "" if receipt.error is None else f"{receipt.error.code}: {receipt.error.message}",
+        "" if receipt.size_bytes is None else f"{receipt.size_bytes:,} bytes",
+        receipt.sha256 and f"sha256 {receipt.sha256}",
+        "by link" if receipt.is_linked else "",
+        receipt.trouble,
+        receipt.webhook_id,
+    ]
+    return " · ".join(part for part in parts if part)
 
 
 def print_data(data: object) -> None:

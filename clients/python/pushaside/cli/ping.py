@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pushaside import Client
-from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds
+from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds, whole_number
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     description = "Measure the round trip to the service: the gateway answers pings itself, no function runs."
     parser = subparsers.add_parser("ping", description=description)
-    parser.add_argument("--count", metavar="N", type=_count, default=4, help="how many, one after another (default: 4)")
+    parser.add_argument(
+        "--count", metavar="N", type=whole_number, default=4, help="how many, one after another (default: 4)"
+    )
     parser.add_argument(
         "--deadline", metavar="S", type=seconds, default=10.0, help="seconds that each may take (default: 10)"
     )
@@ -53,9 +55,3 @@ def _summarize(round_trips: list[float]) -> str:
         f"{name} {describe_elapsed(value)}" for name, value in (("min", least), ("median", middle), ("max", most))
     )
     return f"{len(round_trips)} pings · {times}"
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
-    return int(text)

@@ -1,22 +1,33 @@
-"""`pushaside request`: asks for one result."""
+"""`pushaside request`: asks for one result, over the socket or by HTTP."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import orjson
 
-from pushaside import Client
-from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds, seconds_or_zero
+from pushaside import Client, Result
+from pushaside.cli.connecting import (
+    add_connection_arguments,
+    http_url,
+    http_url_beside,
+    run_connected,
+    run_reporting,
+    seconds,
+    seconds_or_zero,
+)
 from pushaside.cli.output import describe_result, print_data, print_document, result_document
+from pushaside.http import HttpClient, Webhook
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
 _OPEN_TIMEOUT = 10.0
+_DEADLINE = 30.0
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -27,11 +38,22 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("request", description=description)
     parser.add_argument("compute", metavar="COMPUTE", help="the compute's name, such as documents")
     parser.add_argument("--params", metavar="JSON", type=_params, default={}, help="the params: a JSON object")
-    parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="give up after so many seconds (default: 30)"
-    )
+    parser.add_argument("--deadline", metavar="S", type=seconds, help="give up after so many seconds (default: 30)")
     parser.add_argument(
         "--max-age", metavar="S", type=seconds_or_zero, help="take no result older than this; 0 has it computed anew"
+    )
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--poll", action="store_true", help="ask by HTTP, and poll for the result")
+    ways.add_argument(
+        "--webhook", metavar="URL", type=http_url, help="ask by HTTP, have the result posted there, and do not wait"
+    )
+    parser.add_argument("--id", help="the request's id, for --poll and --webhook: the same id is the same request")
+    parser.add_argument(
+        "--http-url",
+        metavar="URL",
+        type=http_url,
+        default=os.environ.get("PUSHASIDE_HTTP_URL") or None,
+        help="the HTTP API, for --poll and --webhook (default: on the host and port of --url)",
     )
     add_connection_arguments(parser)
     parser.set_defaults(run=run)
@@ -39,20 +61,64 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
+    if arguments.webhook:
+        return run_reporting(arguments, _submit(arguments))
+    if arguments.poll:
+        return run_reporting(arguments, _poll(arguments))
+    deadline = arguments.deadline or _DEADLINE
 
     async def work(client: Client) -> None:
         began = time.perf_counter()
-        result = await client.request(
-            arguments.compute, arguments.params, deadline=arguments.deadline, max_age=arguments.max_age
-        )
-        elapsed = time.perf_counter() - began
-        if arguments.json:
-            print_document(result_document(result, elapsed))
-        else:
-            print(describe_result(result, elapsed), file=sys.stderr, flush=True)
-            print_data(result.data)
+        result = await client.request(arguments.compute, arguments.params, deadline=deadline, max_age=arguments.max_age)
+        _print_result(arguments, result, time.perf_counter() - began)
 
-    return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, arguments.deadline))
+    return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, deadline))
+
+
+async def _poll(arguments: argparse.Namespace) -> None:
+    """Ask by HTTP, and wait for the result: both within the deadline."""
+    began, deadline = time.perf_counter(), arguments.deadline or _DEADLINE
+    client = _http_client(arguments)
+    accepted = await client.submit(
+        arguments.compute,
+        arguments.params,
+        id=arguments.id,
+        request_deadline=deadline,
+        max_age=arguments.max_age,
+        deadline=deadline,
+    )
+    left = deadline - (time.perf_counter() - began)
+    result = await client.wait(accepted.id, deadline=max(left, 0.001))
+    _print_result(arguments, result, time.perf_counter() - began)
+
+
+async def _submit(arguments: argparse.Namespace) -> None:
+    """Hand the request over; its id is all there is to print."""
+    accepted = await _http_client(arguments).submit(
+        arguments.compute,
+        arguments.params,
+        deliver=Webhook(arguments.webhook),
+        id=arguments.id,
+        request_deadline=arguments.deadline,
+        max_age=arguments.max_age,
+    )
+    if arguments.json:
+        print_document({"type": "accepted", "id": accepted.id, "status": accepted.status})
+    else:
+        print(f"accepted · {accepted.status} · its result goes to {arguments.webhook}", file=sys.stderr, flush=True)
+        print(accepted.id, flush=True)
+
+
+def _http_client(arguments: argparse.Namespace) -> HttpClient:
+    return HttpClient(arguments.http_url or http_url_beside(arguments.url), token=arguments.token)
+
+
+def _print_result(arguments: argparse.Namespace, result: Result, elapsed_seconds: float) -> None:
+    if arguments.json:
+        print_document(result_document(result, elapsed_seconds))
+    else:
+        print(describe_result(result, elapsed_seconds), file=sys.stderr, flush=True)
+        print_data(result.data)
 
 
 def _params(text: str) -> dict[str, object]:

@@ -1,0 +1,190 @@
+"""`pushaside listen`: receives webhooks, verifies them and says what they are."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from pushaside.cli.connecting import add_token_argument, default_http_url, http_url, run_reporting, whole_number
+from pushaside.cli.exits import Exit, describe_exits
+from pushaside.cli.output import describe_receipt, print_document, receipt_document
+from pushaside.downloads import Downloads
+from pushaside.http import HttpClient
+from pushaside.http_requests import HEAD_BYTES, HttpRequest, RequestRefusedError, answer, read_request
+from pushaside.reaching import say_reason
+from pushaside.settings import Settings
+from pushaside.webhook_receiving import Keys, Receipt, Receiver
+from pushaside.webhooks import check_secret
+
+if TYPE_CHECKING:
+    from pushaside.cli.commands import Subparsers
+
+HOST = "127.0.0.1"
+
+_PORT = 8090
+_REQUEST_SECONDS = 30.0
+_BODY_BYTES = 16 * 1024 * 1024
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    description = (
+        "Receive webhooks on this machine: verify their signatures and print what they are. Verified ones are answered "
+        "204, others 401. Without --secret the service is asked for the secrets."
+    )
+    parser = subparsers.add_parser("listen", description=description)
+    parser.add_argument("--port", metavar="N", type=_port, default=_PORT, help=f"0 takes a free one (default: {_PORT})")
+    parser.add_argument("--url", type=http_url, default=default_http_url(), help="the HTTP API (default: %(default)s)")
+    parser.add_argument(
+        "--secret",
+        metavar="whsec_...",
+        type=_secret,
+        action="append",
+        default=[],
+        help="verify with this secret; may be repeated; PUSHASIDE_WEBHOOK_SECRET keeps it out of the list of processes",
+    )
+    parser.add_argument("--count", metavar="N", type=whole_number, help="end after so many verified webhooks")
+    parser.add_argument(
+        "--fail-first",
+        metavar="N",
+        type=whole_number,
+        default=0,
+        help="answer 503 to the first N verified webhooks, to see them come again",
+    )
+    add_token_argument(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document per webhook")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = describe_exits()
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; return its exit code."""
+    secrets = [*arguments.secret, *filter(None, [os.environ.get("PUSHASIDE_WEBHOOK_SECRET")])]
+
+    async def listen() -> None:
+        keys = await _find_keys(arguments, tuple(secrets))
+        receiver = Receiver(keys, Downloads(Settings()), fail_first=arguments.fail_first)
+        await Listener(receiver, arguments).run()
+
+    try:
+        return run_reporting(arguments, listen())
+    except _UnusableError as exc:
+        print(f"pushaside: {exc}", file=sys.stderr)
+        return Exit.USAGE
+
+
+class _UnusableError(Exception):
+    """The command can't be carried out as it is given; the message is a sentence."""
+
+
+async def _find_keys(arguments: argparse.Namespace, secrets: tuple[str, ...]) -> Keys:
+    for secret in secrets:
+        try:
+            check_secret(secret)
+        except ValueError as exc:
+            raise _UnusableError(f"PUSHASIDE_WEBHOOK_SECRET: {exc}") from exc
+    if secrets:
+        return Keys(secrets, None)
+    service = HttpClient(arguments.url, token=arguments.token)
+    return Keys(await service.webhook_secrets(), service.webhook_secrets)
+
+
+class Listener:
+    """Serves one address until enough has been received."""
+
+    def __init__(self, receiver: Receiver, arguments: argparse.Namespace) -> None:
+        self._receiver = receiver
+        self._port = arguments.port
+        self._json = arguments.json
+        self._left = arguments.count
+        self._enough: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Listen; return once so many webhooks have been received as were wanted."""
+        try:
+            server = await asyncio.start_server(self._serve, HOST, self._port, limit=HEAD_BYTES)
+        except OSError as exc:
+            raise _UnusableError(f"Port {self._port} cannot be had: {say_reason(exc)}.") from exc
+        async with server:
+            self._announce(f"http://{HOST}:{server.sockets[0].getsockname()[1]}/")
+            try:
+                await self._enough
+            finally:
+                for task in self._serving:
+                    task.cancel()
+
+    def _announce(self, url: str) -> None:
+        if self._json:
+            print_document({"type": "ready", "url": url})
+        else:
+            print(f"ready: {url} takes webhooks", flush=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (asyncio runs this in a task of its own)
+        self._serving.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await self._take(reader, writer)
+        finally:
+            self._serving.discard(task)
+            writer.close()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_REQUEST_SECONDS):
+                request = await read_request(reader, writer, _BODY_BYTES)
+        except RequestRefusedError as exc:
+            await answer(writer, exc.status)
+            return
+        if request is None:
+            return
+        if request.method != "POST":
+            await answer(writer, HTTPStatus.METHOD_NOT_ALLOWED)
+            return
+        await self._receive(request, writer)
+
+    async def _receive(self, request: HttpRequest, writer: asyncio.StreamWriter) -> None:
+        receipt = await self._receiver.take(request.headers, request.body)
+        await answer(writer, HTTPStatus(receipt.answered))
+        # The sender has its answer, and need not wait until all of the result is here.
+        writer.close()
+        if receipt.is_verified:
+            receipt = await self._receiver.complete(receipt, request.body)
+        if not self._enough.done():
+            self._print(receipt)
+
+    def _print(self, receipt: Receipt) -> None:
+        try:
+            if self._json:
+                print_document(receipt_document(receipt))
+            else:
+                print(describe_receipt(receipt), flush=True)
+        except BrokenPipeError as exc:
+            self._enough.set_exception(exc)
+            return
+        if self._left is not None and receipt.is_received:
+            self._left -= 1
+            if self._left == 0:
+                self._enough.set_result(None)
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("must be a port, 0 to 65535")
+    return int(text)
+
+
+def _secret(text: str) -> str:
+    try:
+        check_secret(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    return text
