@@ -10,8 +10,9 @@ from botocore.config import Config
 
 from local.embedded.aws_process import REGION
 
-ACCESS_KEY_ID = "local"
-SECRET_ACCESS_KEY = "local"  # noqa: S105  # the embedded AWS checks no signatures
+ACCESS_KEY_ID = "test"
+SECRET_ACCESS_KEY = "test"  # noqa: S105
+"""What the embedded AWS takes for its own account's: of presigned URLs it checks the signature."""
 
 
 class AwsClients:
