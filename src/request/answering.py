@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 
 from push.answers import CacheState
 from push.callers import Caller
-from push.computes import AnyCompute, Registry, Tenant
+from push.computes import Registry, Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
 from push.freshness import Freshness, is_due_early, judge
 from push.jobs import Job, JobKind, Outgoing, Waiter, with_guardian
-from push.keys import Key, make_key
+from push.keys import Key
 from push.large_answers import parse_accept
 from push.memory_cache import MemoryCache, Remembered
 from push.messages import Request
-from push.metrics import Counter, Dimension, Metric
+from push.metrics import Counter, Metric
 from push.ports import JobSender, ParkOutcome, ResultStore
 from push.results import Result
+from request.looking_up import Found, Lookup
 
 _PARK_TRIES = 3
 _ANY_AGE_SECONDS = 10**9
-_REMEMBERED_PARAMS_BYTES = 1024
-_REMEMBERED_KEYS = 4096
-_MEMORY, _REDIS = ("Tier", "l1"), ("Tier", "redis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +58,6 @@ class _Question:
 
     def judge(self, result: Result) -> Freshness:
         return judge(result, self.asked_at_ms, self.max_age_ms)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A result, and the tier it was found in."""
-
-    remembered: Remembered
-    tier: Dimension
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -122,16 +111,13 @@ class Answerer:
         random: Callable[[], float],
         trust_ms: int,
     ) -> None:
-        self._registry = registry
+        self._lookup = Lookup(registry=registry, store=store, memory=memory, counter=counter, trust_ms=trust_ms)
         self._store = store
-        self._memory = memory
         self._jobs = jobs
         self._counter = counter
         self._now_ms = now_ms
         self._new_token = new_token
         self._random = random
-        self._trust_ms = trust_ms
-        self._remembered_key = lru_cache(maxsize=_REMEMBERED_KEYS)(self._make_key)
 
     def answer(self, request: Request, caller: Caller) -> Answer | Accepted:
         """Return what answers a request now, or park it.
@@ -141,54 +127,18 @@ class Answerer:
             TransientError: the request could not be accepted; nothing of it is left behind.
 
         """
-        key = self._identify(caller.tenant, request)
+        key = self._lookup.identify(caller.tenant, request.compute, bytes(request.params))
         question = _Question(request, caller, key, self._now_ms())
-        found = self._look_up(question)
+        found = self._lookup.find(key, question.asked_at_ms)
         if found is None:
             return self._wait(question, None)
         return self._answer_from(question, found) or self._wait(question, found.remembered.seen)
 
     def encode(self, answer: Answer) -> str:
         """Return an answer's data as `encode_data` does, once for as long as they are remembered."""
-        return self._memory.encode(answer.key.storage, answer.remembered)
+        return self._lookup.encode(answer.key, answer.remembered)
 
-    def _identify(self, tenant: Tenant, request: Request) -> Key:
-        params = bytes(request.params)
-        if len(params) > _REMEMBERED_PARAMS_BYTES:
-            return self._make_key(tenant, request.compute, params)
-        return self._remembered_key(tenant, request.compute, params)
-
-    def _make_key(self, tenant: Tenant, name: str, params: bytes) -> Key:
-        compute: AnyCompute = self._registry.find(name)
-        return make_key(tenant, compute, compute.parse_params(params))
-
-    def _look_up(self, question: _Question) -> _Found | None:
-        """Find the newest result that can be had in at most one round trip, whatever its age."""
-        key, now_ms = question.key, question.asked_at_ms
-        remembered = self._memory.get(key.storage)
-        if remembered and now_ms - remembered.confirmed_at_ms < self._trust_ms:
-            return _Found(remembered, _MEMORY)
-        try:
-            if remembered and self._store.is_unchanged(key, remembered.result):
-                remembered.confirmed_at_ms = now_ms
-                return _Found(remembered, _MEMORY)
-            stored = self._store.read(key)
-            if stored is None and remembered:
-                # Better than to have everybody wait for what was good a moment ago.
-                remembered.is_lost = True
-                return _Found(remembered, _MEMORY)
-            return self._remember(question, stored)
-        except CacheUnavailableError:
-            self._counter.count(Metric.CACHE_UNAVAILABLE)
-            return _Found(remembered, _MEMORY) if remembered else None
-
-    def _remember(self, question: _Question, result: Result | None) -> _Found | None:
-        if result is None:
-            self._memory.drop(question.key.storage)
-            return None
-        return _Found(self._memory.put(question.key.storage, result, question.asked_at_ms), _REDIS)
-
-    def _answer_from(self, question: _Question, found: _Found) -> Answer | Accepted | None:
+    def _answer_from(self, question: _Question, found: Found) -> Answer | Accepted | None:
         """Answer from a result, if it will do."""
         result, is_lost = found.remembered.result, found.remembered.is_lost
         freshness = question.judge(result)
@@ -210,7 +160,7 @@ class Answerer:
 
     def _lead(self, question: _Question, remembered: Remembered) -> Answer | Accepted | None:
         """Wait for a result that changed or was lost, if nobody has it computed yet; else the old one will do."""
-        if not self._may_try(question, remembered):
+        if not self._lookup.may_refresh(remembered, question.asked_at_ms):
             return None
         waiter, token = question.waiter, self._new_token()
         try:
@@ -223,20 +173,14 @@ class Answerer:
         except TransientError:
             self._counter.count(Metric.CACHE_UNAVAILABLE)
             return None
-        if parked.outcome is ParkOutcome.CHANGED and (found := self._remember(question, parked.result)):
-            return self._answer_from(question, found)
-        return None
-
-    def _may_try(self, question: _Question, remembered: Remembered) -> bool:
-        """Say whether it is time to try for the lease again: this spares Redis a try per request."""
-        is_due = question.asked_at_ms - remembered.refresh_tried_at_ms >= self._trust_ms
-        if is_due:
-            remembered.refresh_tried_at_ms = question.asked_at_ms
-        return is_due
+        if parked.outcome is not ParkOutcome.CHANGED:
+            return None
+        changed = self._lookup.remember(question.key, parked.result, question.asked_at_ms)
+        return self._answer_from(question, changed) if changed else None
 
     def _refresh(self, question: _Question, remembered: Remembered) -> None:
         """Have a result computed anew, once; failing that, a later request tries again."""
-        if not self._may_try(question, remembered):
+        if not self._lookup.may_refresh(remembered, question.asked_at_ms):
             return
         token = self._new_token()
         try:
@@ -247,7 +191,7 @@ class Answerer:
                 self._send(question, job, Outgoing(job))
                 self._counter.count(Metric.REFRESH)
             elif parked.outcome is ParkOutcome.CHANGED:
-                self._remember(question, parked.result)
+                self._lookup.remember(question.key, parked.result, question.asked_at_ms)
         except TransientError:
             self._counter.count(Metric.CACHE_UNAVAILABLE)
 
@@ -269,7 +213,7 @@ class Answerer:
                 return self._accept(question, waiter, token, leads=False)
             if parked.outcome is ParkOutcome.LEADER:
                 return self._accept(question, waiter, token)
-            found = self._remember(question, parked.result)
+            found = self._lookup.remember(question.key, parked.result, question.asked_at_ms)
             if found and (answer := self._answer_from(question, found)):
                 return answer
             seen = parked.result
