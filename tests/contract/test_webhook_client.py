@@ -291,7 +291,7 @@ class TestTls:
 
     async def test_a_receiver_without_tls_is_an_error(self, authority: Authority) -> None:
         async with receiving() as receiver:
-            client = HttpWebhookClient(allow_private=True, tls=authority.client_context)
+            client = HttpWebhookClient(allow_private=True, tls=authority.client_context, total_seconds=0.5)
             got = await client.post(checked(receiver.url().replace("http:", "https:")), {}, BODY)
         assert got.status is None
         assert got.error

@@ -90,9 +90,7 @@ class DynamoDbWebhooks:
             ":expires": _expiry(now_ms),
         }
         try:
-            return _parse(
-                self._update(_key(tenant, url), f"{changes} ADD failures :one", values, names={"#url": "url"})
-            )
+            return _parse(self._update(_key(tenant, url), changes, values, names={"#url": "url"}))
         except (BotoCoreError, ClientError) as exc:
             logger.warning("a failed attempt was not counted: %s", exc)
             return None
