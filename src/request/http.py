@@ -16,7 +16,7 @@ import msgspec
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
-from push.errors import ErrorCode, PushasideError, RequestError, TransientError
+from push.errors import ErrorCode, PushasideError, RequestError
 from push.handshakes import read_bearer, read_header
 from push.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
 from push.requests import RequestStatus
@@ -137,7 +137,7 @@ def _answer(status: int, document: bytes | str, headers: Mapping[str, str] | Non
 
 def _refuse(event: Mapping[str, Any], error: PushasideError) -> Answer:
     request_id = event["requestContext"].get("requestId")
-    level = logger.warning if isinstance(error, TransientError) else logger.info
+    level = logger.info if isinstance(error, RequestError) else logger.warning
     level("refused: %s %r", error.message, error.__cause__, code=error.code.value, request_id=request_id)
     headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store"}
     if error.code is ErrorCode.UNAUTHORIZED:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.requests import scripted_computes
-from tests.integration.requests.stacks import COMPUTES, Environments, Stack
+from tests.integration.requests.stacks import COMPUTES, TOKEN_SECRET, WEBHOOK_SECRET, Environments, Stack
 from tests.management_server import served_in_a_thread
 from tests.real_servers import Aws, aws, aws_url
 from tests.servers import free_port
@@ -35,8 +35,13 @@ def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
             COMPUTE_QUEUE_URL=stack.queues["compute"],
             DELIVERY_QUEUE_URL=stack.queues["delivery"],
             CONNECTIONS_TABLE=aws.tables["connections"],
-            REQUESTS_TABLE="unused",
-            WEBHOOK_QUEUE_URL="unused",
+            TICKETS_TABLE=aws.tables["tickets"],
+            REQUESTS_TABLE=aws.tables["requests"],
+            WEBHOOKS_TABLE=aws.tables["webhooks"],
+            REQUEST_QUEUE_URL=stack.queues["request"],
+            WEBHOOK_QUEUE_URL=stack.queues["webhook"],
+            WEBHOOK_SECRET_ARN=stack.make_secret(WEBHOOK_SECRET),
+            TOKEN_SECRET_ARN=stack.make_secret(TOKEN_SECRET),
             STORAGE_BUCKET=aws.bucket,
             POWERTOOLS_SERVICE_NAME="test",
             POWERTOOLS_METRICS_NAMESPACE="Pushaside",

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 
 import compute.app
 import notify.app
 import request.app
+import request.http
+import request.queued
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.lean_connections import LeanConnections
@@ -30,7 +33,9 @@ from tests.management_server import ManagementServer
 from tests.real_servers import Aws
 
 EVENTS = Path(__file__).parents[2] / "events"
-FUNCTIONS: tuple[Any, ...] = (request.app, compute.app, notify.app)
+FUNCTIONS: tuple[Any, ...] = (request.app, request.queued, compute.app, notify.app)
+TOKEN_SECRET = "s" * 64
+WEBHOOK_SECRET = "w" * 64
 COMPUTES = "tests.integration.requests.scripted_computes"
 
 
@@ -56,7 +61,7 @@ class Environments:
     def begin(self) -> None:
         """Begin anew: what the old ones keep is closed and forgotten."""
         self.end()
-        for function in FUNCTIONS:
+        for function in (*FUNCTIONS, request.http):
             function.build.cache_clear()
         for cached in (make_client, shared_async_redis):
             cached.cache_clear()
@@ -78,6 +83,21 @@ class Environments:
         await asyncio.get_running_loop().shutdown_default_executor()
 
 
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What the HTTP API answered."""
+
+    status: int
+    headers: dict[str, str]
+    document: dict[str, Any]
+
+
+def make_token(tenant: str) -> str:
+    """Return a token as the issuer of tokens would."""
+    claims = {"sub": "ada", "tenant": tenant, "exp": time.time() + 60}
+    return jwt.encode(claims, TOKEN_SECRET, algorithm="HS256")
+
+
 @dataclass
 class Stack:
     """What is deployed; queues are polled by tests."""
@@ -91,7 +111,7 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.sqs = self.aws.client("sqs")
-        for name in ("compute", "delivery"):
+        for name in ("compute", "delivery", "request", "webhook"):
             self.queues[name] = self.sqs.create_queue(QueueName=f"{name}-{uuid.uuid4().hex[:12]}")["QueueUrl"]
 
     def configure(self, **variables: str) -> None:
@@ -99,6 +119,12 @@ class Stack:
         for name, value in variables.items():
             self.patch.setenv(name, value)
         self.environments.begin()
+
+    def make_secret(self, text: str) -> str:
+        """Return the ARN of a new secret."""
+        client = self.aws.client("secretsmanager")
+        arn: str = client.create_secret(Name=f"secret-{uuid.uuid4().hex}", SecretString=text)["ARN"]
+        return arn
 
     # ------------------------------------------------------------ clients
 
@@ -124,6 +150,19 @@ class Stack:
     ) -> dict[str, Any]:
         message = {"action": "request", "id": request_id, "compute": compute, "params": params or {}, **members}
         return self.send(message, connection_id, tenant)
+
+    def call(
+        self, route: str, document: object = None, *, path: str | None = None, tenant: str = "acme", **changes: Any
+    ) -> HttpAnswer:
+        """Call the HTTP API, as a principal of a tenant."""
+        event = {**read_event("http_requests"), "routeKey": route, "body": None, **changes}
+        event["headers"] |= {"authorization": f"Bearer {make_token(tenant)}", **changes.get("headers", {})}
+        if document is not None:
+            event["body"] = document if isinstance(document, str) else json.dumps(document)
+        if path is not None:
+            event["pathParameters"] = {"id": path}
+        answer = request.http.handler(event, None)
+        return HttpAnswer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
 
     def pushed(self, connection_id: str = "ann=") -> list[dict[str, Any]]:
         return self.management.received(connection_id)
@@ -165,6 +204,10 @@ class Stack:
 
     def notify(self, records: Sequence[dict[str, Any]]) -> list[str]:
         return self._invoke(notify.app.handler, "delivery", records)
+
+    def look(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
+        """Have durable requests looked at, and return the ids of the messages that come back."""
+        return self._invoke(request.queued.handler, "request", self.receive("request") if records is None else records)
 
     def _invoke(self, handler: Any, queue: str, records: Sequence[dict[str, Any]]) -> list[str]:
         assert records, "There is nothing in the queue."
