@@ -34,7 +34,8 @@ if not epoch then
 end
 cursor = tonumber(cursor or 0)
 -- Beyond its round nobody has been pushed anything, and those who lag were held to that round.
-pushed = math.min(pushed, tonumber(target or 0))
+target = tonumber(target or 0)
+pushed = math.min(pushed, target)
 if epoch == ARGV[5] and pushed > cursor then
   cursor = pushed
   redis.call('HSET', KEYS[1], cursor_field, string.format('%.0f', cursor))
@@ -53,6 +54,7 @@ if is_complete then
 else
   entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 end
-redis.call('HSET', KEYS[1], target_field, last)
+-- A round that another worker left unfinished may have got further.
+redis.call('HSET', KEYS[1], target_field, string.format('%.0f', math.max(target, tonumber(last))))
 redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
 return {'round', epoch, at, head, is_complete and 1 or 0, entries}

@@ -52,7 +52,7 @@ class RedisFanOut:
         # All are noted before the cursor moves past what they could not be pushed.
         while len(noted) > _MEMBERS_PER_COMMAND:
             first, noted = noted[:_MEMBERS_PER_COMMAND], noted[_MEMBERS_PER_COMMAND:]
-            same = await _next_round(topic, shard, token, _NOWHERE, first, term_ms, 1).start(self._redis)
+            same = await _next_round(topic, shard, token, _NOWHERE, first, term_ms, limit).start(self._redis)
             if isinstance(same, ShardBusy):
                 return same
         return await _next_round(topic, shard, token, pushed, noted, term_ms, limit).start(self._redis)

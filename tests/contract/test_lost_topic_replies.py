@@ -1,0 +1,79 @@
+"""A command on topics whose reply is lost is run again: it must then say, and have done, the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_fan_out import RedisFanOut
+from push.adapters.redis_history import RedisHistory
+from push.histories import NewMessage, Round
+from push.settings import CacheSettings
+from push.topics import Topic
+from tests.contract.topic_stores import unique_topic
+from tests.servers import LosingProxy
+
+SHARD, TERM_MS, LIMIT = 0, 5000, 1
+TWO = (NewMessage(b"1"), NewMessage(b"2", id="a"))
+
+
+@pytest.fixture
+def proxy(redis_url: str) -> Iterator[LosingProxy]:
+    port = urlsplit(redis_url).port
+    assert port is not None
+    proxy = LosingProxy(port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+async def redis(proxy: LosingProxy) -> AsyncIterator[AsyncRedis]:
+    redis = AsyncRedis(CacheSettings(cache_url=f"redis://127.0.0.1:{proxy.port}/0", cache_timeout_ms=1000))
+    # The server is to know the scripts, so that the next reply is the one that counts.
+    await push_first(RedisHistory(redis), RedisFanOut(redis), unique_topic())
+    yield redis
+    await redis.close()
+
+
+async def push_first(histories: RedisHistory, fan_out: RedisFanOut, topic: Topic) -> Round:
+    """Append two messages and begin with the first."""
+    await histories.append(topic, TWO, size=9, seconds=60)
+    found = await fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT)
+    assert isinstance(found, Round)
+    return found
+
+
+async def test_messages_are_appended_once_whether_they_have_ids_or_not(redis: AsyncRedis, proxy: LosingProxy) -> None:
+    histories, topic = RedisHistory(redis), unique_topic()
+    proxy.replies_to_lose = 1
+    appended = await histories.append(topic, TWO, size=9, seconds=60)
+    assert proxy.replies_to_lose == 0
+    assert [each.position.offset for each in appended] == [1, 2]
+    assert (await histories.head(topic)).offset == 2
+
+
+async def test_a_shard_is_not_busy_with_who_began(redis: AsyncRedis, proxy: LosingProxy) -> None:
+    fan_out, topic = RedisFanOut(redis), unique_topic()
+    await RedisHistory(redis).append(topic, TWO, size=9, seconds=60)
+    proxy.replies_to_lose = 1
+    assert isinstance(await fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT), Round)
+    assert proxy.replies_to_lose == 0
+
+
+async def test_no_round_is_skipped(redis: AsyncRedis, proxy: LosingProxy) -> None:
+    histories, fan_out, topic = RedisHistory(redis), RedisFanOut(redis), unique_topic()
+    found = await push_first(histories, fan_out, topic)
+    proxy.replies_to_lose = 1
+    second = await fan_out.advance(topic, SHARD, "a", found.history.end, {"c1": found.after}, TERM_MS, LIMIT)
+    assert proxy.replies_to_lose == 0
+    assert isinstance(second, Round)
+    assert [message.data for message in second.history.messages] == [b"2"]
+    proxy.replies_to_lose = 1
+    last = await fan_out.advance(topic, SHARD, "a", second.history.end, {}, TERM_MS, LIMIT)
+    assert proxy.replies_to_lose == 0
+    assert isinstance(last, Round)
+    assert not last.history.messages
+    assert set(await fan_out.lagging(topic, SHARD)) == {"c1"}

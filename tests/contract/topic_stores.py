@@ -1,0 +1,95 @@
+"""What is kept of topics, in Redis (by either client, alone or as a cluster) or in the tests' model."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from push.adapters.redis_connection import AsyncRedis, SyncRedis
+from push.adapters.redis_fan_out import RedisFanOut, SyncRedisLagging
+from push.adapters.redis_history import RedisHistory, SyncRedisHistory
+from push.computes import Tenant
+from push.histories import Appended, History, NewMessage
+from push.positions import Position
+from push.settings import CacheSettings
+from push.topic_ports import FanOut, SyncLagging, SyncTopicHistories, TopicHistories
+from push.topics import Topic
+from tests.fakes import Clock
+from tests.topic_fakes import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
+
+Wait = Callable[[int], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class TopicStores:
+    """Views of one store; `wait` lets milliseconds pass in it, `flush` loses all of it."""
+
+    histories: TopicHistories
+    fan_out: FanOut
+    lagging: SyncLagging
+    wait: Wait
+    flush: Callable[[], Awaitable[object]]
+
+    async def append(self, topic: Topic, *data: bytes, size: int = 100, seconds: int = 60) -> list[Position]:
+        appended = await self.histories.append(topic, [NewMessage(each) for each in data], size=size, seconds=seconds)
+        return [each.position for each in appended]
+
+
+class InThreads:
+    """A blocking history that can be awaited."""
+
+    def __init__(self, histories: SyncTopicHistories) -> None:
+        self._histories = histories
+
+    async def append(
+        self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
+    ) -> tuple[Appended, ...]:
+        return await asyncio.to_thread(
+            lambda: self._histories.append(topic, messages, size=size, seconds=seconds, only_changed=only_changed)
+        )
+
+    async def read(self, topic: Topic, after: Position, limit: int) -> History:
+        return await asyncio.to_thread(self._histories.read, topic, after, limit)
+
+    async def read_latest(self, topic: Topic, limit: int) -> History:
+        return await asyncio.to_thread(self._histories.read_latest, topic, limit)
+
+    async def head(self, topic: Topic) -> Position:
+        return await asyncio.to_thread(self._histories.head, topic)
+
+
+def in_model(kind: str) -> TopicStores:
+    clock = Clock()
+    model = TopicModel(clock)
+
+    async def wait(milliseconds: int) -> None:
+        clock.advance(milliseconds)
+
+    async def flush() -> None:
+        model.flush()
+
+    histories = InThreads(SyncFakeHistory(model)) if kind == "sync" else FakeHistory(model)
+    return TopicStores(histories, FakeFanOut(model), FakeLagging(model), wait, flush)
+
+
+@asynccontextmanager
+async def in_redis(kind: str, url: str) -> AsyncIterator[tuple[TopicStores, AsyncRedis]]:
+    settings = CacheSettings(cache_url=url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000)
+    redis, blocking = AsyncRedis(settings), SyncRedis(settings)
+    histories = InThreads(SyncRedisHistory(blocking)) if kind == "sync" else RedisHistory(redis)
+
+    async def wait(milliseconds: int) -> None:
+        await asyncio.sleep(milliseconds / 1000)
+
+    async def flush() -> None:
+        await redis.run("FLUSHALL")
+
+    yield TopicStores(histories, RedisFanOut(redis), SyncRedisLagging(blocking), wait, flush), redis
+    await redis.close()
+
+
+def unique_topic(scope: str = "acme") -> Topic:
+    return Topic(Tenant(scope), f"room:{uuid.uuid4().hex}")
