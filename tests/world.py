@@ -50,6 +50,7 @@ from tests.fakes import (
 SETTINGS = ComputeSettings(
     cache_url="redis://unused",
     compute_queue_url="unused",
+    fan_out_queue_url="unused",
     delivery_queue_url="unused",
     connections_table="unused",
     requests_table="unused",

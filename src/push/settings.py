@@ -47,7 +47,15 @@ class AuthorizerSettings(TokenSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectSettings(Settings):
+class TopicSettings(Settings):
+    """Where subscriptions are, and what is told that a topic has something new."""
+
+    subscriptions_table: str
+    fan_out_queue_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectSettings(TopicSettings):
     """Where connections are recorded."""
 
     connections_table: str
@@ -105,7 +113,7 @@ class AnswerSettings(CacheSettings, OfferSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestSettings(AnswerSettings):
+class RequestSettings(AnswerSettings, TopicSettings):
     """What answers client messages."""
 
     delivery_queue_url: str
@@ -134,13 +142,34 @@ class QueuedSettings(AnswerSettings, RecordSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PushSettings(Settings):
-    """How frames reach connections."""
+class TopicsSettings(TokenSettings, CacheSettings, TopicSettings):
+    """What publishes to topics over HTTP, and takes webhooks of others."""
 
-    delivery_queue_url: str
+    hook_sources: str = ""
+    hook_secret_arn: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagementSettings(Settings):
+    """How connections are reached."""
+
     connections_table: str
     management_client: Literal["lean", "boto3"] = "lean"
     aws_endpoint_url_apigatewaymanagementapi: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushSettings(ManagementSettings):
+    """How frames reach connections, if need be later."""
+
+    delivery_queue_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FanOutSettings(CacheSettings, ManagementSettings, TopicSettings):
+    """What pushes to the subscribers of topics."""
+
+    storage_bucket: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +177,7 @@ class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings
     """What computes results, fills the cache and answers the waiters."""
 
     compute_queue_url: str
+    fan_out_queue_url: str
     documents_table: str = ""
     scores_table: str = ""
 
@@ -177,8 +207,12 @@ class WebhookSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeSettings(CacheSettings):
-    """What makes results stale when their sources change: no more than where the results are."""
+class ChangeSettings(CacheSettings, TopicSettings):
+    """What makes results stale when their sources change, and has those computed anew that somebody subscribes to."""
+
+    compute_queue_url: str
+    storage_bucket: str
+    live_debounce_ms: int = 0
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

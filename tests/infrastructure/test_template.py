@@ -32,6 +32,8 @@ SETTINGS = {
     "NotifyFunction": settings.NotifySettings,
     "WebhookFunction": settings.WebhookSettings,
     "ChangeFunction": settings.ChangeSettings,
+    "TopicsFunction": settings.TopicsSettings,
+    "FanOutFunction": settings.FanOutSettings,
 }
 READ_BY_LIBRARIES = ("POWERTOOLS_", "AWS_ENDPOINT_URL_SECRETS_MANAGER")
 MANAGED_POLICIES = {
@@ -57,6 +59,7 @@ LAST_QUEUES = {
     "RequestDeadLetterQueue",
     "WebhookDeadLetterQueue",
     "ChangeDeadLetterQueue",
+    "FanOutDeadLetterQueue",
 }
 """Where what failed is kept for people: nothing consumes them."""
 
@@ -209,7 +212,8 @@ def test_every_function_is_traced_and_runs_on_arm64_with_a_current_python(templa
 
 def test_functions_behind_the_gateway_end_before_it_gives_up(template: Template) -> None:
     """Integrations of a WebSocket API time out after 29 s, which can't be raised (API Gateway quotas)."""
-    for name in ("ConnectFunction", "AuthorizerFunction", "RequestFunction", "HttpFunction", "ResultsFunction"):
+    behind = ("Connect", "Authorizer", "Request", "Http", "Results", "Topics")
+    for name in (f"{each}Function" for each in behind):
         assert functions(template)[name]["Timeout"] < 29
 
 
@@ -241,7 +245,7 @@ def test_managed_policies_are_only_those_for_logs_traces_and_the_network(transla
 
 def test_only_what_pushes_may_use_connections_and_only_to_post(template: Template) -> None:
     pushing = {name for name, each in statements(template) if each["Action"] == "execute-api:ManageConnections"}
-    assert pushing == {"ComputeFunction", "NotifyFunction"}
+    assert pushing == {"ComputeFunction", "NotifyFunction", "FanOutFunction"}
     for _, statement in statements(template):
         if statement["Action"] == "execute-api:ManageConnections":
             assert statement["Resource"]["Fn::Sub"].endswith("${WebSocketApi}/v1/POST/@connections/*")

@@ -19,7 +19,9 @@ REQUEST = {
     "CACHE_URL": "redis://localhost:6379/0",
     "COMPUTE_QUEUE_URL": "http://localhost/queue",
     "DELIVERY_QUEUE_URL": "http://localhost/deliveries",
+    "FAN_OUT_QUEUE_URL": "http://localhost/fan-out",
     "STORAGE_BUCKET": "bucket",
+    "SUBSCRIPTIONS_TABLE": "subscriptions",
 }
 
 
@@ -54,10 +56,14 @@ def test_what_is_absent_or_unusable_is_named(environment: dict[str, str], name: 
 
 def test_a_choice_is_one_of_its_kind() -> None:
     tables = dict.fromkeys(("CONNECTIONS_TABLE", "REQUESTS_TABLE", "WEBHOOK_QUEUE_URL"), "x")
-    environment = REQUEST | tables | {
-        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://localhost",
-        "MANAGEMENT_CLIENT": "curl",
-    }
+    environment = (
+        REQUEST
+        | tables
+        | {
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI": "http://localhost",
+            "MANAGEMENT_CLIENT": "curl",
+        }
+    )
     with pytest.raises(SettingsError, match="management_client"):
         read_settings(ComputeSettings, environment)
 

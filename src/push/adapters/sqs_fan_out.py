@@ -1,0 +1,25 @@
+"""The fan-out queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from push.adapters.sqs_sender import QueueMessage, SqsSender
+from push.fan_out_jobs import FanOutJob, serialize_fan_out_job
+
+
+class SqsFanOut:
+    """`push.fan_out_jobs.FanOutQueue` on SQS; a tenant's jobs are a message group."""
+
+    def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+        self._sender = SqsSender(client, queue_url)
+
+    def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:
+        """See `FanOutQueue.send`."""
+        self._sender.send(QueueMessage(serialize_fan_out_job(job), delay_seconds, _group_of(job)) for job in jobs)
+
+
+def _group_of(job: FanOutJob) -> str:
+    """Return the tenant, or `*` of what is shared: group names hold no `/` and 128 characters (API Reference)."""
+    return job.topic.partition("/")[0].replace("*", "shared")
