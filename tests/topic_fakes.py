@@ -120,7 +120,8 @@ class SyncFakeHistory:
         stored = self._model.open(topic)
         stored.seconds = seconds
         appended = tuple(self._append(stored, message, only_changed=only_changed) for message in messages)
-        stored.messages = stored.messages[-size:]
+        if any(each.is_new for each in appended):
+            stored.messages = stored.messages[-size:]
         return appended
 
     def _append(self, stored: StoredTopic, message: NewMessage, *, only_changed: bool) -> Appended:
@@ -143,7 +144,9 @@ class SyncFakeHistory:
 
     def read_latest(self, topic: Topic, limit: int) -> History:
         stored = self._model.open(topic)
-        return History(tuple(stored.messages[len(stored.messages) - limit :]), is_complete=True, head=stored.position)
+        return History(
+            tuple(stored.messages[max(0, len(stored.messages) - limit) :]), is_complete=True, head=stored.position
+        )
 
     def head(self, topic: Topic) -> Position:
         return self._model.open(topic).position
