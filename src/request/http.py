@@ -17,20 +17,19 @@ from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.errors import ErrorCode, PushasideError, RequestError
-from push.handshakes import read_bearer, read_header
-from push.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
+from push.handshakes import read_header
+from push.problems import UnsupportedMediaError
 from push.requests import RequestStatus
 from push.tickets import TICKET_SECONDS
-from push.tokens import ANYBODY, CredentialRefusedError, Identity, TokenVerifier
+from push.tokens import Identity
 from push.webhook_keys import public_keys
 from request.durable_requests import MAX_WAIT_SECONDS
+from request.http_answers import HttpAnswer, answer_json, identify, refuse
 from request.http_dependencies import Dependencies
 from request.request_documents import render_request, seconds_to_retry
 
 logger = Logger()
 tracer = Tracer(auto_patch=False)
-
-Answer = dict[str, Any]
 
 
 @cache
@@ -41,65 +40,56 @@ def build() -> Dependencies:
 
 
 @tracer.capture_lambda_handler(capture_response=False)
-def handler(event: dict[str, Any], _context: object) -> Answer:
+def handler(event: dict[str, Any], _context: object) -> HttpAnswer:
     """Answer one HTTP request (payload format 2.0)."""
     return handle(event, build(), now=time.time())
 
 
-def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) -> Answer:
+def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) -> HttpAnswer:
     """Answer an HTTP request; what goes wrong is answered as a problem document."""
     try:
         match event["routeKey"]:
             case "GET /healthz":
-                return _answer(200, msgspec.json.encode({"status": "ok"}))
+                return answer_json(200, msgspec.json.encode({"status": "ok"}))
             case "POST /tickets":
-                return _issue_ticket(dependencies, _identify(event, dependencies.tokens, now), now)
+                return _issue_ticket(dependencies, identify(event, dependencies.tokens, now), now)
             case "POST /requests":
-                return _accept_request(event, dependencies, _identify(event, dependencies.tokens, now))
+                return _accept_request(event, dependencies, identify(event, dependencies.tokens, now))
             case "GET /requests/{id}":
-                return _show_request(event, dependencies, _identify(event, dependencies.tokens, now), now)
+                return _show_request(event, dependencies, identify(event, dependencies.tokens, now), now)
             case "GET /webhooks/keys":
-                return _show_keys(dependencies, _identify(event, dependencies.tokens, now))
+                return _show_keys(dependencies, identify(event, dependencies.tokens, now))
             case route:
                 raise RequestError(f"There is no route {route!r}.", code=ErrorCode.NOT_FOUND)
     except PushasideError as exc:
-        return _refuse(event, exc)
+        return refuse(event, exc, logger)
 
 
-def _issue_ticket(dependencies: Dependencies, identity: Identity, now: float) -> Answer:
+def _issue_ticket(dependencies: Dependencies, identity: Identity, now: float) -> HttpAnswer:
     ticket = secrets.token_urlsafe(32)
     dependencies.tickets.issue(ticket, identity, now)
-    return _answer(201, msgspec.json.encode({"ticket": ticket, "expires_in_seconds": TICKET_SECONDS}))
+    return answer_json(201, msgspec.json.encode({"ticket": ticket, "expires_in_seconds": TICKET_SECONDS}))
 
 
-def _accept_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity) -> Answer:
+def _accept_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity) -> HttpAnswer:
     accepted = dependencies.requests.accept(_read_body(event), read_header(event, "Idempotency-Key"), identity)
     headers = {"location": f"/requests/{quote(accepted.id, safe='')}"}
     if accepted.status is RequestStatus.PENDING:
         headers["retry-after"] = "1"
-    return _answer(202, msgspec.json.encode({"id": accepted.id, "status": accepted.status}), headers)
+    return answer_json(202, msgspec.json.encode({"id": accepted.id, "status": accepted.status}), headers)
 
 
-def _show_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity, now: float) -> Answer:
+def _show_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity, now: float) -> HttpAnswer:
     request_id = (event.get("pathParameters") or {})["id"]
     record = dependencies.requests.find(identity.tenant, request_id, _read_wait(event))
     headers = {}
     if record.status is RequestStatus.PENDING:
         headers["retry-after"] = str(seconds_to_retry(record, int(now * 1000)))
-    return _answer(200, render_request(record, dependencies.link), headers)
+    return answer_json(200, render_request(record, dependencies.link), headers)
 
 
-def _show_keys(dependencies: Dependencies, identity: Identity) -> Answer:
-    return _answer(200, msgspec.json.encode(public_keys(dependencies.masters.read(), identity.tenant)))
-
-
-def _identify(event: Mapping[str, Any], tokens: TokenVerifier | None, now: float) -> Identity:
-    if tokens is None:
-        return ANYBODY
-    token = read_bearer(read_header(event, "Authorization"))
-    if not token:
-        raise CredentialRefusedError("There is no token in the header `Authorization: Bearer`.")
-    return tokens.verify(token, now)
+def _show_keys(dependencies: Dependencies, identity: Identity) -> HttpAnswer:
+    return answer_json(200, msgspec.json.encode(public_keys(dependencies.masters.read(), identity.tenant)))
 
 
 def _read_body(event: Mapping[str, Any]) -> bytes:
@@ -127,28 +117,3 @@ def _read_wait(event: Mapping[str, Any]) -> float:
         sentence = f"`wait` must be a number of seconds from 0 to {MAX_WAIT_SECONDS}."
         raise RequestError(sentence, code=ErrorCode.INVALID_MESSAGE)
     return seconds
-
-
-def _answer(status: int, document: bytes | str, headers: Mapping[str, str] | None = None) -> Answer:
-    body = document if isinstance(document, str) else document.decode()
-    everywhere = {"content-type": "application/json", "cache-control": "no-store"}
-    return {"statusCode": status, "headers": {**everywhere, **(headers or {})}, "body": body}
-
-
-def _refuse(event: Mapping[str, Any], error: PushasideError) -> Answer:
-    request_id = event["requestContext"].get("requestId")
-    level = logger.info if isinstance(error, RequestError) else logger.warning
-    level("refused: %s %r", error.message, error.__cause__, code=error.code.value, request_id=request_id)
-    headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store"}
-    if error.code is ErrorCode.UNAUTHORIZED:
-        headers["www-authenticate"] = "Bearer"  # RFC 9110, 15.5.2: a 401 names the scheme
-    if error.retryable:
-        headers["retry-after"] = str(-(-(error.retry_after_ms or 1000) // 1000))
-    return {"statusCode": status_of(error).value, "headers": headers, "body": render_problem(_public(error))}
-
-
-def _public(error: PushasideError) -> PushasideError:
-    """Keep from the peer what a fault of ours says of the inside."""
-    if isinstance(error, RequestError):
-        return error
-    return PushasideError(code=error.code, retry_after_ms=error.retry_after_ms)
