@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -60,6 +61,28 @@ async def test_chunks_reach_every_waiter_whole(world: World) -> None:
         assert {piece["count"] for piece in pieces} == {len(pieces)}
         assert json.loads("".join(piece["data"] for piece in pieces))["type"] == "result"
     assert not any(entry.waiters for entry in world.model.entries.values())
+
+
+async def test_large_answers_to_many_are_made_some_at_a_time_while_the_lease_is_kept(world: World) -> None:
+    callers = [f"{number}=" for number in range(300)]
+    for connection_id in callers:
+        ask(world, 480_000, connection_id=connection_id)
+    at_once = []
+    post_all, renew, renewed = world.connections.post_all, world.leases.renew, []
+
+    async def post(frames: Sequence[tuple[str, str]]) -> list[PostOutcome]:
+        at_once.append(sum(len(frame) for _, frame in frames))
+        return await post_all(frames)
+
+    async def remember(*arguments: object) -> object:
+        renewed.append(arguments)
+        return await renew(*arguments)
+
+    world.connections.post_all, world.leases.renew = post, remember
+    await world.consume_sent()
+    assert max(at_once) < 80_000_000 < sum(at_once)
+    assert len(renewed) >= len(at_once)
+    assert {connection_id for connection_id, _ in world.connections.frames} == set(callers)
 
 
 async def test_who_is_sent_a_part_only_still_waits(world: World) -> None:
