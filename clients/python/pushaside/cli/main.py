@@ -15,8 +15,10 @@ DESCRIPTION = "Ask Pushaside for results, and run it on this machine."
 
 EPILOG = f"""\
 environment:
-  PUSHASIDE_URL    the service's URL, if --url does not say
-  PUSHASIDE_TOKEN  the token, if --token does not say
+  PUSHASIDE_URL             the service's URL, if --url does not say
+  PUSHASIDE_HTTP_URL        that of its HTTP API, if it is not on the same host and port
+  PUSHASIDE_TOKEN           the token, if --token does not say
+  PUSHASIDE_WEBHOOK_SECRET  the secret that `listen` verifies with, if --secret does not say
 
 {describe_exits()}
 
