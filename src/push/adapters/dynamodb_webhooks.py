@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from push.adapters.dynamodb_errors import is_condition_failure, translate
 from push.computes import Tenant
+from push.errors import TransientError
 from push.webhook_endpoints import FailingEndpoint, endpoint_name
 
 _KEPT_SECONDS = 30 * 24 * 3600
@@ -91,7 +92,7 @@ class DynamoDbWebhooks:
         }
         try:
             return _parse(self._update(_key(tenant, url), changes, values, names={"#url": "url"}))
-        except (BotoCoreError, ClientError) as exc:
+        except (BotoCoreError, ClientError, TransientError) as exc:
             logger.warning("a failed attempt was not counted: %s", exc)
             return None
 
@@ -147,10 +148,13 @@ def _expiry(now_ms: int) -> dict[str, str]:
 
 
 def _parse(item: Mapping[str, Any]) -> FailingEndpoint:
-    return FailingEndpoint(
-        url=item["url"]["S"],
-        failing_since_ms=int(item["failing_since"]["N"]),
-        failures=int(item["failures"]["N"]),
-        disabled_at_ms=int(item["disabled_at"]["N"]) if "disabled_at" in item else None,
-        reason=item["reason"]["S"] if "reason" in item else "",
-    )
+    try:
+        return FailingEndpoint(
+            url=item["url"]["S"],
+            failing_since_ms=int(item["failing_since"]["N"]),
+            failures=int(item["failures"]["N"]),
+            disabled_at_ms=int(item["disabled_at"]["N"]) if "disabled_at" in item else None,
+            reason=item["reason"]["S"] if "reason" in item else "",
+        )
+    except (KeyError, ValueError) as exc:
+        raise TransientError("A webhook's row can't be read.") from exc
