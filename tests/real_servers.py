@@ -23,7 +23,9 @@ TABLES = {
     "scores": ("board", "member"),
     "requests": ("request",),
     "webhooks": ("endpoint",),
+    "subscriptions": ("topic", "connection_id"),
 }
+INDEXES: dict[str, dict[str, tuple[str, ...]]] = {"subscriptions": {"by_connection": ("connection_shard", "topic")}}
 
 
 @pytest.fixture(scope="session")
@@ -91,13 +93,23 @@ def aws(aws_url: str) -> Aws:
     aws = Aws(aws_url, {name: f"{name}-{suffix}" for name in TABLES}, bucket=f"storage-{suffix}")
     dynamodb = aws.client("dynamodb")
     for name, keys in TABLES.items():
+        indexes = INDEXES.get(name, {})
+        attributes = {key for each in (keys, *indexes.values()) for key in each}
+        options = {"GlobalSecondaryIndexes": [_index(*index) for index in indexes.items()]} if indexes else {}
         dynamodb.create_table(
             TableName=aws.tables[name],
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in sorted(attributes)],
+            KeySchema=_key_schema(keys),
             BillingMode="PAY_PER_REQUEST",
+            **options,
         )
     aws.client("s3").create_bucket(Bucket=aws.bucket)
     return aws
+
+
+def _key_schema(keys: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]
+
+
+def _index(name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {"IndexName": name, "KeySchema": _key_schema(keys), "Projection": {"ProjectionType": "KEYS_ONLY"}}
