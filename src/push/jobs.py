@@ -24,8 +24,8 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
 
     `newer_than_ms` is 0 unless the caller refused older results: the one that answers must be computed after it.
     One request may be parked twice, if it was asked anew; it is answered once all the same. `accept` is what the
-    request itself said that it reads, as `large_answers.parse_accept` returns it. A durable request has a `tenant` and no connection: it is answered
-    in its record.
+    request itself said that it reads, as `large_answers.parse_accept` returns it. A durable request has a `tenant` and
+    no connection: it is answered in its record.
     """
 
     connection_id: str
