@@ -98,7 +98,7 @@ class Compute(Generic[Params]):
         """
         try:
             return msgspec.json.decode(raw, type=self.params)
-        except (msgspec.DecodeError, RecursionError) as exc:
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
             raise RequestError(f"The params do not fit {self.name}: {exc}.", code=ErrorCode.INVALID_PARAMS) from exc
 
 
