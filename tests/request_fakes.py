@@ -22,12 +22,16 @@ from push.requests import (
 
 
 class FakeRequestRecords:
-    """`RequestRecords` in a dict; `settled` counts how often each request was."""
+    """`RequestRecords` in a dict; `settled` counts how often each request was.
+
+    After `calls_to_failure` more calls one fails, if that is not None.
+    """
 
     def __init__(self) -> None:
         self.records: dict[str, RequestRecord] = {}
         self.settled: Counter[str] = Counter()
         self.is_down = False
+        self.calls_to_failure: int | None = None
 
     def put(self, request: QueuedRequest) -> bool:
         self._check()
@@ -53,7 +57,7 @@ class FakeRequestRecords:
         return [self._settle(each, now_ms) for each in settlements]
 
     def _settle(self, settlement: Settlement, now_ms: int) -> Settled:
-        if self.is_down:
+        if self._fails():
             return Settled(SettleOutcome.UNREACHED)
         name = request_name(settlement.tenant, settlement.id)
         record = self.records.get(name)
@@ -70,8 +74,16 @@ class FakeRequestRecords:
         return Settled(SettleOutcome.SETTLED, record.deliver)
 
     def _check(self) -> None:
-        if self.is_down:
+        if self._fails():
             raise TransientError("The records are down.")
+
+    def _fails(self) -> bool:
+        if self.calls_to_failure is not None:
+            self.calls_to_failure -= 1
+            if self.calls_to_failure < 0:
+                self.calls_to_failure = None
+                return True
+        return self.is_down
 
 
 class FakeRequestQueue:

@@ -9,7 +9,6 @@ it; Redis forgets or is away, and so are the records and every queue; time passe
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 import msgspec
@@ -24,6 +23,7 @@ from push.requests import Deliver, RequestStatus, request_name
 from push.tokens import Identity
 from request.durable_requests import id_of_key
 from tests.request_world import HOOK, POLL, RequestWorld
+from tests.virtual_time import VirtualTimeLoop
 
 DRAIN_ROUNDS = 200
 ROUND_MS = 15_000
@@ -34,16 +34,16 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
+        self.loop = VirtualTimeLoop()
         self.world = RequestWorld()
         self.sent: set[str] = set()
-        self.accepted: dict[str, Deliver] = {}
+        self.accepted: dict[str, tuple[str, Deliver]] = {}
 
     # ------------------------------------------------------------ what callers do
 
     @rule(
-        tenant=st.sampled_from(("acme", "globex")),
-        request_id=st.sampled_from(("a", "b", "c")),
+        tenant=st.sampled_from(("acme", "acme", "globex")),
+        request_id=st.sampled_from(("a", "a", "b")),
         has_key=st.booleans(),
         text=st.sampled_from(("", "other", "\uffff")),
         deliver=st.sampled_from((HOOK, POLL)),
@@ -63,7 +63,7 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
         # Refused, it may be another's id; not taken, it may be sent again.
         with contextlib.suppress(RequestError, TransientError):
             self.world.requests.accept(msgspec.json.encode(document), key, identity)
-            self.accepted[name] = msgspec.convert(deliver, Deliver)
+            self.accepted[name] = text, msgspec.convert(deliver, Deliver)
 
     # ------------------------------------------------------------ what functions do
 
@@ -107,6 +107,10 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
         }[part]
         subject.is_down = not subject.is_down
 
+    @rule(calls=st.integers(0, 3))
+    def have_a_call_of_the_records_fail(self, calls) -> None:
+        self.world.records.calls_to_failure = calls
+
     @rule()
     def flush_redis(self) -> None:
         self.world.world.model.flush()
@@ -133,10 +137,10 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
                 self.run(self.world.world.consume(*(outgoing.job for outgoing in batch)))
                 self.world.clock.advance(ROUND_MS)
             self._check_the_end()
-            self.run(self.loop.shutdown_default_executor())
 
     def _repair(self) -> None:
         world = self.world
+        world.records.calls_to_failure = None
         for each in (world.records, world.queue, world.webhooks, world.world.jobs, world.world.model):
             each.is_down = False
 
@@ -144,13 +148,22 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
         assert self.world.queue.sent == []
         self.nothing_is_settled_twice_and_nothing_is_made_up()
         begun = {request_name(job.tenant, job.id) for job in self.world.webhooks.sent}
-        for name, deliver in self.accepted.items():
-            assert self.world.records.records[name].status is not RequestStatus.PENDING
-            assert self.world.records.records[name].deliver == deliver
+        for name, (text, deliver) in self.accepted.items():
+            record = self.world.records.records[name]
+            answer = msgspec.json.decode(record.answer)
+            assert record.status is not RequestStatus.PENDING
+            assert record.deliver == deliver
             assert deliver.poll or name in begun
+            assert answer["id"] == record.id
+            if record.status is RequestStatus.DONE:
+                assert answer["data"] == {"tenant": record.tenant, "text": text, "number": 0}
 
 
 TestDurableRequestLifecycle = DurableRequestLifecycle.TestCase
 TestDurableRequestLifecycle.settings = settings(
-    stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=2 * settings.default.max_examples,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
 )
