@@ -43,30 +43,32 @@ def _quote(text: str) -> str:
 
 def render_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
     """Write the final answer to a request, whatever its size: `result`, or `error` for a failure."""
-    data = result.data.decode()
     if result.status is Status.FAILURE:
-        return f'{{"type":"error","id":{_quote(request_id)},"error":{data}}}'
-    return f'{_render_head(request_id, key, result, cache, now_ms)},"data":{data}}}'
+        return f'{{"type":"error","id":{_quote(request_id)},"error":{result.data.decode()}}}'
+    return render_with_data(render_result_head(request_id, key, result, cache, now_ms), result.data)
 
 
-def render_encoded_result(
-    request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int, encoded: str
-) -> str:
-    """Write a `result` whose data are the base64 of the gzip of the JSON."""
-    head = _render_head(request_id, key, result, cache, now_ms)
-    return f'{head},"encoding":"{GZIP_BASE64}","data":"{encoded}"}}'
-
-
-def render_linked_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int, url: str) -> str:
-    """Write a `result` that says where its data are."""
-    return f'{_render_head(request_id, key, result, cache, now_ms)},"url":{_quote(url)}}}'
-
-
-def _render_head(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
+def render_result_head(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
+    """Write a `result` up to its data; what carries them ends it."""
     return (
         f'{{"type":"result","id":{_quote(request_id)},"key":"{key.public}","etag":"{result.etag}",'
         f'"cache":"{cache}","age_ms":{max(0, now_ms - result.computed_at_ms)}'
     )
+
+
+def render_with_data(head: str, data: bytes) -> str:
+    """Write a message that carries JSON as it is, whatever its size; `head` is all before it."""
+    return f'{head},"data":{data.decode()}}}'
+
+
+def render_with_encoded(head: str, encoded: str) -> str:
+    """Write a message whose data are the base64 of the gzip of the JSON."""
+    return f'{head},"encoding":"{GZIP_BASE64}","data":"{encoded}"}}'
+
+
+def render_with_link(head: str, url: str) -> str:
+    """Write a message that says where its data are."""
+    return f'{head},"url":{_quote(url)}}}'
 
 
 def render_error(request_id: str | None, error: PushasideError) -> str:

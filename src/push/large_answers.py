@@ -10,7 +10,14 @@ import binascii
 import zlib
 from collections.abc import Callable
 
-from push.answers import MAX_MESSAGE_BYTES, CacheState, render_encoded_result, render_linked_result, render_result
+from push.answers import (
+    MAX_MESSAGE_BYTES,
+    CacheState,
+    render_result_head,
+    render_with_data,
+    render_with_encoded,
+    render_with_link,
+)
 from push.chunks import split_message
 from push.keys import Key
 from push.payloads import LINK_FROM_BYTES
@@ -82,15 +89,29 @@ def render_large_result(
         link: makes a URL of the payload, which is there from LINK_FROM_BYTES of data on.
 
     """
-    subject = (request_id, key, result, cache, now_ms)
-    can_be_linked = len(result.data) >= LINK_FROM_BYTES
+    head = render_result_head(request_id, key, result, cache, now_ms)
+    return render_large_data(request_id, head, result.data, encoded=encoded, link=link)
+
+
+def render_large_data(request_id: str, head: str, data: bytes, *, encoded: str, link: Callable[[], str]) -> list[str]:
+    """Write a message that carries data, in the form that suits their size: one message, or the chunks of one.
+
+    Args:
+        request_id: the id of what is answered.
+        head: the message up to its data, without the brace that ends it.
+        data: JSON.
+        encoded: what `encode_data` returned; empty if the client does not read it.
+        link: makes a URL of the payload, which is there from LINK_FROM_BYTES of data on.
+
+    """
+    can_be_linked = len(data) >= LINK_FROM_BYTES
     if encoded or not can_be_linked:
-        message = render_encoded_result(*subject, encoded) if encoded else render_result(*subject)
+        message = render_with_encoded(head, encoded) if encoded else render_with_data(head, data)
         if fits_message(message):
             return [message]
         if not can_be_linked:
             return split_message(request_id, message)
-    return [render_linked_result(*subject, link())]
+    return [render_with_link(head, link())]
 
 
 def fits_message(message: str) -> bool:
