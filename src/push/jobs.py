@@ -44,6 +44,8 @@ class JobKind(enum.StrEnum):
     """Nobody waits: a stale result was answered."""
     GUARDIAN = "guardian"
     """Sent with a delay beside a request's job: takes over if that one's worker died."""
+    LIVE = "live"
+    """Somebody subscribes: a source changed, or there is no result yet. Done as a refresh is, and tried again."""
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
