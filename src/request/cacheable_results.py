@@ -151,7 +151,7 @@ class CacheableResults:
         if not self._lookup.may_refresh(remembered, now_ms):
             return
         try:
-            parked = self._lead(question, remembered.seen, remembered.result.computed_at_ms + 1)
+            parked = self._lead(JobKind.REFRESH, question, remembered.seen)
         except TransientError:
             self._counter.count(Metric.CACHE_UNAVAILABLE)
             return
@@ -162,7 +162,7 @@ class CacheableResults:
 
     def _have_computed(self, question: _Question, seen: Result | None, now_ms: int, *, is_first: bool) -> Answer | None:
         """Have computed what is not there, or is too old; answer if somebody did so since it was looked for."""
-        parked = self._lead(question, seen, 0 if seen is None else seen.computed_at_ms + 1)
+        parked = self._lead(JobKind.REQUEST, question, seen)
         if parked.outcome is ParkOutcome.FOLLOWER and is_first:
             self._counter.count(Metric.COALESCED)
         if parked.outcome is not ParkOutcome.CHANGED:
@@ -170,13 +170,13 @@ class CacheableResults:
         changed = self._lookup.remember(question.key, parked.result, now_ms)
         return self._answer_from(question, changed, now_ms) if changed else None
 
-    def _lead(self, question: _Question, seen: Result | None, newer_than_ms: int) -> Parked:
+    def _lead(self, kind: JobKind, question: _Question, seen: Result | None) -> Parked:
         """Try for the lease, and send the job with it; a key that rests has none for those who do not wait."""
         token = self._new_token()
         parked = self._store.park(question.key, seen, None, 0, token)
         if parked.outcome is ParkOutcome.LEADER:
             try:
-                self._send(question, token, newer_than_ms)
+                self._send(kind, question, token, 0 if seen is None else seen.computed_at_ms + 1)
             except QueueUnavailableError:
                 self._store.unpark(question.key, None, token)
                 raise
@@ -186,12 +186,13 @@ class CacheableResults:
         name = question.key.storage
         if now_ms - self._blind_jobs.get(name, 0) < _BLIND_JOB_MS:
             return
-        self._send(question, self._new_token(), 0)
+        self._send(JobKind.REQUEST, question, self._new_token(), 0)
         self._blind_jobs[name] = now_ms
         self._blind_jobs.move_to_end(name)
         if len(self._blind_jobs) > _BLIND_KEYS:
             self._blind_jobs.popitem(last=False)
 
-    def _send(self, question: _Question, token: str, newer_than_ms: int) -> None:
+    def _send(self, kind: JobKind, question: _Question, token: str, newer_than_ms: int) -> None:
+        """Send a job; one for what nobody has is tried again if it fails, and one for what is stale is not."""
         subject = question.tenant, question.compute, question.params
-        self._jobs.send([Outgoing(Job(JobKind.REFRESH, *subject, token, newer_than_ms=newer_than_ms))])
+        self._jobs.send([Outgoing(Job(kind, *subject, token, newer_than_ms=newer_than_ms))])

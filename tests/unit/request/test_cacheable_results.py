@@ -66,7 +66,7 @@ def entry(world: World):
 async def test_a_miss_sends_one_job_with_nobody_waiting_for_it(world: World, caller: Caller) -> None:
     assert caller.find() is None
     (sent,) = world.jobs.sent
-    assert (sent.job.kind, sent.job.waiter, sent.delay_seconds) == (JobKind.REFRESH, None, 0)
+    assert (sent.job.kind, sent.job.waiter, sent.delay_seconds) == (JobKind.REQUEST, None, 0)
     assert entry(world).waiters == {}
     assert world.counter.of(Metric.CACHE_MISS) == 1
 
@@ -106,6 +106,7 @@ async def test_a_stale_result_is_answered_and_computed_anew_once(world: World, c
         assert answer.state is CacheState.STALE
     assert len(world.jobs.sent) == 1
     assert first is not None
+    assert world.jobs.sent[0].job.kind is JobKind.REFRESH
     assert world.jobs.sent[0].job.newer_than_ms == first.result.computed_at_ms + 1
     await world.consume_sent()
     world.clock.advance(world.trust_ms)
