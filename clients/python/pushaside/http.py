@@ -256,14 +256,17 @@ class HttpClient:
         wait: float = 0.0,
     ) -> HttpAnswer:
         """Call until there is an answer that is no error; errors that may pass are waited out."""
-        attempt = 0
+        attempt, trouble = 0, ""
         while True:
             try:
                 return await self._call(method, path, limit, headers or {}, body, wait)
-            except PushasideError as exc:
-                if not exc.retryable or isinstance(exc, RequestTimeoutError):
+            except RequestTimeoutError as exc:
+                if not trouble:
                     raise
-                if not self._was_reached or attempt >= self._settings.max_retries:
+                raise RequestTimeoutError(exc.message + trouble) from exc
+            except PushasideError as exc:
+                trouble = f" Before: {exc.message}"
+                if not exc.retryable or not self._was_reached or attempt >= self._settings.max_retries:
                     raise
                 seconds = max(self._backoff(attempt), exc.retry_after or 0.0)
                 if seconds >= limit.left():

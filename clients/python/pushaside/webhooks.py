@@ -112,7 +112,10 @@ def read_webhook(body: bytes, max_bytes: int = RESULT_BYTES) -> ReceivedWebhook:
     if not isinstance(answer, Result | Linked | Failed):
         raise UnreadableResultError("The webhook does not say what the request ended in.")
     is_plain = isinstance(answer, Result) and "encoding" not in message
-    data = raw_member(body.decode(), "data", "data").encode() if is_plain else None
+    try:
+        data = raw_member(body.decode(), "data", "data").encode() if is_plain else None
+    except RecursionError as exc:
+        raise UnreadableResultError("The data of the result is nested too deeply.") from exc
     return ReceivedWebhook(str(fields.get("type", "")), str(fields.get("timestamp", "")), answer, data)
 
 

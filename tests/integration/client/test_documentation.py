@@ -21,11 +21,12 @@ from pushaside.errors import (
     UnreadableResultError,
     UnverifiedWebhookError,
 )
+from tests.integration.client.scripted_http import Answer, Asked, ScriptedHttp, json_answer
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "client.md").read_text()
-URL = "ws://127.0.0.1:8080/v1"
+URL, HTTP_URL = "ws://127.0.0.1:8080/v1", "http://127.0.0.1:8080/"
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = re.findall(r"^\$ pushaside (.*)$", PAGE, re.MULTILINE)
 
@@ -40,16 +41,28 @@ async def with_demo_data(peer: Peer) -> None:
             await peer.error(message, "unknown_compute")
 
 
+def by_http(asked: Asked) -> Answer:
+    if asked.method == "POST":
+        return json_answer({"id": asked.document["id"], "status": "pending"}, 202)
+    result = {"type": "result", "id": "r1", "key": "documents@1:ab", "etag": "5f2a", "cache": "miss", "age_ms": 0}
+    return json_answer({"id": "r1", "status": "done", "result": {**result, "data": [{"iata": "DFW"}]}})
+
+
 async def run(*arguments: str) -> tuple[int | None, str]:
     path = str(ROOT / "clients" / "python")
+    with ScriptedHttp(script=by_http) as http:
+        return await run_beside(http, path, *arguments)
+
+
+async def run_beside(http: ScriptedHttp, path: str, *arguments: str) -> tuple[int | None, str]:
     async with ScriptedServer(with_demo_data) as server, asyncio.timeout(20.0):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            *(argument.replace(URL, server.url) for argument in arguments),
+            *(argument.replace(URL, server.url).replace(HTTP_URL, http.url) for argument in arguments),
             stderr=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": path, "PUSHASIDE_URL": server.url},
+            env={**os.environ, "PYTHONPATH": path, "PUSHASIDE_URL": server.url, "PUSHASIDE_HTTP_URL": http.url},
         )
         _, err = await process.communicate()
     return process.returncode, err.decode()

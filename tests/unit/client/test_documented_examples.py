@@ -6,14 +6,18 @@ import pytest
 MODULES = [
     "agenda",
     "backoff",
+    "cli.connecting",
     "cli.exits",
     "cli.output",
     "data_forms",
     "errors",
     "messages",
+    "problems",
     "questions",
+    "raw_json",
     "reaching",
     "settings",
+    "webhooks",
 ]
 
 

@@ -131,7 +131,8 @@ class Listener:
         assert task is not None  # noqa: S101  (asyncio runs this in a task of its own)
         self._serving.add(task)
         try:
-            with contextlib.suppress(ConnectionError, TimeoutError):
+            # Cancelled only when all ends; asyncio's streams would take that for a failure of this task.
+            with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
                 await self._take(reader, writer)
         finally:
             self._serving.discard(task)
