@@ -28,7 +28,7 @@ from typing import assert_never
 
 from pushaside import messages
 from pushaside.backoff import growing
-from pushaside.effects import Close, Effect, End, FetchFailure, Remedy
+from pushaside.effects import Close, Effect, End, FetchFailure
 from pushaside.errors import (
     CLASSES,
     CannotConnectError,
@@ -38,9 +38,9 @@ from pushaside.errors import (
     PushasideError,
     RequestTimeoutError,
     TooLargeError,
-    UnreadableResultError,
 )
 from pushaside.exchanges import Exchange, Exchanges
+from pushaside.large_answers import LargeAnswers
 from pushaside.links import Link
 from pushaside.messages import (
     Accepted,
@@ -78,6 +78,7 @@ class Session:
         self._exchanges = Exchanges(settings, random, self._effects)
         self._opening = Opening(settings, random, self._effects)
         self._upkeep = Upkeep(settings, random, self._effects)
+        self._large_answers = LargeAnswers(settings, self._exchanges, self._opening.backoff)
         self._links: dict[int, Link] = {}
         self._current: Link | None = None
         self._message_bytes = messages.MESSAGE_BYTES
@@ -216,22 +217,7 @@ class Session:
 
     def fetched(self, question_id: str, outcome: Result | FetchFailure, now: float) -> None:
         """Take what fetching the data of an answer came to."""
-        exchange = self._exchanges.get(question_id)
-        if exchange is None or not exchange.is_fetching:
-            return
-        if isinstance(outcome, Result):
-            self._exchanges.settle(exchange, outcome)
-            return
-        error, attempts = outcome.error, exchange.fetches
-        again = now + self._opening.backoff(attempts - 1)
-        if outcome.remedy is Remedy.NOTHING or again >= exchange.deadline:
-            self._exchanges.settle(exchange, error)
-        elif outcome.remedy is Remedy.FETCH_AGAIN and attempts < self._settings.fetch_attempts:
-            self._exchanges.fetch_later(exchange, again, trouble=error.message)
-        elif outcome.remedy is Remedy.ASK_AGAIN and exchange.retries < self._settings.max_retries:
-            self._exchanges.ask_later(exchange, again, trouble=error.message)
-        else:
-            self._exchanges.settle(exchange, error)
+        self._large_answers.take_fetched(question_id, outcome, now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -261,34 +247,16 @@ class Session:
             logger.debug("ignored a result of %s, which is settled", result.id)
         elif isinstance(result, Result):
             self._exchanges.settle(exchange, result)
-        elif exchange.linked is None:
-            self._exchanges.fetch(exchange, result)
+        else:
+            self._large_answers.take_linked(exchange, result)
 
     def _take_piece(self, link: Link | None, piece: Piece, now: float) -> None:
-        exchange = self._exchanges.get(piece.id)
-        # After its link is gone no more pieces would follow.
-        if link is None or exchange is None or exchange.linked is not None:
-            logger.debug("ignored a piece of an answer to %s", piece.id)
-            return
-        self._exchanges.hear(exchange, now)
-        try:
-            text = self._exchanges.pieces.take(link.id, piece)
-        except TooLargeError as exc:
-            self._exchanges.settle(exchange, exc)
-            return
-        if text is not None:
-            self._take_whole(link, exchange, text, now)
-
-    def _take_whole(self, link: Link, exchange: Exchange, text: bytes, now: float) -> None:
-        """Take an answer that came in pieces."""
-        match messages.read_message(text, self._settings.max_result_bytes):
-            case Result() | Linked() as result if result.id == exchange.id:
-                self._take_result(result)
-            case Failed() as failed if failed.id == exchange.id:
-                self._take_error(link, failed, now)
-            case _:
-                error = UnreadableResultError("The result came in pieces that do not make a whole.")
-                self._exchanges.settle(exchange, error)
+        # After its connection is gone no more pieces would follow.
+        answer = None if link is None else self._large_answers.take_piece(link.id, piece, now)
+        if isinstance(answer, Failed):
+            self._take_error(link, answer, now)
+        elif answer is not None:
+            self._take_result(answer)
 
     def _take_accepted(self, accepted: Accepted) -> None:
         exchange = self._exchanges.get(accepted.id)
