@@ -16,9 +16,13 @@ HANDLERS = (
     "request.app.handler",
     "request.http.handler",
     "request.queued.handler",
+    "request.results.handler",
+    "request.topics.handler",
     "compute.app.handler",
     "notify.app.handler",
     "notify.changes.handler",
+    "notify.fan_out.handler",
+    "notify.webhooks.handler",
 )
 IMPORT = """
 import importlib, json, socket, sys
@@ -52,7 +56,15 @@ def test_a_handler_imports_with_an_empty_environment_and_opens_nothing(root: Pat
     assert loaded_modules(root, handler)
 
 
-@pytest.mark.parametrize("handler", ["connect.app.handler", "connect.authorizer.handler", "request.http.handler"])
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "connect.app.handler",
+        "connect.authorizer.handler",
+        "request.http.handler",
+        "notify.webhooks.handler",
+    ],
+)
 def test_functions_that_use_no_cache_load_no_redis_client(root: Path, handler: str) -> None:
     assert loaded_modules(root, handler).isdisjoint({"redis", "hiredis"})
 
