@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-import msgspec
 from backports import zstd
 
-from push.answers import CacheState, render_error
+from push.answers import CacheState, render_error, render_result, render_result_head
 from push.computes import Tenant
 from push.errors import PushasideError, TransientError
 from push.jobs import Waiter
@@ -23,8 +22,6 @@ INLINE_BYTES = 256 * 1024
 
 _SETTLED_AT_A_TIME = 20
 """Bounds what the answers take in memory."""
-
-_encoder = msgspec.json.Encoder()
 
 StorePayload = Callable[[str, bytes], Awaitable[None]]
 
@@ -77,7 +74,7 @@ class Recorder:
         status = RequestStatus.FAILED if result.status is Status.FAILURE else RequestStatus.DONE
 
         def settle(waiter: Waiter) -> Settlement:
-            answer = render_answer(waiter.request_id, key, result, state, now_ms, is_linked=bool(payload))
+            answer = _render(waiter.request_id, key, result, state, now_ms, payload)
             return Settlement(Tenant(waiter.tenant), waiter.request_id, status, answer, payload)
 
         return await self._settle(waiters, settle)
@@ -145,21 +142,11 @@ class Recorder:
         return []
 
 
-def render_answer(
-    request_id: str, key: Key, result: Result, state: CacheState, now_ms: int, *, is_linked: bool = False
-) -> bytes:
-    """Write the `result` or `error` message as it is recorded: whole, or without the data if that is linked."""
-    name = _encoder.encode(request_id)
-    if result.status is Status.FAILURE:
-        return b'{"type":"error","id":%b,"error":%b}' % (name, result.data)
-    head = b'{"type":"result","id":%b,"key":"%b","etag":"%b","cache":"%b","age_ms":%d' % (
-        name,
-        key.public.encode(),
-        result.etag.encode(),
-        state.encode(),
-        max(0, now_ms - result.computed_at_ms),
-    )
-    return head + b"}" if is_linked else b'%b,"data":%b}' % (head, result.data)
+def _render(request_id: str, key: Key, result: Result, state: CacheState, now_ms: int, payload: str) -> bytes:
+    """Write the message as it is recorded: whole, or without the data if these are a payload."""
+    subject = (request_id, key, result, state, now_ms)
+    message = render_result_head(*subject) + "}" if payload else render_result(*subject)
+    return message.encode()
 
 
 def _chunks(waiters: Sequence[Waiter]) -> Iterator[Sequence[Waiter]]:

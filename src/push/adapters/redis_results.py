@@ -18,7 +18,10 @@ from push.ports import Parked, ParkOutcome
 from push.results import HEADER_BYTES, CorruptResultError, Result, parse_result, serialize_header
 
 WAITERS_KEPT_MS = 20 * 60 * 1000
-"""Longer than the longest deadline: the set of waiters outlives everybody in it."""
+"""Longer than the longest deadline of a message, and than a durable request waits for its next look.
+
+So the set of waiters outlives everybody in it who is not parked anew.
+"""
 
 QUEUED_LEASE_MS = 60_000
 """How long a job may wait in the queue before another request may send one for the same key."""
