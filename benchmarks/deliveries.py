@@ -30,9 +30,10 @@ from push.adapters.s3_payloads import S3Payloads
 from push.answers import (
     MAX_FRAME_BYTES,
     CacheState,
-    render_encoded_result,
-    render_linked_result,
     render_result,
+    render_result_head,
+    render_with_encoded,
+    render_with_link,
 )
 from push.chunks import split_message
 from push.computes import Tenant
@@ -103,12 +104,12 @@ def make_payloads() -> S3Payloads:
 
 def make_forms(key: Key, result: Result, payloads: S3Payloads) -> Iterator[Form]:
     subject = (REQUEST_ID, key, result, CacheState.HIT, NOW_MS)
-    plain, encoded = render_result(*subject), encode_data(result.data)
+    plain, encoded, head = render_result(*subject), encode_data(result.data), render_result_head(*subject)
     yield _whole_or_split("plain", plain)
     if encoded and is_large(result):
-        yield _whole_or_split("gzip+base64", render_encoded_result(*subject, encoded))
+        yield _whole_or_split("gzip+base64", render_with_encoded(head, encoded))
     url = payloads.link(payload_name(key, result.etag), LINK_SECONDS)
-    yield Form("link", (render_linked_result(*subject, url),), len(gzip.compress(result.data, 6)))
+    yield Form("link", (render_with_link(head, url),), len(gzip.compress(result.data, 6)))
 
 
 def _whole_or_split(name: str, message: str) -> Form:

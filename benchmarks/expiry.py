@@ -57,6 +57,7 @@ from request.accepting import Accepting
 from request.answering import Answerer
 from request.app import Dependencies, handle
 from request.replying import Replier
+from request.topic_repliers import TopicRepliers
 from tests.fakes import (
     CacheModel,
     FakeConnections,
@@ -167,6 +168,8 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
     settings = ComputeSettings(
         cache_url=url,
         compute_queue_url="",
+        fan_out_queue_url="",
+        fan_out_queue_url="",
         delivery_queue_url="",
         connections_table="",
         requests_table="",
@@ -217,7 +220,14 @@ class PipeJobs:
 
 
 def make_environment(url: str, pipe: Connection, number: int, randomness: Callable[[], float]) -> Dependencies:
-    settings = RequestSettings(cache_url=url, compute_queue_url="", delivery_queue_url="", storage_bucket="")
+    settings = RequestSettings(
+        cache_url=url,
+        compute_queue_url="",
+        delivery_queue_url="",
+        storage_bucket="",
+        subscriptions_table="",
+        fan_out_queue_url="",
+    )
     metrics = BufferedMetrics(interval_seconds=3600.0)
     tokens = itertools.count(1)
     answerer = Answerer(
@@ -234,7 +244,8 @@ def make_environment(url: str, pipe: Connection, number: int, randomness: Callab
     accepting = Accepting(FakeEncodings(CacheModel(now_ms)), now_ms)
     deliveries = FakeDeliverySender(FakeDeliveries())
     replier = Replier(answerer=answerer, accepting=accepting, payloads=FakePayloads(), deliveries=deliveries)
-    return Dependencies(replier, accepting, metrics)
+    topics = TopicRepliers(settings, SyncRedis(settings), Registry([expiring]), accepting)
+    return Dependencies(replier, accepting, topics, metrics)
 
 
 def make_event(number: int) -> dict[str, Any]:

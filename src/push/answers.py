@@ -7,6 +7,7 @@ of structure.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 import msgspec
 
@@ -94,13 +95,15 @@ def render_accepted(request_id: str) -> str:
     return f'{{"type":"accepted","id":{_quote(request_id)}}}'
 
 
-def render_welcome(request_id: str, session: str) -> str:
-    """Write `welcome`: the session and the limits a client should keep to."""
-    document = {
+def render_welcome(request_id: str, session: str, refused: Mapping[str, PushasideError] | None = None) -> str:
+    """Write `welcome`: the session, the limits a client should keep to, and which topics were refused, and why."""
+    document: dict[str, object] = {
         "type": "welcome",
         "id": request_id,
         "session": session,
         "limits": {"frame_bytes": MAX_FRAME_BYTES, "message_bytes": MAX_MESSAGE_BYTES},
         "reconnect_after_seconds": RECONNECT_AFTER_SECONDS,
     }
+    if refused:
+        document["refused"] = {topic: msgspec.Raw(render_error_object(error)) for topic, error in refused.items()}
     return _encoder.encode(document).decode()

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from push.errors import ErrorCode, RequestError
+from push.subscriptions import MAX_TOPICS
 
 MAX_ID_BYTES = 128
 MAX_DEADLINE_MS = 15 * 60 * 1000
@@ -15,14 +16,22 @@ DEFAULT_DEADLINE_MS = 30_000
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_BYTES)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Encodings = Annotated[tuple[str, ...], msgspec.Meta(max_length=8)]
+TopicText = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+PositionText = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Positions = Annotated[dict[TopicText, PositionText], msgspec.Meta(max_length=MAX_TOPICS)]
 
 
 class Hello(msgspec.Struct, frozen=True, tag_field="action", tag="hello"):
-    """Opens or resumes a session; `accept` says which encodings of data the client reads on this connection."""
+    """Opens or resumes a session.
+
+    `accept` says what the client reads on this connection: encodings of data, and patches. The topics of `positions`
+    are subscribed to on this connection, each since its position.
+    """
 
     id: Id
     session: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     accept: Encodings | None = None
+    positions: Positions | None = None
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
@@ -40,7 +49,46 @@ class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
     accept: Encodings | None = None
 
 
-ClientMessage = Hello | Request
+class Subscribe(msgspec.Struct, frozen=True, tag_field="action", tag="subscribe"):
+    """Asks to be told what is new: of a channel by its topic, or of the result of a compute with params.
+
+    `since` is the position that the client has: what came after it is sent first. `accept` is of this subscription
+    alone: encodings of its current value, and `patch`.
+    """
+
+    id: Id
+    topic: TopicText | None = None
+    compute: Name | None = None
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    since: PositionText | None = None
+    accept: Encodings | None = None
+
+    def __post_init__(self) -> None:
+        if (self.topic is None) == (self.compute is None):
+            raise ValueError("either `topic` or `compute` must be there")
+
+
+class Unsubscribe(msgspec.Struct, frozen=True, tag_field="action", tag="unsubscribe"):
+    """Asks to be told nothing more of a topic: a channel's name, or the one that a live result's `subscribed` told."""
+
+    id: Id
+    topic: TopicText
+
+
+class Publish(msgspec.Struct, frozen=True, tag_field="action", tag="publish"):
+    """Appends a message to a channel.
+
+    The same `message_id` of the same principal is published once, over whichever connection; without one, the same
+    `id` over the same connection.
+    """
+
+    id: Id
+    topic: TopicText
+    data: msgspec.Raw
+    message_id: Id | None = None
+
+
+ClientMessage = Hello | Request | Subscribe | Unsubscribe | Publish
 
 
 class _Outline(msgspec.Struct):
@@ -51,7 +99,7 @@ class _Outline(msgspec.Struct):
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _outline_decoder = msgspec.json.Decoder(_Outline)
 _syntax_decoder = msgspec.json.Decoder(msgspec.Raw)
-_ACTIONS = frozenset(("hello", "request"))
+_ACTIONS = frozenset(("hello", "request", "subscribe", "unsubscribe", "publish"))
 
 
 class MessageRefusedError(RequestError):

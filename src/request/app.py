@@ -1,4 +1,4 @@
-"""Handler of client messages: the routes `hello`, `request` and everything else."""
+"""Handler of client messages: one route for each action, and one for everything else."""
 
 from __future__ import annotations
 
@@ -23,16 +23,27 @@ from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sqs_deliveries import SqsDeliverySender
 from push.adapters.sqs_jobs import SqsJobs
 from push.answers import render_error, render_welcome
-from push.callers import read_caller
+from push.callers import Caller, read_caller
 from push.computes import load_registry
 from push.errors import PushasideError
 from push.memory_cache import MemoryCache
-from push.messages import ClientMessage, Hello, MessageRefusedError, Request, parse_message
+from push.messages import (
+    ClientMessage,
+    Hello,
+    MessageRefusedError,
+    Publish,
+    Request,
+    Subscribe,
+    Unsubscribe,
+    parse_message,
+)
 from push.metrics import Metric
 from push.settings import RequestSettings, read_settings
 from request.accepting import Accepting
 from request.answering import Answerer
 from request.replying import Replier
+from request.topic_repliers import TopicRepliers
+from request.topic_replying import HasTopicReplier
 
 logger = Logger()
 
@@ -43,6 +54,7 @@ class Dependencies:
 
     replier: Replier
     accepting: Accepting
+    topics: HasTopicReplier
     metrics: BufferedMetrics
 
 
@@ -52,8 +64,9 @@ def build() -> Dependencies:
     settings = read_settings(RequestSettings, os.environ)
     metrics = BufferedMetrics()
     redis, sqs, bodies = SyncRedis(settings), make_client("sqs"), ClaimChecks(settings.storage_bucket)
+    registry = load_registry(settings.modules)
     answerer = Answerer(
-        registry=load_registry(settings.modules),
+        registry=registry,
         store=RedisResults(redis),
         memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
         jobs=SqsJobs(sqs, settings.compute_queue_url, bodies),
@@ -70,7 +83,7 @@ def build() -> Dependencies:
         payloads=S3Payloads(settings.storage_bucket),
         deliveries=SqsDeliverySender(sqs, settings.delivery_queue_url, bodies),
     )
-    return Dependencies(replier, accepting, metrics)
+    return Dependencies(replier, accepting, TopicRepliers(settings, redis, registry, accepting), metrics)
 
 
 def _now_ms() -> int:
@@ -102,11 +115,23 @@ def handle(event: Mapping[str, Any], dependencies: Dependencies) -> str:
 
 
 def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Dependencies) -> str:
+    caller = read_caller(event["requestContext"])
     match message:
         case Request():
-            return dependencies.replier.reply(message, read_caller(event["requestContext"]))
+            return dependencies.replier.reply(message, caller)
         case Hello():
-            dependencies.accepting.note(event["requestContext"]["connectionId"], message.accept)
-            return render_welcome(message.id, message.session or secrets.token_urlsafe(16))
+            return _welcome(message, caller, dependencies)
+        case Subscribe():
+            return dependencies.topics.replier.subscribe(message, caller)
+        case Unsubscribe():
+            return dependencies.topics.replier.unsubscribe(message, caller)
+        case Publish():
+            return dependencies.topics.replier.publish(message, caller)
         case _:
             assert_never(message)
+
+
+def _welcome(hello: Hello, caller: Caller, dependencies: Dependencies) -> str:
+    dependencies.accepting.note(caller.connection_id, hello.accept)
+    refused = dependencies.topics.replier.resume(hello, caller) if hello.positions else None
+    return render_welcome(hello.id, hello.session or secrets.token_urlsafe(16), refused)

@@ -8,6 +8,7 @@ import pytest
 
 from push.adapters.emf_metrics import BufferedMetrics
 from request.app import Dependencies, handle
+from tests.topic_world import TopicWorld
 from tests.world import World
 
 
@@ -26,9 +27,9 @@ def event(body: str | None, authorizer: dict | None = None) -> dict:
 
 def answer(world: World, body: object, authorizer: dict | None = None) -> dict:
     text = body if isinstance(body, str) or body is None else json.dumps(body)
-    return json.loads(
-        handle(event(text, authorizer), Dependencies(world.new_replier(), world.accepting, BufferedMetrics()))
-    )
+    topics = TopicWorld(world)
+    dependencies = Dependencies(world.new_replier(), world.accepting, topics, BufferedMetrics())
+    return json.loads(handle(event(text, authorizer), dependencies))
 
 
 def test_hello_opens_a_session_and_tells_the_limits(world: World) -> None:
