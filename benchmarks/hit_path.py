@@ -65,6 +65,8 @@ ENVIRONMENT = {
     "POWERTOOLS_SERVICE_NAME": "request",
     "COMPUTE_QUEUE_URL": "http://127.0.0.1:9/queue",
     "DELIVERY_QUEUE_URL": "http://127.0.0.1:9/queue",
+    "FAN_OUT_QUEUE_URL": "http://127.0.0.1:9/queue",
+    "SUBSCRIPTIONS_TABLE": "subscriptions",
     "STORAGE_BUCKET": "storage",
 }
 """Nothing listens on port 9: a hit sends no job."""

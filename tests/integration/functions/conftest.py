@@ -66,6 +66,7 @@ def settings(aws: Aws, redis_url: str) -> ComputeSettings:
         cache_connect_timeout_ms=2000,
         compute_queue_url="",
         delivery_queue_url="",
+        fan_out_queue_url="",
         connections_table=aws.tables["connections"],
         documents_table=aws.tables["documents"],
         scores_table=aws.tables["scores"],

@@ -20,7 +20,6 @@ SETTINGS = ComputeSettings(
     cache_url="redis://127.0.0.1:1/0",
     compute_queue_url="",
     fan_out_queue_url="",
-    fan_out_queue_url="",
     delivery_queue_url="",
     connections_table="",
     requests_table="",
