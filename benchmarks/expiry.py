@@ -169,7 +169,6 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         cache_url=url,
         compute_queue_url="",
         fan_out_queue_url="",
-        fan_out_queue_url="",
         delivery_queue_url="",
         connections_table="",
         requests_table="",
