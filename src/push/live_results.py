@@ -24,17 +24,17 @@ PAYLOAD_FROM_BYTES = 96 * 1024 + 1
 
 
 class LiveEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One entry of a live result's history: exactly one of `data`, `payload` and `error` says what the result is."""
+    """One entry of a live result's history: of `data`, `payload` and `error` one is not empty, and says what it is."""
 
     etag: str
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    data: msgspec.Raw = msgspec.Raw()
     payload: str = ""
-    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw = msgspec.Raw()
 
 
 @dataclass(frozen=True, slots=True)
 class EntryOfResult:
-    """What is appended for a result. With a `payload`, the result's data must be in the bucket under that name first."""
+    """What is appended for a result. With a `payload`, its data must be in the bucket under that name before."""
 
     message: NewMessage
     payload: str = ""
