@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import secrets
 import time
@@ -18,13 +16,12 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from push.errors import ErrorCode, PushasideError, RequestError
 from push.handshakes import read_header
-from push.problems import UnsupportedMediaError
 from push.requests import RequestStatus
 from push.tickets import TICKET_SECONDS
 from push.tokens import Identity
 from push.webhook_keys import public_keys
 from request.durable_requests import MAX_WAIT_SECONDS
-from request.http_answers import HttpAnswer, answer_json, identify, refuse
+from request.http_answers import HttpAnswer, answer_json, identify, read_json_body, refuse
 from request.http_dependencies import Dependencies
 from request.request_documents import render_request, seconds_to_retry
 
@@ -72,7 +69,7 @@ def _issue_ticket(dependencies: Dependencies, identity: Identity, now: float) ->
 
 
 def _accept_request(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity) -> HttpAnswer:
-    accepted = dependencies.requests.accept(_read_body(event), read_header(event, "Idempotency-Key"), identity)
+    accepted = dependencies.requests.accept(read_json_body(event), read_header(event, "Idempotency-Key"), identity)
     headers = {"location": f"/requests/{quote(accepted.id, safe='')}"}
     if accepted.status is RequestStatus.PENDING:
         headers["retry-after"] = "1"
@@ -90,20 +87,6 @@ def _show_request(event: Mapping[str, Any], dependencies: Dependencies, identity
 
 def _show_keys(dependencies: Dependencies, identity: Identity) -> HttpAnswer:
     return answer_json(200, msgspec.json.encode(public_keys(dependencies.masters.read(), identity.tenant)))
-
-
-def _read_body(event: Mapping[str, Any]) -> bytes:
-    """Return the body of an event: API Gateway encodes what it does not take for text."""
-    media_type = read_header(event, "Content-Type").partition(";")[0].strip().lower()
-    if media_type not in ("application/json", ""):
-        raise UnsupportedMediaError(f"The body is {media_type[:64]!r}, and must be application/json.")
-    body: str = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return body.encode(errors="surrogatepass")
-    try:
-        return base64.b64decode(body, validate=True)
-    except binascii.Error as exc:
-        raise RequestError("The body can't be read.", code=ErrorCode.INVALID_JSON) from exc
 
 
 def _read_wait(event: Mapping[str, Any]) -> float:

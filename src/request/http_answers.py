@@ -1,7 +1,9 @@
-"""What the functions behind the HTTP API share: who asks, and answers in payload format 2.0."""
+"""What the functions behind the HTTP API share: who asks what, and answers in payload format 2.0."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +11,7 @@ from aws_lambda_powertools import Logger
 
 from push.errors import ErrorCode, PushasideError, RequestError
 from push.handshakes import read_bearer, read_header
-from push.problems import MEDIA_TYPE, render_problem, status_of
+from push.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
 from push.tokens import ANYBODY, CredentialRefusedError, Identity, TokenVerifier
 
 HttpAnswer = dict[str, Any]
@@ -29,6 +31,36 @@ def identify(event: Mapping[str, Any], tokens: TokenVerifier | None, now: float)
     if not token:
         raise CredentialRefusedError("There is no token in the header `Authorization: Bearer`.")
     return tokens.verify(token, now)
+
+
+def read_body(event: Mapping[str, Any]) -> bytes:
+    """Return the body of an event: API Gateway encodes what it does not take for text.
+
+    Raises:
+        RequestError: it can't be read (`invalid_json`).
+
+    """
+    body: str = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return body.encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error as exc:
+        raise RequestError("The body can't be read.", code=ErrorCode.INVALID_JSON) from exc
+
+
+def read_json_body(event: Mapping[str, Any]) -> bytes:
+    """Return the body of an event that is said to be JSON, or not said to be anything.
+
+    Raises:
+        UnsupportedMediaError: it is said to be something else.
+        RequestError: it can't be read (`invalid_json`).
+
+    """
+    media_type = read_header(event, "Content-Type").partition(";")[0].strip().lower()
+    if media_type not in ("application/json", ""):
+        raise UnsupportedMediaError(f"The body is {media_type[:64]!r}, and must be application/json.")
+    return read_body(event)
 
 
 def answer_json(status: int, document: bytes | str, headers: Mapping[str, str] | None = None) -> HttpAnswer:

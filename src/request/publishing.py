@@ -64,8 +64,8 @@ class Publishing:
         return position
 
     def _append(self, topic: Topic, messages: Sequence[NewMessage]) -> Sequence[Position]:
-        if any(len(message.data) > MAX_DATA_BYTES for message in messages):
-            raise RequestError(f"The data are larger than {MAX_DATA_BYTES} bytes.", code=ErrorCode.TOO_LARGE)
+        for message in messages:
+            _check(message.data)
         namespace = self._namespaces.find(topic)
         appended = self._histories.append(
             topic, messages, size=namespace.history_size, seconds=namespace.history_seconds
@@ -73,6 +73,16 @@ class Publishing:
         # Also if they had been appended before: who did that may have died before this.
         self._fan_out.send([Nudge(topic.storage)])
         return [each.position for each in appended]
+
+
+def _check(data: bytes) -> None:
+    """Let pass what every client can read: msgspec takes raw JSON whatever its text and its numbers are."""
+    if len(data) > MAX_DATA_BYTES:
+        raise RequestError(f"The data are larger than {MAX_DATA_BYTES} bytes.", code=ErrorCode.TOO_LARGE)
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
+        raise RequestError("The data are no JSON that everybody can read.", code=ErrorCode.INVALID_JSON) from exc
 
 
 def message_id(*parts: str) -> str:
