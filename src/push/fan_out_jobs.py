@@ -35,7 +35,15 @@ class PresenceLook(msgspec.Struct, frozen=True, tag_field="kind", tag="presence"
     topic: str
 
 
-FanOutJob = Nudge | CatchUp | PresenceLook
+class Farewell(msgspec.Struct, frozen=True, tag_field="kind", tag="farewell"):
+    """A connection is to be told at a time (ms) that it will be closed at another; on its way from hop to hop."""
+
+    connection_id: str
+    at_ms: int
+    closes_at_ms: int
+
+
+FanOutJob = Nudge | CatchUp | PresenceLook | Farewell
 
 
 class FanOutQueue(Protocol):

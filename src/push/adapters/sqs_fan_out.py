@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from push.adapters.sqs_sender import QueueMessage, SqsSender
-from push.fan_out_jobs import FanOutJob, serialize_fan_out_job
+from push.fan_out_jobs import FanOutJob, Farewell, serialize_fan_out_job
 
 
 class SqsFanOut:
-    """`push.fan_out_jobs.FanOutQueue` on SQS; a tenant's jobs are a message group."""
+    """`push.fan_out_jobs.FanOutQueue` on SQS; a tenant's jobs are a message group, and so are all farewells."""
 
     def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._sender = SqsSender(client, queue_url)
@@ -21,5 +21,8 @@ class SqsFanOut:
 
 
 def _group_of(job: FanOutJob) -> str:
-    """Return the tenant, or `*` of what is shared: group names hold no `/` and 128 characters (API Reference)."""
-    return job.topic.partition("/")[0].replace("*", "shared")
+    match job:
+        case Farewell():
+            return "farewells"
+        case _:
+            return job.topic.partition("/")[0].replace("*", "shared")
