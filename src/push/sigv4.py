@@ -44,11 +44,14 @@ class Signer:
             timestamp: UTC as `YYYYMMDDTHHMMSSZ`.
 
         """
+        return self.sign(method, host, quote(path, safe="/-_.~"), hashlib.sha256(body).hexdigest(), timestamp)
+
+    def sign(self, method: str, host: str, encoded_path: str, digest: str, timestamp: str) -> dict[str, str]:
+        """Return the same headers for a path encoded twice and the SHA-256 of the body in hex, which may be kept."""
         token = self._credentials.session_token
         names = "host;x-amz-date;x-amz-security-token" if token else "host;x-amz-date"
         signed = f"host:{host}\nx-amz-date:{timestamp}\n" + (f"x-amz-security-token:{token}\n" if token else "")
-        digest = hashlib.sha256(body).hexdigest()
-        canonical = f"{method}\n{quote(path, safe='/-_.~')}\n\n{signed}\n{names}\n{digest}"
+        canonical = f"{method}\n{encoded_path}\n\n{signed}\n{names}\n{digest}"
         scope = f"{timestamp[:8]}/{self._region}/{self._service}/aws4_request"
         hashed = hashlib.sha256(canonical.encode()).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{hashed}"

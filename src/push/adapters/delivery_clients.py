@@ -13,6 +13,7 @@ from push.adapters.claim_checks import ClaimChecks
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb_requests import DynamoDbRequests
 from push.adapters.lean_connections import LeanConnections
+from push.adapters.lean_series import LeanSeries
 from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.s3_payloads import S3Payloads
@@ -22,7 +23,8 @@ from push.delivering import Deliverer
 from push.metrics import Counter
 from push.ports import ClientConnections
 from push.recording import Recorder
-from push.settings import ComputeSettings, NotifySettings, RecordSettings
+from push.series import SeriesConnections, SeriesInTurns
+from push.settings import ComputeSettings, ManagementSettings, NotifySettings, RecordSettings
 from push.sigv4 import Credentials, Signer
 from push.waiter_frames import WaiterFrames
 
@@ -70,11 +72,21 @@ def make_records(settings: RecordSettings) -> DynamoDbRequests:
 def _make_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
     if settings.management_client == "boto3":
         return Boto3Connections(make_client("apigatewaymanagementapi", connections=50))
+    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, _make_signer())
+
+
+def make_series(settings: ManagementSettings) -> SeriesConnections:
+    """Make what pushes to many connections in order."""
+    if settings.management_client == "boto3":
+        return SeriesInTurns(Boto3Connections(make_client("apigatewaymanagementapi", connections=50)))
+    return LeanSeries(settings.aws_endpoint_url_apigatewaymanagementapi, _make_signer())
+
+
+def _make_signer() -> Signer:
     # Lambda gives every environment credentials that outlive it, in variables that are always there.
     credentials = Credentials(
         os.environ["AWS_ACCESS_KEY_ID"],
         os.environ["AWS_SECRET_ACCESS_KEY"],
         os.environ.get("AWS_SESSION_TOKEN", ""),
     )
-    signer = Signer(credentials, service="execute-api", region=os.environ["AWS_REGION"])
-    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, signer)
+    return Signer(credentials, service="execute-api", region=os.environ["AWS_REGION"])

@@ -1,0 +1,126 @@
+"""Handler of the fan-out queue: pushes what is new in topics to their subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, assert_never
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from push.adapters import event_loop
+from push.adapters.aws_clients import make_client
+from push.adapters.delivery_clients import make_series, now_ms
+from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
+from push.adapters.dynamodb_subscriptions import DynamoDbSubscribers
+from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.redis_connection import shared_async_redis
+from push.adapters.redis_fan_out import RedisFanOut
+from push.adapters.redis_history import RedisHistory
+from push.adapters.s3_payloads import S3Payloads
+from push.adapters.sqs_fan_out import SqsFanOut
+from push.errors import RequestError, TransientError
+from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook, parse_fan_out_job
+from push.fanning_out import FanningOut
+from push.settings import FanOutSettings, read_settings
+from push.topics import SHARDS, parse_topic_storage
+
+WORK_MS = 13_000
+"""What is not begun in this time is handed over: the function has 20 s, and what was begun takes up to 6 more."""
+
+logger = Logger()
+tracer = Tracer(auto_patch=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    fanning_out: FanningOut
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"notify", "push"})
+    settings = read_settings(FanOutSettings, os.environ)
+    redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
+    metrics = BufferedMetrics(interval_seconds=0.0)
+    queue = SqsFanOut(make_client("sqs"), settings.fan_out_queue_url)
+    fanning_out = FanningOut(
+        fan_out=RedisFanOut(redis),
+        histories=RedisHistory(redis),
+        subscribers=DynamoDbSubscribers(dynamodb, settings.subscriptions_table),
+        connections=make_series(settings),
+        records=DynamoDbGoneConnections(dynamodb, settings.connections_table),
+        send=lambda jobs, delay_seconds: asyncio.to_thread(queue.send, jobs, delay_seconds),
+        link=S3Payloads(settings.storage_bucket).link,
+        counter=metrics,
+        now_ms=now_ms,
+        random=random.random,
+        make_token=lambda: secrets.token_hex(8),
+    )
+    return Dependencies(fanning_out, metrics)
+
+
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Do what a batch asks for, and name the messages that are to come back."""
+    dependencies = build()
+    failed = event_loop.run(handle(event["Records"], dependencies.fanning_out, now_ms() + WORK_MS))
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+async def handle(records: Sequence[Mapping[str, Any]], fanning_out: FanningOut, until_ms: int) -> list[str]:
+    """Return the ids of the messages that are to come back; the same job several times is done once."""
+    message_ids: dict[FanOutJob, list[str]] = {}
+    for record in records:
+        try:
+            message_ids.setdefault(parse_fan_out_job(record["body"]), []).append(record["messageId"])
+        except RequestError as exc:
+            logger.warning("a message is no job of this version and is dropped: %s", exc.message)
+    done = await asyncio.gather(*(_try(job, fanning_out, until_ms) for job in message_ids))
+    failed = (ids for ids, is_done in zip(message_ids.values(), done, strict=True) if not is_done)
+    return [message_id for ids in failed for message_id in ids]
+
+
+async def _try(job: FanOutJob, fanning_out: FanningOut, until_ms: int) -> bool:
+    try:
+        await _work(job, fanning_out, until_ms)
+    except RequestError as exc:
+        logger.warning("a job can't be done and is dropped: %s", exc.message)
+    except TransientError as exc:
+        logger.warning("a job comes back: %s", exc.message)
+        return False
+    return True
+
+
+async def _work(job: FanOutJob, fanning_out: FanningOut, until_ms: int) -> None:
+    match job:
+        case Nudge(topic=name, shard=shard):
+            topic = parse_topic_storage(name)
+            shards = range(SHARDS) if shard is None else (shard,)
+            await _all_of([fanning_out.nudge(topic, each, until_ms) for each in shards])
+        case CatchUp(topic=name, connection_id=connection_id, attempt=attempt):
+            await fanning_out.catch_up(parse_topic_storage(name), connection_id, attempt, until_ms)
+        case PresenceLook():
+            return
+        case Farewell():
+            await fanning_out.say_farewell(job)
+        case _:
+            assert_never(job)
+
+
+async def _all_of(works: Sequence[Awaitable[None]]) -> None:
+    """Bring all to an end, and raise what one of them raised: one shard's trouble does not end another's work."""
+    for ended in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(ended, BaseException):
+            raise ended
