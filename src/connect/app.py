@@ -11,8 +11,12 @@ from typing import Any
 
 from aws_lambda_powertools import Logger, Tracer
 
+from connect.leaving import Leaving
 from push.adapters.aws_clients import make_client
 from push.adapters.dynamodb_connections import DynamoDbConnections
+from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
+from push.adapters.shipped_namespaces import shipped_namespaces
+from push.adapters.sqs_fan_out import SqsFanOut
 from push.callers import read_caller
 from push.connections import Connection, ConnectionRecords, choose_subprotocol
 from push.errors import PushasideError
@@ -31,6 +35,7 @@ class Dependencies:
     """What the handler works with, made once per execution environment."""
 
     connections: ConnectionRecords
+    leaving: Leaving
 
 
 @cache
@@ -38,7 +43,12 @@ def build() -> Dependencies:
     """Make the dependencies from the environment."""
     settings = read_settings(ConnectSettings, os.environ)
     client = make_client("dynamodb", read_timeout_seconds=READ_TIMEOUT_SECONDS)
-    return Dependencies(DynamoDbConnections(client, settings.connections_table))
+    leaving = Leaving(
+        subscriptions=DynamoDbSubscriptions(client, settings.subscriptions_table),
+        fan_out=SqsFanOut(make_client("sqs", read_timeout_seconds=READ_TIMEOUT_SECONDS), settings.fan_out_queue_url),
+        namespaces=shipped_namespaces(),
+    )
+    return Dependencies(DynamoDbConnections(client, settings.connections_table), leaving)
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -51,13 +61,14 @@ def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now_ms: int)
     """Record or remove the event's connection.
 
     A status other than 200 refuses a connection, and its client tries again: 500 when the table did not take it,
-    403 when the authorizer named an unusable tenant. To `$disconnect` nobody listens; its row goes by TTL.
+    403 when the authorizer named an unusable tenant. To `$disconnect` nobody listens; its rows go by TTL.
     """
     context = event["requestContext"]
     try:
         if context["eventType"] == "CONNECT":
             return _connect(event, dependencies.connections, now_ms)
         dependencies.connections.end(context["connectionId"], now_ms)
+        dependencies.leaving.leave(context["connectionId"])
     except PushasideError as exc:
         event_type, connection_id = context["eventType"], context["connectionId"]
         logger.warning("%s failed: %s %r", event_type, exc.message, exc.__cause__, connection_id=connection_id)

@@ -21,6 +21,9 @@ from push.topics import Topic
 MAX_TOPICS = 1000
 """How many topics a connection may be subscribed to."""
 
+PRESENCE_DELAY_SECONDS = 1
+"""Who comes to a topic and leaves it within so long is told at once."""
+
 PATCH = "patch"
 """Among a subscription's options: the client applies patches."""
 

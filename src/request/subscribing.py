@@ -17,14 +17,11 @@ from push.large_answers import GZIP
 from push.messages import Subscribe, Unsubscribe
 from push.namespaces import Namespaces
 from push.positions import Position, parse_position
-from push.subscriptions import MAX_TOPICS, PATCH, Subscription, Subscriptions, subscribed_until
+from push.subscriptions import MAX_TOPICS, PATCH, PRESENCE_DELAY_SECONDS, Subscription, Subscriptions, subscribed_until
 from push.topic_answers import Subscribed, subscribed_live
 from push.topic_ports import SyncLagging, SyncTopicHistories
 from push.topics import Topic, parse_topic, shard_of
 from request.live_values import LiveQuestion, LiveValues
-
-PRESENCE_DELAY_SECONDS = 1
-"""Who comes and goes within so long is told at once."""
 
 _COUNTED_FROM = 150
 """A connection with fewer topics in one shard is taken to be below the bound: to count all takes four queries."""

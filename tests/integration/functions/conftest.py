@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import compute.leaderboard
 import connect.app
 import connect.authorizer
 import request.http
+import request.topics
 from push.adapters.aws_clients import make_client
 from push.adapters.redis_connection import AsyncRedis, shared_async_redis
 from push.settings import ComputeSettings
@@ -32,7 +34,7 @@ def read_event() -> Callable[[str], dict[str, Any]]:
 
 def forget_environment() -> None:
     """Begin a new execution environment."""
-    for build in (connect.app.build, connect.authorizer.build, request.http.build):
+    for build in (connect.app.build, connect.authorizer.build, request.http.build, request.topics.build):
         build.cache_clear()
     compute.documents.build.cache_clear()
     compute.leaderboard.build.cache_clear()
@@ -40,8 +42,14 @@ def forget_environment() -> None:
     shared_async_redis.cache_clear()
 
 
+@pytest.fixture
+def fan_out_queue(aws: Aws) -> str:
+    url: str = aws.client("sqs").create_queue(QueueName=f"fan-out-{uuid.uuid4().hex[:12]}")["QueueUrl"]
+    return url
+
+
 @pytest.fixture(autouse=True)
-def environment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def environment(aws: Aws, fan_out_queue: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     forget_environment()
     variables = {
         "AWS_ENDPOINT_URL": aws.url,
@@ -51,6 +59,8 @@ def environment(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Mo
         "AWS_REGION": "us-east-1",
         "CONNECTIONS_TABLE": aws.tables["connections"],
         "TICKETS_TABLE": aws.tables["tickets"],
+        "SUBSCRIPTIONS_TABLE": aws.tables["subscriptions"],
+        "FAN_OUT_QUEUE_URL": fan_out_queue,
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

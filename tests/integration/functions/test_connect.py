@@ -9,8 +9,13 @@ import pytest
 
 import connect.app
 from connect.app import Dependencies, handle, handler
+from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
+from push.computes import Tenant
 from push.connections import Connection
 from push.errors import SourceThrottledError
+from push.fan_out_jobs import PresenceLook, parse_fan_out_job
+from push.subscriptions import Subscription
+from push.topics import Topic
 from tests.real_servers import Aws
 
 ReadEvent = Callable[[str], dict[str, Any]]
@@ -38,6 +43,21 @@ def test_a_disconnect_removes_the_connection(aws: Aws, read_event: ReadEvent) ->
     handler(read_event("websocket_connect"), None)
     assert handler(read_event("websocket_disconnect"), None) == {"statusCode": 200}
     assert aws.rows("connections") == []
+
+
+def test_a_disconnect_ends_the_connections_subscriptions_and_tells_those_who_were_there_with_it(
+    aws: Aws, fan_out_queue: str, read_event: ReadEvent
+) -> None:
+    subscriptions = DynamoDbSubscriptions(aws.client("dynamodb"), aws.tables["subscriptions"])
+    event = read_event("websocket_disconnect")
+    mine, other = event["requestContext"]["connectionId"], "other="
+    topics = [Topic(Tenant("acme"), name) for name in ("demo:lobby", "prices:eur")]
+    subscriptions.add([Subscription(topic, each, "ada", 2_000_000_000) for topic in topics for each in (mine, other)])
+    assert handler(event, None) == {"statusCode": 200}
+    assert {row["connection_id"]["S"] for row in aws.rows("subscriptions")} == {other}
+    sqs = aws.client("sqs")
+    (message,) = sqs.receive_message(QueueUrl=fan_out_queue, WaitTimeSeconds=5, MaxNumberOfMessages=10)["Messages"]
+    assert parse_fan_out_job(message["Body"]) == PresenceLook("acme/demo:lobby")
 
 
 def test_a_connect_told_after_its_disconnect_is_refused(read_event: ReadEvent) -> None:
@@ -72,5 +92,5 @@ class ThrottledTable:
 
 
 def test_a_throttled_table_is_no_different(read_event: ReadEvent) -> None:
-    dependencies = Dependencies(ThrottledTable())
+    dependencies = Dependencies(ThrottledTable(), connect.app.build().leaving)
     assert handle(read_event("websocket_connect"), dependencies, now_ms=0) == {"statusCode": 500}
