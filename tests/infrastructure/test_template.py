@@ -177,9 +177,7 @@ def test_every_variable_of_a_function_is_a_setting_of_it(template: Template, fun
 @pytest.mark.parametrize("function", SETTINGS)
 def test_a_function_is_given_every_setting_that_has_no_default(template: Template, function: str) -> None:
     needed = {
-        field.name.upper()
-        for field in dataclasses.fields(SETTINGS[function])
-        if field.default is dataclasses.MISSING
+        field.name.upper() for field in dataclasses.fields(SETTINGS[function]) if field.default is dataclasses.MISSING
     }
     assert needed <= environment(template, function)
 
