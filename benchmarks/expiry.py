@@ -40,12 +40,15 @@ from benchmarks._measuring import print_table
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
+from compute.live_answers import LiveAnswers
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis_connection import AsyncRedis, SyncRedis
 from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_live_histories import RedisLiveHistories
 from push.adapters.redis_results import RedisResults
 from push.adapters.redis_tags import RedisTags
+from push.adapters.shipped_namespaces import shipped_namespaces
 from push.computes import ComputeContext, Registry, Tenant, compute
 from push.delivering import Deliverer
 from push.jobs import Job, JobKind, Outgoing, serialize_job
@@ -71,6 +74,7 @@ from tests.fakes import (
     FakeRecords,
     FakeRedelivery,
 )
+from tests.live_fakes import FakeFanOutQueue
 from tests.servers import valkey
 
 KEYS = 1000
@@ -184,6 +188,12 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         clock_us=lambda: time.monotonic_ns() // 1000,
         random=randomness,
     )
+    live = LiveAnswers(
+        leases=leases,
+        histories=RedisLiveHistories(redis, shipped_namespaces()),
+        payloads=FakePayloads(),
+        fan_out=FakeFanOutQueue(),
+    )
     worker = make_worker(
         computing=computing,
         leases=leases,
@@ -195,6 +205,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
             recorder=FakeRecorder(),
             now_ms=clock,
         ),
+        live=live,
         jobs=FakeJobs(),
         counter=counter,
         now_ms=clock,

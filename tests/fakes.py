@@ -22,7 +22,7 @@ from push.errors import (
     RequestError,
     TransientError,
 )
-from push.jobs import Outgoing, Waiter
+from push.jobs import NO_DEADLINE_MS, Outgoing, Waiter, live_waiter
 from push.keys import Key
 from push.metrics import Dimension, Metric
 from push.ports import Busy, Claimed, Filled, FillOutcome, Parked, ParkOutcome, PostOutcome, Renewed
@@ -83,6 +83,7 @@ class CacheModel:
         self.tag_versions: defaultdict[tuple[str | None, str], int] = defaultdict(int)
         self.tagged: defaultdict[tuple[str | None, str], set[Key]] = defaultdict(set)
         self.accepted: dict[str, str] = {}
+        self.has_topic: Callable[[Key], bool] = lambda _key: False
 
     def entry(self, key: Key) -> Entry:
         """Return a key's entry with what has expired taken out."""
@@ -145,7 +146,8 @@ class FakeResults:
             entry.waiters[waiter] = deadline_ms
         if leads:
             return Parked(ParkOutcome.LEADER)
-        is_first = waiter is not None and not only_to_lead and len(entry.waiters) == 1
+        requests = [other for other in entry.waiters if not other.is_live]
+        is_first = waiter is not None and not only_to_lead and len(requests) == 1
         return Parked(ParkOutcome.FIRST_FOLLOWER if is_first else ParkOutcome.FOLLOWER)
 
     def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:
@@ -202,7 +204,11 @@ class FakeLeases:
 
     async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
         await self._delay()
-        filled = self._fill(self._model.entry(key), claimed, result, term_ms, now_ms)
+        entry = self._model.entry(key)
+        filled = self._fill(entry, claimed, result, term_ms, now_ms)
+        if filled.outcome is FillOutcome.FILLED and self._model.has_topic(key):
+            entry.waiters.setdefault(live_waiter(), NO_DEADLINE_MS)
+            filled = Filled(filled.outcome, tuple(entry.waiters))
         self.fills.append((key, result, filled.outcome))
         await self._delay()
         return filled

@@ -15,6 +15,7 @@ import msgspec
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
+from compute.live_answers import LiveAnswers
 from notify.app import Dependencies, handle
 from notify.dead_letters import DeadLetters
 from push.adapters.emf_metrics import BufferedMetrics
@@ -44,7 +45,9 @@ from tests.fakes import (
     FakeTags,
     Tokens,
 )
+from tests.live_fakes import FakeFanOutQueue, FakeLiveHistories
 from tests.simulated_queue import VISIBILITY_SECONDS, Queued, SimulatedQueue, now
+from tests.topic_fakes import TopicModel
 from tests.world import SETTINGS, reply_with
 
 START_MS = 1_732_000_000_000
@@ -134,6 +137,7 @@ class Lifecycle:
 
     def __post_init__(self) -> None:
         self.model = CacheModel(self.now_ms)
+        self.topics = TopicModel(self.now_ms)
         self.dead_letters = SimulatedQueue(self.rng)
         self.jobs = SimulatedQueue(self.rng, self.dead_letters)
         self.deliveries = SimulatedQueue(self.rng)
@@ -350,6 +354,12 @@ class Lifecycle:
                 deliverer=self._make_deliverer(worker),
                 recorder=FakeRecorder(),
                 now_ms=self.now_ms,
+            ),
+            live=LiveAnswers(
+                leases=leases,
+                histories=FakeLiveHistories(self.model, self.topics, worker.step),
+                payloads=FakePayloads(),
+                fan_out=FakeFanOutQueue(),
             ),
             jobs=_Jobs(self.jobs, worker),
             counter=self.counter,

@@ -11,6 +11,7 @@ import msgspec
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
+from compute.live_answers import LiveAnswers
 from notify.dead_letters import DeadLetters
 from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant
@@ -46,6 +47,8 @@ from tests.fakes import (
     FakeTags,
     Tokens,
 )
+from tests.live_fakes import FakeFanOutQueue, FakeLiveHistories
+from tests.topic_fakes import TopicModel
 
 SETTINGS = ComputeSettings(
     cache_url="redis://unused",
@@ -116,12 +119,19 @@ class World:
             clock_us=lambda: self.clock.now_ms * 1000,
             random=middle,
         )
+        self.topics = TopicModel(self.clock)
+        self.fan_out = FakeFanOutQueue()
+        self.histories = FakeLiveHistories(self.model, self.topics)
+        self.live = LiveAnswers(
+            leases=self.leases, histories=self.histories, payloads=self.payloads, fan_out=self.fan_out
+        )
         self.tags = FakeTags(self.model)
         self.worker = make_worker(
             computing=self.computing,
             leases=self.leases,
             tags=self.tags,
             answers=self.answers,
+            live=self.live,
             jobs=self.jobs,
             counter=self.counter,
             now_ms=self.clock,

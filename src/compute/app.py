@@ -15,6 +15,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from compute.computing import Computing
 from compute.consumer import Consumer, parse_event
 from compute.key_work import make_worker
+from compute.live_answers import LiveAnswers
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
@@ -22,8 +23,11 @@ from push.adapters.delivery_clients import make_deliverer, make_frames, make_rec
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_live_histories import RedisLiveHistories
 from push.adapters.redis_tags import RedisTags
 from push.adapters.s3_payloads import S3Payloads
+from push.adapters.shipped_namespaces import shipped_namespaces
+from push.adapters.sqs_fan_out import SqsFanOut
 from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
 from push.computes import load_registry
 from push.settings import ComputeSettings, read_settings
@@ -56,11 +60,18 @@ def build() -> Dependencies:
         recorder=make_recorder(settings, metrics),
         now_ms=now_ms,
     )
+    payloads = S3Payloads(settings.storage_bucket)
+    live = LiveAnswers(
+        leases=leases,
+        histories=RedisLiveHistories(redis, shipped_namespaces()),
+        payloads=payloads,
+        fan_out=SqsFanOut(make_client("sqs"), settings.fan_out_queue_url),
+    )
     bodies = ClaimChecks(settings.storage_bucket)
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url, bodies)
     computing = Computing(
         settings=settings,
-        payloads=S3Payloads(settings.storage_bucket),
+        payloads=payloads,
         counter=metrics,
         now_ms=now_ms,
         clock_us=lambda: time.monotonic_ns() // 1000,
@@ -71,6 +82,7 @@ def build() -> Dependencies:
         leases=leases,
         tags=RedisTags(redis),
         answers=answers,
+        live=live,
         jobs=jobs,
         counter=metrics,
         now_ms=now_ms,

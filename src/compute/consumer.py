@@ -14,7 +14,7 @@ from compute.key_work import Disposition, KeyWorker
 from push.computes import Registry
 from push.errors import QueueUnavailableError, RequestError, TransientError
 from push.freshness import backoff_seconds
-from push.jobs import GUARDIAN_DELAY_SECONDS, Job, JobKind, Waiter, parse_job
+from push.jobs import GUARDIAN_DELAY_SECONDS, NO_DEADLINE_MS, Job, JobKind, Waiter, live_waiter, parse_job
 from push.keys import Key, make_key
 from push.ports import QueueBodies, RedeliveryTimes
 from push.queue_bodies import INLINE_BODIES
@@ -189,4 +189,7 @@ def _is_suspect(group: Sequence[_Parsed]) -> bool:
 def _waiters_of(group: Sequence[_Parsed]) -> dict[Waiter, int]:
     """Return who came with the jobs, and their deadlines. Who comes with a guardian has been answered long since."""
     jobs = [each.work.job for each in group]
-    return {job.waiter: job.deadline_ms for job in jobs if job.waiter is not None and job.kind is JobKind.REQUEST}
+    live = {live_waiter(job.newer_than_ms): NO_DEADLINE_MS for job in jobs if job.kind is JobKind.LIVE}
+    return live | {
+        job.waiter: job.deadline_ms for job in jobs if job.waiter is not None and job.kind is JobKind.REQUEST
+    }

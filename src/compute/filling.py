@@ -76,12 +76,13 @@ class Filler:
                 claimed = replace(claimed, generation=await self._leases.read_generation(work.key))
             except CacheUnavailableError:
                 return result, None
+        result = replace(result, is_invalidated=True)
         return result, await self._install_as_stale(work, claimed, result)
 
     async def _install_as_stale(self, work: KeyJob, claimed: Claimed, result: Result) -> Filled | None:
         """Keep the newest there is of a key that changes faster than it is computed; its next reader refreshes it."""
         try:
-            return await self._install(work, claimed, replace(result, is_invalidated=True))
+            return await self._install(work, claimed, result)
         except CacheUnavailableError:
             return None
 

@@ -15,12 +15,13 @@ from dataclasses import replace
 from compute.computing import Computing, KeyJob
 from compute.filling import Filler
 from compute.lease_keeping import LeaseKeeper
+from compute.live_answers import LiveAnswers
 from push.answers import CacheState
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
 from push.freshness import Freshness, judge
 from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
 from push.metrics import Counter, Metric
-from push.ports import Busy, Claimed, JobSender, Leases, TagIndex
+from push.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases, TagIndex
 from push.results import Result, Status
 from push.waiter_answers import WaiterAnswers, suits
 
@@ -48,6 +49,7 @@ class KeyWorker:
         filler: computes and installs results.
         leases: who may compute what, and who waits.
         answers: tells those who wait.
+        live: tells those who subscribe.
         jobs: the compute queue, for guardians and for those who came too late for a fill.
         counter: where takeovers are counted.
         now_ms: the clock, in milliseconds since 1970.
@@ -61,6 +63,7 @@ class KeyWorker:
         filler: Filler,
         leases: Leases,
         answers: WaiterAnswers,
+        live: LiveAnswers,
         jobs: JobSender,
         counter: Counter,
         now_ms: Callable[[], int],
@@ -69,6 +72,7 @@ class KeyWorker:
         self._filler = filler
         self._leases = leases
         self._answers = answers
+        self._live = live
         self._jobs = jobs
         self._counter = counter
         self._now_ms = now_ms
@@ -90,7 +94,8 @@ class KeyWorker:
         except CacheUnavailableError:
             return await self._work_without_cache(work, list(waiters))
         if isinstance(claimed, Busy):
-            if is_guarded and not claimed.is_watched:
+            # Those who subscribe are parked like any waiter, whose worker may die: somebody has to look after them.
+            if (is_guarded or work.job.kind is JobKind.LIVE) and not claimed.is_watched:
                 await self._look_again(work)
             return Disposition.DONE
         if work.job.kind is JobKind.GUARDIAN:
@@ -111,7 +116,7 @@ class KeyWorker:
         waiters = await self._leases.waiters(work.key)
         if work.attempt >= MAX_ATTEMPTS:
             error = PushasideError("The compute failed at every attempt.", code=ErrorCode.COMPUTE_FAILED)
-            await self._answers.refuse(work.key, waiters, error)
+            await self._refuse(work, waiters, error)
             return await self._release(work, claimed)
         again = KeyJob(work.job.next_attempt(), work.compute, work.key, work.attempt + 1)
         await self._send(Outgoing(again.job, GUARDIAN_DELAY_SECONDS))
@@ -130,19 +135,47 @@ class KeyWorker:
             return await self._fail(work, claimed, _without(waiters, expired), exc)
         waiters = _without(waiters, expired)
         if filled is None:
+            if work.job.kind is JobKind.LIVE:
+                return Disposition.AGAIN
             return _done_if(await self._answers.send_result(work.key, waiters, result), waiters)
         # Installed or not, the result is right for those who asked before it was begun.
-        return await self._answer(work, claimed, result, _union(filled.waiters, waiters))
+        return await self._answer_filled(work, claimed, result, filled, _union(filled.waiters, waiters))
 
     def _is_done(self, work: KeyJob, stored: Result) -> bool:
         is_fresh = judge(stored, self._now_ms()) is Freshness.FRESH
         return is_fresh and stored.computed_at_ms >= work.job.newer_than_ms
 
+    async def _answer_filled(
+        self, work: KeyJob, claimed: Claimed, result: Result, filled: Filled, waiters: Sequence[Waiter]
+    ) -> Disposition:
+        if filled.outcome is FillOutcome.SUPERSEDED and any(waiter.is_live for waiter in waiters):
+            await self._answer_requests(work, claimed, result, waiters)
+            raise TransientError(f"{work.key.storage} was computed from an older state of its source than is stored.")
+        return await self._answer(work, claimed, result, waiters)
+
     async def _answer(self, work: KeyJob, claimed: Claimed, result: Result, waiters: Sequence[Waiter]) -> Disposition:
         """Answer the waiters whom a result suits, and release the lease."""
-        suited = [waiter for waiter in waiters if suits(waiter, result)]
-        await self._answers.answer(work.key, claimed.token, suited, result)
+        await self._answer_requests(work, claimed, result, waiters)
+        live = [waiter for waiter in waiters if waiter.is_live and suits(waiter, result)]
+        if live:
+            await self._live.answer(work.key, claimed.token, live, result)
         return await self._release(work, claimed)
+
+    async def _answer_requests(
+        self,
+        work: KeyJob,
+        claimed: Claimed,
+        result: Result,
+        waiters: Sequence[Waiter],
+        state: CacheState = CacheState.MISS,
+    ) -> None:
+        suited = [waiter for waiter in waiters if not waiter.is_live and suits(waiter, result)]
+        await self._answers.answer(work.key, claimed.token, suited, result, state)
+
+    async def _refuse(self, work: KeyJob, waiters: Sequence[Waiter], error: PushasideError) -> None:
+        await self._answers.refuse(work.key, [waiter for waiter in waiters if not waiter.is_live], error)
+        if live := [waiter for waiter in waiters if waiter.is_live]:
+            await self._live.give_up(work.key, live)
 
     async def _release(self, work: KeyJob, claimed: Claimed) -> Disposition:
         """Give the lease back; for those who still wait, a new job is sent.
@@ -175,12 +208,13 @@ class KeyWorker:
             return Disposition.DONE if work.job.kind is JobKind.GUARDIAN else Disposition.AGAIN
         waiters = _union(parked, waiters)
         if (stale := self._stale_for_error(claimed)) is not None:
-            suited = [waiter for waiter in waiters if suits(waiter, stale)]
-            await self._answers.answer(work.key, claimed.token, suited, stale, CacheState.STALE)
+            await self._answer_requests(work, claimed, stale, waiters, CacheState.STALE)
             await self._rest(work)
-            waiters = _without(waiters, set(suited))
-        await self._answers.refuse(work.key, waiters, error)
-        return await self._release(work, claimed)
+            waiters = [waiter for waiter in waiters if waiter.is_live or not suits(waiter, stale)]
+        await self._refuse(work, waiters, error)
+        disposition = await self._release(work, claimed)
+        # Subscribers are not told of errors: after its last try their job lies with the dead letters.
+        return Disposition.AGAIN if work.job.kind is JobKind.LIVE else disposition
 
     def _stale_for_error(self, claimed: Claimed) -> Result | None:
         """Return the stored result if it may be answered instead of an error (RFC 5861, stale-if-error)."""
@@ -194,9 +228,9 @@ class KeyWorker:
         await self._leases.rest(work.key, int(work.compute.failure_ttl_seconds * 1000))
 
     async def _work_without_cache(self, work: KeyJob, waiters: Sequence[Waiter]) -> Disposition:
-        """Redis is away: compute for those who came with the job. A guardian waits until it is back."""
+        """Redis is away: compute for those who came with the job. Guardians and subscribers wait until it is back."""
         self._counter.count(Metric.CACHE_UNAVAILABLE)
-        if work.job.kind is JobKind.GUARDIAN:
+        if work.job.kind in (JobKind.GUARDIAN, JobKind.LIVE):
             return Disposition.AGAIN
         try:
             result = await self._computing.compute(work)
@@ -223,7 +257,7 @@ class KeyWorker:
                 return
             kept = replace(result, is_invalidated=True)
             filled = await self._leases.fill(work.key, claimed, kept, LEASE_TERM_MS, self._now_ms())
-            await self._answer(work, claimed, result, filled.waiters)
+            await self._answer_filled(work, claimed, kept, filled, filled.waiters)
         except CacheUnavailableError as exc:
             logger.info("Redis is still away: %s", exc.message)
 
@@ -237,6 +271,7 @@ def make_worker(
     leases: Leases,
     tags: TagIndex,
     answers: WaiterAnswers,
+    live: LiveAnswers,
     jobs: JobSender,
     counter: Counter,
     now_ms: Callable[[], int],
@@ -249,6 +284,7 @@ def make_worker(
         filler=filler,
         leases=leases,
         answers=answers,
+        live=live,
         jobs=jobs,
         counter=counter,
         now_ms=now_ms,

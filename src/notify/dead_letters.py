@@ -81,8 +81,11 @@ class DeadLetters:
         return make_key(job.tenant, compute, compute.parse_params(job.params))
 
     async def _end_claimed(self, key: Key, job: Job, claimed: Claimed, own: list[Waiter]) -> None:
-        """Answer with what is stored if it will do, as it will when only the answering failed; else with the error."""
-        parked = await self._leases.waiters(key)
+        """Answer with what is stored if it will do, as it will when only the answering failed; else with the error.
+
+        Who stands for subscribers stays parked: the next fill of the key is for them.
+        """
+        parked = [waiter for waiter in await self._leases.waiters(key) if not waiter.is_live]
         waiters = list(dict.fromkeys((*parked, *own)))
         stored = claimed.result
         if stored is not None and judge(stored, self._now_ms()) is not Freshness.UNUSABLE:
@@ -90,7 +93,8 @@ class DeadLetters:
             await self._answers.answer(key, claimed.token, suited, stored)
             waiters = [waiter for waiter in waiters if waiter not in suited]
         await self._answers.refuse(key, waiters, _failure())
-        await self._leases.release(key, claimed.token, job.token)
+        if await self._leases.release(key, claimed.token, job.token) > 0:
+            await self._leases.unqueue(key, job.token)
 
 
 def _failure() -> PushasideError:

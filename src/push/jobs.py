@@ -25,7 +25,8 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     `newer_than_ms` is 0 unless the caller refused older results: the one that answers must be computed after it.
     One request may be parked twice, if it was asked anew; it is answered once all the same. `accept` is what the
     request itself said that it reads, as `large_answers.parse_accept` returns it. A durable request has a `tenant` and
-    no connection: it is answered in its record.
+    no connection: it is answered in its record. With neither it stands for whoever subscribes to the key: they are
+    answered in the key's history.
     """
 
     connection_id: str
@@ -33,6 +34,20 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     newer_than_ms: int = 0
     accept: str = ""
     tenant: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it stands for the subscribers of a key."""
+        return not self.connection_id and not self.tenant
+
+
+def live_waiter(newer_than_ms: int = 0) -> Waiter:
+    """Return what stands for the subscribers of a key, who are to be told of a result that is as new as that."""
+    return Waiter("", "", newer_than_ms)
+
+
+NO_DEADLINE_MS = 9_000_000_000_000_000
+"""The deadline of who stands for subscribers: later than any other, and a number that Lua can hold."""
 
 
 class JobKind(enum.StrEnum):

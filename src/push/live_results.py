@@ -10,6 +10,7 @@ An entry is a JSON object of the result's `etag` and one of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -65,6 +66,17 @@ def parse_entry(data: bytes) -> LiveEntry:
         return _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise RequestError(f"An entry is no live result: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc
+
+
+class LiveHistories(Protocol):
+    """The histories of live results, as those see them who compute."""
+
+    async def append(self, key: Key, token: str, message: NewMessage) -> bool:
+        """Append to a key's history while the key's lease is held under `token`, unless the latest etag is the same.
+
+        Returns whether the lease was held; nothing is appended if not. Raises CacheUnavailableError, and then it may
+        have been appended.
+        """
 
 
 _encoder = msgspec.json.Encoder()

@@ -141,7 +141,8 @@ class Leases(Protocol):
     async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
         """Install a result if `claimed` still allows it, and return the waiters, in one round trip.
 
-        The waiters stay parked until settled. Raises CacheUnavailableError.
+        The waiters stay parked until settled. Once anybody has subscribed to the key, a result that is installed has
+        one more: who stands for the subscribers (`push.jobs.live_waiter`). Raises CacheUnavailableError.
         """
 
     async def read_generation(self, key: Key) -> str:

@@ -105,7 +105,14 @@ class WaiterAnswers:
 
 
 def suits(waiter: Waiter, result: Result) -> bool:
-    """Say whether a result is as new as the waiter asked for."""
+    """Say whether a result is as new as the waiter asked for.
+
+    Subscribers who wait for what a change made are not told of what was outdated before it was stored: two clocks may
+    differ by more than lies between that and the change. Those who wait for nothing newer are: older values they may
+    skip, but need not.
+    """
+    if waiter.is_live and waiter.newer_than_ms and result.is_invalidated:
+        return False
     return result.computed_at_ms >= waiter.newer_than_ms
 
 

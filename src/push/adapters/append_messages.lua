@@ -1,10 +1,14 @@
 -- Append messages to a topic's history, each once, and drop what is too much or too old.
 -- An entry's id in the stream is `<offset>-<time it was appended (ms)>`: found by its offset, trimmed by its time.
--- KEYS: 1 topic, a hash, 2 history, a stream, then for each message the name under which it is remembered
+-- KEYS: 1 topic, a hash, 2 history, a stream, 3 lease, then for each message the name under which it is remembered
 -- ARGV: 1 epoch to begin if there is none, 2 how many entries to keep, 3 for how long (ms), 4 how long to keep the
 --       topic (ms), 5 1 if a message with the latest one's etag is not to be appended, else 0,
+--       6 token under which the lease must be held, empty if none is needed,
 --       then for each message its id, data, etag and how long to remember it (ms)
--- Returns {epoch, then for each message its offset as a string and 1 if it was appended now, else 0}
+-- Returns {''} if the lease is lost, else {epoch, then for each message its offset as a string and 1 if it was appended now, else 0}
+if ARGV[6] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[6] then
+  return {''}
+end
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
   epoch = ARGV[1]
@@ -17,8 +21,8 @@ local head = tonumber(redis.call('HGET', KEYS[1], 'head'))
 local latest_etag = redis.call('HGET', KEYS[1], 'etag')
 local reply = {epoch}
 local appended = 0
-for number = 3, #KEYS do
-  local first = 6 + (number - 3) * 4
+for number = 4, #KEYS do
+  local first = 7 + (number - 4) * 4
   local etag = ARGV[first + 2]
   local remembered = redis.call('GET', KEYS[number])
   local offset = remembered and string.match(remembered, ':(%d+)$')

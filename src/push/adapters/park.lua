@@ -5,11 +5,11 @@
 --       3 the waiter, empty to try for the lease without waiting
 --       4 the waiter's deadline (ms), 5 how long the set of waiters is kept (ms)
 --       6 token to queue the lease under, 7 how long (ms)
---       8 1 to park only with the lease, else 0
+--       8 1 to park only with the lease, else 0, 9 deadline of who waits but is no request (ms)
 -- Returns {'changed', result}: somebody filled or marked it since the caller looked; nothing was parked
 --         {'leader'}: the lease is the caller's, who must send the job
 --         {'follower'}: somebody else has it, or the key rests and the caller can do without
---         {'first_follower'}: somebody else has it, and nobody has waited for his work till now
+--         {'first_follower'}: somebody else has it, and no request has waited for his work till now
 if redis.call('GETRANGE', KEYS[1], 0, ARGV[2] - 1) ~= ARGV[1] then
   return {'changed', redis.call('GET', KEYS[1]) or ''}
 end
@@ -27,7 +27,7 @@ if ARGV[3] ~= '' and (leads or ARGV[8] == '0') then
   end
 end
 if not leads then
-  local is_first = ARGV[3] ~= '' and ARGV[8] == '0' and redis.call('ZCARD', KEYS[3]) == 1
+  local is_first = ARGV[3] ~= '' and ARGV[8] == '0' and redis.call('ZCOUNT', KEYS[3], '-inf', '(' .. ARGV[9]) == 1
   return {is_first and 'first_follower' or 'follower'}
 end
 if not held then

@@ -61,7 +61,7 @@ class RedisHistory:
         self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
     ) -> tuple[Appended, ...]:
         """See `TopicHistories.append`."""
-        return await _append(topic, messages, size, seconds, only_changed=only_changed).start(self._redis)
+        return await append_messages(topic, messages, size, seconds, only_changed=only_changed).start(self._redis)
 
     async def read(self, topic: Topic, after: Position, limit: int) -> History:
         """See `TopicHistories.read`."""
@@ -86,7 +86,7 @@ class SyncRedisHistory:
         self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
     ) -> tuple[Appended, ...]:
         """See `TopicHistories.append`."""
-        return _append(topic, messages, size, seconds, only_changed=only_changed).run(self._redis)
+        return append_messages(topic, messages, size, seconds, only_changed=only_changed).run(self._redis)
 
     def read(self, topic: Topic, after: Position, limit: int) -> History:
         """See `TopicHistories.read`."""
@@ -118,12 +118,20 @@ def parse_history(epoch: bytes, head: bytes, is_complete: int, entries: Sequence
     return History(messages, bool(is_complete), Position(text, int(head)))
 
 
-def _append(
-    topic: Topic, messages: Sequence[NewMessage], size: int, seconds: int, *, only_changed: bool
+def append_messages(
+    topic: Topic,
+    messages: Sequence[NewMessage],
+    size: int,
+    seconds: int,
+    *,
+    only_changed: bool,
+    lease: str = "",
+    token: str = "",
 ) -> Call[tuple[Appended, ...]]:
-    names = [topic_name(topic), history_name(topic)]
+    """Return the call that appends; given a token, only while `lease`, a name in the topic's slot, is held under it."""
+    names = [topic_name(topic), history_name(topic), lease or topic_name(topic)]
     age_ms = seconds * 1000
-    args: list[str | bytes | int] = [_new_epoch(), size, age_ms, TOPIC_KEPT_MS + age_ms, int(only_changed)]
+    args: list[str | bytes | int] = [_new_epoch(), size, age_ms, TOPIC_KEPT_MS + age_ms, int(only_changed), token]
     for message in messages:
         names.append(f"{{{topic.storage}}}:{'message:' + message.id if message.id else 'try:' + secrets.token_hex(12)}")
         args += (message.id, message.data, message.etag, ID_KEPT_MS if message.id else _TRY_KEPT_MS)

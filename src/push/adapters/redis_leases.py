@@ -16,6 +16,7 @@ from push.adapters.redis_connection import (
     waiters_name,
     watch_name,
 )
+from push.adapters.redis_history import topic_name
 from push.adapters.redis_results import (
     QUEUED_LEASE_MS,
     WAITERS_KEPT_MS,
@@ -23,15 +24,18 @@ from push.adapters.redis_results import (
     parse_waiter,
     serialize_waiter,
 )
-from push.jobs import Waiter
+from push.jobs import NO_DEADLINE_MS, Waiter, live_waiter
 from push.keys import Key
 from push.ports import Busy, Claimed, Filled, FillOutcome, Renewed
 from push.results import Result, serialize_result
+from push.topics import live_topic
 
 _MEMBERS_PER_COMMAND = 1000
 """ElastiCache Serverless takes at most 3,999 arguments a request."""
 
 MINIMUM_KEPT_MS = 1000
+
+_LIVE_WAITER = serialize_waiter(live_waiter())
 
 
 class RedisLeases:
@@ -60,9 +64,11 @@ class RedisLeases:
 
     async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
         """See `Leases.fill`."""
-        names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key))
+        topic = topic_name(live_topic(key))
+        names = (result_name(key), lease_name(key), waiters_name(key), generation_name(key), topic)
         kept_ms = max(MINIMUM_KEPT_MS, result.stale_until_ms - now_ms)
-        args = (claimed.token, claimed.generation, serialize_result(result), kept_ms, term_ms)
+        live = (_LIVE_WAITER, NO_DEADLINE_MS, WAITERS_KEPT_MS)
+        args = (claimed.token, claimed.generation, serialize_result(result), kept_ms, term_ms, *live)
         outcome, waiters = await self._redis.run_script(load_script("fill"), names, args)
         return Filled(FillOutcome(as_text(outcome)), tuple(map(parse_waiter, waiters)))
 

@@ -12,7 +12,7 @@ from push.adapters.redis_connection import (
     result_name,
     waiters_name,
 )
-from push.jobs import Waiter
+from push.jobs import NO_DEADLINE_MS, Waiter
 from push.keys import Key
 from push.ports import Parked, ParkOutcome
 from push.results import HEADER_BYTES, CorruptResultError, Result, parse_result, serialize_header
@@ -67,6 +67,7 @@ class RedisResults:
                 token,
                 QUEUED_LEASE_MS,
                 int(only_to_lead),
+                NO_DEADLINE_MS,
             ),
         )
         outcome = ParkOutcome(reply[0].decode())

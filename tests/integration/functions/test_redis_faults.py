@@ -15,11 +15,14 @@ import pytest
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
+from compute.live_answers import LiveAnswers
 from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis_connection import AsyncRedis, SyncRedis
 from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis_live_histories import RedisLiveHistories
 from push.adapters.redis_results import RedisResults
 from push.adapters.redis_tags import RedisTags
+from push.adapters.shipped_namespaces import shipped_namespaces
 from push.callers import Caller
 from push.computes import ComputeContext, Registry, Tenant, compute
 from push.delivering import Deliverer
@@ -42,6 +45,7 @@ from tests.fakes import (
     Tokens,
 )
 from tests.faulty_network import FaultyNetwork
+from tests.live_fakes import FakeFanOutQueue
 from tests.servers import ask, valkey
 from tests.world import SETTINGS, middle, reply_with
 
@@ -174,6 +178,12 @@ class Service:
                 deliverer=deliverer,
                 recorder=FakeRecorder(),
                 now_ms=now_ms,
+            ),
+            live=LiveAnswers(
+                leases=leases,
+                histories=RedisLiveHistories(redis, shipped_namespaces()),
+                payloads=FakePayloads(),
+                fan_out=FakeFanOutQueue(),
             ),
             jobs=self.jobs,
             counter=self.counter,

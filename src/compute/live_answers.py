@@ -1,0 +1,67 @@
+"""How those are told who subscribe to a key: in its history, from where fan-out pushes to all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from push.errors import TransientError
+from push.fan_out_jobs import FanOutQueue, Nudge
+from push.jobs import Waiter
+from push.keys import Key
+from push.live_results import LiveHistories, entry_of
+from push.ports import Leases, Payloads
+from push.results import Result
+from push.topics import live_topic
+
+logger = logging.getLogger(__name__)
+
+
+class LiveAnswers:
+    """Tells subscribers for one execution environment.
+
+    They stand among a key's waiters as one of them (`push.jobs.live_waiter`), and so are as safe: parked until they
+    are told, found by whoever takes over from a worker that died, and given another job if a result is not as new as
+    they need.
+
+    Args:
+        leases: where they are parked.
+        histories: what is appended to.
+        payloads: where large values are put.
+        fan_out: what is told that there is something new.
+
+    """
+
+    def __init__(self, *, leases: Leases, histories: LiveHistories, payloads: Payloads, fan_out: FanOutQueue) -> None:
+        self._leases = leases
+        self._histories = histories
+        self._payloads = payloads
+        self._fan_out = fan_out
+
+    async def answer(self, key: Key, token: str, waiters: Sequence[Waiter], result: Result) -> None:
+        """Append a result that was filled, or found, under the lease held by `token`, and settle who waits for it.
+
+        Raises:
+            TransientError: the lease was lost, or something did not answer. They stay parked; it can be done again.
+
+        """
+        entry = entry_of(key, result)
+        if entry.payload:
+            await asyncio.to_thread(self._payloads.put, entry.payload, result.data)
+        # Under the lease no other result can come in between, so a history's order is that of the fills.
+        if not await self._histories.append(key, token, entry.message):
+            raise TransientError(f"The lease of {key.storage} was lost before its subscribers were told.")
+        # Also for what stood there before: whoever appended it may have died before this.
+        await asyncio.to_thread(self._fan_out.send, [Nudge(live_topic(key).storage)])
+        await self._leases.settle(key, waiters)
+
+    async def give_up(self, key: Key, waiters: Sequence[Waiter]) -> None:
+        """Settle those who can't be told now; what is computed of the key next is for them too.
+
+        Raises:
+            CacheUnavailableError: they may still be parked.
+
+        """
+        logger.error("the subscribers of %s are not told of a change: its compute failed at every attempt", key.storage)
+        await self._leases.settle(key, waiters)
