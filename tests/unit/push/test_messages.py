@@ -9,17 +9,45 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from push.errors import ErrorCode
-from push.messages import DEFAULT_DEADLINE_MS, MAX_DEADLINE_MS, Hello, MessageRefusedError, Request, parse_message
+from push.messages import (
+    DEFAULT_DEADLINE_MS,
+    MAX_DEADLINE_MS,
+    ClientMessage,
+    Hello,
+    MessageRefusedError,
+    Publish,
+    Request,
+    Subscribe,
+    parse_message,
+)
 
 REQUEST = {"action": "request", "id": "7", "compute": "documents"}
-MEMBERS = st.sampled_from(["action", "id", "compute", "params", "max_age", "deadline_ms", "accept", "session"])
+SUBSCRIBE = {"action": "subscribe", "id": "7", "topic": "news:it"}
+PUBLISH = {"action": "publish", "id": "7", "topic": "news:it", "data": 1}
+MEMBERS = st.sampled_from(
+    [
+        "accept",
+        "action",
+        "compute",
+        "data",
+        "deadline_ms",
+        "id",
+        "max_age",
+        "message_id",
+        "params",
+        "positions",
+        "session",
+        "since",
+        "topic",
+    ]
+)
 SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text()
-    | st.sampled_from(["request", "hello", 0, 1, 10**30, 1e308, -1])
+    | st.sampled_from(["request", "hello", "subscribe", "unsubscribe", "publish", 0, 1, 10**30, 1e308, -1])
 )
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
@@ -65,7 +93,8 @@ def test_any_text_is_a_message_or_refused(text: str) -> None:
 @given(st.dictionaries(MEMBERS, VALUES))
 def test_any_object_is_a_message_or_refused(document: dict[str, object]) -> None:
     check(json.dumps(document))
-    check(json.dumps({**REQUEST, **document}))
+    for message in (REQUEST, SUBSCRIBE, PUBLISH):
+        check(json.dumps({**message, **document}))
 
 
 def check(body: str) -> None:
@@ -78,7 +107,7 @@ def check(body: str) -> None:
         assert 0 < len(outcome.id.encode()) <= 128
 
 
-def message_or_refusal(body: str) -> Hello | Request | MessageRefusedError:
+def message_or_refusal(body: str) -> ClientMessage | MessageRefusedError:
     try:
         return parse_message(body)
     except MessageRefusedError as exc:
@@ -104,6 +133,42 @@ def test_unknown_members_are_ignored() -> None:
 
 def test_a_hello_may_name_its_session() -> None:
     assert parse_message('{"action":"hello","id":"1","session":"s","accept":["gzip"]}') == Hello("1", "s", ("gzip",))
+
+
+def test_a_subscription_names_a_channel_or_a_compute() -> None:
+    channel = parse_message(json.dumps({**SUBSCRIBE, "since": "e:1", "accept": ["patch"]}))
+    live = parse_message('{"action":"subscribe","id":"7","compute":"leaderboard","params":{"board" : "b"}}')
+    assert isinstance(channel, Subscribe)
+    assert isinstance(live, Subscribe)
+    assert (channel.topic, channel.compute, channel.since, channel.accept) == ("news:it", None, "e:1", ("patch",))
+    assert (live.topic, live.compute, bytes(live.params)) == (None, "leaderboard", b'{"board" : "b"}')
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"action": "subscribe", "id": "7"},
+        {**SUBSCRIBE, "compute": "leaderboard"},
+        {**SUBSCRIBE, "topic": ""},
+        {**SUBSCRIBE, "topic": "n" * 257},
+        {**SUBSCRIBE, "since": 5},
+        {"action": "unsubscribe", "id": "7"},
+        {"action": "publish", "id": "7", "topic": "news:it"},
+        {**PUBLISH, "message_id": ""},
+        {"action": "hello", "id": "7", "positions": {str(number): "e:1" for number in range(1001)}},
+        {"action": "hello", "id": "7", "positions": {"news:it": 1}},
+    ],
+    ids=str,
+)
+def test_what_is_said_of_topics_must_fit(message: dict[str, object]) -> None:
+    error = refusal(json.dumps(message))
+    assert (error.code, error.request_id) == (ErrorCode.INVALID_MESSAGE, "7")
+
+
+def test_what_is_published_is_kept_as_it_was_sent() -> None:
+    message = parse_message('{"action":"publish","id":"1","topic":"news:it","data":{"b" : 1.0}}')
+    assert isinstance(message, Publish)
+    assert bytes(message.data) == b'{"b" : 1.0}'
 
 
 @pytest.mark.parametrize("max_age", [0, 0.5, 30, 86_400])
