@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import msgspec
 
 from push.answers import render_with_data, render_with_link
+from push.errors import RequestError
 from push.histories import History, Message
-from push.live_results import parse_entry
+from push.live_results import LiveEntry, parse_entry
 from push.payloads import LINK_SECONDS
 from push.positions import Position
 from push.topics import Topic
@@ -38,10 +39,6 @@ def render_history(topic: Topic, history: History, link: Link) -> tuple[Step, ..
         topic: the history's.
         history: from where the subscriber is.
         link: makes the links to what fits no message.
-
-    Raises:
-        RequestError: an entry of a live result is none of this version.
-
     """
     if not history.is_complete:
         latest = history.messages[-1] if history.messages else None
@@ -64,13 +61,21 @@ def _render(kind: str, topic: Topic, position: Position, message: Message | None
 
 
 def _render_live(head: str, message: Message | None, link: Link) -> str:
-    if message is None:
+    entry = _maybe_entry(message)
+    if entry is None:
         # Null could be taken for the value: who is told only where it is asks again.
         return head + "}"
-    entry = parse_entry(message.data)
     head = f'{head},"etag":"{entry.etag}"'
     if entry.payload:
         return render_with_link(head, link(entry.payload, LINK_SECONDS))
     if error := bytes(entry.error):
         return f'{head},"error":{error.decode()}}}'
     return render_with_data(head, bytes(entry.data))
+
+
+def _maybe_entry(message: Message | None) -> LiveEntry | None:
+    try:
+        return None if message is None else parse_entry(message.data)
+    except RequestError:
+        # Written by another version of this service; the topic must not stand still for it.
+        return None

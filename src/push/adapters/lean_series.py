@@ -212,8 +212,9 @@ class _Run:
         try:
             connection = await self._client.connect()
         except (OSError, TimeoutError):
+            self._opening = {task for task in self._opening if task is not asyncio.current_task()}
             # Whoever is at work goes on; if nobody is, nobody will be.
-            if not self._busy and len(self._opening) == 1:
+            if not self._busy and not self._opening:
                 while self._waiting:
                     self._finish(self._waiting.popleft(), PostOutcome.RETRY)
             return

@@ -1,0 +1,295 @@
+"""Fan-out as clients see it: each message once and in order, whoever dies, and a lost Redis is not a silent gap.
+
+The real worker over the tests' model of Redis. Chance decides when each of several workers, publishers and
+subscribers goes on or dies, what the queue repeats and reorders, which pushes and calls fail, and when Redis is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from push.computes import Tenant
+from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
+from push.fan_out_jobs import CatchUp, FanOutJob, Nudge
+from push.fanning_out import STUCK_MS, TERM_MS, FanningOut
+from push.histories import NewMessage
+from push.ports import PostOutcome
+from push.positions import Position, parse_position
+from push.series import Posted, Series
+from push.topics import SHARDS, Topic, shard_of
+from tests.fakes import Clock, FakeCounter, FakePayloads, FakeRecords
+from tests.fan_out_fakes import FakeSubscribers
+from tests.topic_fakes import FakeFanOut, FakeHistory, TopicModel
+
+TOPIC = Topic(Tenant("acme"), "room:1")
+WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 40, 5, 20_000
+VISIBILITY_MS = 120_000
+
+
+class KilledError(BaseException):
+    """A worker's process has ended; nothing of it catches that."""
+
+
+@dataclass
+class Client:
+    """A user of connections, one after another: what it holds, and what it has applied."""
+
+    connection_id: str
+    position: Position | None = None
+    is_waiting: bool = True
+    """`subscribed` has not come; what comes before it is kept for then."""
+    is_lost: bool = False
+    """It must subscribe once more: something came that is of another epoch."""
+    early: list[dict[str, object]] = field(default_factory=list)
+    applied: list[Position] = field(default_factory=list)
+    snapshots: list[Position] = field(default_factory=list)
+
+    def subscribed(self, position: Position, *, recovered: bool) -> None:
+        if not recovered or self.position is None:
+            self.snapshots.append(position)
+            self.position = position
+        self.is_waiting, self.is_lost = False, False
+        early, self.early = self.early, []
+        for frame in early:
+            self.receive(frame)
+
+    def receive(self, frame: dict[str, object]) -> None:
+        if self.is_waiting:
+            self.early.append(frame)
+            return
+        assert self.position is not None
+        position = parse_position(str(frame["position"]))
+        if frame["type"] == "resync":
+            if position.epoch != self.position.epoch or position.offset > self.position.offset:
+                self.position = position
+                self.snapshots.append(position)
+        elif position.epoch != self.position.epoch:
+            self.is_lost = True
+        elif position.offset > self.position.offset and not self.is_lost:
+            assert position.offset == self.position.offset + 1, "a gap"
+            self.position = position
+            self.applied.append(position)
+
+
+class Connections:
+    """`SeriesConnections`: pushes fail before or after they arrive, and who has left is gone."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+
+    async def post_series(self, series: Sequence[Series]) -> list[Posted]:
+        return list(await asyncio.gather(*(self._post(each) for each in series)))
+
+    async def _post(self, series: Series) -> Posted:
+        for delivered, frame in enumerate(series.frames):
+            await self._simulation.live()
+            client = self._simulation.connected.get(series.connection_id)
+            if client is None:
+                return Posted(delivered, PostOutcome.GONE)
+            fate = 1.0 if self._simulation.is_calm else self._simulation.chance.random()
+            if fate > 0.1:
+                client.receive(json.loads(frame))
+            if fate < 0.15:
+                return Posted(delivered, PostOutcome.RETRY)
+        return Posted(len(series.frames))
+
+
+class Simulation:
+    """All that goes on around one topic."""
+
+    def __init__(self, seed: int, *, loses_redis: bool) -> None:
+        self.chance = random.Random(seed)
+        self.clock = Clock()
+        self.loses_redis = loses_redis
+        self.model = TopicModel(self.clock)
+        self.histories = FakeHistory(self.model)
+        self.subscribers = FakeSubscribers(self.delay)
+        self.connected: dict[str, Client] = {}
+        self.clients: list[Client] = []
+        self.queue: list[tuple[int, FanOutJob]] = []
+        self.is_calm = False
+        self.done = 0
+        self.names = itertools.count()
+        self.fanning_out = FanningOut(
+            fan_out=FakeFanOut(self.model, self.fail),
+            histories=FakeHistory(self.model, self.fail),
+            subscribers=self.subscribers,
+            connections=Connections(self),
+            records=FakeRecords(),
+            send=self.send,
+            link=FakePayloads().link,
+            counter=FakeCounter(),
+            now_ms=self.clock,
+            random=self.chance.random,
+            make_token=lambda: f"worker {self.chance.random()}",
+        )
+
+    async def delay(self) -> None:
+        """Let others go on, and time pass: sometimes so much that leases end."""
+        for _ in range(self.chance.choice((0, 1, 1, 2, 5))):
+            await asyncio.sleep(0)
+        self.clock.advance(self.chance.choice((0, 1, 5, 30)))
+        if not self.is_calm and self.chance.random() < 0.003:
+            self.clock.advance(TERM_MS)
+
+    async def live(self) -> None:
+        """Let a worker die, if it is to, and then go on."""
+        await self.delay()
+        if not self.is_calm and self.chance.random() < 0.01:
+            raise KilledError
+
+    async def fail(self) -> None:
+        """Before what Redis does, or after it, so that only the reply is lost."""
+        await self.live()
+        if not self.is_calm and self.chance.random() < 0.01:
+            raise CacheUnavailableError("Redis did not answer.")
+
+    async def send(self, jobs: Sequence[FanOutJob], delay_seconds: int) -> None:
+        await self.live()
+        if not self.is_calm and self.chance.random() < 0.03:
+            raise QueueUnavailableError("SQS did not take it.")
+        self.queue += [(self.clock() + delay_seconds * 1000, job) for job in jobs]
+        await self.live()
+
+    def receive(self) -> FanOutJob | None:
+        due = [index for index, (due_ms, _) in enumerate(self.queue) if due_ms <= self.clock()]
+        return self.queue.pop(self.chance.choice(due))[1] if due else None
+
+    async def work(self) -> None:
+        """Receive messages until there are no more; those of a worker that died come again, others may come twice."""
+        while self.queue or not self.is_calm:
+            job = self.receive()
+            if job is None:
+                self.clock.advance(1 if not self.is_calm else 1000)
+                await asyncio.sleep(0)
+                continue
+            self.done += 1
+            assert self.done < JOBS_AT_MOST, "it never ends"
+            try:
+                await self.do(job)
+            except (KilledError, TransientError):
+                self.queue.append((self.clock() + VISIBILITY_MS, job))
+            if not self.is_calm and self.chance.random() < 0.1:
+                self.queue.append((self.clock(), job))
+
+    async def do(self, job: FanOutJob) -> None:
+        until_ms = self.clock() + self.chance.choice((50, 500, 13_000))
+        if self.is_calm:
+            until_ms = self.clock() + 1_000_000
+        match job:
+            case Nudge(shard=None):
+                ended = await asyncio.gather(
+                    *(self.fanning_out.nudge(TOPIC, shard, until_ms) for shard in range(SHARDS)),
+                    return_exceptions=True,
+                )
+                for failure in ended:
+                    if failure is not None:
+                        raise failure
+            case Nudge(shard=int(shard)):
+                await self.fanning_out.nudge(TOPIC, shard, until_ms)
+            case CatchUp(connection_id=connection_id, attempt=attempt):
+                await self.fanning_out.catch_up(TOPIC, connection_id, attempt, until_ms)
+
+    async def publish(self) -> None:
+        for number in range(MESSAGES):
+            if self.loses_redis and number in (MESSAGES // 3, MESSAGES // 2):
+                self.model.flush()
+            (appended,) = await self.histories.append(
+                TOPIC, [NewMessage(b"%d" % (number + 1))], size=1000, seconds=10_000_000
+            )
+            assert appended.is_new
+            self.queue.append((self.clock(), Nudge(TOPIC.storage)))
+            await self.delay()
+
+    async def live_as_client(self) -> None:
+        for _ in range(self.chance.randrange(30)):
+            await self.delay()
+        client = Client("")
+        self.clients.append(client)
+        await self.connect(client)
+        for _ in range(self.chance.randrange(4)):
+            for _ in range(self.chance.randrange(20)):
+                await self.delay()
+                if client.is_lost:
+                    await self.subscribe(client)
+            await self.connect(client)
+
+    async def connect(self, client: Client) -> None:
+        """Open another connection, and close the one before; its row stays."""
+        self.connected.pop(client.connection_id, None)
+        client.connection_id = next(
+            name for name in (f"c{number}" for number in self.names) if shard_of(name) in (0, 1)
+        )
+        client.early = []
+        self.connected[client.connection_id] = client
+        await self.subscribe(client)
+
+    async def subscribe(self, client: Client) -> None:
+        """Do as the server does for `subscribe`, with `since` unless it is the client's first."""
+        since, connection_id = client.position, client.connection_id
+        client.is_waiting = True
+        if since is not None and (await self.histories.read(TOPIC, since, 1)).is_complete:
+            await self.delay()
+            await FakeFanOut(self.model).lag(TOPIC, shard_of(connection_id), connection_id, since)
+            await self.delay()
+            self.subscribers.add(TOPIC, connection_id)
+            await self.delay()
+            self.queue.append((self.clock(), CatchUp(TOPIC.storage, connection_id)))
+            await self.delay()
+            client.subscribed(since, recovered=True)
+            return
+        self.subscribers.add(TOPIC, connection_id)
+        await self.delay()
+        head = await self.histories.head(TOPIC)
+        await self.delay()
+        client.subscribed(head, recovered=since is None)
+
+    async def run(self) -> None:
+        workers = [asyncio.ensure_future(self.work()) for _ in range(WORKERS)]
+        await asyncio.gather(self.publish(), *(self.live_as_client() for _ in range(SUBSCRIBERS)))
+        self.is_calm = True
+        await asyncio.gather(*workers)
+        for _ in range(3):
+            # Who was left alone by a worker that died is found by the next message, some time later.
+            self.clock.advance(STUCK_MS + TERM_MS)
+            await self.histories.append(TOPIC, [NewMessage(b"0")], size=1000, seconds=10_000_000)
+            self.queue.append((self.clock(), Nudge(TOPIC.storage)))
+            await self.work()
+            for client in self.clients:
+                if client.is_lost:
+                    await self.subscribe(client)
+            await self.work()
+
+
+FEW, MANY = range(25), range(25, 400)
+SEEDS = [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])
+async def test_each_subscriber_gets_each_message_once_and_in_order(seeds: range) -> None:
+    for seed in seeds:
+        simulation = Simulation(seed, loses_redis=False)
+        await simulation.run()
+        head = await simulation.histories.head(TOPIC)
+        for client in simulation.clients:
+            (begun,) = client.snapshots
+            expected = [Position(head.epoch, offset) for offset in range(begun.offset + 1, head.offset + 1)]
+            assert client.applied == expected, seed
+
+
+@pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])
+async def test_after_a_lost_redis_every_subscriber_is_given_a_snapshot_and_goes_on(seeds: range) -> None:
+    for seed in seeds:
+        simulation = Simulation(seed, loses_redis=True)
+        await simulation.run()
+        head = await simulation.histories.head(TOPIC)
+        for client in simulation.clients:
+            assert client.position == head, seed
+            assert len(set(client.applied)) == len(client.applied), seed
