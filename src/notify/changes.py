@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +14,17 @@ from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from notify.invalidation import Invalidation
+from notify.live_changes import LiveChanges
 from push.adapters import event_loop
+from push.adapters.aws_clients import make_client
+from push.adapters.claim_checks import ClaimChecks
+from push.adapters.dynamodb_subscriptions import DynamoDbLiveResults
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leaderboards import RedisLeaderboards
+from push.adapters.redis_recent_changes import RedisRecentChanges
 from push.adapters.redis_tags import RedisTags
+from push.adapters.sqs_jobs import SqsJobs
 from push.settings import ChangeSettings, read_settings
 
 logger = Logger()
@@ -35,12 +43,27 @@ class Dependencies:
 def build() -> Dependencies:
     """Make the dependencies from the environment."""
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
-    redis = shared_async_redis(read_settings(ChangeSettings, os.environ))
+    settings = read_settings(ChangeSettings, os.environ)
+    redis = shared_async_redis(settings)
     metrics = BufferedMetrics(interval_seconds=0.0)
-    return Dependencies(
-        Invalidation(tags=RedisTags(redis), boards=RedisLeaderboards(redis), counter=metrics),
-        metrics,
+    live = LiveChanges(
+        live=DynamoDbLiveResults(make_client("dynamodb", connections=20), settings.subscriptions_table),
+        recent=RedisRecentChanges(redis),
+        jobs=SqsJobs(
+            make_client("sqs", connections=20), settings.compute_queue_url, ClaimChecks(settings.storage_bucket)
+        ),
+        debounce_ms=settings.live_debounce_ms,
+        now_ms=_now_ms,
+        new_token=_new_token,
     )
+    invalidation = Invalidation(
+        tags=RedisTags(redis),
+        boards=RedisLeaderboards(redis),
+        live=live,
+        counter=metrics,
+        now_ms=_now_ms,
+    )
+    return Dependencies(invalidation, metrics)
 
 
 @tracer.capture_lambda_handler(capture_response=False)
@@ -55,6 +78,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     failed = event_loop.run(dependencies.invalidation.apply(records))
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": record_id} for record_id in _reported(records, failed)]}
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _new_token() -> str:
+    return f"changed {secrets.token_hex(12)}"
 
 
 def _reported(records: Sequence[Mapping[str, Any]], failed: Sequence[str]) -> Sequence[str]:

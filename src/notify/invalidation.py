@@ -1,11 +1,15 @@
-"""Making what a change outdates stale: boards brought up to date, then every result found by its tags."""
+"""Making what a change outdates stale: boards brought up to date, then every result found by its tags.
+
+What somebody subscribes to is then computed anew.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from notify.live_changes import LiveChanges
 from push.boards import BoardCache
 from push.changes import TenantChanges, Told, merge, read_records
 from push.errors import TransientError
@@ -21,14 +25,26 @@ class Invalidation:
     Args:
         tags: leads from what changed to the results.
         boards: the leaderboards that are kept ready.
+        live: has computed anew what somebody subscribes to.
         counter: where changes and the keys they touched are counted.
+        now_ms: the clock, in milliseconds since 1970.
 
     """
 
-    def __init__(self, *, tags: TagIndex, boards: BoardCache, counter: Counter) -> None:
+    def __init__(
+        self,
+        *,
+        tags: TagIndex,
+        boards: BoardCache,
+        live: LiveChanges,
+        counter: Counter,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._tags = tags
         self._boards = boards
+        self._live = live
         self._counter = counter
+        self._now_ms = now_ms
 
     async def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Apply the changes of a batch and return the ids of the records to be tried again, in the batch's order.
@@ -51,11 +67,13 @@ class Invalidation:
 
     async def _apply_to_tenant(self, changes: TenantChanges) -> Sequence[str]:
         """Return the ids of the records that failed: all of the tenant's or none."""
+        changed_at_ms, tags = self._now_ms(), list(changes.tags)
         try:
             # The boards first: whoever reads one after the versions were raised must not find the old score there.
             for board, scores in changes.scores.items():
                 await self._boards.update(changes.tenant, board, scores)
-            touched = await self._tags.invalidate(changes.tenant, list(changes.tags))
+            touched = await self._tags.invalidate(changes.tenant, tags)
+            await self._live.announce(changes.tenant, tags, changed_at_ms)
         except TransientError as exc:
             logger.warning("changes of tenant %s are tried again: %s", changes.tenant, exc.message)
             return changes.record_ids

@@ -9,6 +9,7 @@ An entry is a JSON object of the result's `etag` and one of
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +78,26 @@ class LiveHistories(Protocol):
         Returns whether the lease was held; nothing is appended if not. Raises CacheUnavailableError, and then it may
         have been appended.
         """
+
+
+class ChangePhase(enum.StrEnum):
+    """What was done of late about changes of a live result's sources."""
+
+    NONE = ""
+    FIRST = "first"
+    """It is computed anew; the next change is to wait."""
+    COVERED = "covered"
+    """A job is on its way that has not begun: any change until then is covered by it."""
+
+
+class RecentChanges(Protocol):
+    """What was done of late, for as long as it matters."""
+
+    async def phase(self, key: Key) -> ChangePhase:
+        """Return what was last noted of a key. Raises CacheUnavailableError."""
+
+    async def note(self, key: Key, phase: ChangePhase, milliseconds: int) -> None:
+        """Note something of a key for so long. Raises CacheUnavailableError."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import pytest
 
 import notify.changes
 from push.adapters import event_loop
+from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
 from push.adapters.redis_connection import AsyncRedis, shared_async_redis
 from push.adapters.redis_leaderboards import RedisLeaderboards
 from push.adapters.redis_leases import RedisLeases
 from push.adapters.redis_tags import RedisTags
 from push.boards import Entry, Top
 from push.computes import Tenant
+from push.jobs import Job, JobKind, parse_job
 from push.keys import Key
 from push.ports import Claimed
 from push.settings import CacheSettings, ChangeSettings, read_settings
+from push.subscriptions import LiveResult
 from tests.builders import NOW_MS, make_result, unique_key
 from tests.change_records import document_record, message, notification, score_record
+from tests.real_servers import Aws
 
 ACME = Tenant("acme")
 
@@ -56,8 +62,16 @@ async def cache(redis_url: str) -> AsyncIterator[Cache]:
 
 
 @pytest.fixture
-def invoke(environment: pytest.MonkeyPatch, redis_url: str) -> Any:
+def compute_queue(aws: Aws) -> str:
+    url: str = aws.client("sqs").create_queue(QueueName=f"compute-{uuid.uuid4().hex[:12]}")["QueueUrl"]
+    return url
+
+
+@pytest.fixture
+def invoke(environment: pytest.MonkeyPatch, redis_url: str, aws: Aws, compute_queue: str) -> Any:
     """Run the handler as Lambda does: on a thread without a running loop."""
+    environment.setenv("COMPUTE_QUEUE_URL", compute_queue)
+    environment.setenv("STORAGE_BUCKET", aws.bucket)
     environment.setenv("CACHE_URL", redis_url)
     environment.setenv("CACHE_TIMEOUT_MS", "2000")
     environment.setenv("POWERTOOLS_SERVICE_NAME", "change")
@@ -154,3 +168,33 @@ async def test_without_redis_all_messages_come_back(
     environment.setenv("CACHE_URL", "redis://127.0.0.1:1/0")
     body = notification(f"documents/acme/{collection}/CA.json")
     assert await invoke(message(body, "m1"), message("{", "m2"), message(body, "m3")) == ["m1", "m3"]
+
+
+def jobs_in(aws: Aws, queue: str) -> list[Job]:
+    answer = aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    return [parse_job(each["Body"]) for each in answer.get("Messages", ())]
+
+
+@pytest.mark.parametrize("debounce_ms", ["0", "60000"])
+async def test_what_somebody_subscribes_to_is_computed_anew(
+    invoke: Invoke,
+    environment: pytest.MonkeyPatch,
+    aws: Aws,
+    compute_queue: str,
+    collection: str,
+    debounce_ms: str,
+) -> None:
+    environment.setenv("LIVE_DEBOUNCE_MS", debounce_ms)
+    key = unique_key()
+    live = LiveResult(key, ACME, msgspec.Raw(b'{"text":"a"}'), int(time.time()) + 60)
+    subscriptions = DynamoDbSubscriptions(aws.client("dynamodb"), aws.tables["subscriptions"])
+    subscriptions.add_live([f"documents:{collection}"], live)
+    before_ms = time.time_ns() // 1_000_000
+
+    for number in range(2):
+        assert await invoke(document_record(f"acme/{collection}", f"CA{number}")) == []
+
+    jobs = jobs_in(aws, compute_queue)
+    assert len(jobs) == (2 if debounce_ms == "0" else 1)
+    assert (jobs[0].kind, jobs[0].compute, bytes(jobs[0].params)) == (JobKind.LIVE, key.compute, b'{"text":"a"}')
+    assert jobs[0].newer_than_ms >= before_ms

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from notify.invalidation import Invalidation
+from notify.live_changes import LiveChanges
 from push.boards import Entry, View
 from push.computes import Tenant
-from push.errors import CacheUnavailableError
+from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.keys import Key
 from push.metrics import Metric
+from tests.builders import NOW_MS
 from tests.change_records import document_record, message, notification, score_record
 from tests.fakes import FakeCounter
 
 
-class Effects:
+class Effects(LiveChanges):
     """`TagIndex` and `BoardCache` that note what they were told, in order; those of tenants in `away` fail."""
 
     def __init__(self) -> None:
         self.away: set[str] = set()
         self.noted: list[tuple[Any, ...]] = []
+        self.announced: list[tuple[Any, ...]] = []
+        self.away_after: set[str] = set()
 
     def _note(self, tenant: str, *what: Any) -> None:
         if tenant in self.away:
@@ -32,6 +36,12 @@ class Effects:
     async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
         self._note(str(tenant), *tags)
         return 7
+
+    async def announce(self, tenant: Tenant, tags: Collection[str], changed_at_ms: int) -> None:
+        assert self.noted[-1] == (tenant, *tags), "the versions are raised before"
+        self.announced.append((tenant, *tags, changed_at_ms))
+        if tenant in self.away_after:
+            raise QueueUnavailableError("SQS is away.")
 
     async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
         self._note(tenant, board, dict(scores))
@@ -64,7 +74,7 @@ def counter() -> FakeCounter:
 
 @pytest.fixture
 def invalidation(effects: Effects, counter: FakeCounter) -> Invalidation:
-    return Invalidation(tags=effects, boards=effects, counter=counter)
+    return Invalidation(tags=effects, boards=effects, live=effects, counter=counter, now_ms=lambda: NOW_MS)
 
 
 async def test_a_changed_document_invalidates_its_tags(invalidation: Invalidation, effects: Effects) -> None:
@@ -124,3 +134,16 @@ async def test_changes_are_counted_by_source_and_the_keys_they_touch(
     sources = {source: counter.of(Metric.CHANGE, ("Source", source)) for source in ("documents", "scores", "objects")}
     assert sources == {"documents": 1, "scores": 1, "objects": 1}
     assert counter.of(Metric.INVALIDATED) == 14
+
+
+async def test_live_results_are_computed_anew_once_their_tags_are_raised(
+    invalidation: Invalidation, effects: Effects
+) -> None:
+    await invalidation.apply([document_record("acme/airports", "CA")])
+    assert effects.announced == [("acme", "documents:airports/CA", "documents:airports", NOW_MS)]
+
+
+async def test_what_could_not_be_announced_is_tried_again(invalidation: Invalidation, effects: Effects) -> None:
+    effects.away_after = {"acme"}
+    batch = [document_record("acme/airports", "CA", "1"), document_record("globex/airports", "CA", "2")]
+    assert await invalidation.apply(batch) == ["1"]

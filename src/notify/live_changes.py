@@ -1,0 +1,104 @@
+"""Having those live results computed anew that a change outdated: one job for each key, however often it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
+
+from push.computes import Tenant
+from push.jobs import Job, JobKind, Outgoing
+from push.live_results import ChangePhase, RecentChanges
+from push.ports import JobSender
+from push.subscriptions import LiveResult, LiveResults
+
+_JOBS_PER_CALL = 10
+_EARLY_MS = 200
+"""A delayed job stands for no more changes so long before it is due, should the queue's clock be ahead of Redis's."""
+
+
+class LiveChanges:
+    """Sends the jobs of live results for one execution environment.
+
+    The first change of a key is computed at once. What changes it again soon after is computed by one job more, which
+    is sent with a delay. Jobs are sent before it is noted that they stand for others: whoever dies in between has
+    sent one too many.
+
+    Args:
+        live: what is made from what.
+        recent: which keys changed a moment ago.
+        jobs: the compute queue.
+        debounce_ms: how long changes are collected after the first; 0 to have each computed at once. The queue delays
+            by whole seconds, so that the last change may be computed up to a second later.
+        now_ms: the clock, in milliseconds since 1970.
+        new_token: makes fencing tokens, each unique.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        live: LiveResults,
+        recent: RecentChanges,
+        jobs: JobSender,
+        debounce_ms: int,
+        now_ms: Callable[[], int],
+        new_token: Callable[[], str],
+    ) -> None:
+        self._live = live
+        self._recent = recent
+        self._jobs = jobs
+        self._debounce_ms = debounce_ms
+        self._delay_seconds = math.ceil(debounce_ms / 1000)
+        self._now_ms = now_ms
+        self._new_token = new_token
+
+    async def announce(self, tenant: Tenant, tags: Collection[str], changed_at_ms: int) -> None:
+        """Have computed anew what somebody subscribes to and is made from what the tags name.
+
+        Their versions must have been raised before: who subscribes meanwhile sees that, or is found here.
+
+        Raises:
+            TransientError: something did not answer. Repeating it does no harm.
+
+        """
+        found = await self._live.live_of(tenant, tags)
+        if not found:
+            return
+        if not self._debounce_ms:
+            await self._send([Outgoing(self._job(each, changed_at_ms)) for each in found])
+            return
+        phases = await asyncio.gather(*(self._recent.phase(each.key) for each in found))
+        by_phase = {
+            phase: [each for each, its_phase in zip(found, phases, strict=True) if its_phase is phase]
+            for phase in ChangePhase
+        }
+        await self._send_at_once(by_phase[ChangePhase.NONE], changed_at_ms)
+        await self._send_later(by_phase[ChangePhase.FIRST], changed_at_ms)
+
+    async def _send_at_once(self, results: Sequence[LiveResult], changed_at_ms: int) -> None:
+        await self._send([Outgoing(self._job(each, changed_at_ms)) for each in results])
+        await self._note(results, ChangePhase.FIRST, self._debounce_ms)
+
+    async def _send_later(self, results: Sequence[LiveResult], changed_at_ms: int) -> None:
+        due_ms = self._now_ms() + self._delay_seconds * 1000
+        await self._send([Outgoing(self._job(each, changed_at_ms), self._delay_seconds) for each in results])
+        await self._note(results, ChangePhase.COVERED, due_ms - _EARLY_MS - self._now_ms())
+
+    async def _note(self, results: Sequence[LiveResult], phase: ChangePhase, milliseconds: int) -> None:
+        if milliseconds > 0:
+            await asyncio.gather(*(self._recent.note(each.key, phase, milliseconds) for each in results))
+
+    def _job(self, live: LiveResult, changed_at_ms: int) -> Job:
+        token = self._new_token()
+        return Job(JobKind.LIVE, live.tenant, live.key.compute, live.params, token, newer_than_ms=changed_at_ms)
+
+    async def _send(self, jobs: Sequence[Outgoing]) -> None:
+        await asyncio.gather(*(asyncio.to_thread(self._jobs.send, some) for some in _by_tens(jobs)))
+
+
+def _by_tens(jobs: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
+    left = iter(jobs)
+    while some := list(islice(left, _JOBS_PER_CALL)):
+        yield some

@@ -1,0 +1,146 @@
+"""Which jobs a change has sent for what somebody subscribes to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+import pytest
+
+from notify.live_changes import LiveChanges
+from push.computes import Tenant
+from push.errors import QueueUnavailableError
+from push.jobs import Job, JobKind, Outgoing, serialize_job
+from push.keys import Key
+from push.live_results import ChangePhase
+from push.subscriptions import LiveResult
+from tests.fakes import Clock, FakeJobs, Tokens
+
+ACME = Tenant("acme")
+TAG = "leaderboard:chess"
+
+
+def live_result(number: int = 1) -> LiveResult:
+    key = Key(ACME, "leaderboard", 1, f"{number:032x}")
+    return LiveResult(key, ACME, msgspec.Raw(b'{"board":"chess"}'), 2_000_000_000)
+
+
+class FakeLiveResults:
+    """`LiveResults` by tag."""
+
+    def __init__(self) -> None:
+        self.by_tag: dict[str, list[LiveResult]] = {}
+
+    async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
+        return list({each.key: each for tag in tags for each in self.by_tag.get(tag, ())}.values())
+
+    async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
+        raise AssertionError("a change removes nothing")
+
+    async def add_tags(self, tags: Collection[str], live: LiveResult) -> None:
+        raise AssertionError("a change adds nothing")
+
+
+class FakeRecentChanges:
+    """`RecentChanges` by a clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._noted: dict[Key, tuple[ChangePhase, int]] = {}
+
+    async def phase(self, key: Key) -> ChangePhase:
+        phase, until_ms = self._noted.get(key, (ChangePhase.NONE, 0))
+        return phase if until_ms > self._clock() else ChangePhase.NONE
+
+    async def note(self, key: Key, phase: ChangePhase, milliseconds: int) -> None:
+        self._noted[key] = phase, self._clock() + milliseconds
+
+
+class Changing:
+    """A live result whose source changes, and the jobs that are sent for it."""
+
+    def __init__(self, debounce_ms: int = 0) -> None:
+        self.clock = Clock()
+        self.live = FakeLiveResults()
+        self.jobs = FakeJobs()
+        self.changes = LiveChanges(
+            live=self.live,
+            recent=FakeRecentChanges(self.clock),
+            jobs=self.jobs,
+            debounce_ms=debounce_ms,
+            now_ms=self.clock,
+            new_token=Tokens(),
+        )
+        self.live.by_tag[TAG] = [live_result()]
+
+    async def change(self, *tags: str) -> list[Outgoing]:
+        """Announce a change and return what is sent because of it."""
+        before = len(self.jobs.sent)
+        await self.changes.announce(ACME, tags or (TAG,), self.clock())
+        return self.jobs.sent[before:]
+
+
+async def test_what_nobody_subscribes_to_is_not_computed() -> None:
+    assert await Changing().change("leaderboard:go") == []
+
+
+async def test_the_job_is_that_of_the_key_and_wants_what_is_newer_than_the_change() -> None:
+    changing = Changing()
+    (sent,) = await changing.change()
+    params = msgspec.Raw(b'{"board":"chess"}')
+    job = Job(JobKind.LIVE, ACME, "leaderboard", params, "queued 1", newer_than_ms=changing.clock())
+    assert (sent.delay_seconds, serialize_job(sent.job)) == (0, serialize_job(job))
+
+
+async def test_a_key_found_by_several_tags_is_computed_once() -> None:
+    changing = Changing()
+    changing.live.by_tag["another"] = [live_result()]
+    assert len(await changing.change(TAG, "another")) == 1
+
+
+async def test_each_of_many_keys_has_a_job_with_a_token_of_its_own() -> None:
+    changing = Changing()
+    changing.live.by_tag[TAG] = [live_result(number) for number in range(25)]
+    sent = await changing.change()
+    assert len({each.job.token for each in sent}) == 25
+
+
+async def test_without_debouncing_every_change_is_computed_at_once() -> None:
+    changing = Changing()
+    assert [each.delay_seconds for _ in range(3) for each in await changing.change()] == [0, 0, 0]
+
+
+async def test_debounced_the_first_is_computed_at_once_and_all_others_by_one_delayed_job() -> None:
+    changing = Changing(debounce_ms=1500)
+    sent = []
+    for _ in range(10):
+        sent += await changing.change()
+        changing.clock.advance(100)
+    assert [each.delay_seconds for each in sent] == [0, 2]
+
+
+async def test_after_a_quiet_moment_the_next_change_is_the_first_again() -> None:
+    changing = Changing(debounce_ms=1500)
+    await changing.change()
+    changing.clock.advance(1500)
+    assert [each.delay_seconds for each in await changing.change()] == [0]
+
+
+@pytest.mark.parametrize("debounce_ms", [1, 250, 999, 1000, 1500])
+async def test_no_change_is_covered_by_a_job_that_may_have_begun(debounce_ms: int) -> None:
+    changing = Changing(debounce_ms=debounce_ms)
+    due_ms: list[int] = []
+    for _ in range(500):
+        due_ms += [changing.clock() + 1000 * each.delay_seconds for each in await changing.change()]
+        assert max(due_ms) >= changing.clock()
+        changing.clock.advance(7)
+
+
+async def test_a_change_that_could_not_be_sent_is_not_taken_for_one_that_was() -> None:
+    changing = Changing(debounce_ms=1500)
+    for _ in range(2):
+        changing.jobs.is_down = True
+        with pytest.raises(QueueUnavailableError):
+            await changing.change()
+        changing.jobs.is_down = False
+        assert len(await changing.change()) == 1
