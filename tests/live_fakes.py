@@ -51,3 +51,8 @@ class FakeFanOutQueue:
         if self.is_down:
             raise QueueUnavailableError("SQS is down.")
         self.sent += [(job, delay_seconds) for job in jobs]
+
+    def take(self) -> list[FanOutJob]:
+        """Return what was sent, and forget it."""
+        taken, self.sent = self.sent, []
+        return [job for job, _ in taken]

@@ -10,8 +10,7 @@ import msgspec
 
 from push.callers import Caller
 from push.computes import Tenant
-from push.errors import QueueUnavailableError, TransientError
-from push.fan_out_jobs import FanOutJob
+from push.errors import TransientError
 from push.messages import Hello, Publish, Subscribe, Unsubscribe, parse_message
 from push.namespaces import parse_namespaces
 from push.subscriptions import LiveResult, Subscription
@@ -81,24 +80,6 @@ class FakeSubscriptions:
             raise TransientError("The table is down.")
 
 
-class FakeFanOutQueue:
-    """`FanOutQueue` into a list of jobs with their delays."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[FanOutJob, int]] = []
-        self.is_down = False
-
-    def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:
-        if self.is_down:
-            raise QueueUnavailableError("SQS is down.")
-        self.sent += [(job, delay_seconds) for job in jobs]
-
-    def take(self) -> list[FanOutJob]:
-        """Return what was sent, and forget it."""
-        taken, self.sent = self.sent, []
-        return [job for job, _ in taken]
-
-
 class LoggedHistory(SyncFakeHistory):
     """`SyncTopicHistories` on the model, which notes when topics were looked at."""
 
@@ -131,10 +112,10 @@ class TopicWorld:
 
     def __post_init__(self) -> None:
         self.log: list[str] = []
-        self.topics = TopicModel(self.world.clock)
+        self.topics = self.world.topics
         self.histories = LoggedHistory(self.topics, self.log)
         self.subscriptions = FakeSubscriptions(self.log)
-        self.fan_out = FakeFanOutQueue()
+        self.fan_out = self.world.fan_out
         self.namespaces = parse_namespaces(NAMESPACES)
         self.publishing = Publishing(namespaces=self.namespaces, histories=self.histories, fan_out=self.fan_out)
         self.replier = TopicReplier(

@@ -10,7 +10,7 @@ import msgspec
 from push.computes import AnyCompute, Registry, Tenant
 from push.errors import QueueUnavailableError, TransientError
 from push.freshness import Freshness, judge
-from push.jobs import Job, JobKind, Outgoing
+from push.jobs import NO_DEADLINE_MS, Job, JobKind, Outgoing, live_waiter
 from push.keys import Key, make_key
 from push.ports import JobSender, Parked, ParkOutcome, ResultStore
 from push.results import Result
@@ -18,6 +18,11 @@ from push.subscriptions import LiveResult, Subscriptions, subscribed_until
 from push.topics import Topic, live_topic
 
 _READ_TRIES = 3
+
+_FOLLOWED_MS = 5000
+"""How often one environment sends a job for a key that somebody else is computing."""
+
+_FOLLOWED_KEYS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class LiveValues:
         self._jobs = jobs
         self._now_ms = now_ms
         self._new_token = new_token
+        self._followed: dict[str, int] = {}
 
     def identify(self, tenant: Tenant, name: str, params: msgspec.Raw) -> LiveQuestion:
         """Check what is asked.
@@ -122,11 +128,12 @@ class LiveValues:
         self._subscriptions.add_live(tags, LiveResult(question.key, question.tenant, question.params, until))
 
     def _have_computed(self, question: LiveQuestion, seen: Result | None) -> Parked:
-        """Try for the lease, and send the job with it; who has it already sends one, or has sent it."""
+        """Have the subscribers wait for a newer result, as one waiter, and see to it that somebody computes it."""
         token = self._new_token()
-        parked = self._store.park(question.key, seen, None, 0, token)
-        if parked.outcome is ParkOutcome.LEADER:
-            newer_than_ms = 0 if seen is None else seen.computed_at_ms + 1
+        newer_than_ms = 0 if seen is None else seen.computed_at_ms + 1
+        parked = self._store.park(question.key, seen, live_waiter(newer_than_ms), NO_DEADLINE_MS, token)
+        is_leader = parked.outcome is ParkOutcome.LEADER
+        if is_leader or (parked.outcome is not ParkOutcome.CHANGED and self._may_follow(question.key)):
             subject = question.tenant, question.compute.name, question.params
             try:
                 self._jobs.send([Outgoing(Job(JobKind.LIVE, *subject, token, newer_than_ms=newer_than_ms))])
@@ -134,3 +141,14 @@ class LiveValues:
                 self._store.unpark(question.key, None, token)
                 raise
         return parked
+
+    def _may_follow(self, key: Key) -> bool:
+        """Say whether it is time to send a job though somebody is at it: nobody may be guarding that one."""
+        now_ms = self._now_ms()
+        if now_ms - self._followed.get(key.storage, 0) < _FOLLOWED_MS:
+            return False
+        self._followed.pop(key.storage, None)
+        self._followed[key.storage] = now_ms
+        if len(self._followed) > _FOLLOWED_KEYS:
+            del self._followed[next(iter(self._followed))]
+        return True

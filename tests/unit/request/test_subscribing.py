@@ -8,11 +8,12 @@ import json
 
 import pytest
 
-from push.computes import ComputeContext, compute
+from push.computes import ComputeContext, Tenant, compute
 from push.connections import CONNECTION_SECONDS
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
 from push.fan_out_jobs import CatchUp, PresenceLook
-from push.jobs import JobKind
+from push.jobs import JobKind, live_waiter
+from push.keys import Key, make_key
 from push.payloads import LINK_FROM_BYTES
 from push.results import Status, make_etag
 from push.subscriptions import MAX_TOPICS
@@ -239,6 +240,11 @@ async def fill(world: TopicWorld, name: str = "echo", **params: object) -> str:
     return frame["etag"]
 
 
+def the_key() -> Key:
+    """Return the key of what the tests ask for."""
+    return make_key(Tenant("acme"), echo, EchoParams(text="a"))
+
+
 def live_jobs(world: TopicWorld) -> list:
     return [outgoing.job for outgoing in world.world.jobs.sent]
 
@@ -253,18 +259,32 @@ async def test_a_live_result_comes_with_its_current_value(world: TopicWorld) -> 
     assert live_jobs(world) == []
 
 
-def test_a_live_result_that_is_not_there_is_computed_once_for_all_and_follows(world: TopicWorld) -> None:
-    first = world.send("subscribe", compute="echo", params={"text": "a"})
-    world.send("subscribe", compute="echo", params={"text": "a"}, connection_id="ben=")
-    assert "data" not in first
-    assert "etag" not in first
+def test_a_live_result_that_is_not_there_is_computed_and_follows(world: TopicWorld) -> None:
+    frame = world.send("subscribe", compute="echo", params={"text": "a"})
+    assert frame.keys().isdisjoint({"data", "etag"})
     (job,) = live_jobs(world)
     assert (job.kind, job.compute, bytes(job.params), job.newer_than_ms) == (JobKind.LIVE, "echo", b'{"text":"a"}', 0)
+    assert list(world.world.model.entry(the_key()).waiters) == [live_waiter()]
+
+
+def test_many_who_subscribe_at_once_cost_hardly_more_than_one(world: TopicWorld) -> None:
+    for number in range(50):
+        world.send("subscribe", compute="echo", params={"text": "a"}, connection_id=f"{number}=")
+    # The second makes sure that the first one's worker, should it die, has a successor.
+    assert len(live_jobs(world)) == 2
+
+
+async def test_who_subscribes_once_others_compute_is_told_with_them(world: TopicWorld) -> None:
+    world.world.ask(params=b'{"text":"a"}', connection_id="ben=")
+    world.send("subscribe", compute="echo", params={"text": "a"})
+    await world.world.consume_sent()
+    ((key, position, _),) = world.world.histories.appended
+    assert (key, position.offset) == (the_key(), 1)
 
 
 async def test_a_live_result_that_a_change_made_stale_is_told_and_computed_anew(world: TopicWorld) -> None:
     await fill(world, text="a")
-    key = world.world.answerer._lookup.identify("acme", "echo", b'{"text":"a"}')
+    key = the_key()
     world.world.model.invalidate(key)
     frame = world.send("subscribe", compute="echo", params={"text": "a"})
     assert frame["data"]["text"] == "a"
@@ -282,7 +302,7 @@ async def test_a_live_result_too_old_to_be_told_is_not(world: TopicWorld) -> Non
 async def test_nothing_in_memory_is_told_that_may_be_older_than_the_position(world: TopicWorld) -> None:
     await fill(world, text="a")
     world.world.ask(params=b'{"text":"a"}')
-    key = world.world.answerer._lookup.identify("acme", "echo", b'{"text":"a"}')
+    key = the_key()
     entry = world.world.model.entry(key)
     entry.result = make_result(b'"newer"', computed_at_ms=world.world.clock.now_ms + 1)
     assert world.send("subscribe", compute="echo", params={"text": "a"})["data"] == "newer"
@@ -299,7 +319,7 @@ def test_changes_of_what_it_is_made_from_lead_to_it_before_it_is_read(world: Top
 
 async def test_tags_that_only_the_result_tells_are_noted_and_a_change_meanwhile_is_seen(world: TopicWorld) -> None:
     await fill(world, text="a")
-    key = world.world.answerer._lookup.identify("acme", "echo", b'{"text":"a"}')
+    key = the_key()
     entry = world.world.model.entry(key)
     entry.result = make_result(b'"old"', computed_at_ms=world.world.clock.now_ms, tags=("late",))
     add_live = world.subscriptions.add_live
@@ -317,7 +337,7 @@ async def test_tags_that_only_the_result_tells_are_noted_and_a_change_meanwhile_
 
 async def test_a_failure_is_told_in_place_of_a_value(world: TopicWorld) -> None:
     await fill(world, text="a")
-    key = world.world.answerer._lookup.identify("acme", "echo", b'{"text":"a"}')
+    key = the_key()
     error = b'{"code":"compute_failed","message":"No.","retryable":false}'
     world.world.model.entry(key).result = make_result(
         error, computed_at_ms=world.world.clock.now_ms, status=Status.FAILURE
@@ -366,7 +386,7 @@ def test_a_job_that_can_not_be_sent_leaves_the_key_free_for_the_next_try(world: 
 
 async def large(world: TopicWorld, data: bytes, **members: object) -> dict:
     await fill(world, text="a")
-    key = world.world.answerer._lookup.identify("acme", "echo", b'{"text":"a"}')
+    key = the_key()
     world.world.model.entry(key).result = make_result(data, computed_at_ms=world.world.clock.now_ms)
     return world.send("subscribe", compute="echo", params={"text": "a"}, **members)
 
