@@ -29,7 +29,7 @@ from tests.fan_out_fakes import FakeSubscribers
 from tests.topic_fakes import FakeFanOut, FakeHistory, TopicModel
 
 TOPIC = Topic(Tenant("acme"), "room:1")
-WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 40, 5, 20_000
+WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 60, 8, 20_000
 VISIBILITY_MS = 120_000
 
 
@@ -42,11 +42,13 @@ class Client:
     """A user of connections, one after another: what it holds, and what it has applied."""
 
     connection_id: str
+    may_miss: bool
+    """Who lags is lost with Redis, and a worker that was under way then may push what comes after a gap."""
     position: Position | None = None
     is_waiting: bool = True
     """`subscribed` has not come; what comes before it is kept for then."""
     is_lost: bool = False
-    """It must subscribe once more: something came that is of another epoch."""
+    """It must subscribe once more: what came is of another epoch, or something before it is missing."""
     early: list[dict[str, object]] = field(default_factory=list)
     applied: list[Position] = field(default_factory=list)
     snapshots: list[Position] = field(default_factory=list)
@@ -73,7 +75,10 @@ class Client:
         elif position.epoch != self.position.epoch:
             self.is_lost = True
         elif position.offset > self.position.offset and not self.is_lost:
-            assert position.offset == self.position.offset + 1, "a gap"
+            if position.offset > self.position.offset + 1:
+                assert self.may_miss, "a gap"
+                self.is_lost = True
+                return
             self.position = position
             self.applied.append(position)
 
@@ -96,7 +101,7 @@ class Connections:
             fate = 1.0 if self._simulation.is_calm else self._simulation.chance.random()
             if fate > 0.1:
                 client.receive(json.loads(frame))
-            if fate < 0.15:
+            if fate < 0.25:
                 return Posted(delivered, PostOutcome.RETRY)
         return Posted(len(series.frames))
 
@@ -142,7 +147,7 @@ class Simulation:
     async def live(self) -> None:
         """Let a worker die, if it is to, and then go on."""
         await self.delay()
-        if not self.is_calm and self.chance.random() < 0.01:
+        if not self.is_calm and self.chance.random() < 0.02:
             raise KilledError
 
     async def fail(self) -> None:
@@ -153,7 +158,7 @@ class Simulation:
 
     async def send(self, jobs: Sequence[FanOutJob], delay_seconds: int) -> None:
         await self.live()
-        if not self.is_calm and self.chance.random() < 0.03:
+        if not self.is_calm and self.chance.random() < 0.1:
             raise QueueUnavailableError("SQS did not take it.")
         self.queue += [(self.clock() + delay_seconds * 1000, job) for job in jobs]
         await self.live()
@@ -211,11 +216,11 @@ class Simulation:
     async def live_as_client(self) -> None:
         for _ in range(self.chance.randrange(30)):
             await self.delay()
-        client = Client("")
+        client = Client("", self.loses_redis)
         self.clients.append(client)
         await self.connect(client)
-        for _ in range(self.chance.randrange(4)):
-            for _ in range(self.chance.randrange(20)):
+        for _ in range(self.chance.randrange(8)):
+            for _ in range(self.chance.randrange(12)):
                 await self.delay()
                 if client.is_lost:
                     await self.subscribe(client)
