@@ -31,9 +31,11 @@ from pushaside.errors import (
     UnreadableResultError,
     UnverifiedWebhookError,
 )
+from pushaside.feeds import Update
 from pushaside.http import HttpClient
 from pushaside.messages import Result
 from pushaside.settings import Settings
+from pushaside.subscription import Subscription
 
 __all__ = [
     "AccessError",
@@ -57,6 +59,7 @@ __all__ = [
     "ServiceConnectionError",
     "Settings",
     "SourceThrottledError",
+    "Subscription",
     "Token",
     "TooLargeError",
     "UnauthorizedError",
@@ -64,5 +67,6 @@ __all__ = [
     "UnknownComputeError",
     "UnreadableResultError",
     "UnverifiedWebhookError",
+    "Update",
     "connect",
 ]

@@ -16,12 +16,17 @@ from urllib.parse import urlsplit
 
 from pushaside.connection import Connection, check_url, open_connection
 from pushaside.downloads import Downloads
-from pushaside.effects import Close, Connect, Effect, End, Fetch, Outcome, Send, Settle
+from pushaside.effects import Close, Connect, Effect, End, Fetch, Notify, Outcome, Send, Settle
 from pushaside.errors import CannotConnectError, ConnectionClosedError, PushasideError
+from pushaside.feeds import Feed, Update
 from pushaside.messages import Result, read_message
+from pushaside.positions import parse_position
 from pushaside.questions import GZIP, PingQuestion, Question, ask_compute
 from pushaside.session import Session
 from pushaside.settings import Settings
+from pushaside.subscription import Subscription
+from pushaside.topic_messages import Published
+from pushaside.topic_questions import publish_to, subscribe_to
 
 logger = logging.getLogger("pushaside")
 
@@ -54,6 +59,7 @@ class Client:
         self._link_ids = itertools.count(1)
         self._connections: dict[int, Connection] = {}
         self._futures: dict[str, asyncio.Future[Outcome]] = {}
+        self._subscriptions: dict[str, Subscription] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._downloads = Downloads(settings, tls=tls, host=urlsplit(url).hostname)
         self._fetching: dict[str, asyncio.Task[None]] = {}
@@ -144,9 +150,75 @@ class Client:
         assert isinstance(outcome, float)  # noqa: S101  (no other message answers a ping)
         return outcome
 
-    async def _ask(self, question: Question, deadline: float) -> Outcome:
+    def subscribe(
+        self,
+        topic: str | None = None,
+        *,
+        compute: str | None = None,
+        params: Mapping[str, object] | None = None,
+        since: str | None = None,
+    ) -> Subscription:
+        """Subscribe to a channel, or to the result of a compute with params: a live result.
+
+        It comes with its value, and then with each new one that lasts; a channel brings every message, in order. With
+        `since`, a position that was had before, what came after it comes first, or a resync if that is not all
+        there any more.
+
+            async with client.subscribe(compute="leaderboard", params={"board": "demo", "top": 10}) as board:
+                async for update in board:
+                    print(update.data)
+
+        Raises:
+            ValueError: it is neither or both, or since is no position.
+            InvalidParamsError: the params hold something that JSON cannot.
+            TooLargeError: the message would be larger than a message may be.
+            PushasideError: the client is closed.
+
+        """
+        self._check_open()
+        subject = subscribe_to(topic, compute, params)
+        position = None if since is None else parse_position(since)
+        feed = self._session.subscribe(subject, position, self._loop.time())
+        subscription = self._subscriptions[feed.id] = Subscription(self, feed)
+        self._carry_out()
+        return subscription
+
+    async def publish(self, topic: str, data: object, *, deadline: float = 30.0) -> str:
+        """Publish a message to a channel; return its position there, once it is kept.
+
+        It is published once, however often this has to ask within the deadline, in seconds. After a
+        RequestTimeoutError it may have been published or not.
+
+        Raises:
+            RequestTimeoutError: there was no answer before the deadline.
+            ForbiddenError: the channel is not this caller's to publish to.
+            InvalidParamsError: the data cannot be written as JSON.
+            TooLargeError: they are larger than a message may be.
+            PushasideError: the service answered with another error, or the client is closed.
+
+        """
+        outcome = await self._ask(publish_to(topic, data), deadline)
+        assert isinstance(outcome, Published)  # noqa: S101  (no other message answers a publish)
+        return outcome.position
+
+    def take_update(self, feed: Feed) -> Update | None:
+        """Take the next update of a subscription; for `Subscription` alone."""
+        update = self._session.take_update(feed.id, self._loop.time())
+        self._carry_out()
+        return update
+
+    def unsubscribe(self, feed: Feed) -> None:
+        """Give a subscription back; for `Subscription` alone."""
+        del self._subscriptions[feed.id]
+        self._session.unsubscribe(feed.id, self._loop.time())
+        self._carry_out()
+
+    def _check_open(self) -> None:
         if self._opened is None:
             raise RuntimeError("The client is not open: use it in `async with`.")
+
+    async def _ask(self, question: Question, deadline: float) -> Outcome:
+        self._check_open()
         if not 0 < deadline < math.inf:
             raise ValueError("deadline is a number of seconds, more than 0.")
         question_id = self._session.ask(question, deadline, self._loop.time())
@@ -194,6 +266,9 @@ class Client:
             case Close():
                 if (connection := self._connections.get(effect.link)) is not None:
                     self._start(connection.close())
+            case Notify():
+                if (subscription := self._subscriptions.get(effect.id)) is not None:
+                    subscription.notify()
             case End():
                 self._end(effect.error)
             case _:
@@ -211,7 +286,7 @@ class Client:
 
     async def _fetch(self, fetch: Fetch) -> None:
         outcome = await self._downloads.fetch(fetch.linked)
-        del self._fetching[fetch.id]
+        self._fetching.pop(fetch.id, None)
         self._session.fetched(fetch.id, outcome, self._loop.time())
         self._carry_out()
 
@@ -223,6 +298,8 @@ class Client:
     def _end(self, error: PushasideError) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
+        for question_id in list(self._fetching):
+            self._stop_fetching(question_id)
         if self._opened is not None and not self._opened.done():
             self._opened.set_exception(error)
 

@@ -7,9 +7,10 @@ from enum import Enum, auto
 
 from pushaside.errors import PushasideError
 from pushaside.messages import Linked, Result
+from pushaside.topic_messages import Published
 
-Outcome = Result | float | PushasideError
-"""What asking ends in: a result, a ping's round trip in seconds, or an error."""
+Outcome = Result | Published | float | PushasideError
+"""What asking ends in: a result, a position that something was published at, a ping's seconds, or an error."""
 
 
 class Remedy(Enum):
@@ -70,10 +71,17 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell whoever waits for a subscription that there is something to take, that it holds now, or that it is over."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The session is over, and all that was asked is settled."""
 
     error: PushasideError
 
 
-Effect = Send | Settle | Fetch | Connect | Close | End
+Effect = Send | Settle | Fetch | Connect | Close | Notify | End

@@ -21,7 +21,8 @@ class Exchange:
     """Something asked and not settled.
 
     It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link". Or it was
-    answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`.
+    answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`. `settled` is who takes
+    the outcome if it is not for the caller.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Exchange:
     linked: Linked | None = None
     fetches: int = 0
     trouble: str = ""
+    settled: Callable[[Outcome], None] | None = None
 
     @property
     def waits_for_link(self) -> bool:
@@ -136,7 +138,10 @@ class Exchanges:
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
         """End an exchange with its one outcome."""
         self.remove(exchange)
-        self._effects.append(Settle(exchange.id, outcome))
+        if exchange.settled is None:
+            self._effects.append(Settle(exchange.id, outcome))
+        else:
+            exchange.settled(outcome)
 
     def remove(self, exchange: Exchange) -> None:
         """End an exchange whose outcome nobody waits for."""

@@ -10,6 +10,7 @@ from pushaside.errors import TooLargeError, UnreadableResultError
 from pushaside.exchanges import Exchange, Exchanges
 from pushaside.messages import Answer, Failed, Linked, Piece, Result, read_message
 from pushaside.settings import Settings
+from pushaside.topic_messages import Subscribed
 
 logger = logging.getLogger("pushaside")
 
@@ -65,7 +66,7 @@ class LargeAnswers:
 
     def _read_whole(self, exchange: Exchange, text: bytes) -> Answer | None:
         message = read_message(text, self._settings.max_result_bytes)
-        if isinstance(message, Result | Linked | Failed) and message.id == exchange.id:
+        if isinstance(message, Result | Linked | Failed | Subscribed) and message.id == exchange.id:
             return message
         error = UnreadableResultError("The result came in pieces that do not make a whole.")
         self._exchanges.settle(exchange, error)

@@ -13,7 +13,8 @@ class Link:
     """A connection that is open. Times are of the caller's clock, in seconds.
 
     `replace_at` is when another one should be opened in its place; `drain_until` is set once that has happened (or
-    the service has said goodbye), and is when this one is closed even if answers are missing.
+    the service has said goodbye), and is when this one is closed even if answers are missing. `feeds` are the
+    subscriptions that hold on it.
     """
 
     id: int
@@ -28,6 +29,7 @@ class Link:
     probed_at: float | None = None
     drain_until: float | None = None
     unanswered: dict[str, None] = field(default_factory=dict)
+    feeds: set[str] = field(default_factory=set)
     _pings: deque[tuple[str | None, float]] = field(default_factory=deque)
 
     def hear(self, now: float) -> None:
@@ -77,7 +79,7 @@ class Link:
     @property
     def is_over(self) -> bool:
         """Whether nothing is expected of a connection that only had to finish."""
-        return self.drain_until is not None and not self.unanswered
+        return self.drain_until is not None and not self.unanswered and not self.feeds
 
     def next_at(self) -> float:
         """Tell when there is something to do for this connection."""

@@ -12,8 +12,14 @@ from typing import Any
 
 import orjson
 
-from pushaside.data_forms import decode_data
 from pushaside.errors import PushasideError, UnreadableResultError, error_from_wire
+from pushaside.fields import read_data, read_number, read_text
+from pushaside.topic_messages import (
+    TOPIC_TYPES,
+    Subscribed,
+    TopicMessage,
+    read_topic_message,
+)
 
 MESSAGE_BYTES = 128 * 1024
 """API Gateway, "WebSocket API quotas": a message holds 128 KB; a larger one closes the connection with 1009."""
@@ -106,7 +112,7 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The service is about to close the connection; `retry` says whether to come back, `after_seconds` when."""
+    """The service will close the connection in `after_seconds`; `retry` says whether to open another one."""
 
     code: str
     retry: bool
@@ -127,10 +133,12 @@ class Unknown:
     why: str
 
 
-Answer = Result | Linked | Failed
-"""What a request can be answered with in the end."""
+Answer = Result | Linked | Failed | Subscribed
+"""What can be answered in pieces."""
 
-ServerMessage = Result | Linked | Piece | Accepted | Failed | Welcome | Pong | Bye | GatewayFault | Unknown
+ServerMessage = (
+    Result | Linked | Piece | Accepted | Failed | Welcome | Pong | Bye | GatewayFault | TopicMessage | Unknown
+)
 
 
 def split_frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[bytes]:
@@ -171,6 +179,8 @@ def read_fields(fields: dict[str, Any], max_bytes: int = RESULT_BYTES) -> Server
         return GatewayFault(fields["message"])
     if kind == "result":
         return _read_result(fields, max_bytes)
+    if isinstance(kind, str) and kind in TOPIC_TYPES:
+        return read_topic_message(fields, max_bytes) or Unknown(f"of type {kind!r}, and lacks something")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     return Unknown(f"of type {kind!r}") if reader is None else reader(fields)
 
@@ -180,57 +190,48 @@ def _read_result(fields: dict[str, Any], max_bytes: int) -> ServerMessage:
     if not isinstance(request_id, str):
         return Unknown("a result without an id")
     try:
-        data = _read_data(fields, max_bytes)
+        data = read_data(fields, max_bytes)
     except PushasideError as exc:
         return Failed(request_id, exc)
     result = Result(
         id=request_id,
-        key=_text(fields, "key") or "",
-        etag=_text(fields, "etag") or "",
-        cache=_text(fields, "cache") or "miss",
-        age=(_number(fields, "age_ms") or 0.0) / 1000,
+        key=read_text(fields, "key") or "",
+        etag=read_text(fields, "etag") or "",
+        cache=read_text(fields, "cache") or "miss",
+        age=(read_number(fields, "age_ms") or 0.0) / 1000,
         data=data,
     )
     return result if "data" in fields else Linked(result, fields["url"])
 
 
-def _read_data(fields: dict[str, Any], max_bytes: int) -> Any:  # noqa: ANN401  (JSON of the compute's making)
-    """Take the data out of a result; None if there is a link in its place."""
-    if "data" in fields:
-        return decode_data(fields["data"], fields["encoding"], max_bytes) if "encoding" in fields else fields["data"]
-    if not (_text(fields, "url") or "").lower().startswith(("http://", "https://")):
-        raise UnreadableResultError("The result came without data, and without a link that can be followed.")
-    return None
-
-
 def _read_piece(fields: dict[str, Any]) -> ServerMessage:
-    request_id, text = _text(fields, "id"), _text(fields, "data")
+    request_id, text = read_text(fields, "id"), read_text(fields, "data")
     if request_id is None:
         return Unknown("a piece without an id")
     index, count = fields.get("index"), fields.get("count")
     if text is None or type(index) is not int or type(count) is not int or not 0 <= index < count <= MOST_PIECES:
         return Failed(request_id, UnreadableResultError("A piece of the result came that is none."))
-    return Piece(request_id, _text(fields, "of") or "", index, count, text)
+    return Piece(request_id, read_text(fields, "of") or "", index, count, text)
 
 
 def _read_accepted(fields: dict[str, Any]) -> ServerMessage:
-    request_id = _text(fields, "id")
+    request_id = read_text(fields, "id")
     return Unknown("accepted without an id") if request_id is None else Accepted(request_id)
 
 
 def _read_error(fields: dict[str, Any]) -> ServerMessage:
     error = fields.get("error")
-    return Failed(_text(fields, "id"), error_from_wire(error if isinstance(error, dict) else {}))
+    return Failed(read_text(fields, "id"), error_from_wire(error if isinstance(error, dict) else {}))
 
 
 def _read_welcome(fields: dict[str, Any]) -> ServerMessage:
     limits = fields.get("limits")
     limits = limits if isinstance(limits, dict) else {}
-    message_bytes, frame_bytes = _number(limits, "message_bytes"), _number(limits, "frame_bytes")
+    message_bytes, frame_bytes = read_number(limits, "message_bytes"), read_number(limits, "frame_bytes")
     return Welcome(
-        id=_text(fields, "id"),
-        session=_text(fields, "session"),
-        reconnect_after_seconds=_number(fields, "reconnect_after_seconds"),
+        id=read_text(fields, "id"),
+        session=read_text(fields, "session"),
+        reconnect_after_seconds=read_number(fields, "reconnect_after_seconds"),
         message_bytes=None if message_bytes is None else int(message_bytes),
         # A frame that holds less than its own header and a character is no limit anyone means.
         frame_bytes=None if frame_bytes is None else max(int(frame_bytes), 2 * _FRAME_HEADER_BYTES),
@@ -246,19 +247,8 @@ def _read_bye(fields: dict[str, Any]) -> ServerMessage:
     return Bye(
         code="" if code is None else str(code),
         retry=fields.get("retry") is not False,
-        after_seconds=(_number(fields, "after_ms") or 0.0) / 1000,
+        after_seconds=(read_number(fields, "after_ms") or 0.0) / 1000,
     )
-
-
-def _text(fields: dict[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _number(fields: dict[str, Any], name: str) -> float | None:
-    """Take a number that is not negative; anything else counts as not said."""
-    value = fields.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
 _READERS = {

@@ -27,9 +27,16 @@ class Opening:
             self.is_under_way = True
             self._effects.append(Connect(after_seconds))
 
-    def begin_spread(self, after_seconds: float = 0.0) -> None:
-        """Connect after so many seconds and a jitter, since many others may have lost their connection as well."""
-        self.begin(after_seconds + self.backoff(0))
+    def begin_spread(self) -> None:
+        """Connect after a jitter, since many others may have lost their connection as well."""
+        self.begin(self.backoff(0))
+
+    def begin_within(self, seconds: float) -> None:
+        """Connect at any time within the first half of the seconds that are left, so as to be there before the end."""
+        if seconds:
+            self.begin(self._random() * seconds / 2)
+        else:
+            self.begin_spread()
 
     def succeed(self) -> None:
         """Note that a connection came about. The waits stay long until something is heard on it."""

@@ -13,6 +13,8 @@ end of the session. It is asked again under the same id, which the service takes
 - when it was answered with a link to its data that can't be followed any more,
 - when API Gateway reports a fault of its own. That names no request, so all that are not accepted yet are asked again.
 
+Subscriptions are kept until they are given back or refused; `pushaside.subscriptions` says how.
+
 API Gateway's "Forbidden" means that no route takes a message, and asking again does not help. It is put down to an
 unanswered `hello` or ping if there is one. If not, it concerns a request, and as all requests go by the same route,
 all that are not accepted yet fail.
@@ -40,6 +42,7 @@ from pushaside.errors import (
     TooLargeError,
 )
 from pushaside.exchanges import Exchange, Exchanges
+from pushaside.feeds import Feed, Update
 from pushaside.large_answers import LargeAnswers
 from pushaside.links import Link
 from pushaside.messages import (
@@ -56,8 +59,12 @@ from pushaside.messages import (
     Welcome,
 )
 from pushaside.opening import Opening
-from pushaside.questions import Question
+from pushaside.positions import Position
+from pushaside.questions import ComputeQuestion, Question
 from pushaside.settings import Settings
+from pushaside.subscriptions import Subscriptions
+from pushaside.topic_messages import Published, Pushed, Subscribed, TopicMessage, Unsubscribed
+from pushaside.topic_questions import PublishQuestion, Subject
 from pushaside.upkeep import Upkeep
 
 logger = logging.getLogger("pushaside")
@@ -79,6 +86,7 @@ class Session:
         self._opening = Opening(settings, random, self._effects)
         self._upkeep = Upkeep(settings, random, self._effects)
         self._large_answers = LargeAnswers(settings, self._exchanges, self._opening.backoff)
+        self._subscriptions = Subscriptions(settings, random, new_id, self._exchanges, self._effects)
         self._links: dict[int, Link] = {}
         self._current: Link | None = None
         self._message_bytes = messages.MESSAGE_BYTES
@@ -93,12 +101,9 @@ class Session:
 
     def next_at(self) -> float | None:
         """Tell when `tick` has something to do, if nothing happens before."""
-        at = self._exchanges.next_at()
-        for link in self._links.values():
-            link_at = link.next_at()
-            if at is None or link_at < at:
-                at = link_at
-        return at
+        times = [self._exchanges.next_at(), self._subscriptions.next_at()]
+        times.extend(link.next_at() for link in self._links.values())
+        return min((at for at in times if at is not None), default=None)
 
     # The caller's side
 
@@ -118,8 +123,7 @@ class Session:
             raise copy.copy(self._ended)
         exchange = Exchange(self._new_id(), question, now, now + deadline_seconds)
         message = question.write(exchange.id, deadline_seconds)
-        if len(message) > self._message_bytes:
-            raise TooLargeError(f"The request has {len(message)} bytes, and a message holds {self._message_bytes}.")
+        self._check_size(message)
         self._exchanges.add(exchange)
         self._exchanges.ask(exchange, self._current, now, message)
         return exchange.id
@@ -130,11 +134,33 @@ class Session:
         if exchange is not None:
             self._exchanges.remove(exchange)
 
+    def subscribe(self, subject: Subject, since: Position | None, now: float) -> Feed:
+        """Subscribe, for as long as the session lasts or until it is given back.
+
+        Raises:
+            TooLargeError: the message would be larger than a message may be.
+            PushasideError: the session is over; the error says why.
+
+        """
+        if self._ended is not None:
+            raise copy.copy(self._ended)
+        self._check_size(self._subscriptions.write(subject, since))
+        return self._subscriptions.add(subject, since, now)
+
+    def take_update(self, subscription_id: str, now: float) -> Update | None:
+        """Take what is next of a subscription that is not given back; None if there is nothing for now."""
+        return self._subscriptions.take(subscription_id, now)
+
+    def unsubscribe(self, subscription_id: str, now: float) -> None:
+        """Give a subscription back; nothing more is told of it."""
+        self._subscriptions.remove(subscription_id, now)
+
     def end(self, error: PushasideError) -> None:
         """End the session: everything unanswered fails with the error, and so does everything asked later."""
         if self._ended is not None:
             return
         self._ended = error
+        self._subscriptions.end(error)
         for exchange in self._exchanges.all():
             self._exchanges.settle(exchange, copy.copy(error))
         self._effects.extend(Close(link) for link in self._links)
@@ -154,6 +180,7 @@ class Session:
         previous, self._current = self._current, link
         if previous is not None:
             self._upkeep.retire(previous, now)
+        self._subscriptions.link_opened(link, now)
         for exchange in self._exchanges.all():
             if exchange.waits_for_link:
                 self._exchanges.ask(exchange, link, now)
@@ -174,6 +201,7 @@ class Session:
         if link is None:
             return
         self._exchanges.pieces.drop_link(link_id)
+        self._subscriptions.link_gone(link)
         was_current = link is self._current
         if was_current:
             self._current = None
@@ -200,6 +228,8 @@ class Session:
                 self._take_piece(link, message, now)
             case Accepted():
                 self._take_accepted(message)
+            case Subscribed() | Pushed() | Unsubscribed() | Published():
+                self._take_topic_message(link, message, now)
             case Failed():
                 self._take_error(link, message, now)
             case Pong():
@@ -218,6 +248,7 @@ class Session:
     def fetched(self, question_id: str, outcome: Result | FetchFailure, now: float) -> None:
         """Take what fetching the data of an answer came to."""
         self._large_answers.take_fetched(question_id, outcome, now)
+        self._subscriptions.take_fetched(question_id, outcome, now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -238,12 +269,17 @@ class Session:
                 exchange.silences += 1
                 self._upkeep.probe(exchange.link, exchange.asked_at, now)
             self._exchanges.ask(exchange, self._current, now)
+        self._subscriptions.tick(now)
+
+    def _check_size(self, message: bytes) -> None:
+        if len(message) > self._message_bytes:
+            raise TooLargeError(f"The request has {len(message)} bytes, and a message holds {self._message_bytes}.")
 
     # Answers
 
     def _take_result(self, result: Result | Linked) -> None:
         exchange = self._exchanges.get(result.id)
-        if exchange is None or not exchange.question.asked_again:
+        if exchange is None or not isinstance(exchange.question, ComputeQuestion):
             logger.debug("ignored a result of %s, which is settled", result.id)
         elif isinstance(result, Result):
             self._exchanges.settle(exchange, result)
@@ -255,8 +291,30 @@ class Session:
         answer = None if link is None else self._large_answers.take_piece(link.id, piece, now)
         if isinstance(answer, Failed):
             self._take_error(link, answer, now)
+        elif isinstance(answer, Subscribed):
+            self._subscriptions.take_subscribed(link, answer, now)
         elif answer is not None:
             self._take_result(answer)
+
+    def _take_topic_message(self, link: Link | None, message: TopicMessage, now: float) -> None:
+        match message:
+            case Subscribed():
+                self._subscriptions.take_subscribed(link, message, now)
+            case Pushed():
+                self._subscriptions.take_pushed(message, now)
+            case Unsubscribed():
+                self._subscriptions.take_unsubscribed(message)
+            case Published():
+                self._take_published(message)
+            case _:
+                assert_never(message)
+
+    def _take_published(self, published: Published) -> None:
+        exchange = self._exchanges.get(published.id)
+        if exchange is None or not isinstance(exchange.question, PublishQuestion):
+            logger.debug("ignored that %s is published, which is settled", published.id)
+        else:
+            self._exchanges.settle(exchange, published)
 
     def _take_accepted(self, accepted: Accepted) -> None:
         exchange = self._exchanges.get(accepted.id)
@@ -324,9 +382,12 @@ class Session:
             return
         logger.info("the service closes the connection: %s", bye.code)
         if bye.retry:
-            self._current = None
-            self._upkeep.retire(link, now)
-            self._opening.begin_spread(bye.after_seconds)
+            self._upkeep.leave_soon(link)
+            self._opening.begin_within(bye.after_seconds)
+            if not bye.after_seconds:
+                self._current = None
+                self._upkeep.retire(link, now)
+                self._subscriptions.link_gone(link)
         else:
             kind = CLASSES.get(bye.code, ConnectionClosedError)
             self.end(kind(f"The service closed the connection for good: {bye.code}.", retryable=False))

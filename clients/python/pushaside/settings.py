@@ -77,3 +77,9 @@ class Settings:
 
     max_fetches: int = 8
     """So many links are followed at once; others wait."""
+
+    gap_seconds: float = 1.0
+    """If a message of a topic is missing for so long, the subscription is made anew since the one before."""
+
+    max_queued_updates: int = 1000
+    """So many messages of a subscription wait to be taken; what comes after them is had again once there is room."""

@@ -39,6 +39,10 @@ class Upkeep:
             # However short the service makes it, connections do not follow each other faster than attempts.
             link.replace_at = link.opened_at + max(lifetime, self._settings.backoff_base_seconds)
 
+    def leave_soon(self, link: Link) -> None:
+        """Note that another connection is being opened in place of this one."""
+        link.replace_at = math.inf
+
     def retire(self, link: Link, now: float) -> None:
         """Keep a connection only for the answers that are still to come on it."""
         link.drain_until = now + self._settings.drain_seconds

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import orjson
 
-from pushaside.effects import Close, Connect, Effect, End, Fetch, FetchFailure, Outcome, Send, Settle
+from pushaside.effects import Close, Connect, Effect, End, Fetch, FetchFailure, Notify, Outcome, Send, Settle
 from pushaside.errors import PushasideError
 from pushaside.messages import Result, read_message
 from pushaside.questions import PingQuestion, ask_compute
@@ -45,6 +45,7 @@ class Driver:
         self.fetches: list[Fetch] = []
         self.fetching: set[str] = set()
         self.waits: list[float] = []
+        self.notified: list[str] = []
         self.connecting = False
         self.ended: PushasideError | None = None
         self._link_ids = itertools.count(1)
@@ -177,6 +178,8 @@ class Driver:
             case Close():
                 self.closed.append(effect.link)
                 self.links.remove(effect.link)
+            case Notify():
+                self.notified.append(effect.id)
             case End():
                 assert self.ended is None, "ended twice"
                 self.ended = effect.error

@@ -359,18 +359,33 @@ def test_connections_are_replaced_at_different_times() -> None:
 # Goodbyes
 
 
-def test_after_a_bye_the_client_comes_back_when_told() -> None:
+def test_after_a_bye_another_connection_is_opened_while_there_is_time() -> None:
+    waits = []
+    for seed in range(20):
+        driver = Driver(random=seeded(seed))
+        driver.receive(greeted(driver), type="bye", code=1001, retry=True, after_ms=60_000)
+        waits.append(driver.waits[-1])
+
+    assert max(waits) - min(waits) > 15.0
+    assert 0.0 <= min(waits) < max(waits) <= 30.0
+
+
+def test_until_then_the_old_connection_is_used() -> None:
     driver = Driver()
     old = greeted(driver)
-    question = driver.ask()
-    driver.receive(old, type="bye", code="deploying", retry=True, after_ms=3000)
+    driver.receive(old, type="bye", code=1001, retry=True, after_ms=60_000)
+    before = driver.ask()
+    new = driver.open()
+    after = driver.ask()
+    driver.result(old, before, data="from the old")
+    driver.advance(0.0)
 
-    assert driver.waits[-1] == 3.0
-    driver.lose(old)
-    assert driver.requests(driver.open()) == [question]
+    assert (driver.requests(old), driver.requests(new)) == ([before], [after])
+    assert driver.outcomes[before].data == "from the old"
+    assert driver.closed == [old]
 
 
-def test_after_a_bye_nothing_more_is_asked_on_the_old_connection() -> None:
+def test_after_a_bye_that_leaves_no_time_nothing_more_is_asked_on_the_old_connection() -> None:
     driver = Driver()
     old = greeted(driver)
     driver.receive(old, type="bye", code="deploying", retry=True, after_ms=0)

@@ -1,0 +1,111 @@
+"""The messages about topics as they come: that one is subscribed or not any more, what is new, what was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pushaside.errors import PushasideError, error_from_wire
+from pushaside.fields import read_data, read_text
+from pushaside.positions import Position, parse_position
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a message brings: data, or in its place a link to it, or why there is none.
+
+    `failure` is what the compute failed with; `error` is why the data can't be read.
+    """
+
+    data: Any = None
+    etag: str = ""
+    url: str | None = None
+    failure: PushasideError | None = None
+    error: PushasideError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The subscription asked for under `id` holds: what comes after the position will be pushed.
+
+    Not `recovered`, what came since the position that was named is lost, and the value, if any, stands for it.
+    """
+
+    id: str
+    topic: str
+    position: Position
+    recovered: bool
+    value: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """An `update`, or with `is_resync` a `resync`: something before it is missing, and the value stands for it."""
+
+    topic: str
+    position: Position
+    value: Value | None
+    is_resync: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribed:
+    """Nothing more of the topic will be pushed."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was to be published under `id` is at this position of its topic."""
+
+    id: str
+    position: str
+
+
+TopicMessage = Subscribed | Pushed | Unsubscribed | Published
+
+
+def read_topic_message(fields: dict[str, Any], max_bytes: int) -> TopicMessage | None:
+    """Read a message of one of `TOPIC_TYPES`; None if something is missing that it can't do without.
+
+    `max_bytes` bounds the data.
+    """
+    kind, message_id = fields["type"], read_text(fields, "id")
+    if kind == "unsubscribed":
+        return None if message_id is None else Unsubscribed(message_id)
+    topic, position = read_text(fields, "topic"), _read_position(fields)
+    if position is None:
+        return None
+    if kind == "published":
+        return None if message_id is None else Published(message_id, str(position))
+    if topic is None:
+        return None
+    value = _read_value(fields, max_bytes)
+    if kind == "subscribed":
+        recovered = fields.get("recovered") is not False
+        return None if message_id is None else Subscribed(message_id, topic, position, recovered, value)
+    return Pushed(topic, position, value, is_resync=kind == "resync")
+
+
+TOPIC_TYPES = frozenset(("subscribed", "update", "resync", "unsubscribed", "published"))
+
+
+def _read_position(fields: dict[str, Any]) -> Position | None:
+    try:
+        return parse_position(read_text(fields, "position") or "")
+    except ValueError:
+        return None
+
+
+def _read_value(fields: dict[str, Any], max_bytes: int) -> Value | None:
+    etag, failure = read_text(fields, "etag") or "", fields.get("error")
+    if isinstance(failure, dict):
+        return Value(etag=etag, failure=error_from_wire(failure))
+    if "data" not in fields and "url" not in fields:
+        return None
+    try:
+        data = read_data(fields, max_bytes)
+    except PushasideError as exc:
+        return Value(etag=etag, error=exc)
+    return Value(data, etag, None if "data" in fields else fields["url"])
