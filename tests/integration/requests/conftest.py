@@ -36,7 +36,7 @@ def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
             DELIVERY_QUEUE_URL=stack.queues["delivery"],
             CONNECTIONS_TABLE=aws.tables["connections"],
             SUBSCRIPTIONS_TABLE=aws.tables["subscriptions"],
-            FAN_OUT_QUEUE_URL="unused",
+            FAN_OUT_QUEUE_URL=stack.queues["fan-out"],
             TICKETS_TABLE=aws.tables["tickets"],
             REQUESTS_TABLE=aws.tables["requests"],
             WEBHOOKS_TABLE=aws.tables["webhooks"],

@@ -17,12 +17,14 @@ import pytest
 
 import compute.app
 import notify.app
+import notify.fan_out
 import request.app
 import request.http
 import request.queued
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.lean_connections import LeanConnections
+from push.adapters.lean_series import LeanSeries
 from push.adapters.redis_connection import AsyncRedis, SyncRedis, lease_name, shared_async_redis, waiters_name
 from push.computes import Tenant
 from push.jobs import Job, parse_job, serialize_job
@@ -33,7 +35,7 @@ from tests.management_server import ManagementServer
 from tests.real_servers import Aws
 
 EVENTS = Path(__file__).parents[2] / "events"
-FUNCTIONS: tuple[Any, ...] = (request.app, request.queued, compute.app, notify.app)
+FUNCTIONS: tuple[Any, ...] = (request.app, request.queued, compute.app, notify.app, notify.fan_out)
 TOKEN_SECRET = "s" * 64
 WEBHOOK_SECRET = "w" * 64
 COMPUTES = "tests.integration.requests.scripted_computes"
@@ -48,7 +50,7 @@ class Environments:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._opened: list[Any] = []
-        for kind in (AsyncRedis, LeanConnections):
+        for kind in (AsyncRedis, LeanConnections, LeanSeries):
             patch.setattr(kind, "__init__", self._remembering(kind.__init__))
 
     def _remembering(self, initialize: Callable[..., None]) -> Callable[..., None]:
@@ -111,7 +113,7 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.sqs = self.aws.client("sqs")
-        for name in ("compute", "delivery", "request", "webhook"):
+        for name in ("compute", "delivery", "request", "webhook", "fan-out"):
             self.queues[name] = self.sqs.create_queue(QueueName=f"{name}-{uuid.uuid4().hex[:12]}")["QueueUrl"]
 
     def configure(self, **variables: str) -> None:
@@ -204,6 +206,11 @@ class Stack:
 
     def notify(self, records: Sequence[dict[str, Any]]) -> list[str]:
         return self._invoke(notify.app.handler, "delivery", records)
+
+    def fan_out(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
+        """Have what is new in topics pushed, and return the ids of the messages that come back."""
+        given = self.receive("fan-out") if records is None else records
+        return self._invoke(notify.fan_out.handler, "fan-out", given)
 
     def look(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
         """Have durable requests looked at, and return the ids of the messages that come back."""
