@@ -23,11 +23,14 @@ from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_fan_out import RedisFanOut
 from push.adapters.redis_history import RedisHistory
+from push.adapters.redis_presence import RedisToldMembers
 from push.adapters.s3_payloads import S3Payloads
+from push.adapters.shipped_namespaces import shipped_namespaces
 from push.adapters.sqs_fan_out import SqsFanOut
 from push.errors import RequestError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook, parse_fan_out_job
 from push.fanning_out import FanningOut
+from push.presence import Presence
 from push.settings import FanOutSettings, read_settings
 from push.topics import SHARDS, parse_topic_storage
 
@@ -43,6 +46,7 @@ class Dependencies:
     """What the handler works with, made once per execution environment."""
 
     fanning_out: FanningOut
+    presence: Presence
     metrics: BufferedMetrics
 
 
@@ -54,32 +58,42 @@ def build() -> Dependencies:
     redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
     metrics = BufferedMetrics(interval_seconds=0.0)
     queue = SqsFanOut(make_client("sqs"), settings.fan_out_queue_url)
+    subscribers, connections = DynamoDbSubscribers(dynamodb, settings.subscriptions_table), make_series(settings)
+    records, namespaces = DynamoDbGoneConnections(dynamodb, settings.connections_table), shipped_namespaces()
+
+    async def send(jobs: Sequence[FanOutJob], delay_seconds: int) -> None:
+        await asyncio.to_thread(queue.send, jobs, delay_seconds)
+
+    presence = Presence(
+        subscribers=subscribers, told=RedisToldMembers(redis), connections=connections, records=records, send=send
+    )
     fanning_out = FanningOut(
         fan_out=RedisFanOut(redis),
         histories=RedisHistory(redis),
-        subscribers=DynamoDbSubscribers(dynamodb, settings.subscriptions_table),
-        connections=make_series(settings),
-        records=DynamoDbGoneConnections(dynamodb, settings.connections_table),
-        send=lambda jobs, delay_seconds: asyncio.to_thread(queue.send, jobs, delay_seconds),
+        subscribers=subscribers,
+        connections=connections,
+        records=records,
+        send=send,
         link=S3Payloads(settings.storage_bucket).link,
         counter=metrics,
         now_ms=now_ms,
         random=random.random,
         make_token=lambda: secrets.token_hex(8),
+        has_presence=lambda topic: namespaces.find(topic).presence,
     )
-    return Dependencies(fanning_out, metrics)
+    return Dependencies(fanning_out, presence, metrics)
 
 
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Do what a batch asks for, and name the messages that are to come back."""
     dependencies = build()
-    failed = event_loop.run(handle(event["Records"], dependencies.fanning_out, now_ms() + WORK_MS))
+    failed = event_loop.run(handle(event["Records"], dependencies, now_ms() + WORK_MS))
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-async def handle(records: Sequence[Mapping[str, Any]], fanning_out: FanningOut, until_ms: int) -> list[str]:
+async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies, until_ms: int) -> list[str]:
     """Return the ids of the messages that are to come back; the same job several times is done once."""
     message_ids: dict[FanOutJob, list[str]] = {}
     for record in records:
@@ -87,14 +101,14 @@ async def handle(records: Sequence[Mapping[str, Any]], fanning_out: FanningOut, 
             message_ids.setdefault(parse_fan_out_job(record["body"]), []).append(record["messageId"])
         except RequestError as exc:
             logger.warning("a message is no job of this version and is dropped: %s", exc.message)
-    done = await asyncio.gather(*(_try(job, fanning_out, until_ms) for job in message_ids))
+    done = await asyncio.gather(*(_try(job, dependencies, until_ms) for job in message_ids))
     failed = (ids for ids, is_done in zip(message_ids.values(), done, strict=True) if not is_done)
     return [message_id for ids in failed for message_id in ids]
 
 
-async def _try(job: FanOutJob, fanning_out: FanningOut, until_ms: int) -> bool:
+async def _try(job: FanOutJob, dependencies: Dependencies, until_ms: int) -> bool:
     try:
-        await _work(job, fanning_out, until_ms)
+        await _work(job, dependencies, until_ms)
     except RequestError as exc:
         logger.warning("a job can't be done and is dropped: %s", exc.message)
     except TransientError as exc:
@@ -103,7 +117,8 @@ async def _try(job: FanOutJob, fanning_out: FanningOut, until_ms: int) -> bool:
     return True
 
 
-async def _work(job: FanOutJob, fanning_out: FanningOut, until_ms: int) -> None:
+async def _work(job: FanOutJob, dependencies: Dependencies, until_ms: int) -> None:
+    fanning_out = dependencies.fanning_out
     match job:
         case Nudge(topic=name, shard=shard):
             topic = parse_topic_storage(name)
@@ -111,8 +126,8 @@ async def _work(job: FanOutJob, fanning_out: FanningOut, until_ms: int) -> None:
             await _all_of([fanning_out.nudge(topic, each, until_ms) for each in shards])
         case CatchUp(topic=name, connection_id=connection_id, attempt=attempt):
             await fanning_out.catch_up(parse_topic_storage(name), connection_id, attempt, until_ms)
-        case PresenceLook():
-            return
+        case PresenceLook(topic=name):
+            await dependencies.presence.look(parse_topic_storage(name))
         case Farewell():
             await fanning_out.say_farewell(job)
         case _:

@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from push.errors import TransientError
-from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge
+from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook
 from push.farewells import farewell_delay_seconds, render_bye
 from push.freshness import backoff_seconds
 from push.histories import Behind, Round, ShardBusy
 from push.metrics import Counter, Metric
 from push.ports import ConnectionRecords, PostOutcome
 from push.positions import Position
+from push.presence import LOOK_SECONDS
 from push.series import Posted, Series, SeriesConnections
 from push.subscriptions import Subscribers
 from push.topic_ports import FanOut, TopicHistories
@@ -72,6 +73,7 @@ class FanningOut:
         now_ms: the clock, in milliseconds since 1970.
         random: in [0, 1), spreads the next tries.
         make_token: makes tokens for leases.
+        has_presence: says of a topic whether its subscribers are told who else is there.
 
     """
 
@@ -89,6 +91,7 @@ class FanningOut:
         now_ms: Callable[[], int],
         random: Callable[[], float],
         make_token: Callable[[], str],
+        has_presence: Callable[[Topic], bool] = lambda _topic: False,
     ) -> None:
         self._fan_out = fan_out
         self._histories = histories
@@ -101,6 +104,7 @@ class FanningOut:
         self._now_ms = now_ms
         self._random = random
         self._make_token = make_token
+        self._has_presence = has_presence
 
     async def nudge(self, topic: Topic, shard: int, until_ms: int) -> None:
         """Push what is new to a shard's subscribers; what is left at `until_ms` is left to a nudge of its own.
@@ -256,6 +260,8 @@ class FanningOut:
             await self._subscribers.remove_all(topic, connection_ids)
             await self._fan_out.forget(topic, shard, connection_ids)
             await self._records.forget(connection_ids)
+            if self._has_presence(topic):
+                await self._send([PresenceLook(topic.storage)], LOOK_SECONDS)
 
 
 def _is_empty(found: Round) -> bool:

@@ -1,0 +1,28 @@
+"""Who a topic's subscribers were last told is there, in Redis: one string a topic, written and read in one command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from push.adapters.redis_connection import AsyncRedis
+from push.topics import Topic
+
+KEPT_MS = 3 * 60 * 60 * 1000
+"""Longer than a connection lasts."""
+
+_decoder = msgspec.json.Decoder(tuple[int, tuple[str, ...]])
+
+
+class RedisToldMembers:
+    """`push.presence.ToldMembers` on Redis."""
+
+    def __init__(self, redis: AsyncRedis) -> None:
+        self._redis = redis
+
+    async def replace(self, topic: Topic, count: int, principals: Sequence[str]) -> tuple[int, Sequence[str]]:
+        """See `ToldMembers.replace`."""
+        told = msgspec.json.encode((count, principals))
+        before = await self._redis.run("SET", f"{{{topic.storage}}}:told", told, "PX", KEPT_MS, "GET")
+        return _decoder.decode(before) if before else (0, ())
