@@ -20,12 +20,15 @@ class _Message(msgspec.Struct):
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
 
 
+_Messages = Annotated[tuple[_Message, ...], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)]
+
+
 class _Body(msgspec.Struct):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    messages: Annotated[tuple[_Message, ...], msgspec.Meta(min_length=1, max_length=MAX_MESSAGES)] | None = None
+    messages: _Messages | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
-        if (self.data is msgspec.UNSET) == (self.messages is None):
+        if (self.data is msgspec.UNSET) == (self.messages is msgspec.UNSET):
             raise ValueError("either `data` or `messages` must be there")
 
 
@@ -61,7 +64,7 @@ def parse_publication(body: bytes, idempotency_key: str, principal: str) -> Publ
     if isinstance(parsed.data, msgspec.Raw):
         identity = message_id("key", principal, idempotency_key) if idempotency_key else ""
         return Publication([NewMessage(bytes(parsed.data), identity)], is_batch=False)
-    messages = enumerate(parsed.messages or ())
+    messages = enumerate(parsed.messages if isinstance(parsed.messages, tuple) else ())
     return Publication(
         [NewMessage(bytes(each.data), _identify(each, place, idempotency_key, principal)) for place, each in messages],
         is_batch=True,

@@ -150,6 +150,7 @@ def test_an_id_over_http_is_the_same_as_over_a_socket(world: TopicWorld) -> None
         (b"{}", ErrorCode.INVALID_MESSAGE),
         (b"[]", ErrorCode.INVALID_MESSAGE),
         (b'{"data":1,"messages":[{"data":1}]}', ErrorCode.INVALID_MESSAGE),
+        (b'{"data":1,"messages":null}', ErrorCode.INVALID_MESSAGE),
         (b'{"messages":[]}', ErrorCode.INVALID_MESSAGE),
         (b'{"messages":[{}]}', ErrorCode.INVALID_MESSAGE),
         (b'{"messages":[{"data":1,"id":""}]}', ErrorCode.INVALID_MESSAGE),
