@@ -56,6 +56,8 @@ class Feed:
         self.error: PushasideError | None = None
         self.is_subscribed = False
         """Whether it ever was: from then on it is not ended by what may pass."""
+        self.holds = False
+        """Whether it holds at the moment, as far as is known."""
         self.is_full = False
         self.has_news = False
         """Whether there is something to take, or it has ended, that nobody has been told of."""
@@ -146,6 +148,7 @@ class Feed:
             return
         self._hold(pushed)
         self._apply_held()
+        self._bound_held()
 
     def fetched(self, pushed: Pushed, value: Value) -> None:
         """Take the data of `linked`, unless something else has taken its place."""
@@ -198,10 +201,13 @@ class Feed:
             if any(each.epoch == its.epoch and each.offset > its.offset for each in self._held):
                 return
             self._held = {each: held for each, held in self._held.items() if each.epoch != its.epoch}
-        if len(self._held) >= self._limit and its not in self._held:
+        self._held[its] = pushed
+
+    def _bound_held(self) -> None:
+        """Let those go that are furthest from being the next one."""
+        while len(self._held) > self._limit:
+            del self._held[max(self._held, key=lambda each: each.offset)]
             self._has_dropped = True
-        else:
-            self._held[its] = pushed
 
     def _apply_held(self) -> None:
         while (pushed := self._pop_next()) is not None:
@@ -238,6 +244,7 @@ class Feed:
         if value.failure is not None:
             logger.warning("%s can't be computed: %s", pushed.topic, value.failure.message)
             self.failure, self._etag = value.failure, None
+            self.has_news = True
             return
         self.failure = None
         if self.is_live:

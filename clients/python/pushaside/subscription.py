@@ -59,6 +59,15 @@ class Subscription:
         """What a live result can't be computed for at the moment, if so; `value` is then the last that could."""
         return self._feed.failure
 
+    @property
+    def holds(self) -> bool:
+        """Whether it holds at the moment; if not, what is new is had once there is a connection again."""
+        return self._feed.holds
+
+    async def changed(self) -> None:
+        """Wait until there may be something new, or `holds` or `failure` has changed."""
+        await self._wait()
+
     async def __aenter__(self) -> Self:
         """Wait until the subscription holds.
 

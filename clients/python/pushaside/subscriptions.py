@@ -153,6 +153,7 @@ class Subscriptions:
             self.current = None
         for subscription_id in link.feeds.copy():
             self._move(self._all[subscription_id], None)
+            self._tell(self._all[subscription_id])
 
     def take_subscribed(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
         """Take an answer: the subscription holds on this connection."""
@@ -380,6 +381,9 @@ class Subscriptions:
         if subscription.link is not None:
             subscription.link.feeds.discard(subscription.feed.id)
         subscription.link = link
+        if subscription.feed.holds is not (link is not None):
+            subscription.feed.holds = link is not None
+            subscription.feed.has_news = True
         if link is not None:
             link.feeds.add(subscription.feed.id)
 

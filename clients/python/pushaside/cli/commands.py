@@ -22,6 +22,8 @@ GROUP = "pushaside.commands"
 
 OWN = {
     "request": "ask for the result of a compute",
+    "subscribe": "print what is new of a channel or of a result",
+    "publish": "publish a message to a channel",
     "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
 }

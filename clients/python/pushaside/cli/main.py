@@ -11,7 +11,7 @@ from typing import NoReturn
 from pushaside.cli.commands import CommandUnavailableError, add_commands, find_wanted
 from pushaside.cli.exits import Exit, describe_exits
 
-DESCRIPTION = "Ask Pushaside for results, and run it on this machine."
+DESCRIPTION = "Ask Pushaside for results, be told what is new, and run it on this machine."
 
 EPILOG = f"""\
 environment:

@@ -1,0 +1,56 @@
+"""`pushaside publish`: publishes one message to a channel."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import orjson
+
+from pushaside import Client
+from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds
+from pushaside.cli.output import describe_elapsed, milliseconds, print_document
+
+if TYPE_CHECKING:
+    from pushaside.cli.commands import Subparsers
+
+_OPEN_TIMEOUT = 10.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    description = "Publish a message to a channel; its position goes to standard output."
+    parser = subparsers.add_parser("publish", description=description)
+    parser.add_argument("topic", metavar="TOPIC", help="the channel, such as prices:eur")
+    parser.add_argument("data", metavar="JSON", type=_json, help="the message")
+    parser.add_argument(
+        "--deadline", metavar="S", type=seconds, default=30.0, help="give up after so many seconds (default: 30)"
+    )
+    add_connection_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; return its exit code."""
+
+    async def work(client: Client) -> None:
+        began = time.perf_counter()
+        position = await client.publish(arguments.topic, arguments.data, deadline=arguments.deadline)
+        elapsed = time.perf_counter() - began
+        if arguments.json:
+            document = {"type": "published", "topic": arguments.topic, "position": position}
+            print_document({**document, "elapsed_ms": milliseconds(elapsed)})
+        else:
+            print(f"published · {describe_elapsed(elapsed)} · {arguments.topic}", file=sys.stderr, flush=True)
+            print(position, flush=True)
+
+    return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, arguments.deadline))
+
+
+def _json(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise argparse.ArgumentTypeError(f"not JSON: {exc}") from exc
