@@ -1,4 +1,4 @@
-"""Who a topic's subscribers were last told is there, in Redis: one string a topic, written and read in one command."""
+"""Who a topic's subscribers were last told is there, in Redis: one string a topic, written and read in one step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from push.adapters.redis_connection import AsyncRedis
+from push.adapters.redis_connection import AsyncRedis, load_script
 from push.topics import Topic
 
 KEPT_MS = 3 * 60 * 60 * 1000
@@ -24,5 +24,6 @@ class RedisToldMembers:
     async def replace(self, topic: Topic, count: int, principals: Sequence[str]) -> tuple[int, Sequence[str]]:
         """See `ToldMembers.replace`."""
         told = msgspec.json.encode((count, principals))
-        before = await self._redis.run("SET", f"{{{topic.storage}}}:told", told, "PX", KEPT_MS, "GET")
+        names = (f"{{{topic.storage}}}:told",)
+        before = await self._redis.run_script(load_script("replace_told"), names, (told, KEPT_MS))
         return _decoder.decode(before) if before else (0, ())
