@@ -192,9 +192,25 @@ class FakeLagging:
     def __init__(self, model: TopicModel) -> None:
         self._model = model
 
-    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
+    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
         self._model.find(topic)
-        self._model.lagging(topic, shard)[connection_id] = self._model.note(after)
+        behind = self._model.lagging(topic, shard)[connection_id] = self._model.note(after)
+        return behind.mark
+
+    def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
+        stored, lagging = self._model.find(topic), self._model.lagging(topic, shard)
+        noted = lagging.get(connection_id)
+        if noted is None or noted.mark != mark:
+            return noted
+        if stored is not None and stored.epoch == reached.epoch:
+            state = stored.shards.get(shard, Shard())
+            if reached.offset > stored.head:
+                del self._model.topics[topic.storage]
+            elif reached.offset >= max(state.cursor, state.target):
+                del lagging[connection_id]
+                return None
+        lagging[connection_id] = self._model.note(reached, mark)
+        return lagging[connection_id]
 
     def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
         self._model.find(topic)
@@ -293,24 +309,9 @@ class FakeFanOut:
         self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position
     ) -> Behind | None:
         await self._delay()
-        behind = self._catch_up(topic, shard, connection_id, mark, reached)
+        behind = self._sync.catch_up(topic, shard, connection_id, mark, reached)
         await self._delay()
         return behind
-
-    def _catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
-        stored, lagging = self._model.find(topic), self._model.lagging(topic, shard)
-        noted = lagging.get(connection_id)
-        if noted is None or noted.mark != mark:
-            return noted
-        if stored is not None and stored.epoch == reached.epoch:
-            state = stored.shards.get(shard, Shard())
-            if reached.offset > stored.head:
-                del self._model.topics[topic.storage]
-            elif reached.offset >= max(state.cursor, state.target):
-                del lagging[connection_id]
-                return None
-        lagging[connection_id] = self._model.note(reached, mark)
-        return lagging[connection_id]
 
     async def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
         await self._delay()

@@ -13,6 +13,7 @@ from push.computes import Tenant
 from push.errors import TransientError
 from push.messages import Hello, Publish, Subscribe, Unsubscribe, parse_message
 from push.namespaces import parse_namespaces
+from push.positions import Position
 from push.subscriptions import LiveResult, Subscription
 from push.topics import Topic, shard_of
 from request.accepting import Accepting
@@ -87,7 +88,7 @@ class LoggedHistory(SyncFakeHistory):
         super().__init__(model)
         self._log = log
 
-    def head(self, topic: Topic):
+    def head(self, topic: Topic) -> Position:
         self._log.append("head")
         return super().head(topic)
 
@@ -99,9 +100,9 @@ class LoggedLagging(FakeLagging):
         super().__init__(model)
         self._log = log
 
-    def lag(self, topic: Topic, shard: int, connection_id: str, after) -> None:
+    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
         self._log.append("lag")
-        super().lag(topic, shard, connection_id, after)
+        return super().lag(topic, shard, connection_id, after)
 
 
 @dataclass

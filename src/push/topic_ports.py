@@ -150,8 +150,11 @@ class FanOut(Protocol):
 class SyncLagging(Protocol):
     """What those need of `FanOut` who subscribe and unsubscribe connections, one message at a time."""
 
-    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
-        """See `FanOut.lag`."""
+    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
+        """See `FanOut.lag`; returns the mark of the occasion."""
+
+    def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
+        """See `FanOut.catch_up`."""
 
     def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
         """See `FanOut.forget`."""

@@ -13,6 +13,7 @@ from push.callers import Caller
 from push.computes import Registry, Scope
 from push.errors import ErrorCode, PushasideError, RequestError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, FanOutQueue, PresenceLook
+from push.farewells import make_farewell
 from push.large_answers import GZIP
 from push.messages import Subscribe, Unsubscribe
 from push.namespaces import Namespaces
@@ -49,6 +50,7 @@ class Subscribing:
         fan_out: the queue of what is to be pushed.
         live: the values of live results.
         now_ms: the clock, in milliseconds since 1970.
+        connection_seconds: how long API Gateway lets a connection last.
 
     """
 
@@ -63,6 +65,7 @@ class Subscribing:
         fan_out: FanOutQueue,
         live: LiveValues,
         now_ms: Callable[[], int],
+        connection_seconds: float = 7200.0,
     ) -> None:
         self._namespaces = namespaces
         self._shared_computes = frozenset(
@@ -74,6 +77,7 @@ class Subscribing:
         self._fan_out = fan_out
         self._live = live
         self._now_ms = now_ms
+        self._connection_seconds = connection_seconds
 
     def subscribe(self, message: Subscribe, caller: Caller) -> Subscribed:
         """Subscribe a connection; once more is no harm.
@@ -135,18 +139,25 @@ class Subscribing:
 
     def _resume(self, resumed: Sequence[_Resumed], caller: Caller, accept: tuple[str, ...] | None) -> None:
         shard = shard_of(caller.connection_id)
-        for each in resumed:
-            self._lagging.lag(each.topic, shard, caller.connection_id, each.since)
+        marks = [self._lagging.lag(each.topic, shard, caller.connection_id, each.since) for each in resumed]
         self._subscriptions.add([self._subscription(each.topic, caller, accept) for each in resumed])
-        self._fan_out.send([CatchUp(each.topic.storage, caller.connection_id) for each in resumed])
+        self._fan_out.send(
+            [
+                CatchUp(each.topic.storage, caller.connection_id)
+                for each, mark in zip(resumed, marks, strict=True)
+                if not self._is_level(each.topic, caller.connection_id, mark, each.since)
+            ]
+        )
         self._look_who_is_there([each.topic for each in resumed])
 
     def _subscribe_channel(self, subscription: Subscription, since: Position | None) -> Subscribed:
         topic = subscription.topic
         if since is not None and self._histories.read(topic, since, 1).is_complete:
-            self._lagging.lag(topic, shard_of(subscription.connection_id), subscription.connection_id, since)
+            connection_id = subscription.connection_id
+            mark = self._lagging.lag(topic, shard_of(connection_id), connection_id, since)
             self._add(subscription)
-            self._fan_out.send([CatchUp(topic.storage, subscription.connection_id)])
+            if not self._is_level(topic, connection_id, mark, since):
+                self._fan_out.send([CatchUp(topic.storage, connection_id)])
             return Subscribed(topic, since)
         self._add(subscription)
         if since is None:
@@ -154,6 +165,13 @@ class Subscribing:
         latest = self._histories.read_latest(topic, 1)
         data = latest.messages[-1].data if latest.messages else b"null"
         return Subscribed(topic, latest.head, recovered=False, data=data)
+
+    def _is_level(self, topic: Topic, connection_id: str, mark: str, since: Position) -> bool:
+        """Let a connection lag no more, once its row is written, if it lacks nothing: most who reconnect do not."""
+        if self._histories.head(topic) != since:
+            return False
+        # What has been appended since, and is being pushed without it, it lacks all the same.
+        return self._lagging.catch_up(topic, shard_of(connection_id), connection_id, mark, since) is None
 
     def _subscribe_live(
         self, question: LiveQuestion, message: Subscribe, caller: Caller, since: Position | None
@@ -185,10 +203,18 @@ class Subscribing:
         return topic
 
     def _check_count(self, topic: Topic, caller: Caller) -> None:
-        if self._subscriptions.count_of(caller.connection_id, topic) < _COUNTED_FROM:
+        count = self._subscriptions.count_of(caller.connection_id, topic)
+        if 0 < count < _COUNTED_FROM:
             return
-        if self._subscriptions.count_of(caller.connection_id) >= MAX_TOPICS:
+        count = self._subscriptions.count_of(caller.connection_id)
+        if count >= MAX_TOPICS:
             raise _too_many()
+        if count == 0:
+            self._see_off(caller)
+
+    def _see_off(self, caller: Caller) -> None:
+        """Have a connection told in time that it will be closed: whoever subscribes may say nothing until then."""
+        self._fan_out.send([make_farewell(caller.connection_id, caller.connected_at_ms, self._connection_seconds)], 1)
 
     def _look_who_is_there(self, topics: Sequence[Topic]) -> None:
         looks: list[FanOutJob] = [

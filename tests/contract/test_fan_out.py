@@ -234,6 +234,20 @@ async def test_who_is_level_lags_no_more(stores: TopicStores, topic: Topic) -> N
     assert not await stores.fan_out.lagging(topic, SHARD)
 
 
+async def test_who_subscribes_and_lacks_nothing_lags_no_more(stores: TopicStores, topic: Topic) -> None:
+    (first,) = await stores.append(topic, b"1")
+    mark = stores.lagging.lag(topic, SHARD, "c1", first)
+    behind = await stores.fan_out.behind(topic, SHARD, "c1")
+    assert behind is not None
+    assert (behind.mark, behind.position) == (mark, first)
+    assert stores.lagging.catch_up(topic, SHARD, "c1", mark, first) is None
+    assert not await stores.fan_out.lagging(topic, SHARD)
+    mark = stores.lagging.lag(topic, SHARD, "c1", first)
+    await stores.append(topic, b"2")
+    await Worker(stores, topic).begin_round()  # c1 lags, and is left out
+    assert stores.lagging.catch_up(topic, SHARD, "c1", mark, first) is not None
+
+
 async def test_nobody_stops_lagging_without_what_the_round_under_way_pushes(stores: TopicStores, topic: Topic) -> None:
     (first,) = await stores.append(topic, b"1")
     worker = Worker(stores, topic)

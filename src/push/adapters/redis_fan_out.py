@@ -67,7 +67,7 @@ class RedisFanOut:
 
     async def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
         """See `FanOut.lag`."""
-        await _lag(topic, shard, connection_id, after).start(self._redis)
+        await _lag(topic, shard, connection_id, after, _new_mark()).start(self._redis)
 
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:
         """See `FanOut.lagging`."""
@@ -84,9 +84,7 @@ class RedisFanOut:
         self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position
     ) -> Behind | None:
         """See `FanOut.catch_up`."""
-        names = (topic_name(topic), history_name(topic), _lagging_name(topic, shard))
-        args = (shard, connection_id, mark, reached.epoch, reached.offset)
-        return await Call(load_script("catch_up"), names, args, _maybe_behind).start(self._redis)
+        return await _catch_up(topic, shard, connection_id, mark, reached).start(self._redis)
 
     async def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
         """See `FanOut.forget`."""
@@ -101,9 +99,15 @@ class SyncRedisLagging:
     def __init__(self, redis: SyncRedis) -> None:
         self._redis = redis
 
-    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
-        """See `FanOut.lag`."""
-        _lag(topic, shard, connection_id, after).run(self._redis)
+    def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
+        """See `SyncLagging.lag`."""
+        mark = _new_mark()
+        _lag(topic, shard, connection_id, after, mark).run(self._redis)
+        return mark
+
+    def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
+        """See `FanOut.catch_up`."""
+        return _catch_up(topic, shard, connection_id, mark, reached).run(self._redis)
 
     def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
         """See `FanOut.forget`."""
@@ -133,9 +137,15 @@ def _hold(topic: Topic, shard: int, token: str, term_ms: int) -> Call[bool]:
     return Call(load_script("hold_shard"), (_lease_name(topic, shard),), (token, term_ms), bool)
 
 
-def _lag(topic: Topic, shard: int, connection_id: str, after: Position) -> Call[None]:
-    args = (connection_id, _new_mark(), str(after), LAGGING_KEPT_MS)
+def _lag(topic: Topic, shard: int, connection_id: str, after: Position, mark: str) -> Call[None]:
+    args = (connection_id, mark, str(after), LAGGING_KEPT_MS)
     return Call(load_script("lag"), (_lagging_name(topic, shard),), args, lambda _reply: None)
+
+
+def _catch_up(topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Call[Behind | None]:
+    names = (topic_name(topic), history_name(topic), _lagging_name(topic, shard))
+    args = (shard, connection_id, mark, reached.epoch, reached.offset)
+    return Call(load_script("catch_up"), names, args, _maybe_behind)
 
 
 def _parse_round(reply: Sequence[Any]) -> Round | ShardBusy:

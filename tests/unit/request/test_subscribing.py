@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Coroutine
 
 import pytest
 
@@ -17,7 +18,9 @@ from push.keys import Key, make_key
 from push.payloads import LINK_FROM_BYTES
 from push.results import Status, make_etag
 from push.subscriptions import MAX_TOPICS
+from push.topics import Topic, shard_of
 from tests.builders import EchoParams, echo, make_result, shared
+from tests.topic_fakes import FakeFanOut
 from tests.topic_world import TopicWorld
 from tests.world import World
 
@@ -37,6 +40,12 @@ def refusal(world: TopicWorld, action: str = "subscribe", **members: object) -> 
     with pytest.raises(PushasideError) as caught:
         world.send(action, **members)
     return caught.value
+
+
+def run_now(coroutine: Coroutine[None, None, None]) -> None:
+    """Run what never waits."""
+    with pytest.raises(StopIteration):
+        coroutine.send(None)
 
 
 # ---------------------------------------------------------------- channels
@@ -79,7 +88,39 @@ def test_who_says_since_when_catches_up_from_there_before_anything_else(world: T
     assert "data" not in frame
     assert world.lagging("news:it") == since
     assert world.fan_out.take() == [CatchUp("acme/news:it", "ann=")]
-    assert world.log == ["lag", "add"]
+    assert world.log == ["lag", "add", "head"]
+
+
+def test_who_lacks_nothing_need_not_catch_up(world: TopicWorld) -> None:
+    since = world.publish("news:it", 1)
+    assert world.send("subscribe", topic="news:it", since=since)["position"] == since
+    assert world.lagging("news:it") is None
+    assert world.fan_out.take() == []
+
+
+async def test_who_lacks_what_is_being_pushed_without_it_catches_up(world: TopicWorld) -> None:
+    since = world.publish("news:it", 1)
+    worker = FakeFanOut(world.topics)
+
+    async def push_without_it() -> None:
+        world.publish("news:it", 2)
+        await worker.begin(topic, shard_of("ann="), "t", 1000, 10)
+
+    topic = Topic(Tenant("acme"), "news:it")
+    head = world.histories.head(topic)
+    coroutine = push_without_it()
+    world.subscriptions.on_add = lambda: run_now(coroutine)
+    world.histories.head = lambda _topic: head
+    world.send("subscribe", topic="news:it", since=since)
+    assert world.lagging("news:it") == since
+    assert world.fan_out.take() == [CatchUp("acme/news:it", "ann=")]
+
+
+def test_the_first_subscription_has_the_connection_told_in_time_that_it_will_be_closed(world: TopicWorld) -> None:
+    world.send("subscribe", topic="news:it")
+    world.send("subscribe", topic="news:en")
+    (farewell,) = world.fan_out.farewells
+    assert (farewell.connection_id, farewell.closes_at_ms - farewell.at_ms) == ("ann=", 600_000)
 
 
 def test_what_is_no_longer_all_there_is_told_at_once_by_the_latest_message(world: TopicWorld) -> None:
@@ -189,12 +230,22 @@ def resume(world: TopicWorld, positions: dict[str, str], **members: object) -> d
 
 def test_hello_takes_up_many_topics_each_where_it_was_left(world: TopicWorld) -> None:
     positions = {f"any:{number}": world.publish(f"any:{number}", 1, 2) for number in range(3)}
+    for topic in positions:
+        world.publish(topic, 3)
     assert resume(world, positions, accept=["patch"]) == {}
     assert world.subscribed() == {f"acme/{topic}" for topic in positions}
     assert {topic: world.lagging(topic) for topic in positions} == positions
     assert world.fan_out.take() == [CatchUp(f"acme/{topic}", "ann=") for topic in positions]
-    assert world.log == ["lag"] * 3 + ["add"]
+    assert world.log == ["lag"] * 3 + ["add"] + ["head"] * 3
     assert all(row.options == {"patch"} for row in world.subscriptions.rows.values())
+
+
+def test_what_hello_takes_up_without_having_missed_anything_need_not_catch_up(world: TopicWorld) -> None:
+    since, latest = world.publish("any:1", 1), world.publish("any:2", 1)
+    world.publish("any:1", 2)
+    assert resume(world, {"any:1": since, "any:2": latest}) == {}
+    assert (world.lagging("any:1"), world.lagging("any:2")) == (since, None)
+    assert world.fan_out.take() == [CatchUp("acme/any:1", "ann=")]
 
 
 def test_what_hello_may_not_take_up_is_refused_by_topic_and_the_rest_is_not(world: TopicWorld) -> None:
