@@ -152,3 +152,22 @@ async def test_connections_are_kept_for_the_next_call(lean: LeanSeries, server: 
     for _ in range(3):
         await post(lean, *"abcde")
     assert server.connections <= 5
+
+
+async def test_where_all_are_throttled_all_pause_and_few_are_left_for_later(
+    lean: LeanSeries, server: ManagementServer
+) -> None:
+    names = [f"c{number}" for number in range(60)]
+    for name in names[:20]:
+        server.behaviours[name] = [429]
+    posted = await post(lean, *names, frames=FRAMES[:1])
+    assert [each.outcome for each in posted].count(RETRY) < 15
+    assert [each.outcome for each in posted].count(DELIVERED) > 45
+
+
+async def test_where_the_throttling_does_not_end_all_are_left_for_later(
+    lean: LeanSeries, server: ManagementServer
+) -> None:
+    names = [f"c{number}" for number in range(60)]
+    server.always.update(dict.fromkeys(names, 429))
+    assert await post(lean, *names) == [Posted(0, RETRY)] * 60

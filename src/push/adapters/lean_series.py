@@ -29,6 +29,11 @@ _FRAME_SECONDS = 0.04
 _LAST_SECONDS = 0.5
 """How long the last of many are waited for once all others are done."""
 
+_THROTTLED_IN_A_ROW = 5
+"""So many 429 without a success are the account's limit and no slow clients': all pushes pause, and these again."""
+
+_PAUSE_SECONDS = 0.2
+_MAX_PAUSES = 5
 _LAST_SHARE = 0.05
 _LOOK_SECONDS = 0.05
 _OUTCOMES = {200: PostOutcome.DELIVERED, 410: PostOutcome.GONE, 429: PostOutcome.RETRY}
@@ -178,6 +183,9 @@ class _Run:
         self._opening: set[asyncio.Task[None]] = set()
         self._digests: dict[bytes, str] = {}
         self._last_done = 0.0
+        self._throttled = 0
+        self._pauses = 0
+        self._paused_until = 0.0
         self._done = self._loop.create_future()
 
     async def end(self) -> list[Posted]:
@@ -194,6 +202,8 @@ class _Run:
 
     def _widen(self) -> None:
         """Have as many connections at work as there is work for."""
+        if self._loop.time() < self._paused_until:
+            return
         idle = self._client.idle
         wanted = min(self._client.width - len(self._busy), len(self._waiting)) - len(self._opening)
         while wanted > 0 and idle:
@@ -224,7 +234,7 @@ class _Run:
 
     def _next(self, connection: _HttpConnection) -> None:
         """Give a connection the next series; it rests if there is none."""
-        if self._waiting and connection.is_open:
+        if self._waiting and connection.is_open and self._loop.time() >= self._paused_until:
             connection.work = self._waiting.popleft()
             connection.since = self._loop.time()
             self._push(connection, connection.work)
@@ -235,6 +245,18 @@ class _Run:
             self._client.idle.append(connection)
         elif self._waiting:
             self._widen()
+
+    def _pauses_for(self, work: _Work) -> bool:
+        """Say whether everybody pauses now that a push was throttled, after which it is made again."""
+        self._throttled += 1
+        now = self._loop.time()
+        if self._throttled < _THROTTLED_IN_A_ROW or (now >= self._paused_until and self._pauses == _MAX_PAUSES):
+            return False
+        if now >= self._paused_until:
+            self._pauses += 1
+            self._paused_until = now + _PAUSE_SECONDS
+        self._waiting.appendleft(work)
+        return True
 
     def _push(self, connection: _HttpConnection, work: _Work) -> None:
         frame = work.frames[work.delivered]
@@ -249,7 +271,12 @@ class _Run:
         work = connection.work
         if work is None:
             return
+        if status == 429 and self._pauses_for(work):
+            connection.work = None
+            self._next(connection)
+            return
         if status == 200:
+            self._throttled = 0
             work.delivered += 1
             work.tries = 0
             if work.delivered < len(work.frames):
@@ -300,6 +327,7 @@ class _Run:
                 self._finish(work, PostOutcome.RETRY)
                 self._next(connection)
         if not self._done.done():
+            self._widen()
             self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _stop(self) -> None:
