@@ -23,6 +23,7 @@ from pushaside.errors import (
 )
 from tests.integration.client.scripted_http import Answer, Asked, ScriptedHttp, json_answer
 from tests.integration.client.scripted_server import Peer, ScriptedServer
+from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "client.md").read_text()
@@ -32,9 +33,11 @@ COMMANDS = re.findall(r"^\$ pushaside (.*)$", PAGE, re.MULTILINE)
 
 
 async def with_demo_data(peer: Peer) -> None:
+    topics = Topics()
+    await topics.publish(LIVE_TOPIC, [{"iata": "DFW"}])
     while (message := await peer.messages.get()) is not None:
-        if message["action"] == "ping":
-            await peer.say(type="pong")
+        if message["action"] != "request":
+            await topics.take(peer, message)
         elif message["compute"] == "documents":
             await peer.result(message, data=[{"iata": "DFW"}])
         else:

@@ -22,6 +22,8 @@ class Topics:
     subscribers: dict[str, list[Peer]] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
     asked: list[dict] = field(default_factory=list)
+    subscribed_beside: list[int] = field(default_factory=list)
+    """For each subscription, how many others there were of its topic when it was made."""
 
     async def answer(self, peer: Peer) -> None:
         if self.reconnect_after_seconds is not None:
@@ -29,7 +31,7 @@ class Topics:
             await peer.say(type="welcome", id=hello["id"], reconnect_after_seconds=self.reconnect_after_seconds)
         while (message := await peer.messages.get()) is not None:
             try:
-                await self._answer(peer, message)
+                await self.take(peer, message)
             except ConnectionClosed:
                 break
         for peers in self.subscribers.values():
@@ -42,7 +44,7 @@ class Topics:
             await self._push(peer, topic, len(history))
         return f"{self.epoch}:{len(history)}"
 
-    async def _answer(self, peer: Peer, message: dict) -> None:
+    async def take(self, peer: Peer, message: dict) -> None:
         self.asked.append(message)
         match message["action"]:
             case "ping":
@@ -67,7 +69,9 @@ class Topics:
 
     async def _subscribe(self, peer: Peer, message: dict) -> None:
         topic = message.get("topic", LIVE_TOPIC)
-        self.subscribers.setdefault(topic, []).append(peer)
+        subscribers = self.subscribers.setdefault(topic, [])
+        self.subscribed_beside.append(len(subscribers))
+        subscribers.append(peer)
         history = self.histories.setdefault(topic, [])
         head = len(history)
         answer = {"type": "subscribed", "id": message["id"], "topic": topic, "position": f"{self.epoch}:{head}"}

@@ -9,14 +9,18 @@ MODULES = [
     "cli.connecting",
     "cli.exits",
     "cli.output",
+    "cli.subscribe",
     "data_forms",
     "errors",
+    "fields",
     "messages",
+    "positions",
     "problems",
     "questions",
     "raw_json",
     "reaching",
     "settings",
+    "topic_questions",
     "webhooks",
 ]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from pushaside import Settings, Subscription, Update, connect
+from pushaside import PushasideError, Settings, Subscription, Update, connect
 from pushaside.cli.connecting import add_connection_arguments, run_reporting, whole_number
 from pushaside.cli.exits import Exit
 from pushaside.cli.output import print_document
@@ -57,16 +57,18 @@ async def _subscribe(arguments: argparse.Namespace) -> None:
         )
         async with subscription:
             _say(f"subscribed to {subscription.topic} · {subscription.position}")
-            watching = asyncio.create_task(_watch(subscription))
+            condition = _Condition(subscription)
+            watching = asyncio.create_task(condition.watch())
             try:
-                await _print_updates(subscription, arguments)
+                await _print_updates(subscription, condition, arguments)
             finally:
                 watching.cancel()
 
 
-async def _print_updates(subscription: Subscription, arguments: argparse.Namespace) -> None:
+async def _print_updates(subscription: Subscription, condition: _Condition, arguments: argparse.Namespace) -> None:
     left = arguments.count
     async for update in subscription:
+        condition.tell()
         if arguments.json:
             print_document(_document(update))
         else:
@@ -77,18 +79,29 @@ async def _print_updates(subscription: Subscription, arguments: argparse.Namespa
                 return
 
 
-async def _watch(subscription: Subscription) -> None:
-    """Say when the subscription does not hold for a while, and what keeps a live result from being computed."""
-    holds, failure = True, None
-    while True:
-        if subscription.holds is not holds:
-            holds = subscription.holds
-            _say("connected again, and catching up" if holds else "the connection is lost; connecting again")
-        if subscription.failure is not failure:
-            failure = subscription.failure
-            if failure is not None:
-                _say(f"cannot be computed: {failure.message} ({failure.code})")
-        await subscription.changed()
+class _Condition:
+    """Says when the subscription does not hold for a while, and what keeps a live result from being computed."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._holds = True
+        self._failure: PushasideError | None = None
+
+    async def watch(self) -> None:
+        """Say it as it happens."""
+        while True:
+            self.tell()
+            await self._subscription.changed()
+
+    def tell(self) -> None:
+        """Say what has changed."""
+        if self._subscription.holds is not self._holds:
+            self._holds = self._subscription.holds
+            _say("connected again, and catching up" if self._holds else "the connection is lost; connecting again")
+        if self._subscription.failure is not self._failure:
+            self._failure = self._subscription.failure
+            if self._failure is not None:
+                _say(f"cannot be computed: {self._failure.message} ({self._failure.code})")
 
 
 def describe_update(update: Update, at: dt.datetime) -> str:
