@@ -126,6 +126,7 @@ class Runtime:
             "AllowSynthetic": "true",
             "AllowedOrigins": "*",
             "AllowPrivateWebhooks": "true",
+            "ConnectionSeconds": f"{self._options.max_connection:g}",
         }
         stack = deploy(template, offered | dict(self._options.parameters), clients)
         return stack, read_deployment(stack, code, clients)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from push.errors import QueueUnavailableError
-from push.fan_out_jobs import FanOutJob
+from push.fan_out_jobs import FanOutJob, Farewell
 from push.histories import NewMessage
 from push.keys import Key
 from push.positions import Position
@@ -41,16 +41,18 @@ class FakeLiveHistories:
 
 
 class FakeFanOutQueue:
-    """`FanOutQueue` into a list."""
+    """`FanOutQueue` into a list; farewells, which every first subscription sends, into another."""
 
     def __init__(self) -> None:
+        self.farewells: list[Farewell] = []
         self.sent: list[tuple[FanOutJob, int]] = []
         self.is_down = False
 
     def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:
         if self.is_down:
             raise QueueUnavailableError("SQS is down.")
-        self.sent += [(job, delay_seconds) for job in jobs]
+        self.farewells += [job for job in jobs if isinstance(job, Farewell)]
+        self.sent += [(job, delay_seconds) for job in jobs if not isinstance(job, Farewell)]
 
     def take(self) -> list[FanOutJob]:
         """Return what was sent, and forget it."""

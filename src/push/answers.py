@@ -23,9 +23,6 @@ MAX_FRAME_BYTES = 32 * 1024
 
 GZIP_BASE64 = "gzip+base64"
 
-RECONNECT_AFTER_SECONDS = 6600
-"""Sockets end after two hours; a client that reconnects some minutes earlier, jittered, loses nothing."""
-
 
 class CacheState(enum.StrEnum):
     """Where an answer came from."""
@@ -95,14 +92,19 @@ def render_accepted(request_id: str) -> str:
     return f'{{"type":"accepted","id":{_quote(request_id)}}}'
 
 
-def render_welcome(request_id: str, session: str, refused: Mapping[str, PushasideError] | None = None) -> str:
+def render_welcome(
+    request_id: str,
+    session: str,
+    reconnect_after_seconds: float,
+    refused: Mapping[str, PushasideError] | None = None,
+) -> str:
     """Write `welcome`: the session, the limits a client should keep to, and which topics were refused, and why."""
     document: dict[str, object] = {
         "type": "welcome",
         "id": request_id,
         "session": session,
         "limits": {"frame_bytes": MAX_FRAME_BYTES, "message_bytes": MAX_MESSAGE_BYTES},
-        "reconnect_after_seconds": RECONNECT_AFTER_SECONDS,
+        "reconnect_after_seconds": reconnect_after_seconds,
     }
     if refused:
         document["refused"] = {topic: msgspec.Raw(render_error_object(error)) for topic, error in refused.items()}

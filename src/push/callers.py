@@ -20,6 +20,7 @@ class Caller:
     tenant: Tenant
     principal: str
     connection_id: str
+    connected_at_ms: int = 0
 
 
 def read_caller(request_context: Mapping[str, Any]) -> Caller:
@@ -36,4 +37,5 @@ def read_caller(request_context: Mapping[str, Any]) -> Caller:
         tenant=parse_tenant(authorizer.get("tenant", ANYBODY_TENANT)),
         principal=authorizer.get("principal", ANYBODY_PRINCIPAL),
         connection_id=request_context["connectionId"],
+        connected_at_ms=request_context.get("connectedAt", 0),
     )

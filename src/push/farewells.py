@@ -10,12 +10,25 @@ import math
 
 from push.fan_out_jobs import Farewell
 
-CONNECTION_SECONDS = 7200
+RECONNECT_PART = 11 / 12
+"""When a client should open the next connection, of the time that one lasts: ten minutes before two hours are over."""
+
 LONGEST_DELAY_SECONDS = 900
 """SQS delays a message by at most 15 minutes ("Amazon SQS message quotas")."""
 
 GOING_AWAY = 1001
 """What the connection will be closed with (RFC 6455, 7.4.1)."""
+
+
+def make_farewell(connection_id: str, connected_at_ms: int, connection_seconds: float) -> Farewell:
+    """Return what is to be said to a connection that lasts so long."""
+    lasts_ms = int(connection_seconds * 1000)
+    return Farewell(connection_id, connected_at_ms + int(lasts_ms * RECONNECT_PART), connected_at_ms + lasts_ms)
+
+
+def reconnect_after_seconds(connection_seconds: float) -> float:
+    """Return what `welcome` says of a connection that lasts so long."""
+    return round(connection_seconds * RECONNECT_PART, 3)
 
 
 def farewell_delay_seconds(farewell: Farewell, now_ms: int) -> int:

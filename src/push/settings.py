@@ -114,9 +114,10 @@ class AnswerSettings(CacheSettings, OfferSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSettings(AnswerSettings, TopicSettings):
-    """What answers client messages."""
+    """What answers client messages; API Gateway closes a connection after `connection_seconds`."""
 
     delivery_queue_url: str
+    connection_seconds: float = 7200.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ from push.answers import render_error, render_welcome
 from push.callers import Caller, read_caller
 from push.computes import load_registry
 from push.errors import PushasideError
+from push.farewells import reconnect_after_seconds
 from push.memory_cache import MemoryCache
 from push.messages import (
     ClientMessage,
@@ -56,6 +57,7 @@ class Dependencies:
     accepting: Accepting
     topics: HasTopicReplier
     metrics: BufferedMetrics
+    reconnect_after_seconds: float
 
 
 @cache
@@ -83,7 +85,13 @@ def build() -> Dependencies:
         payloads=S3Payloads(settings.storage_bucket),
         deliveries=SqsDeliverySender(sqs, settings.delivery_queue_url, bodies),
     )
-    return Dependencies(replier, accepting, TopicRepliers(settings, redis, registry, accepting), metrics)
+    return Dependencies(
+        replier=replier,
+        accepting=accepting,
+        topics=TopicRepliers(settings, redis, registry, accepting),
+        metrics=metrics,
+        reconnect_after_seconds=reconnect_after_seconds(settings.connection_seconds),
+    )
 
 
 def _now_ms() -> int:
@@ -134,4 +142,5 @@ def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Depe
 def _welcome(hello: Hello, caller: Caller, dependencies: Dependencies) -> str:
     dependencies.accepting.note(caller.connection_id, hello.accept)
     refused = dependencies.topics.replier.resume(hello, caller) if hello.positions else None
-    return render_welcome(hello.id, hello.session or secrets.token_urlsafe(16), refused)
+    session = hello.session or secrets.token_urlsafe(16)
+    return render_welcome(hello.id, session, dependencies.reconnect_after_seconds, refused)

@@ -71,6 +71,7 @@ class TopicRepliers:
             fan_out=fan_out,
             live=live,
             now_ms=_now_ms,
+            connection_seconds=settings.connection_seconds,
         )
 
 

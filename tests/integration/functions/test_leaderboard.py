@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -26,7 +27,7 @@ SCORES = {f"player-{number:02}": 100.0 - number for number in range(30)}
 @pytest.fixture(params=["with Redis", "without Redis"])
 def run(request: pytest.FixtureRequest, aws: Aws, settings: ComputeSettings) -> Run:
     if request.param == "without Redis":
-        settings = msgspec.structs.replace(settings, cache_url="redis://127.0.0.1:1/0", cache_connect_timeout_ms=50)
+        settings = dataclasses.replace(settings, cache_url="redis://127.0.0.1:1/0", cache_connect_timeout_ms=50)
     # Tests share a Redis: each has a board of its own.
     board = aws.bucket
 
@@ -136,4 +137,4 @@ async def test_when_the_one_who_rebuilds_has_died_the_source_is_read_instead(
 
 async def test_without_a_table_there_are_no_leaderboards(settings: ComputeSettings) -> None:
     with pytest.raises(ComputeFailedError):
-        build(msgspec.structs.replace(settings, scores_table=""))
+        build(dataclasses.replace(settings, scores_table=""))

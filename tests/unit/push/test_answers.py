@@ -77,7 +77,7 @@ def test_an_error_without_an_id_has_no_member_for_it() -> None:
 
 
 def test_welcome_tells_session_and_limits() -> None:
-    frame = json.loads(render_welcome('"', "s"))
+    frame = json.loads(render_welcome('"', "s", 6600))
     assert (frame["type"], frame["id"], frame["session"]) == ("welcome", '"', "s")
     assert frame["limits"] == {"frame_bytes": 32_768, "message_bytes": 131_072}
-    assert 0 < frame["reconnect_after_seconds"] < 7200
+    assert frame["reconnect_after_seconds"] == 6600

@@ -28,7 +28,7 @@ def event(body: str | None, authorizer: dict | None = None) -> dict:
 def answer(world: World, body: object, authorizer: dict | None = None) -> dict:
     text = body if isinstance(body, str) or body is None else json.dumps(body)
     topics = TopicWorld(world)
-    dependencies = Dependencies(world.new_replier(), world.accepting, topics, BufferedMetrics())
+    dependencies = Dependencies(world.new_replier(), world.accepting, topics, BufferedMetrics(), 6600.0)
     return json.loads(handle(event(text, authorizer), dependencies))
 
 
