@@ -17,6 +17,8 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.e2e.sources import Sources
+
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("pushaside")
 START_SECONDS = 60.0
@@ -48,6 +50,11 @@ class Stack:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def resources(self) -> dict[str, str]:
+        """Return the physical id of each resource of the template."""
+        resources = self.client("cloudformation").describe_stack_resources(StackName="local")["StackResources"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
 
 
 @contextmanager
@@ -85,3 +92,8 @@ def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("stack")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def sources(stack: Stack) -> Sources:
+    return Sources(stack, stack.resources())

@@ -17,10 +17,10 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.conftest import Stack
+from tests.e2e.sources import Sources
 
 pytestmark = pytest.mark.slow
 
-TENANT = "public"
 SHOWN_SECONDS = 1.5
 """About a second, and some for a machine that does other things besides. The results' TTLs are 5 and 60 s."""
 
@@ -28,40 +28,6 @@ SETTLED_SECONDS = 1.0
 """Longer than a result is answered from an environment's memory without a look at Redis."""
 
 Answer = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The documents and scores of the stack, written to as anybody would."""
-
-    stack: Stack
-    names: dict[str, str]
-
-    def put_object(self, collection: str, document_id: str, value: object) -> int:
-        content = json.dumps(value).encode()
-        key = f"documents/{TENANT}/{collection}/{document_id}.json"
-        self.stack.client("s3").put_object(Bucket=self.names["StorageBucket"], Key=key, Body=content)
-        return len(content)
-
-    def put_row(self, collection: str, document_id: str, size_bytes: int) -> None:
-        row = {
-            "collection": {"S": f"{TENANT}/{collection}"},
-            "id": {"S": document_id},
-            "object_key": {"S": f"documents/{TENANT}/{collection}/{document_id}.json"},
-            "size_bytes": {"N": str(size_bytes)},
-        }
-        self.stack.client("dynamodb").put_item(TableName=self.names["DocumentsTable"], Item=row)
-
-    def put_document(self, collection: str, document_id: str, value: object) -> None:
-        self.put_row(collection, document_id, self.put_object(collection, document_id, value))
-
-    def put_score(self, board: str, member: str, score: int) -> None:
-        row = {"board": {"S": f"{TENANT}/{board}"}, "member": {"S": member}, "score": {"N": str(score)}}
-        self.stack.client("dynamodb").put_item(TableName=self.names["ScoresTable"], Item=row)
-
-    def delete_score(self, board: str, member: str) -> None:
-        key = {"board": {"S": f"{TENANT}/{board}"}, "member": {"S": member}}
-        self.stack.client("dynamodb").delete_item(TableName=self.names["ScoresTable"], Key=key)
 
 
 @dataclass(frozen=True)
@@ -115,12 +81,6 @@ class Asker:
         assert all(is_new(answer["data"]) for answer in answers)
 
 
-@pytest.fixture(scope="session")
-def sources(stack: Stack) -> Sources:
-    resources = stack.client("cloudformation").describe_stack_resources(StackName="local")["StackResources"]
-    return Sources(stack, {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources})
-
-
 @pytest.fixture
 async def asker(stack: Stack) -> AsyncIterator[Asker]:
     async with AsyncExitStack() as opened:
@@ -160,6 +120,8 @@ async def test_an_object_that_changed_alone_shows_too(asker: Asker, sources: Sou
 async def test_a_document_that_is_added_shows_in_its_collection(asker: Asker, sources: Sources) -> None:
     collection = uuid.uuid4().hex
     await asyncio.to_thread(sources.put_document, collection, "a", [1])
+    # Its own change is through then, and outdates nothing any more.
+    await asyncio.sleep(SETTLED_SECONDS)
     params = {"collection": collection}
     assert (await asker.warm_up("documents", params))["data"] == [1]
 
