@@ -20,7 +20,9 @@ from pushaside.messages import (
     read_message,
     split_frames,
 )
+from pushaside.positions import Position
 from pushaside.questions import ask_compute, write_hello
+from pushaside.topic_messages import Published, Pushed, Subscribed, Unsubscribed, Value
 
 
 def read(**fields: object) -> object:
@@ -148,6 +150,8 @@ def test_what_cannot_be_read_is_unknown(text: bytes) -> None:
 
 odd_values = st.sampled_from([None, True, -1, 0, 2.5, 1e308, "", "x", [], [1], {}, {"code": 1}, {"message_bytes": ""}])
 fields = [
+    "position",
+    "topic",
     "index",
     "count",
     "of",
@@ -169,7 +173,9 @@ fields = [
 
 
 @given(
-    st.sampled_from(["result", "chunk", "accepted", "error", "welcome", "pong", "bye", "update", None]),
+    st.sampled_from(
+        ["result", "chunk", "accepted", "error", "welcome", "pong", "bye", "update", "subscribed", "published", None]
+    ),
     st.dictionaries(st.sampled_from([*fields, "reconnect_after_seconds", "message"]), odd_values),
 )
 def test_no_json_makes_reading_fail(kind: str | None, fields: dict) -> None:
@@ -187,3 +193,22 @@ def test_frames_are_small_whole_characters_and_lose_nothing(text: str, frame_byt
 
     assert "".join(frame.decode() for frame in frames) == text
     assert all(0 < len(frame) <= frame_bytes for frame in frames)
+
+
+def test_messages_about_topics_are_read() -> None:
+    at = {"topic": "prices:eur", "position": "k3f9:17"}
+    position = Position("k3f9", 17)
+
+    assert read(type="update", **at, data=1) == Pushed("prices:eur", position, Value(1), is_resync=False)
+    assert read(type="resync", **at, data=None) == Pushed("prices:eur", position, Value(None), is_resync=True)
+    assert read(type="resync", **at) == Pushed("prices:eur", position, None, is_resync=True)
+    assert read(type="published", id="q1", **at) == Published("q1", "k3f9:17")
+    assert read(type="unsubscribed", id="q1", topic="prices:eur") == Unsubscribed("q1")
+    assert read(type="subscribed", id="q1", **at, recovered=False, data=1, etag="e") == Subscribed(
+        "q1", "prices:eur", position, recovered=False, value=Value(1, "e")
+    )
+
+
+@pytest.mark.parametrize("position", [None, 17, "17", "k3f9:", "k3f9:017", "k3f9:-1", ":1", "k3f9:1 "])
+def test_a_message_about_a_topic_without_a_position_is_unknown(position: object) -> None:
+    assert isinstance(read(type="update", topic="prices:eur", position=position, data=1), Unknown)
