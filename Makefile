@@ -87,7 +87,8 @@ test-fast: setup-dev
 FUZZ_EXAMPLES ?= 20000
 fuzz: setup-dev
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) -n 2 --hypothesis-profile fuzz --timeout 0 \
-	tests/unit/test_changes_state_machine.py tests/unit/test_request_lifecycle.py
+	tests/unit/test_changes_state_machine.py tests/unit/test_request_lifecycle.py \
+	tests/unit/test_durable_request_lifecycle.py tests/unit/test_live_state_machine.py
 
 # The region is only a name here: nothing is asked of AWS.
 build: export AWS_DEFAULT_REGION := us-east-1
