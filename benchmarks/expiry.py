@@ -255,7 +255,7 @@ def make_environment(url: str, pipe: Connection, number: int, randomness: Callab
     deliveries = FakeDeliverySender(FakeDeliveries())
     replier = Replier(answerer=answerer, accepting=accepting, payloads=FakePayloads(), deliveries=deliveries)
     topics = TopicRepliers(settings, SyncRedis(settings), Registry([expiring]), accepting)
-    return Dependencies(replier, accepting, topics, metrics)
+    return Dependencies(replier, accepting, topics, metrics, reconnect_after_seconds=6600.0)
 
 
 def make_event(number: int) -> dict[str, Any]:
