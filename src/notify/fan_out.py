@@ -95,20 +95,28 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies, until_ms: int) -> list[str]:
     """Return the ids of the messages that are to come back; the same job several times is done once."""
-    message_ids: dict[FanOutJob, list[str]] = {}
+    received: dict[FanOutJob, list[Mapping[str, Any]]] = {}
     for record in records:
         try:
-            message_ids.setdefault(parse_fan_out_job(record["body"]), []).append(record["messageId"])
+            received.setdefault(parse_fan_out_job(record["body"]), []).append(record)
         except RequestError as exc:
             logger.warning("a message is no job of this version and is dropped: %s", exc.message)
-    done = await asyncio.gather(*(_try(job, dependencies, until_ms) for job in message_ids))
-    failed = (ids for ids, is_done in zip(message_ids.values(), done, strict=True) if not is_done)
-    return [message_id for ids in failed for message_id in ids]
+    works = (
+        _try(job, dependencies, until_ms, is_redelivered=any(map(_is_redelivered, same)))
+        for job, same in received.items()
+    )
+    done = await asyncio.gather(*works)
+    failed = (same for same, is_done in zip(received.values(), done, strict=True) if not is_done)
+    return [record["messageId"] for same in failed for record in same]
 
 
-async def _try(job: FanOutJob, dependencies: Dependencies, until_ms: int) -> bool:
+def _is_redelivered(record: Mapping[str, Any]) -> bool:
+    return int(record["attributes"]["ApproximateReceiveCount"]) > 1
+
+
+async def _try(job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool) -> bool:
     try:
-        await _work(job, dependencies, until_ms)
+        await _work(job, dependencies, until_ms, is_redelivered=is_redelivered)
     except RequestError as exc:
         logger.warning("a job can't be done and is dropped: %s", exc.message)
     except TransientError as exc:
@@ -117,13 +125,13 @@ async def _try(job: FanOutJob, dependencies: Dependencies, until_ms: int) -> boo
     return True
 
 
-async def _work(job: FanOutJob, dependencies: Dependencies, until_ms: int) -> None:
+async def _work(job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool) -> None:
     fanning_out = dependencies.fanning_out
     match job:
         case Nudge(topic=name, shard=shard):
             topic = parse_topic_storage(name)
             shards = range(SHARDS) if shard is None else (shard,)
-            await _all_of([fanning_out.nudge(topic, each, until_ms) for each in shards])
+            await _all_of([fanning_out.nudge(topic, each, until_ms, is_redelivered=is_redelivered) for each in shards])
         case CatchUp(topic=name, connection_id=connection_id, attempt=attempt):
             await fanning_out.catch_up(parse_topic_storage(name), connection_id, attempt, until_ms)
         case PresenceLook(topic=name):

@@ -32,6 +32,10 @@ TERM_MS = 12_000
 STUCK_MS = 90_000
 """A lagging connection that nobody has tried for so long has been left alone by a worker that died."""
 
+LEFT_MS = 10_000
+"""The same where a nudge comes again: whoever had it first has been dead for so long, if that is why. He noted who lags
+20 s after he received it at the latest, and the queue hides it for 30."""
+
 ROUND_MESSAGES = 50
 PAGE_CONNECTIONS = 1000
 _PUSHES_AT_ONCE = 5000
@@ -106,8 +110,14 @@ class FanningOut:
         self._make_token = make_token
         self._has_presence = has_presence
 
-    async def nudge(self, topic: Topic, shard: int, until_ms: int) -> None:
+    async def nudge(self, topic: Topic, shard: int, until_ms: int, *, is_redelivered: bool = False) -> None:
         """Push what is new to a shard's subscribers; what is left at `until_ms` is left to a nudge of its own.
+
+        Args:
+            topic: the topic.
+            shard: which part of its subscribers.
+            until_ms: when nothing more is begun.
+            is_redelivered: somebody had this nudge before, and may have died with it.
 
         Raises:
             TransientError: something did not answer, and the nudge must come back.
@@ -128,7 +138,7 @@ class FanningOut:
             found = await self._fan_out.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
             await self._send_catch_ups(topic, pushed.late)
             await self._remove(topic, shard, pushed.gone)
-        await self._find_stuck(topic, shard)
+        await self._find_stuck(topic, shard, LEFT_MS if is_redelivered else STUCK_MS)
 
     async def _leave_to_holder(self, topic: Topic, shard: int, busy: ShardBusy) -> None:
         # Who holds the lease finds all that is new. But it is renewed long before it ends, unless its holder is dead.
@@ -198,13 +208,16 @@ class FanningOut:
         if late:
             await self._send([CatchUp(topic.storage, connection_id) for connection_id in late], 1)
 
-    async def _find_stuck(self, topic: Topic, shard: int) -> None:
+    async def _find_stuck(self, topic: Topic, shard: int, stuck_ms: int) -> None:
         """Send those their catch-up messages again who were left alone by a worker that died."""
-        old_ms = self._now_ms() - STUCK_MS
+        old_ms = self._now_ms() - stuck_ms
         lagging = await self._fan_out.lagging(topic, shard)
-        stuck = [connection_id for connection_id, behind in lagging.items() if behind.noted_at_ms < old_ms]
+        stuck = {connection_id: behind for connection_id, behind in lagging.items() if behind.noted_at_ms < old_ms}
         if stuck:
             await self._send([CatchUp(topic.storage, connection_id) for connection_id in stuck], 0)
+            # Noted as of now, so that the next nudges, however many, do not send the same before these have come.
+            for connection_id, behind in stuck.items():
+                await self._note(topic, connection_id, behind, behind.position)
 
     async def catch_up(self, topic: Topic, connection_id: str, attempt: int, until_ms: int) -> None:
         """Push a lagging connection what it lacks; what can't be pushed now is tried again later.

@@ -10,7 +10,7 @@ import pytest
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.fan_out_jobs import CatchUp, Farewell, Nudge
-from push.fanning_out import MAX_ATTEMPTS, STUCK_MS, TERM_MS, FanningOut
+from push.fanning_out import LEFT_MS, MAX_ATTEMPTS, STUCK_MS, TERM_MS, FanningOut
 from push.histories import NewMessage
 from push.metrics import Metric
 from push.ports import PostOutcome
@@ -148,6 +148,19 @@ async def test_who_was_left_alone_is_sent_its_catch_up_again(world: World) -> No
     assert world.queue.sent == []
     world.clock.advance(STUCK_MS + 1)
     await world.nudge()
+    assert world.queue.sent == [(CatchUp(CHANNEL.storage, BOB), 0)]
+    await world.nudge()
+    assert len(world.queue.sent) == 1
+
+
+async def test_a_nudge_that_comes_again_finds_sooner_who_was_left_alone(world: World) -> None:
+    await world.fan_out.lag(CHANNEL, SHARD, BOB, await world.publish(b"1"))
+    await world.publish(b"2")
+    await world.nudge()
+    world.clock.advance(LEFT_MS + 1)
+    await world.nudge()
+    assert world.queue.sent == []
+    await world.fanning_out.nudge(CHANNEL, SHARD, world.clock() + 13_000, is_redelivered=True)
     assert world.queue.sent == [(CatchUp(CHANNEL.storage, BOB), 0)]
 
 
