@@ -17,11 +17,12 @@ from push.farewells import farewell_delay_seconds, render_bye
 from push.freshness import backoff_seconds
 from push.histories import Behind, Round, ShardBusy
 from push.metrics import Counter, Metric
+from push.patched_updates import PatchedUpdates
 from push.ports import ConnectionRecords, PostOutcome
 from push.positions import Position
 from push.presence import LOOK_SECONDS
 from push.series import Posted, Series, SeriesConnections
-from push.subscriptions import Subscribers
+from push.subscriptions import PATCH, Subscribers
 from push.topic_ports import FanOut, TopicHistories
 from push.topics import Topic, shard_of
 from push.update_frames import Link, Step, render_history
@@ -77,6 +78,7 @@ class FanningOut:
         now_ms: the clock, in milliseconds since 1970.
         random: in [0, 1), spreads the next tries.
         make_token: makes tokens for leases.
+        patched: what those are pushed who apply patches.
         has_presence: says of a topic whether its subscribers are told who else is there.
 
     """
@@ -95,6 +97,7 @@ class FanningOut:
         now_ms: Callable[[], int],
         random: Callable[[], float],
         make_token: Callable[[], str],
+        patched: PatchedUpdates | None = None,
         has_presence: Callable[[Topic], bool] = lambda _topic: False,
     ) -> None:
         self._fan_out = fan_out
@@ -108,6 +111,7 @@ class FanningOut:
         self._now_ms = now_ms
         self._random = random
         self._make_token = make_token
+        self._patched = patched
         self._has_presence = has_presence
 
     async def nudge(self, topic: Topic, shard: int, until_ms: int, *, is_redelivered: bool = False) -> None:
@@ -127,6 +131,8 @@ class FanningOut:
         found = await self._fan_out.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
         if isinstance(found, ShardBusy):
             await self._leave_to_holder(topic, shard, found)
+            if is_redelivered:
+                await self._find_stuck(topic, shard, LEFT_MS)
             return
         while isinstance(found, Round) and not _is_empty(found):
             pushed = await self._try_round(topic, shard, token, found, until_ms)
@@ -155,17 +161,20 @@ class FanningOut:
     async def _push_round(self, topic: Topic, shard: int, token: str, found: Round, until_ms: int) -> _Pushed | None:
         """Push a round to all who do not lag; None if not all could be: the time is over, or the lease is lost."""
         steps = render_history(topic, found.history, self._link)
-        frames = [step.frame for step in steps]
+        full = [step.frame for step in steps]
+        patched: Sequence[bytes] | None = None
         pushed = _Pushed()
-        at_once = max(1, _PUSHES_AT_ONCE // max(1, len(frames)))
+        at_once = max(1, _PUSHES_AT_ONCE // max(1, len(full)))
         start: str | None = None
         renewed_ms = self._now_ms()
         while True:
             page, start = await self._subscribers.page(topic, shard, start, PAGE_CONNECTIONS)
             # In this order: who resumes lags before the row is written.
             lagging = await self._fan_out.lagging(topic, shard)
-            ids = [each.connection_id for each in page if each.connection_id not in lagging]
-            for first in range(0, len(ids), at_once):
+            level = [each for each in page if each.connection_id not in lagging]
+            if patched is None and self._patched is not None and any(PATCH in each.options for each in level):
+                patched = await self._patched.frames(topic, found, full)
+            for first in range(0, len(level), at_once):
                 now_ms = self._now_ms()
                 if now_ms >= until_ms:
                     return None
@@ -173,7 +182,8 @@ class FanningOut:
                     renewed_ms = now_ms
                     if not await self._fan_out.renew(topic, shard, token, TERM_MS):
                         return None
-                series = [Series(each, frames) for each in ids[first : first + at_once]]
+                now = level[first : first + at_once]
+                series = [Series(each.connection_id, (PATCH in each.options and patched) or full) for each in now]
                 self._sort(series, await self._post(series), found.after, steps, pushed)
             if start is None:
                 return pushed
