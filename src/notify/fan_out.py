@@ -14,6 +14,7 @@ from typing import Any, assert_never
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
+from notify.shared_patches import SharedPatches
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.delivery_clients import make_series, now_ms
@@ -30,6 +31,7 @@ from push.adapters.sqs_fan_out import SqsFanOut
 from push.errors import RequestError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook, parse_fan_out_job
 from push.fanning_out import FanningOut
+from push.patched_updates import PatchedUpdates
 from push.presence import Presence
 from push.settings import FanOutSettings, read_settings
 from push.topics import SHARDS, parse_topic_storage
@@ -67,9 +69,13 @@ def build() -> Dependencies:
     presence = Presence(
         subscribers=subscribers, told=RedisToldMembers(redis), connections=connections, records=records, send=send
     )
+    histories = RedisHistory(redis)
+    patched = PatchedUpdates(
+        histories=histories, make_patch=SharedPatches(), is_patched=lambda topic: namespaces.find(topic).patches
+    )
     fanning_out = FanningOut(
         fan_out=RedisFanOut(redis),
-        histories=RedisHistory(redis),
+        histories=histories,
         subscribers=subscribers,
         connections=connections,
         records=records,
@@ -79,6 +85,7 @@ def build() -> Dependencies:
         now_ms=now_ms,
         random=random.random,
         make_token=lambda: secrets.token_hex(8),
+        patched=patched,
         has_presence=lambda topic: namespaces.find(topic).presence,
     )
     return Dependencies(fanning_out, presence, metrics)

@@ -74,6 +74,10 @@ def test_functions_that_check_no_tokens_load_no_token_library(root: Path, handle
     assert loaded_modules(root, handler).isdisjoint({"jwt"})
 
 
+def test_fan_out_loads_what_makes_patches_once_somebody_asks_for_one(root: Path) -> None:
+    assert loaded_modules(root, "notify.fan_out.handler").isdisjoint({"jsonpatch", "rfc8785"})
+
+
 @pytest.mark.parametrize("handler", ["connect.app.handler", "request.app.handler"])
 def test_functions_that_push_nothing_load_no_http_parser(root: Path, handler: str) -> None:
     assert loaded_modules(root, handler).isdisjoint({"httptools"})

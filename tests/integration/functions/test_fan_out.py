@@ -29,7 +29,7 @@ from push.fan_out_jobs import (
 )
 from push.histories import NewMessage
 from push.settings import CacheSettings, FanOutSettings, read_settings
-from push.subscriptions import Subscription
+from push.subscriptions import PATCH, Subscription
 from push.topics import Topic
 from tests.management_server import ManagementServer, served_in_a_thread
 from tests.real_servers import Aws
@@ -121,6 +121,31 @@ def test_a_nudge_pushes_to_the_subscribers_of_all_shards(
     assert work(Nudge(topic.storage), Nudge(topic.storage)) == []
     for name in NAMES:
         assert [frame["data"] for frame in server.received(name)] == [1, 2]
+
+
+def test_who_asked_for_patches_is_pushed_what_changed_of_a_live_result(
+    server: ManagementServer, histories: SyncRedisHistory, aws: Aws
+) -> None:
+    live = Topic(Tenant("acme"), f"documents@1:{uuid.uuid4().hex}")
+    subscriptions = DynamoDbSubscriptions(aws.client("dynamodb"), aws.tables["subscriptions"])
+    options = [frozenset({PATCH} if number % 2 else ()) for number in range(len(NAMES))]
+    subscriptions.add(
+        [Subscription(live, name, "ann", UNTIL, asked) for name, asked in zip(NAMES, options, strict=True)]
+    )
+    for number in range(3):
+        entry = b'{"etag":"e%d","data":{"filler":"%s","number":%d}}' % (number, b"x" * 200, number)
+        histories.append(live, [NewMessage(entry)], size=2, seconds=60)
+        assert work(Nudge(live.storage)) == []
+    for name, asked in zip(NAMES, options, strict=True):
+        first, *updates = server.received(name)
+        assert first["data"]["number"] == 0
+        if asked:
+            assert [(each["base"], each["merge_patch"]) for each in updates] == [
+                ("e0", {"number": 1}),
+                ("e1", {"number": 2}),
+            ]
+        else:
+            assert [each["data"]["number"] for each in updates] == [1, 2]
 
 
 def test_who_is_throttled_catches_up_by_a_message_of_its_own(
