@@ -1,0 +1,50 @@
+"""The browser client's own tests, run by Node: a scripted service with sockets of its own and a clock that stands still."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+CLIENT = HERE.parents[2] / "clients" / "browser"
+OLDEST_NODE = 20
+
+
+def find_node() -> str:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        pytest.skip(f"node {version.strip()} is older than {OLDEST_NODE}")
+    return node
+
+
+@pytest.mark.parametrize("script", sorted(HERE.glob("*.test.mjs")), ids=lambda script: script.name)
+def test_behaves_as_its_tests_say(script: Path) -> None:
+    arguments = [find_node(), "--test", "--test-reporter=spec", "--test-timeout=60000", str(script)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"pass [1-9]", done.stdout), done.stdout
+
+
+def test_needs_nothing_and_its_types_name_all_that_it_exports() -> None:
+    code, types = (CLIENT / "pushaside.js").read_text(), (CLIENT / "pushaside.d.ts").read_text()
+    assert not re.search(r"^\s*import\b|\brequire\(", code, re.MULTILINE)
+    exported = re.compile(r"^export (?:async )?(?:class|function) (\w+)", re.MULTILINE)
+    assert set(exported.findall(code)) == {"Client", "PushasideError", "Subscription", "connect"}
+    assert set(exported.findall(types)) == set(exported.findall(code))
+
+
+def test_its_settings_are_all_typed_and_documented() -> None:
+    code, types = (CLIENT / "pushaside.js").read_text(), (CLIENT / "pushaside.d.ts").read_text()
+    documented = (HERE.parents[2] / "docs" / "browser.md").read_text()
+    names = re.findall(r"^  (\w+):", code.split("const DEFAULTS", 1)[1].split("});", 1)[0], re.MULTILINE)
+    assert names
+    for name in names:
+        assert f"  {name}?: number;" in types
+        assert f"`{name}`" in documented
