@@ -126,6 +126,20 @@ test("silence has a request asked again under its id", async () => {
   assert.equal(new Set(ids).size, 1);
 });
 
+test("a connection on which nothing comes at all, not even a pong, counts as lost", async () => {
+  const { service, client } = await ask();
+  await service.clock.advance(1);
+  client.request("documents").catch(() => {});
+  await service.clock.advance(12);
+  const silent = service.socket;
+  const { id } = silent.asked("request");
+  assert.ok(silent.asked("ping"));
+  await service.clock.advance(10);
+  assert.equal(silent.isOpen, false);
+  assert.notEqual(service.socket, silent);
+  assert.equal(service.socket.asked("request").id, id);
+});
+
 test("API Gateway's own error has what is not accepted asked again, and ends it at last", async () => {
   const { service, asked } = await ask({ maxRetries: 1 });
   const fault = { message: "Internal server error", connectionId: "c", requestId: "r" };
@@ -259,6 +273,17 @@ test("a link whose time is over has the request asked again under its id", async
   service.socket.say(service.result({ url: "https://s3/object" }));
   await service.clock.advance(1);
   assert.deepEqual(service.socket.sent.slice(1).map((each) => each.id), [id, id]);
+});
+
+test("giving up a request gives up the fetching of its data", async () => {
+  let given;
+  const fetch = (_url, { signal }) => ((given = signal), new Promise(() => {}));
+  const abort = new AbortController();
+  const { service } = await ask({ fetch }, { signal: abort.signal });
+  service.socket.say(service.result({ url: "https://s3/object" }));
+  await settle();
+  abort.abort();
+  assert.equal(given.aborted, true);
 });
 
 test("bad frames and what is not known do no harm", async () => {

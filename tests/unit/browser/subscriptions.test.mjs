@@ -93,6 +93,18 @@ test("another epoch has it subscribed anew, and a resync stands for what is lost
   assert.equal(got[1].isResync, true);
 });
 
+test("a history that has gone back in its epoch is not taken for one that goes on", async () => {
+  const { service, subscription } = await subscribe({ topic: CHANNEL, since: "e:9" });
+  const got = collect(subscription);
+  service.subscribed("e:7");
+  service.update("e:7", "again", { type: "resync" });
+  await service.clock.advance(1.1);
+  service.subscribed("e:7", { recovered: false, data: "again" });
+  service.update("e:8", "next");
+  await settle();
+  assert.deepEqual(data(got), ["again", "next"]);
+});
+
 test("a lost connection is resumed since the position", async () => {
   const { service, subscription } = await subscribe();
   const got = collect(subscription);
