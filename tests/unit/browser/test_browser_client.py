@@ -1,4 +1,4 @@
-"""The browser client's own tests, run by Node against a scripted service and a clock that stands still."""
+"""The browser client's own tests, run by Node: a scripted service, sockets of its own, a clock that stands still."""
 
 from __future__ import annotations
 
