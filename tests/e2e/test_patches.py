@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+import pushaside
+import pushaside.patches
 from push.patches import Patch, PatchKind, apply_patch
 from push.results import make_etag
 from tests.e2e.conftest import Stack
@@ -74,3 +76,33 @@ async def test_what_changed_is_pushed_to_who_asked_for_patches(stack: Stack, sou
     patches = [frame["merge_patch"] for frame in patched.frames if "merge_patch" in frame]
     assert patches[-1] == {"version": CHANGES}
     assert len(patches) >= CHANGES - 1, "only the first change has no entry before it"
+
+
+async def test_the_client_applies_what_it_is_pushed(
+    stack: Stack, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    applied: list[object] = []
+    apply = pushaside.patches.Patch.apply
+
+    def note(patch: pushaside.patches.Patch, value: object) -> object:
+        applied.append(apply(patch, value))
+        return applied[-1]
+
+    monkeypatch.setattr(pushaside.patches.Patch, "apply", note)
+    collection = uuid.uuid4().hex
+    await asyncio.to_thread(sources.put_document, collection, "a", {"version": 0, **FILLER})
+    params = {"collection": collection, "query": "[0]"}
+    async with (
+        asyncio.timeout(3 * SECONDS),
+        pushaside.connect(stack.websocket) as client,
+        client.subscribe(compute="documents", params=params, patches=True) as document,
+    ):
+        for version in range(CHANGES + 1):
+            if version:
+                await asyncio.to_thread(sources.put_document, collection, "a", {"version": version, **FILLER})
+            async for update in document:
+                if update.data["version"] == version:
+                    break
+            assert update.data == {"version": version, **FILLER}
+            assert update.etag == make_etag(write(update.data))
+    assert len(applied) >= CHANGES - 1

@@ -26,7 +26,7 @@ from pushaside.session import Session
 from pushaside.settings import Settings
 from pushaside.subscription import Subscription
 from pushaside.topic_messages import Published
-from pushaside.topic_questions import publish_to, subscribe_to
+from pushaside.topic_questions import PATCH, publish_to, subscribe_to
 
 logger = logging.getLogger("pushaside")
 
@@ -157,12 +157,14 @@ class Client:
         compute: str | None = None,
         params: Mapping[str, object] | None = None,
         since: str | None = None,
+        patches: bool = False,
     ) -> Subscription:
         """Subscribe to a channel, or to the result of a compute with params: a live result.
 
         It comes with its value, and then with each new one that lasts; a channel brings every message, in order. With
         `since`, a position that was had before, what came after it comes first, or a resync if that is not all
-        there any more.
+        there any more. With `patches` the service may send what changed of a live result rather than all of it, which
+        makes no other difference.
 
             async with client.subscribe(compute="leaderboard", params={"board": "demo", "top": 10}) as board:
                 async for update in board:
@@ -178,7 +180,7 @@ class Client:
         self._check_open()
         subject = subscribe_to(topic, compute, params)
         position = None if since is None else parse_position(since)
-        feed = self._session.subscribe(subject, position, self._loop.time())
+        feed = self._session.subscribe(subject, position, self._loop.time(), PATCH if patches else ())
         subscription = self._subscriptions[feed.id] = Subscription(self, feed)
         self._carry_out()
         return subscription

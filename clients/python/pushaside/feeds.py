@@ -7,17 +7,19 @@ or the epoch is another. What stays missing is had by subscribing anew since the
 - A channel: the next one is the one with the next offset, or a `resync`. If nobody takes what was applied, no more is,
   and what comes is dropped, until there is room and the subscription is made anew.
 - A live result: the next one is any that is newer. Of those applied, only the newest waits to be taken, and a value
-  that is there already (by its etag) is no news.
+  that is there already (by its etag) is no news. A patch comes before its time while another value is there than it
+  is for, and if what comes out is wrong it is as good as missing: the subscription made anew brings the value.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pushaside.errors import PushasideError
+from pushaside.patches import PatchMismatchError
 from pushaside.positions import Position, parse_position
 from pushaside.topic_messages import Pushed, Subscribed, Value
 from pushaside.topic_questions import ChannelSubject, LiveSubject, Subject
@@ -218,8 +220,9 @@ class Feed:
         mark = self._mark
         if not self._held or mark is None or self.is_full or self.linked is not None or self.error is not None:
             return None
-        if (following := self._held.pop(Position(mark.epoch, mark.offset + 1), None)) is not None:
-            return following
+        following = self._held.get(Position(mark.epoch, mark.offset + 1))
+        if following is not None and self._fits(following):
+            return self._held.pop(following.position)
         self._held = {each: held for each, held in self._held.items() if not self._is_old(each)}
         jumps = [each for each, held in self._held.items() if self._may_jump(held, mark)]
         return self._held.pop(max(jumps, key=lambda each: each.offset)) if jumps else None
@@ -229,15 +232,32 @@ class Feed:
         epoch = pushed.position.epoch
         if pushed.is_resync and epoch == self._awaited_epoch:
             return True
-        return epoch == mark.epoch and (pushed.is_resync or self.is_live)
+        return epoch == mark.epoch and (pushed.is_resync or self.is_live) and self._fits(pushed)
+
+    def _fits(self, pushed: Pushed) -> bool:
+        """Tell whether a message is no patch, or one for the value that is there, or to it."""
+        value = pushed.value
+        return value is None or value.patch is None or self._etag in {value.patch.base, value.etag}
 
     def _apply_or_fetch(self, pushed: Pushed, value: Value) -> None:
         if value.error is not None:
             self.end(value.error)
         elif value.url is not None:
             self.linked = pushed
+        elif (patched := self._patched(value)) is None:
+            self._has_dropped = True
         else:
-            self._apply(pushed, value)
+            self._apply(pushed, patched)
+
+    def _patched(self, value: Value) -> Value | None:
+        """Return a value with its data; None if it is a patch that makes something else of what is there."""
+        if value.patch is None or value.etag == self._etag:
+            return value
+        try:
+            return replace(value, data=value.patch.apply(self.value), patch=None)
+        except PatchMismatchError as exc:
+            logger.warning("%s: %s It is asked for.", self.topic, exc)
+            return None
 
     def _apply(self, pushed: Pushed, value: Value) -> None:
         self.position, self.linked, self._awaited_epoch = pushed.position, None, None

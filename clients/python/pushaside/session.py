@@ -134,8 +134,10 @@ class Session:
         if exchange is not None:
             self._exchanges.remove(exchange)
 
-    def subscribe(self, subject: Subject, since: Position | None, now: float) -> Feed:
+    def subscribe(self, subject: Subject, since: Position | None, now: float, accept: tuple[str, ...] = ()) -> Feed:
         """Subscribe, for as long as the session lasts or until it is given back.
+
+        `accept` lists what this subscription reads beside what all do.
 
         Raises:
             TooLargeError: the message would be larger than a message may be.
@@ -144,8 +146,8 @@ class Session:
         """
         if self._ended is not None:
             raise copy.copy(self._ended)
-        self._check_size(self._subscriptions.write(subject, since))
-        return self._subscriptions.add(subject, since, now)
+        self._check_size(self._subscriptions.write(subject, since, accept))
+        return self._subscriptions.add(subject, since, now, accept)
 
     def take_update(self, subscription_id: str, now: float) -> Update | None:
         """Take what is next of a subscription that is not given back; None if there is nothing for now."""

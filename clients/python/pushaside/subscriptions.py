@@ -97,14 +97,14 @@ class Subscriptions:
 
     # The caller's side
 
-    def write(self, subject: Subject, since: Position | None) -> bytes:
+    def write(self, subject: Subject, since: Position | None, accept: tuple[str, ...] = ()) -> bytes:
         """Write what would be asked, to see how large it is."""
-        return SubscribeQuestion(subject, lambda: since, self._accept).write(self._new_id(), math.inf)
+        return SubscribeQuestion(subject, lambda: since, self._accept + accept).write(self._new_id(), math.inf)
 
-    def add(self, subject: Subject, since: Position | None, now: float) -> Feed:
-        """Subscribe."""
+    def add(self, subject: Subject, since: Position | None, now: float, accept: tuple[str, ...] = ()) -> Feed:
+        """Subscribe; `accept` lists what this subscription reads beside what all do."""
         feed = Feed(self._new_id(), subject, since, self._settings.max_queued_updates)
-        question = SubscribeQuestion(subject, lambda: feed.position, self._accept)
+        question = SubscribeQuestion(subject, lambda: feed.position, self._accept + accept)
         subscription = self._all[feed.id] = _Subscription(feed, question)
         self._name(subscription, feed.topic)
         self._ask(subscription, now)

@@ -7,12 +7,13 @@ from typing import Any
 
 from pushaside.errors import PushasideError, error_from_wire
 from pushaside.fields import read_data, read_text
+from pushaside.patches import Patch
 from pushaside.positions import Position, parse_position
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a message brings: data, or in its place a link to it, or why there is none.
+    """What a message brings: data, or in its place a link to it, or what makes it of the data before, or why not.
 
     `failure` is what the compute failed with; `error` is why the data can't be read.
     """
@@ -20,6 +21,7 @@ class Value:
     data: Any = None
     etag: str = ""
     url: str | None = None
+    patch: Patch | None = None
     failure: PushasideError | None = None
     error: PushasideError | None = None
 
@@ -103,9 +105,17 @@ def _read_value(fields: dict[str, Any], max_bytes: int) -> Value | None:
     if isinstance(failure, dict):
         return Value(etag=etag, failure=error_from_wire(failure))
     if "data" not in fields and "url" not in fields:
-        return None
+        patch = _read_patch(fields)
+        return None if patch is None else Value(etag=etag, patch=patch)
     try:
         data = read_data(fields, max_bytes)
     except PushasideError as exc:
         return Value(etag=etag, error=exc)
     return Value(data, etag, None if "data" in fields else fields["url"])
+
+
+def _read_patch(fields: dict[str, Any]) -> Patch | None:
+    base, digest = read_text(fields, "base"), read_text(fields, "digest")
+    merge, operations = fields.get("merge_patch"), fields.get("json_patch")
+    body = merge if isinstance(merge, dict) else operations if isinstance(operations, list) else None
+    return None if base is None or digest is None or body is None else Patch(body, base, digest)

@@ -12,6 +12,9 @@ from pushaside.errors import InvalidParamsError
 from pushaside.positions import Position
 from pushaside.questions import write_params
 
+PATCH = ("patch",)
+"""What is said in `accept` by those who apply patches."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelSubject:

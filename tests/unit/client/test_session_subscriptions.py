@@ -8,8 +8,10 @@ import pytest
 
 from pushaside.effects import FetchFailure, Remedy
 from pushaside.errors import CannotConnectError, ForbiddenError, InternalError, TooLargeError, UnreadableResultError
+from pushaside.patches import make_digest
 from pushaside.positions import Position
 from pushaside.settings import Settings
+from pushaside.topic_questions import PATCH, LiveSubject
 from tests.unit.client.topic_service import CHANNEL, LIVE, TopicService
 
 
@@ -306,3 +308,79 @@ def test_an_offset_that_redis_lost_and_gives_again_is_told_as_a_resync() -> None
     first, second = service.taken
     assert (first.is_resync, first.position) == (True, "e0:0")
     assert dataclasses.astuple(second)[1:3] == ("e0:1", 1)
+
+
+OLD, NEW = {"name": "Vermont", "status": "open"}, {"name": "Vermont", "status": "closed"}
+
+
+def receive_patch(service: TopicService, link: int, changes: dict[str, object]) -> None:
+    """Receive, at e0:2, a patch that makes `NEW` of `OLD`, but for the changes."""
+    patch = {"base": "old", "digest": make_digest(NEW), "merge_patch": {"status": "closed"}}
+    update = {"type": "update", "topic": LIVE, "position": "e0:2", "etag": "new"}
+    service.driver.receive(link, **update | patch | changes)
+
+
+def holding_old() -> tuple[TopicService, int]:
+    """Have a client hold `OLD`."""
+    service = TopicService(is_live=True)
+    link = subscribed(service)
+    service.driver.receive(link, type="update", topic=LIVE, position="e0:1", etag="old", data=OLD)
+    return service, link
+
+
+def test_patches_are_asked_for_only_by_who_wants_them() -> None:
+    service = TopicService(is_live=True)
+    service.driver.open()
+    service.driver.session.subscribe(LiveSubject("documents", b"{}"), None, service.driver.now, PATCH)
+    service.driver._carry_out()
+    first, second = subscribes(service)
+    assert "patch" not in first.get("accept", ())
+    assert "patch" in second["accept"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"merge_patch": None, "json_patch": [{"op": "replace", "path": "/status", "value": "closed"}]}],
+)
+def test_a_patch_makes_the_new_value(changes: dict[str, object]) -> None:
+    service, link = holding_old()
+    old = service.feed.value
+    receive_patch(service, link, changes)
+    assert take_all(service) == [NEW]
+    assert (service.feed.value, old) == (NEW, OLD)
+    assert not service.feed.is_missing
+
+
+@pytest.mark.parametrize("changes", [{"base": "another"}, {"digest": "0" * 24}, {"merge_patch": {"status": "shut"}}])
+def test_a_patch_that_does_not_fit_has_the_value_asked_for(changes: dict[str, object]) -> None:
+    service, link = holding_old()
+    receive_patch(service, link, changes)
+    assert take_all(service) == [OLD]
+    service.driver.advance(1.1)
+    assert subscribes(service)[-1]["since"] == "e0:1"
+
+
+def test_a_patch_to_the_value_that_is_there_only_moves_the_position() -> None:
+    service, link = holding_old()
+    receive_patch(service, link, {"base": "older", "etag": "old"})
+    assert take_all(service) == [OLD]
+    assert service.feed.position == Position("e0", 2)
+    assert not service.feed.is_missing
+
+
+def test_a_patch_that_overtakes_the_value_it_is_for_waits_for_it() -> None:
+    service = TopicService(is_live=True)
+    link = service.driver.open()
+    receive_patch(service, link, {})
+    (asked,) = subscribes(service)
+    answer = {"type": "subscribed", "id": asked["id"], "topic": LIVE, "position": "e0:1", "recovered": True}
+    service.driver.receive(link, **answer, etag="old", data=OLD)
+    assert take_all(service) == [NEW]
+
+
+def test_a_value_takes_the_place_of_a_patch_that_does_not_fit() -> None:
+    service, link = holding_old()
+    receive_patch(service, link, {"base": "another"})
+    service.driver.receive(link, type="update", topic=LIVE, position="e0:3", etag="newest", data=NEW)
+    assert take_all(service) == [NEW]
+    assert not service.feed.is_missing
