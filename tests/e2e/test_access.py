@@ -26,8 +26,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def make_token(stack: Stack, tenant: str, **claims: object) -> str:
-    secrets = stack.client("secretsmanager")
-    secret = secrets.get_secret_value(SecretId=secrets.list_secrets()["SecretList"][0]["ARN"])["SecretString"]
+    name = stack.resources()["TokenSecret"]
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
     payload = {"sub": "somebody", "tenant": tenant, "exp": int(time.time()) + 600, **claims}
     return jwt.encode(payload, secret, algorithm="HS256")
 
