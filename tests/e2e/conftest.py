@@ -94,6 +94,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sources(stack: Stack) -> Sources:
     return Sources(stack, stack.resources())

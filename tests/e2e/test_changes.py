@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.e2e.conftest import Stack
+from tests.e2e.conftest import Stack, running
 from tests.e2e.sources import Sources
 
 pytestmark = pytest.mark.slow
@@ -28,6 +28,13 @@ SETTLED_SECONDS = 1.0
 """Longer than a result is answered from an environment's memory without a look at Redis."""
 
 Answer = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One of its own: what others subscribed to would be computed at a change too, and counted."""
+    with running(tmp_path_factory.mktemp("changes")) as started:
+        yield started
 
 
 @dataclass(frozen=True)
