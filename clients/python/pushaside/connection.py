@@ -1,6 +1,6 @@
 """One open WebSocket: messages out in the order they are posted, messages in as they come.
 
-The only module that knows the `websockets` library; its exceptions become this package's here.
+The client's only module that knows the `websockets` library; its exceptions become this package's here.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ OWN = {
     "publish": "publish a message to a channel",
     "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
+    "load": "put load on the service, measure it, and check every answer",
+    "token": "make a token, signed by the service's secret",
 }
 
 

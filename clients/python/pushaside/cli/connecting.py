@@ -99,6 +99,21 @@ def seconds_or_zero(text: str) -> float:
     return value
 
 
+def number_of(things: str) -> Callable[[str], float]:
+    """Return what reads how many of the things a second there are to be, more than 0."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {things}") from exc
+        if not math.isfinite(value) or value <= 0:
+            raise argparse.ArgumentTypeError(f"must be more than 0 {things} a second")
+        return value
+
+    return read
+
+
 def whole_number(text: str) -> int:
     """Read a whole number from the command line, 1 or more."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:

@@ -1,0 +1,82 @@
+"""`pushaside token`: makes a token, signed by the secret that the service shares."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pushaside.cli.connecting import seconds
+from pushaside.cli.exits import Exit, describe_exits
+from pushaside.tokens import check_principal, check_tenant, sign_token
+
+if TYPE_CHECKING:
+    from pushaside.cli.commands import Subparsers
+
+_EXPIRES_IN = 3600.0
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add the command."""
+    description = (
+        "Make a token for PUSHASIDE_TOKEN, --token or an Authorization header, signed (HS256) by the secret that the "
+        "service shares. It is printed alone."
+    )
+    parser = subparsers.add_parser("token", description=description)
+    secret = parser.add_mutually_exclusive_group(required=True)
+    secret.add_argument("--secret-file", metavar="F", type=Path, help="a file that holds the secret")
+    secret.add_argument("--secret-env", metavar="NAME", help="the environment variable that holds the secret")
+    parser.add_argument("--tenant", metavar="T", type=_checked(check_tenant), required=True, help="who may see what")
+    parser.add_argument(
+        "--principal", metavar="P", type=_checked(check_principal), default="cli", help="whose it is (default: cli)"
+    )
+    parser.add_argument(
+        "--expires-in", metavar="S", type=seconds, default=_EXPIRES_IN, help="seconds it is good for (default: 3600)"
+    )
+    parser.add_argument("--issuer", metavar="I", default="", help="where JwtIssuer is set")
+    parser.add_argument("--audience", metavar="A", default="", help="where JwtAudience is set")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = describe_exits()
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; return its exit code."""
+    try:
+        token = sign_token(
+            _read_secret(arguments),
+            arguments.tenant,
+            arguments.principal,
+            time.time() + arguments.expires_in,
+            issuer=arguments.issuer,
+            audience=arguments.audience,
+        )
+    except (OSError, ValueError) as exc:
+        print(f"pushaside: {exc}", file=sys.stderr)
+        return Exit.USAGE
+    print(token, flush=True)
+    return Exit.OK
+
+
+def _read_secret(arguments: argparse.Namespace) -> bytes:
+    """Read the secret. A line break at the end of a file is an editor's."""
+    if arguments.secret_file is not None:
+        return bytes(arguments.secret_file.read_bytes().removesuffix(b"\n").removesuffix(b"\r"))
+    if arguments.secret_env not in os.environ:
+        raise ValueError(f"The environment variable {arguments.secret_env} is not set.")
+    return os.fsencode(os.environ[arguments.secret_env])
+
+
+def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from exc
+        return text
+
+    return read

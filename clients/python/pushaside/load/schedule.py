@@ -1,0 +1,44 @@
+"""When things are due that happen at a rate, shared evenly by several processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """So many a second from 0 on, at even intervals; each process has every nth of them.
+
+    >>> second = Schedule(rate=100.0, process=1, processes=2)
+    >>> [round(second.at(index), 3) for index in range(3)]
+    [0.01, 0.03, 0.05]
+    """
+
+    rate: float
+    process: int = 0
+    processes: int = 1
+
+    def at(self, index: int) -> float:
+        """Return the seconds after which this process's next is due, counted from 0."""
+        return (index * self.processes + self.process) / self.rate
+
+    def count_before(self, seconds: float) -> int:
+        """Return how many are due to this process before so many seconds have passed.
+
+        >>> Schedule(rate=100.0, process=1, processes=2).count_before(0.05)
+        2
+        """
+        estimate = max(0, int((seconds * self.rate - self.process) / self.processes) - 1)
+        # Divisions round, so that the last ones are looked at one by one, by the same arithmetic as `at`.
+        while self.at(estimate) < seconds:
+            estimate += 1
+        return estimate
+
+
+def share(total: int, process: int, processes: int) -> int:
+    """Return how many of the total fall to a process.
+
+    >>> [share(5, process, 2) for process in range(2)]
+    [3, 2]
+    """
+    return total // processes + (process < total % processes)
