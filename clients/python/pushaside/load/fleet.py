@@ -17,6 +17,8 @@ from pushaside.load.tally import Tally
 _BEGIN_SECONDS = 0.1
 """All processes have heard the word by then."""
 _END_SECONDS = 5.0
+_LIVE_SECONDS = 0.5
+"""A rate over less would say little."""
 
 
 class GeneratorError(Exception):
@@ -89,7 +91,7 @@ def _say(pipes: list[Pipe], begins_at: float | None) -> None:
 
 
 class _Counting:
-    """Adds up tallies; tells the watch whenever there is one of each process."""
+    """Adds up tallies; tells the watch about every second, once there is one of each process."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -107,7 +109,7 @@ class _Counting:
                 if isinstance(ready, Pipe) and not self._take(ready):
                     left.discard(ready)
             # Each has reported once since the last time; otherwise the rate would jump with who was a little late.
-            if self._reports >= len(left):
+            if self._reports >= len(left) and time.monotonic() - self._told_at >= _LIVE_SECONDS:
                 self._tell()
 
     def _take(self, pipe: Pipe) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import random
 import signal
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from multiprocessing.connection import Connection as Pipe
@@ -35,8 +35,11 @@ def generate(plan: Plan, process: int, pipe: Pipe) -> None:
     """
     # Ctrl-C goes to all processes of a terminal; the one that started this one sees to its end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(BrokenPipeError, EOFError):
+    try:
         _run(Generator(plan, process, pipe.send).run(pipe))
+    except* (BrokenPipeError, ConnectionResetError, EOFError):
+        # Whoever started this process is gone, and nobody is left to be told.
+        sys.exit(1)
 
 
 def _run(work: Coroutine[object, object, None]) -> None:
@@ -70,8 +73,8 @@ class Generator:
 
     async def run(self, pipe: Pipe) -> None:
         """Connect, wait for the word, send, wait for the last answers, and close."""
-        reporting = asyncio.create_task(self._report_on())
-        try:
+        async with asyncio.TaskGroup() as group:
+            reporting = group.create_task(self._report_on())
             await self._connect()
             self._hand_over()
             self._report(self._answered_at)
@@ -81,7 +84,6 @@ class Generator:
                 # What is answered twice may be so a little later.
                 await asyncio.sleep(_LINGER_SECONDS)
             await self._close()
-        finally:
             reporting.cancel()
         self._hand_over()
         self._report(self._answered_at)
