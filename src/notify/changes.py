@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from notify.live_changes import LiveChanges
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
-from push.adapters.dynamodb_subscriptions import DynamoDbLiveResults
+from push.adapters.dynamodb_subscriptions import DynamoDbLiveResults, DynamoDbSubscribers
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leaderboards import RedisLeaderboards
@@ -44,10 +45,11 @@ def build() -> Dependencies:
     """Make the dependencies from the environment."""
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(ChangeSettings, os.environ)
-    redis = shared_async_redis(settings)
+    redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
     metrics = BufferedMetrics(interval_seconds=0.0)
     live = LiveChanges(
-        live=DynamoDbLiveResults(make_client("dynamodb", connections=20), settings.subscriptions_table),
+        live=DynamoDbLiveResults(dynamodb, settings.subscriptions_table),
+        subscribers=DynamoDbSubscribers(dynamodb, settings.subscriptions_table),
         recent=RedisRecentChanges(redis),
         jobs=SqsJobs(
             make_client("sqs", connections=20), settings.compute_queue_url, ClaimChecks(settings.storage_bucket)
@@ -55,6 +57,7 @@ def build() -> Dependencies:
         debounce_ms=settings.live_debounce_ms,
         now_ms=_now_ms,
         new_token=_new_token,
+        random=random.random,
     )
     invalidation = Invalidation(
         tags=RedisTags(redis),

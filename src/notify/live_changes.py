@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
 from push.computes import Tenant
+from push.errors import TransientError
 from push.jobs import Job, JobKind, Outgoing
 from push.live_results import ChangePhase, RecentChanges
 from push.ports import JobSender
-from push.subscriptions import LiveResult, LiveResults
+from push.subscriptions import LiveResult, LiveResults, Subscribers
+from push.topics import SHARDS, live_topic
 
 _JOBS_PER_CALL = 10
+
+_LOOKED_AFTER = 0.1
+"""At this part of the changes it is looked whether anybody subscribes still: four reads for each result."""
+
 _EARLY_MS = 200
 """A delayed job stands for no more changes so long before it is due, should the queue's clock be ahead of Redis's."""
+
+logger = logging.getLogger(__name__)
 
 
 class LiveChanges:
@@ -27,12 +36,14 @@ class LiveChanges:
 
     Args:
         live: what is made from what.
+        subscribers: who subscribes still.
         recent: which keys changed a moment ago.
         jobs: the compute queue.
         debounce_ms: how long changes are collected after the first; 0 to have each computed at once. The queue delays
             by whole seconds, so that the last change may be computed up to a second later.
         now_ms: the clock, in milliseconds since 1970.
         new_token: makes fencing tokens, each unique.
+        random: in [0, 1), says when to look who subscribes still.
 
     """
 
@@ -40,13 +51,17 @@ class LiveChanges:
         self,
         *,
         live: LiveResults,
+        subscribers: Subscribers,
         recent: RecentChanges,
         jobs: JobSender,
         debounce_ms: int,
         now_ms: Callable[[], int],
         new_token: Callable[[], str],
+        random: Callable[[], float],
     ) -> None:
         self._live = live
+        self._subscribers = subscribers
+        self._random = random
         self._recent = recent
         self._jobs = jobs
         self._debounce_ms = debounce_ms
@@ -66,6 +81,12 @@ class LiveChanges:
         found = await self._live.live_of(tenant, tags)
         if not found:
             return
+        await self._announce(found, changed_at_ms)
+        # Afterwards: nobody who does subscribe waits for it.
+        if self._random() < _LOOKED_AFTER:
+            await asyncio.gather(*(self._forget_if_unwatched(each, tags) for each in found))
+
+    async def _announce(self, found: Sequence[LiveResult], changed_at_ms: int) -> None:
         if not self._debounce_ms:
             await self._send([Outgoing(self._job(each, changed_at_ms)) for each in found])
             return
@@ -89,6 +110,18 @@ class LiveChanges:
     async def _note(self, results: Sequence[LiveResult], phase: ChangePhase, milliseconds: int) -> None:
         if milliseconds > 0:
             await asyncio.gather(*(self._recent.note(each.key, phase, milliseconds) for each in results))
+
+    async def _forget_if_unwatched(self, live: LiveResult, tags: Collection[str]) -> None:
+        """Have what nobody subscribes to any more not computed again; who subscribes meanwhile writes it anew."""
+        topic = live_topic(live.key)
+        try:
+            pages = await asyncio.gather(*(self._subscribers.page(topic, each, limit=1) for each in range(SHARDS)))
+        except TransientError as exc:
+            logger.info("a live result is looked after another time: %s", exc.message)
+            return
+        # A page may be empty and not the last: then somebody may be behind it.
+        if not any(rows or start for rows, start in pages):
+            await self._live.remove_live(tags, live)
 
     def _job(self, live: LiveResult, changed_at_ms: int) -> Job:
         token = self._new_token()

@@ -130,6 +130,3 @@ class LiveResults(Protocol):
 
         Never raises: it expires by itself otherwise.
         """
-
-    async def add_tags(self, tags: Collection[str], live: LiveResult) -> None:
-        """See `Subscriptions.add_live`, for tags that are only known once the result is computed."""

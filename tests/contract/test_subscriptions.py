@@ -223,11 +223,6 @@ async def test_who_subscribes_while_a_live_result_is_removed_keeps_it(
     assert keys(await live_results.live_of(ACME, ["tag"])) == [KEY]
 
 
-async def test_tags_that_are_known_late_are_added(live_results: DynamoDbLiveResults) -> None:
-    await live_results.add_tags(["late"], LIVE)
-    assert keys(await live_results.live_of(ACME, ["late"])) == [KEY]
-
-
 class Unreachable:
     """A table on a port that nobody listens on."""
 

@@ -238,10 +238,6 @@ class DynamoDbLiveResults:
             if not is_condition_failure(exc):
                 logger.warning("a live result without subscribers was left: %s", exc)
 
-    async def add_tags(self, tags: Collection[str], live: LiveResult) -> None:
-        """See `LiveResults.add_tags`."""
-        await asyncio.to_thread(_add_live, self._table, tags, live)
-
 
 def _add_live(table: _Table, tags: Collection[str], live: LiveResult) -> None:
     # Of several writes in one second each can be told from the others: who found no subscriber removes only what it

@@ -9,11 +9,12 @@ import pytest
 
 from notify.live_changes import LiveChanges
 from push.computes import Tenant
-from push.errors import QueueUnavailableError
+from push.errors import QueueUnavailableError, TransientError
 from push.jobs import Job, JobKind, Outgoing, serialize_job
 from push.keys import Key
 from push.live_results import ChangePhase
-from push.subscriptions import LiveResult
+from push.subscriptions import LiveResult, Subscription
+from push.topics import Topic, live_topic
 from tests.fakes import Clock, FakeJobs, Tokens
 
 ACME = Tenant("acme")
@@ -30,15 +31,24 @@ class FakeLiveResults:
 
     def __init__(self) -> None:
         self.by_tag: dict[str, list[LiveResult]] = {}
+        self.watched: set[Key] = set()
+        self.is_down = False
 
     async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
         return list({each.key: each for tag in tags for each in self.by_tag.get(tag, ())}.values())
 
     async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
-        raise AssertionError("a change removes nothing")
+        for tag in tags:
+            self.by_tag[tag] = [each for each in self.by_tag.get(tag, ()) if each.key != live.key]
 
-    async def add_tags(self, tags: Collection[str], live: LiveResult) -> None:
-        raise AssertionError("a change adds nothing")
+    async def page(
+        self, topic: Topic, shard: int, start: str | None = None, limit: int = 1000
+    ) -> tuple[Sequence[Subscription], str | None]:
+        """See `Subscribers.page`."""
+        if self.is_down:
+            raise TransientError("The table is down.")
+        is_here = shard == 2 and topic in map(live_topic, self.watched)
+        return ([Subscription(topic, "ann=", "ann", 2_000_000_000)] if is_here else []), None
 
 
 class FakeRecentChanges:
@@ -61,17 +71,21 @@ class Changing:
 
     def __init__(self, debounce_ms: int = 0) -> None:
         self.clock = Clock()
+        self.chance = 0.0
         self.live = FakeLiveResults()
         self.jobs = FakeJobs()
         self.changes = LiveChanges(
             live=self.live,
+            subscribers=self.live,
             recent=FakeRecentChanges(self.clock),
             jobs=self.jobs,
             debounce_ms=debounce_ms,
             now_ms=self.clock,
             new_token=Tokens(),
+            random=lambda: self.chance,
         )
         self.live.by_tag[TAG] = [live_result()]
+        self.live.watched = {live_result().key}
 
     async def change(self, *tags: str) -> list[Outgoing]:
         """Announce a change and return what is sent because of it."""
@@ -82,6 +96,31 @@ class Changing:
 
 async def test_what_nobody_subscribes_to_is_not_computed() -> None:
     assert await Changing().change("leaderboard:go") == []
+
+
+async def test_what_nobody_subscribes_to_any_more_is_computed_once_again_and_then_forgotten() -> None:
+    changing = Changing()
+    changing.live.watched.clear()
+    assert len(await changing.change()) == 1
+    assert await changing.change() == []
+
+
+async def test_what_somebody_subscribes_to_is_not_forgotten() -> None:
+    changing = Changing()
+    assert [len(await changing.change()) for _ in range(3)] == [1, 1, 1]
+
+
+async def test_it_is_not_at_every_change_that_subscribers_are_looked_for() -> None:
+    changing = Changing()
+    changing.live.watched.clear()
+    changing.chance = 0.5
+    assert [len(await changing.change()) for _ in range(3)] == [1, 1, 1]
+
+
+async def test_a_change_is_announced_though_nobody_can_say_who_subscribes() -> None:
+    changing = Changing()
+    changing.live.is_down = True
+    assert [len(await changing.change()) for _ in range(2)] == [1, 1]
 
 
 async def test_the_job_is_that_of_the_key_and_wants_what_is_newer_than_the_change() -> None:
