@@ -27,7 +27,8 @@ from push.jobs import Job, JobKind, parse_job
 from push.keys import Key
 from push.ports import Claimed
 from push.settings import CacheSettings, ChangeSettings, read_settings
-from push.subscriptions import LiveResult
+from push.subscriptions import LiveResult, Subscription
+from push.topics import live_topic
 from tests.builders import NOW_MS, make_result, unique_key
 from tests.change_records import document_record, message, notification, score_record
 from tests.real_servers import Aws
@@ -188,6 +189,7 @@ async def test_what_somebody_subscribes_to_is_computed_anew(
     key = unique_key()
     live = LiveResult(key, ACME, msgspec.Raw(b'{"text":"a"}'), int(time.time()) + 60)
     subscriptions = DynamoDbSubscriptions(aws.client("dynamodb"), aws.tables["subscriptions"])
+    subscriptions.add([Subscription(live_topic(key), "ann=", "ann", live.expires_at)])
     subscriptions.add_live([f"documents:{collection}"], live)
     before_ms = time.time_ns() // 1_000_000
 
