@@ -11,17 +11,17 @@ from push.adapters.claim_checks import ClaimChecks
 from push.adapters.redis_connection import SyncRedis
 from push.adapters.redis_results import RedisResults
 from push.adapters.sqs_jobs import SqsJobs
-from push.computes import load_registry
+from push.computes import Registry
 from push.memory_cache import MemoryCache
 from push.metrics import Counter
 from push.settings import AnswerSettings
 from request.answering import Answerer
 
 
-def make_answerer(settings: AnswerSettings, redis: SyncRedis, counter: Counter) -> Answerer:
+def make_answerer(settings: AnswerSettings, registry: Registry, redis: SyncRedis, counter: Counter) -> Answerer:
     """Make the environment's answerer."""
     return Answerer(
-        registry=load_registry(settings.modules),
+        registry=registry,
         store=RedisResults(redis),
         memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
         jobs=SqsJobs(make_client("sqs"), settings.compute_queue_url, ClaimChecks(settings.storage_bucket)),

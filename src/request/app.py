@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import secrets
 import time
 from collections.abc import Mapping
@@ -18,16 +17,13 @@ from push.adapters.claim_checks import ClaimChecks
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_accepted_encodings import RedisAcceptedEncodings
 from push.adapters.redis_connection import SyncRedis
-from push.adapters.redis_results import RedisResults
 from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sqs_deliveries import SqsDeliverySender
-from push.adapters.sqs_jobs import SqsJobs
 from push.answers import render_error, render_welcome
 from push.callers import Caller, read_caller
 from push.computes import load_registry
 from push.errors import PushasideError
 from push.farewells import reconnect_after_seconds
-from push.memory_cache import MemoryCache
 from push.messages import (
     ClientMessage,
     Hello,
@@ -41,7 +37,7 @@ from push.messages import (
 from push.metrics import Metric
 from push.settings import RequestSettings, read_settings
 from request.accepting import Accepting
-from request.answering import Answerer
+from request.answerers import make_answerer
 from request.replying import Replier
 from request.topic_repliers import TopicRepliers
 from request.topic_replying import HasTopicReplier
@@ -65,25 +61,15 @@ def build() -> Dependencies:
     """Make the dependencies from the environment."""
     settings = read_settings(RequestSettings, os.environ)
     metrics = BufferedMetrics()
-    redis, sqs, bodies = SyncRedis(settings), make_client("sqs"), ClaimChecks(settings.storage_bucket)
-    registry = load_registry(settings.modules)
-    answerer = Answerer(
-        registry=registry,
-        store=RedisResults(redis),
-        memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
-        jobs=SqsJobs(sqs, settings.compute_queue_url, bodies),
-        counter=metrics,
-        now_ms=_now_ms,
-        new_token=lambda: f"queued {secrets.token_hex(12)}",
-        random=random.random,
-        trust_ms=int(settings.memory_cache_seconds * 1000),
-    )
+    redis, registry = SyncRedis(settings), load_registry(settings.modules)
     accepting = Accepting(RedisAcceptedEncodings(redis), _now_ms)
     replier = Replier(
-        answerer=answerer,
+        answerer=make_answerer(settings, registry, redis, metrics),
         accepting=accepting,
         payloads=S3Payloads(settings.storage_bucket),
-        deliveries=SqsDeliverySender(sqs, settings.delivery_queue_url, bodies),
+        deliveries=SqsDeliverySender(
+            make_client("sqs"), settings.delivery_queue_url, ClaimChecks(settings.storage_bucket)
+        ),
     )
     return Dependencies(
         replier=replier,

@@ -17,6 +17,7 @@ from push.adapters.delivery_clients import make_recorder, make_records, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import SyncRedis
 from push.adapters.sqs_requests import SqsRequests, SqsWebhooks
+from push.computes import load_registry
 from push.settings import QueuedSettings, read_settings
 from request.answerers import make_answerer
 from request.queued_requests import Message, QueuedRequests
@@ -40,7 +41,7 @@ def build() -> Dependencies:
     settings = read_settings(QueuedSettings, os.environ)
     metrics, bodies = BufferedMetrics(interval_seconds=0.0), ClaimChecks(settings.storage_bucket)
     requests = QueuedRequests(
-        answerer=make_answerer(settings, SyncRedis(settings), metrics),
+        answerer=make_answerer(settings, load_registry(settings.modules), SyncRedis(settings), metrics),
         records=make_records(settings),
         recorder=make_recorder(settings, metrics),
         queue=SqsRequests(make_client("sqs"), settings.request_queue_url, bodies),
