@@ -111,7 +111,7 @@ class LeanConnections:
         for may_be_kept in (True, False):
             try:
                 async with asyncio.timeout(_TIMEOUT_SECONDS):
-                    return _outcome(await self._post_once(connection_id, body, may_be_kept=may_be_kept))
+                    return outcome_of(await self._post_once(connection_id, body, may_be_kept=may_be_kept))
             except (OSError, TimeoutError):
                 continue
         return PostOutcome.RETRY
@@ -155,7 +155,8 @@ class LeanConnections:
             self._idle.pop().close()
 
 
-def _outcome(status: int) -> PostOutcome:
+def outcome_of(status: int) -> PostOutcome:
+    """Return what a status of the management API means ("Use @connections commands", API Gateway Developer Guide)."""
     if outcome := _OUTCOMES.get(status):
         return outcome
     return PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import httptools
 
+from push.adapters.lean_connections import outcome_of
 from push.ports import PostOutcome
 from push.series import Posted, Series
 from push.sigv4 import Signer
@@ -36,7 +37,6 @@ _PAUSE_SECONDS = 0.2
 _MAX_PAUSES = 5
 _LAST_SHARE = 0.05
 _LOOK_SECONDS = 0.05
-_OUTCOMES = {200: PostOutcome.DELIVERED, 410: PostOutcome.GONE, 429: PostOutcome.RETRY}
 
 
 class _Work:
@@ -287,7 +287,7 @@ class _Run:
                     self._waiting.appendleft(work)
                     self._next(connection)
                 return
-        self._finish(work, _outcome(status))
+        self._finish(work, outcome_of(status))
         self._next(connection)
 
     def lost(self, connection: _HttpConnection) -> None:
@@ -336,9 +336,3 @@ class _Run:
         for connection in self._busy:
             connection.run = connection.work = None
             connection.abort()
-
-
-def _outcome(status: int) -> PostOutcome:
-    if outcome := _OUTCOMES.get(status):
-        return outcome
-    return PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED
