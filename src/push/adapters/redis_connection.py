@@ -11,14 +11,14 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from redis import Redis, RedisCluster
+from redis import ConnectionPool, RedisCluster
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
@@ -79,18 +79,18 @@ def rest_name(key: Key) -> str:
 
 
 class SyncRedis:
-    """A blocking client for functions that answer one message at a time."""
+    """A blocking client for functions that answer one message at a time, for one thread."""
 
     def __init__(self, settings: CacheSettings) -> None:
         self._settings = settings
         self._tries = Tries(_monotonic_ms, random.random)
 
     @cached_property
-    def _client(self) -> Any:  # noqa: ANN401 - the two clients have no common type
+    def _server(self) -> RedisCluster | _OneServer:
         # Made by the first command: in cluster mode making it asks for the slots, and Redis may be away.
         url, is_cluster = _split_url(self._settings.cache_url)
         options = {**_options(self._settings), "retry": Retry(NoBackoff(), 0)}
-        return RedisCluster.from_url(url, **options) if is_cluster else Redis.from_url(url, **options)
+        return RedisCluster.from_url(url, **options) if is_cluster else _OneServer(url, options)
 
     def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401 - replies are as varied as commands
         """Run one command.
@@ -102,10 +102,10 @@ class SyncRedis:
         for tries in range(1, MAX_TRIES + 1):
             self._tries.begin()
             try:
-                reply = self._client.execute_command(*command)
+                reply = self._server.execute_command(*command)
             except ERRORS as exc:
                 if means_failover(exc):
-                    self._drop_connections()
+                    self._drop_connection()
                 time.sleep(self._tries.fail(command[0], exc, tries))
             else:
                 self._tries.succeed()
@@ -124,10 +124,30 @@ class SyncRedis:
         except NoScriptError:
             return self.run("EVAL", script.source, len(keys), *keys, *args)
 
-    def _drop_connections(self) -> None:
+    def _drop_connection(self) -> None:
         # A cluster's client does so itself.
-        if isinstance(self._client, Redis):
-            self._client.connection_pool.disconnect()
+        if isinstance(self._server, _OneServer):
+            self._server.drop_connection()
+
+
+class _OneServer:
+    """One connection, kept; it connects by itself whenever it has to.
+
+    Taking it out of redis-py's pool for a command, and giving it back, takes as long as the command itself.
+    """
+
+    def __init__(self, url: str, options: Mapping[str, Any]) -> None:
+        # redis-py's connections are not typed.
+        self._connection: Any = ConnectionPool.from_url(url, **options).make_connection()
+
+    def execute_command(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
+        """Run a command; its reply is what the server said."""
+        self._connection.send_command(*command)
+        return self._connection.read_response()
+
+    def drop_connection(self) -> None:
+        """Have the next command connect anew."""
+        self._connection.disconnect()
 
 
 class AsyncRedis:
