@@ -15,6 +15,8 @@ RUNTIME_PYTHON = $(shell for python in "$$(command -v python$(RUNTIME))" \
 	$$(ls -d ~/.pyenv/versions/$(RUNTIME)*/bin/python$(RUNTIME) ~/.local/share/uv/python/cpython-$(RUNTIME)*/bin/python$(RUNTIME) 2>/dev/null); do \
 	"$$python" -c "import ensurepip" 2>/dev/null && echo "$$python" && break; done)
 
+# Node may come from the package index, as a wheel in the environment: see node.stamp.
+export PATH := $(PATH):$(abspath $(BIN))
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
@@ -33,9 +35,9 @@ help:
 
 # ---------------------------------------------------------------- environments
 
-setup: $(VENV)/run.stamp
+setup: $(VENV)/run.stamp $(VENV)/page.stamp
 
-setup-dev: $(VENV)/dev.stamp
+setup-dev: setup $(VENV)/dev.stamp $(VENV)/browser.stamp
 
 setup-build: $(BUILD_VENV)/build.stamp
 
@@ -50,6 +52,24 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml clients/python/pyproject.
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	touch $@
+
+# What comes from npm runs none of its own scripts; its lock files say what it is by hash, and not where it is from.
+NPM_CI = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
+
+$(VENV)/node.stamp: requirements/node.txt | $(VENV)/run.stamp
+	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/node.txt
+	touch $@
+
+# The page says it in its chart's place if this did not work; everything else does without.
+$(VENV)/page.stamp: local/page/package-lock.json | $(VENV)/node.stamp
+	$(NPM_CI) local/page && touch $@ || echo "The page's chart could not be had from npm: the page is without it. \`make setup\` tries again."
+
+# Debian's Chromium, where it is missing and may be installed; elsewhere the page's tests say that they were skipped.
+$(VENV)/browser.stamp: tests/node/package-lock.json | $(VENV)/node.stamp
+	$(NPM_CI) tests/node
+	command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+	{ apt-get update --quiet --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --quiet --no-install-recommends chromium >/dev/null; }
 	touch $@
 
 $(BUILD_VENV)/build.stamp: requirements/build.txt
@@ -118,5 +138,7 @@ requirements: setup-build
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
 
 clean:
+	rm -rf local/page/node_modules tests/node/node_modules tests/browser/screenshots
+	rm -f $(VENV)/page.stamp $(VENV)/browser.stamp
 	rm -rf .aws-sam $(BUILD_VENV) $(BENCH_VENV) .pushaside build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
