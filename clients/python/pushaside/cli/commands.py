@@ -28,6 +28,7 @@ OWN = {
     "ping": "measure the round trip to the service",
     "load": "put load on the service, measure it, and check every answer",
     "token": "make a token, signed by the service's secret",
+    "plan": "say what a deployment for a load needs of AWS, and costs",
 }
 
 

@@ -1,0 +1,36 @@
+"""How `--help` looks: wide enough, with examples and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Sequence
+
+from pushaside.cli.exits import describe_exits
+
+_WIDTHS = (60, 120)
+_UNKNOWN_WIDTH = 100
+_OPTION_COLUMNS = 34
+
+
+class Formatter(argparse.HelpFormatter):
+    """Fills paragraphs; leaves texts of several lines as they are."""
+
+    def __init__(self, prog: str, **options: object) -> None:
+        del options  # newer versions of argparse pass on what does not matter here
+        least, most = _WIDTHS
+        columns = shutil.get_terminal_size((_UNKNOWN_WIDTH, 24)).columns
+        super().__init__(prog, max_help_position=_OPTION_COLUMNS, width=min(max(columns, least), most) - 2)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "\n".join(f"{indent}{line}" for line in text.splitlines())
+        return super()._fill_text(text, width, indent)
+
+
+def describe(parser: argparse.ArgumentParser, examples: Sequence[tuple[str, str]], *, ending: str = "") -> None:
+    """Give a command's help its form: examples, each a command and what it does, and the exit codes."""
+    parser.formatter_class = Formatter
+    lines = [line for command, what in examples for line in (f"  {what}:", f"    $ {command}")]
+    parts = ["\n".join(["examples:", *lines]), ending, describe_exits()]
+    parser.epilog = "\n\n".join(part for part in parts if part)

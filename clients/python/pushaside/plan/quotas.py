@@ -1,0 +1,69 @@
+"""AWS's default quotas and what the template sets, which a plan is held against: the one table of them.
+
+Sources are the quota pages of each service's developer guide, read in September 2026. Newer regions begin with less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit that holds if nobody has asked for another; `code` is that of Service Quotas, if it is to be had there.
+
+    `parameter` names the template's parameter that is the limit.
+    """
+
+    name: str
+    limit: float
+    unit: str
+    page: str
+    service: str = ""
+    code: str = ""
+    parameter: str = ""
+
+
+_GATEWAY = "API Gateway Developer Guide, Quotas"
+_LAMBDA = "Lambda Developer Guide, Understanding concurrency and Lambda scaling behavior"
+_TEMPLATE = "template.yaml"
+
+NEW_CONNECTIONS = Quota(
+    "API Gateway, new connections", 500, "connections/s", f"{_GATEWAY} (WebSocket API)", "apigateway", "L-9ED1E49A"
+)
+MESSAGE_RATE = Quota(
+    "API Gateway, requests of the account", 10_000, "requests/s", f"{_GATEWAY} (account)", "apigateway", "L-8A5B8E43"
+)
+MESSAGE_BURST = Quota("API Gateway, burst of the account", 5_000, "requests", f"{_GATEWAY} (account)")
+CONCURRENCY = Quota("Lambda, concurrency of the account", 1_000, "environments", _LAMBDA, "lambda", "L-B99A9384")
+INVOCATION_RATE = Quota(
+    "Lambda, 10 invocations/s for each concurrency", 10_000, "invocations/s", _LAMBDA, "lambda", "L-B99A9384"
+)
+SCALE_UP = Quota("Lambda, new environments of a function in 10 s", 1_000, "environments", _LAMBDA)
+QUEUE_CONCURRENCY = Quota("SQS to Lambda, batches at once", 1_000, "batches", "Lambda Developer Guide, Amazon SQS")
+IN_FLIGHT = Quota("SQS, messages in flight", 120_000, "messages", "SQS Developer Guide, Message quotas")
+CACHE_CLIENTS = Quota("ElastiCache, clients", 65_000, "connections", "ElastiCache User Guide, Serverless")
+TABLE_WRITES = Quota(
+    "DynamoDB, writes of a new table", 4_000, "write units/s", "DynamoDB Developer Guide, On-demand capacity mode"
+)
+TABLE_READS = Quota(
+    "DynamoDB, reads of a new table", 12_000, "read units/s", "DynamoDB Developer Guide, On-demand capacity mode"
+)
+OBJECT_READS = Quota("S3, reads of a prefix", 5_500, "GET/s", "S3 User Guide, Optimizing performance")
+
+ROUTE_RATE = Quota("of a route", 5_000, "messages/s", _TEMPLATE, parameter="MessagesPerSecond")
+COMPUTE_CONCURRENCY = Quota("computes at once", 50, "environments", _TEMPLATE, parameter="ComputeConcurrency")
+DELIVERY_CONCURRENCY = Quota("deliveries at once", 20, "environments", _TEMPLATE, parameter="DeliveryConcurrency")
+CACHE_UNITS = Quota("the cache's work", 50_000, "ECPU/s", _TEMPLATE, parameter="CacheMaximumEcpu")
+CACHE_GIGABYTES = Quota("the cache's data", 5, "GB", _TEMPLATE, parameter="CacheMaximumGigabytes")
+
+FIRST_BATCHES = 5
+BATCHES_PER_MINUTE = 300
+"""A queue's consumer begins with so many batches at once, and gets so many more a minute (Lambda Developer Guide)."""
+
+CONNECTION_SECONDS = 7_200
+"""API Gateway ends a connection after so long, so that all connections are made anew as often."""
+
+SMALL_REGIONS = (
+    "In newer regions the account has 2,500 requests/s and bursts of 1,250; new accounts may have 10 of Lambda."
+)
