@@ -33,7 +33,9 @@ from local.gateway.api import Limits
 from local.gateway.server import Gateway
 from local.metrics import Metrics
 from local.options import Options
-from local.page import read_page
+from local.page import PageAssets, Scoring
+from local.page.assets import Route
+from local.page.scoring import PATH as SCORE_PATH
 from local.queue_depths import QueueDepths
 from local.sources.pollers import EventSources
 from local.stats import Stats
@@ -72,7 +74,8 @@ class Runtime:
         client = AwsJsonClient(aws_endpoint)
         depths = await self._start_polling(deployment, functions, client, aws)
         stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
-        await self._start_gateway(deployment, functions, stats)
+        own_routes = self._page_routes(deployment, stack, clients)
+        await self._start_gateway(deployment, functions, stats, own_routes)
         return self._describe(deployment, redis_url, aws_endpoint)
 
     async def lost(self) -> None:
@@ -168,14 +171,25 @@ class Runtime:
         await depths.start()
         return depths
 
-    async def _start_gateway(self, deployment: Deployment, functions: Functions, stats: Stats) -> None:
+    def _page_routes(self, deployment: Deployment, stack: Stack, clients: AwsClients) -> dict[str, Route]:
+        routes = PageAssets(deployment.websocket_api.stage, demo=self._options.demo).routes
+        if self._options.demo:
+            scoring = Scoring(clients.client("dynamodb"), stack.resources["ScoresTable"])
+            self._closing.append(scoring.close)
+            routes[SCORE_PATH] = scoring.route
+        return routes
+
+    async def _start_gateway(
+        self, deployment: Deployment, functions: Functions, stats: Stats, own_routes: dict[str, Route]
+    ) -> None:
         limits = Limits(idle_seconds=self._options.idle_timeout, connection_seconds=self._options.max_connection)
         gateway = Gateway(
             deployment.websocket_api,
             deployment.http_api,
             limits,
             functions,
-            {"/": read_page(deployment.websocket_api.stage), "/_local/stats": stats.page},
+            {"/_local/stats": stats.page},
+            own_routes=own_routes,
         )
         stats.gateway = gateway
         self._closing.append(gateway.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -43,6 +44,7 @@ class Stats:
         self._depths = depths
         self._aws = aws
         self._redis = redis
+        self._started = time.monotonic()
 
     def page(self) -> tuple[int, str, bytes]:
         """Return the figures as a JSON page."""
@@ -53,6 +55,7 @@ class Stats:
         metrics, gateway = self._metrics, self.gateway
         pools = self._functions.pools.values()
         return {
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
             "invocations": {pool.function.logical_id: pool.invocations for pool in pools},
             "computes": _counts(metrics.by_dimension("Compute", "ComputeName")),
             "cache": {

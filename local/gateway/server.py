@@ -25,6 +25,9 @@ from local.gateway.websocket_stage import WebSocketStage
 ExtraRoute = Callable[[], tuple[int, str, bytes]]
 """Makes a page: status, content type, body."""
 
+OwnRoute = Callable[[HttpRequest, HttpConnection], None]
+"""Answers a request of any method itself, at once or later."""
+
 KEEP_ALIVE_SECONDS: Final = 75.0
 LINGER_SECONDS: Final = 2.0
 CLOSE_SECONDS: Final = 3.0
@@ -44,9 +47,9 @@ log = logging.getLogger(__name__)
 class Gateway:
     """Serves deployed APIs on one port of one event loop, as strictly as API Gateway does.
 
-    WebSockets are at `/<stage>`, the management API at `/<stage>/@connections/<id>`, `extra_routes` (exact paths) come
-    first and the HTTP API takes everything else. Raises ValueError for an API with a malformed route key or route
-    selection expression.
+    WebSockets are at `/<stage>`, the management API at `/<stage>/@connections/<id>`, `extra_routes` and `own_routes`
+    (exact paths) come first and the HTTP API takes everything else. Raises ValueError for an API with a malformed route
+    key or route selection expression.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Gateway:
         functions: FunctionService,
         extra_routes: Mapping[str, ExtraRoute] | None = None,
         *,
+        own_routes: Mapping[str, OwnRoute] | None = None,
         now: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -73,6 +77,7 @@ class Gateway:
             self._websocket_paths = frozenset((path, path + b"/"))
         self._http_api = HttpApiStage(http_api, self._calls, clock=clock, ids=ids) if http_api is not None else None
         self._extra_routes = {path.encode(): route for path, route in (extra_routes or {}).items()}
+        self._own_routes = {path.encode(): route for path, route in (own_routes or {}).items()}
         self._http_connections: set[HttpConnection] = set()
         self._sweep_seconds = _sweep_seconds(websocket_api, http_api, limits)
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -157,6 +162,8 @@ class Gateway:
         path = request.target.partition(b"?")[0]
         if path in self._extra_routes:
             connection.respond(_page(request, self._extra_routes[path]))
+        elif path in self._own_routes:
+            self._own_routes[path](request, connection)
         elif self._stage is not None and _unescaped(path) in self._websocket_paths:
             Handshake(self._stage, request, connection).begin()
         elif _is_misdirected(request, path):

@@ -1,0 +1,105 @@
+"""The page's files: an explicit list, so that no request can name anything else."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from local.gateway.http_connection import HttpConnection
+from local.gateway.http_messages import HttpRequest, message_response, response
+
+Route = Callable[[HttpRequest, HttpConnection], None]
+
+PREFIX: Final = "/_local/page/"
+
+_HTML = "text/html; charset=utf-8"
+_CSS = "text/css; charset=utf-8"
+_JAVASCRIPT = "text/javascript; charset=utf-8"
+
+_PAGE = Path(__file__).parent
+_UPLOT = _PAGE / "node_modules" / "uplot" / "dist"
+_BROWSER_CLIENT = _PAGE.parents[1] / "clients" / "browser"
+
+_MODULES = (
+    "airports.js",
+    "charts.js",
+    "connection.js",
+    "dom.js",
+    "figures.js",
+    "leaderboard.js",
+    "messages.js",
+    "page.js",
+    "rates.js",
+    "states.js",
+)
+FILES: Final[Mapping[str, tuple[Path, str]]] = {
+    "page.css": (_PAGE / "page.css", _CSS),
+    **{name: (_PAGE / name, _JAVASCRIPT) for name in _MODULES},
+    "icon.svg": (_PAGE / "icon.svg", "image/svg+xml"),
+    "pushaside.js": (_BROWSER_CLIENT / "pushaside.js", _JAVASCRIPT),
+    "uPlot.esm.js": (_UPLOT / "uPlot.esm.js", _JAVASCRIPT),
+    "uPlot.min.css": (_UPLOT / "uPlot.min.css", _CSS),
+}
+"""What is served under PREFIX: file and content type. uPlot is there once `npm ci` has put it there."""
+
+# Results too large for a frame come from the embedded S3, which is another origin.
+_POLICY = "default-src 'self'; connect-src *; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
+
+_NOT_FOUND = message_response(404, "Not Found")
+_METHOD_NOT_ALLOWED = message_response(405, "Method Not Allowed", [("Allow", "GET, HEAD")])
+
+
+class PageAssets:
+    """Serves the page at `/` and its files.
+
+    They are read at every request, so an edited file needs no restart, and a browser that has one is told 304.
+    """
+
+    def __init__(self, stage: str, *, demo: bool) -> None:
+        """Tell the page the WebSocket API's `stage`, and whether there are demo data (`demo`)."""
+        self._stage, self._demo = html.escape(stage), demo
+
+    @property
+    def routes(self) -> dict[str, Route]:
+        """The paths that are served, and what answers them."""
+        files = {f"{PREFIX}{name}": _file_route(path, content_type) for name, (path, content_type) in FILES.items()}
+        return {"/": self._answer_page, **files}
+
+    def _answer_page(self, request: HttpRequest, connection: HttpConnection) -> None:
+        has_charts = FILES["uPlot.esm.js"][0].is_file()
+        values = {"stage": self._stage, "demo": _yes_or_no(self._demo), "charts": _yes_or_no(has_charts)}
+        text = (_PAGE / "index.html").read_text(encoding="utf-8")
+        for name, value in values.items():
+            text = text.replace(f"{{{{{name}}}}}", value)
+        connection.respond(_answer(request, text.encode(), _HTML, [("Content-Security-Policy", _POLICY)]))
+
+
+def _yes_or_no(is_so: bool) -> str:  # noqa: FBT001
+    return "yes" if is_so else "no"
+
+
+def _file_route(path: Path, content_type: str) -> Route:
+    def answer(request: HttpRequest, connection: HttpConnection) -> None:
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            connection.respond(_NOT_FOUND)
+        else:
+            connection.respond(_answer(request, content, content_type))
+
+    return answer
+
+
+def _answer(
+    request: HttpRequest, content: bytes, content_type: str, headers: list[tuple[str, str]] | None = None
+) -> bytes:
+    if request.method not in (b"GET", b"HEAD"):
+        return _METHOD_NOT_ALLOWED
+    etag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+    about = [("ETag", etag), ("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"), *(headers or ())]
+    if etag.encode() in request.header(b"if-none-match"):
+        return response(304, about)
+    return response(200, [("Content-Type", content_type), *about], content, head=request.method == b"HEAD")

@@ -1,0 +1,157 @@
+/** Two charts of the last two minutes, a point a second. uPlot is loaded if it is installed. */
+
+import { find, milliseconds, number } from "./dom.js";
+
+const SECONDS = 120;
+const HEIGHT = 220;
+
+const ANSWERS = [
+  { name: "hit", label: "hits", colour: "--hit", isFilled: true },
+  { name: "stale", label: "stale", colour: "--stale" },
+  { name: "miss", label: "misses", colour: "--miss" },
+];
+const LATENCY = [
+  { name: "p50", label: "p50", colour: "--p50", isFilled: true },
+  { name: "p99", label: "p99", colour: "--p99" },
+  { name: "push", label: "click to push", colour: "--push", dots: true },
+];
+
+/** Load what draws, and return `add(point)`; without it, say so and return nothing to do. */
+export async function setUpCharts() {
+  if (document.documentElement.dataset.charts !== "yes") {
+    find("charts-absent").hidden = false;
+    find("chart-pair").hidden = true;
+    return () => {};
+  }
+  const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/_local/page/uPlot.min.css" });
+  document.head.prepend(style);
+  const { default: Plot } = await import("./uPlot.esm.js");
+  const answers = new LiveChart(Plot, "answers", ANSWERS, (value) => `${number(value)}/s`);
+  const latency = new LiveChart(Plot, "latency", LATENCY, milliseconds);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", () => [answers, latency].forEach((each) => each.draw()));
+  return (point) => [answers, latency].forEach((each) => each.add(point));
+}
+
+const styleOf = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+class LiveChart {
+  #Plot;
+  #place;
+  #legend;
+  #series;
+  #format;
+  #plot = null;
+  #columns;
+
+  constructor(Plot, name, series, format) {
+    this.#Plot = Plot;
+    this.#place = find(`${name}-chart`);
+    this.#legend = find(`${name}-legend`);
+    this.#series = series;
+    this.#format = format;
+    this.#columns = [[], ...series.map(() => [])];
+    this.#writeLegend();
+    this.draw();
+    new ResizeObserver(() => this.#plot.setSize({ width: this.#place.clientWidth, height: HEIGHT })).observe(this.#place);
+  }
+
+  /** Add a point: `at` in seconds since the epoch, and a value or null by series. */
+  add(point) {
+    const [times, ...values] = this.#columns;
+    times.push(point.at);
+    values.forEach((each, index) => each.push(point[this.#series[index].name] ?? null));
+    while (times[0] < point.at - SECONDS) this.#columns.forEach((column) => column.shift());
+    this.#plot.setData(this.#columns, false);
+    this.#plot.batch(() => {
+      this.#plot.setScale("x", { min: point.at - SECONDS, max: point.at });
+      this.#plot.setScale("y", { min: 0, max: niceAbove(Math.max(...values.flat(), 0)) });
+    });
+    if (this.#plot.cursor.idx == null) this.#tell(times.length - 1);
+  }
+
+  /** Draw anew, in the colours of now. */
+  draw() {
+    this.#plot?.destroy();
+    const grid = { stroke: styleOf("--line"), width: 1 };
+    const axis = { stroke: styleOf("--muted"), grid, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    const now = Date.now() / 1000;
+    const options = {
+      width: this.#place.clientWidth,
+      height: HEIGHT,
+      padding: [10, 8, 0, 0],
+      legend: { show: false },
+      cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 8 } },
+      scales: { x: { time: true, auto: false }, y: { auto: false } },
+      axes: [
+        { ...axis, space: 70, size: 30, values: (_, times) => times.map((time) => ago(this.#columns[0].at(-1) ?? now, time)), incrs: [30] },
+        { ...axis, size: 46, space: 44, values: (_, values) => values.map((value) => number(value)) },
+      ],
+      series: [{}, ...this.#series.map((each) => this.#lineOf(each))],
+      hooks: { setCursor: [(plot) => this.#tell(plot.cursor.idx ?? this.#columns[0].length - 1)] },
+    };
+    this.#plot = new this.#Plot(options, this.#columns, this.#place);
+    this.#plot.setScale("x", { min: now - SECONDS, max: now });
+    this.#plot.setScale("y", { min: 0, max: 10 });
+  }
+
+  #lineOf({ label, colour, isFilled, dots }) {
+    const stroke = styleOf(colour);
+    return {
+      label,
+      stroke,
+      width: dots ? 0 : 2,
+      fill: isFilled ? (plot) => fade(plot, stroke) : undefined,
+      paths: dots ? () => null : this.#Plot.paths.spline(),
+      points: { show: dots ? true : isAlone, size: dots ? 7 : 5, fill: stroke },
+    };
+  }
+
+  #writeLegend() {
+    this.#legend.replaceChildren(...this.#series.map(({ label, colour }) => {
+      const key = Object.assign(document.createElement("i"), { className: "key" });
+      key.style.background = `var(${colour})`;
+      const item = document.createElement("span");
+      item.append(key, label, " ", document.createElement("b"));
+      return item;
+    }));
+  }
+
+  #tell(index) {
+    const told = this.#series.map((each, position) => {
+      const value = this.#columns[position + 1][index];
+      const text = value == null ? "–" : this.#format(value);
+      const target = this.#legend.children[position].querySelector("b");
+      if (target.textContent !== text) target.textContent = text;
+      return `${each.label} ${text}`;
+    });
+    this.#place.setAttribute("aria-label", `${this.#place.parentElement.querySelector("figcaption").firstChild.textContent.trim()}: ${told.join(", ")}`);
+  }
+}
+
+/** Points are drawn only where a line can't be: beside gaps. */
+function isAlone(plot, series, from, to) {
+  const values = plot.data[series];
+  for (let index = from; index <= to; index++)
+    if (values[index] != null && values[index - 1] == null && values[index + 1] == null) return true;
+  return false;
+}
+
+function fade(plot, colour) {
+  const gradient = plot.ctx.createLinearGradient(0, plot.bbox.top, 0, plot.bbox.top + plot.bbox.height);
+  gradient.addColorStop(0, `${colour}55`);
+  gradient.addColorStop(1, `${colour}00`);
+  return gradient;
+}
+
+function ago(now, time) {
+  const past = Math.round(now - time);
+  return past < 1 ? "now" : past % 60 ? `−${past} s` : `−${past / 60} min`;
+}
+
+/** The next of 10, 20, 50, 100 and so on: the scale stays still while values move. */
+function niceAbove(value) {
+  let bound = 10;
+  for (let step = 0; bound < value * 1.05; step++) bound *= step % 3 === 1 ? 2.5 : 2;
+  return bound;
+}
