@@ -1,6 +1,7 @@
 """One open WebSocket: frames on one side, whole text messages on the other.
 
-The protocol itself (RFC 6455) is websockets' `ServerProtocol`, which does no I/O. There is no task, timer or buffer
+The protocol itself (RFC 6455) is websockets' `ServerProtocol`, which does no I/O, but for the most frequent frames
+(`text_frames`). There is no task, timer or buffer
 here while nothing happens, because ten thousand connections may be open.
 """
 
@@ -18,6 +19,7 @@ from websockets.server import ServerProtocol
 
 from local.gateway.api import Limits
 from local.gateway.outgoing import OutgoingWrites
+from local.gateway.text_frames import read_text_frames, write_text_frame
 
 NO_STATUS_REASON: Final = "Client-side close frame status not set"
 NORMAL_REASON: Final = "Connection Closed Normally"
@@ -52,6 +54,7 @@ class WebSocketConnection(asyncio.Protocol):
         "_ended",
         "_events",
         "_fragments",
+        "_is_between_messages",
         "_limits",
         "_now",
         "_outgoing",
@@ -86,6 +89,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._pending_bytes = 0
         self._fragments: bytearray | None = None
         self._ended = False
+        self._is_between_messages = True
         self._protocol = ServerProtocol(
             state=OPEN, max_size=(limits.message_bytes, limits.frame_bytes), logger=_protocol_log
         )
@@ -98,6 +102,16 @@ class WebSocketConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came: none, one or many frames, and maybe a part of one."""
+        if self._is_between_messages:
+            messages, data = read_text_frames(data, self._limits.frame_bytes)
+            for message in messages:
+                self._whole_message(message)
+        if data:
+            self._receive_by_protocol(data)
+        if self._protocol.writes:
+            self.flush()
+
+    def _receive_by_protocol(self, data: bytes) -> None:
         protocol = self._protocol
         protocol.receive_data(data)
         for frame in protocol.events_received():
@@ -105,8 +119,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self._frame_received(cast(Frame, frame))
         if protocol.parser_exc is not None and not self._ended:
             self._parser_failed(protocol.parser_exc)
-        if protocol.writes:
-            self.flush()
+        self._is_between_messages = not protocol.reader.buffer and self._fragments is None and not self._ended
 
     def eof_received(self) -> None:
         """Note that the client ended without a close frame; the transport then closes itself."""
@@ -140,7 +153,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._outgoing.add(self)
         self._pending_bytes += len(message)
         if len(message) <= limit:
-            protocol.send_text(message)
+            protocol.writes.append(write_text_frame(message))
         else:
             protocol.send_text(message[:limit], fin=False)
             for start in range(limit, len(message), limit):
@@ -182,10 +195,10 @@ class WebSocketConnection(asyncio.Protocol):
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
         if opcode is Opcode.TEXT:
-            self.last_active = self._now()
             if frame.fin:
-                self._message(frame.data)
+                self._whole_message(frame.data)
             else:
+                self.last_active = self._now()
                 self._fragments = bytearray(frame.data)
         elif opcode is Opcode.CONT:
             self._continued(frame)
@@ -195,6 +208,11 @@ class WebSocketConnection(asyncio.Protocol):
             self._closed(cast(Close, self._protocol.close_rcvd))
         # Pings are answered by the protocol. Neither they nor pongs count as activity: API Gateway does not say that
         # they do, and a client that relied on it would be cut off.
+
+    def _whole_message(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._ended:
+            self.last_active = self._now()
+            self._message(data)
 
     def _continued(self, frame: Frame) -> None:
         self.last_active = self._now()

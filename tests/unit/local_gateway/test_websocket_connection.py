@@ -141,13 +141,13 @@ def test_no_bytes_make_the_connection_fail_or_end_twice(data: bytes):
     assert told.lost == 1
 
 
-def test_a_message_in_the_same_read_as_the_close_is_not_answered():
+def test_a_message_in_the_same_read_as_the_close_is_answered_before_it():
     connection, transport, told = opened()
     told.message_received = lambda connection, text: told.messages.append(str(connection.send(b"answer")))  # type: ignore[method-assign]
     connection.data_received(sent(Opcode.TEXT, b"x") + sent(Opcode.CLOSE, b"\x03\xe8"))
-    assert told.messages == ["False"]
+    assert told.messages == ["True"]
     assert told.ends == [(1000, "Connection Closed Normally")]
-    assert [frame.opcode for frame in client_frames(transport.written)] == [Opcode.CLOSE]
+    assert [frame.opcode for frame in client_frames(transport.written)] == [Opcode.TEXT, Opcode.CLOSE]
 
 
 def test_nothing_is_sent_after_the_end():
