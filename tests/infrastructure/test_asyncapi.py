@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
 import pytest
-import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
@@ -51,10 +50,20 @@ from push.topic_answers import (
 from push.topics import Topic, live_topic
 from push.update_frames import render_history, render_patched, render_presence
 from tests.builders import NOW_MS, make_result
-
-DOCUMENT = Path(__file__).parents[2] / "docs/asyncapi.yaml"
-
-Document = dict[str, Any]
+from tests.documentation.asyncapi import (
+    CLIENTS,
+    SERVERS,
+    Document,
+    declared_members,
+    fitting,
+    forms,
+    parts,
+    payload_of,
+    reached,
+    read_document,
+    resolved,
+    schema_validator,
+)
 
 STRUCTURE = {
     "definitions": {
@@ -137,13 +146,7 @@ STRUCTURE = {
     "required": ["asyncapi", "info", "servers", "channels", "operations", "components"],
     "additionalProperties": False,
 }
-"""Of the parts of AsyncAPI 3.0 that are used, what they must be; no validator of it is made for Python."""
-
-CLIENTS = {"hello", "request", "subscribe", "unsubscribe", "publish", "ping"}
-SERVERS = {
-    *("welcome", "result", "accepted", "error", "chunk", "subscribed", "unsubscribed", "published"),
-    *("update", "resync", "presence", "bye", "pong", "gatewayError"),
-}
+"""Of the parts of AsyncAPI 3.0 that are used here, what they must be: narrower than its own schema, without Node."""
 
 RENDERERS_OF_PARTS = {"render_result_head", "render_with_data", "render_with_encoded", "render_with_link"}
 """What others call; a whole frame is never theirs alone."""
@@ -151,65 +154,26 @@ RENDERERS_OF_PARTS = {"render_result_head", "render_with_data", "render_with_enc
 OVER_HTTP = {"problems.py", "webhook_messages.py"}
 
 
-@cache
-def read_document() -> Document:
-    document: Document = yaml.safe_load(DOCUMENT.read_text())
-    return document
-
-
 @pytest.fixture(scope="module")
 def document() -> Document:
     return read_document()
-
-
-def parts(part: Any) -> Iterator[Document]:
-    """Every object within a part of the document, and itself."""
-    if isinstance(part, list):
-        for each in part:
-            yield from parts(each)
-    elif isinstance(part, dict):
-        yield part
-        for each in part.values():
-            yield from parts(each)
-
-
-def resolved(part: Document) -> Document:
-    while "$ref" in part:
-        found: Any = read_document()
-        for name in part["$ref"].removeprefix("#/").split("/"):
-            found = found[name]
-        part = found
-    return part
 
 
 def names(references: list[Document]) -> list[str]:
     return [each["$ref"].removeprefix("#/channels/socket/messages/") for each in references]
 
 
-@cache
-def validator(message: str) -> Draft7Validator:
-    document = read_document()
-    payload = document["components"]["messages"][message]["payload"]
-    # References within the document lead to its components.
-    schema = {"allOf": [payload], "components": document["components"]}
-    return Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
-
-
-def fitting(frame: Any, among: set[str]) -> list[str]:
-    return [name for name in sorted(among) if validator(name).is_valid(frame)]
-
-
-def declared_members(schema: Document) -> set[str]:
-    """The members that a schema of an object knows, whichever form it takes."""
-    schema = resolved(schema)
-    found = set(schema.get("properties", {}))
-    for each in (*schema.get("oneOf", ()), *schema.get("allOf", ())):
-        found |= declared_members(each)
-    return found
-
-
 class TestTheDocument:
-    def test_it_is_asyncapi_3_0(self, document: Document) -> None:
+    def test_it_is_valid_by_the_schema_of_asyncapi_3_0(self, document: Document, root: Path) -> None:
+        published = root / "tests/node/node_modules/@asyncapi/specs/schemas/3.0.0.json"
+        if not published.exists():
+            missing = "The npm package @asyncapi/specs is not installed: npm ci --ignore-scripts, in tests/node."
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+        schema = Draft7Validator(json.loads(published.read_text()), format_checker=Draft7Validator.FORMAT_CHECKER)
+        assert not schema.is_valid({**document, "channels": {"socket": {"address": 7}}})
+        assert [error.message for error in schema.iter_errors(document)] == []
+
+    def test_it_has_the_parts_that_this_file_reads(self, document: Document) -> None:
         assert [error.message for error in Draft7Validator(STRUCTURE).iter_errors(document)] == []
 
     def test_its_references_lead_somewhere_and_nothing_stands_beside_them(self, document: Document) -> None:
@@ -633,3 +597,105 @@ class TestPushes:
     @for_all(closes_at_ms=st.integers(0, 2 * NOW_MS), now_ms=st.integers(0, 2 * NOW_MS))
     def test_farewells_fit(self, closes_at_ms: int, now_ms: int) -> None:
         check(render_bye(Farewell("c-1", 0, closes_at_ms), now_ms), "bye")
+
+
+def value_frames() -> list[str | bytes]:
+    """Every form that a value or an error comes in, as an answer to a request, to a subscriber and as a push."""
+    failure = make_result(render_error_object(PushasideError(retry_after_ms=5)), status=Status.FAILURE)
+    frames: list[str | bytes] = [render_result("1", KEY, failure, CacheState.HIT, NOW_MS)]
+    for recovered in (True, False):
+        frames += [
+            render_subscribed_head("1", subscribed_live(LIVE, POSITION, result, recovered=recovered)) + "}"
+            for result in (None, failure)
+        ]
+    for write in FORMS.values():
+        data, encoded = write()
+        result = make_result(data)
+        frames += render_large_result("1", KEY, result, CacheState.HIT, NOW_MS, encoded=encoded, link=link)
+        head = render_subscribed_head("1", subscribed_live(LIVE, POSITION, result, recovered=True))
+        frames += render_large_data("1", head, data, encoded=encoded, link=link)
+    for result in (failure, make_result(b"[1]"), make_result(dump("x" * PAYLOAD_FROM_BYTES))):
+        frames += pushes(LIVE, Message(POSITION, entry_of(KEY, result).message.data, NOW_MS))
+    return [*frames, *pushes(LIVE, Message(POSITION, b"[]", NOW_MS))]
+
+
+def pushes(topic: Topic, message: Message) -> list[bytes]:
+    histories = (History((message,), is_complete, POSITION) for is_complete in (True, False))
+    return [step.frame for history in histories for step in render_history(topic, history, link)]
+
+
+def channel_frames() -> list[str | bytes]:
+    channel = Topic(Tenant("acme"), "demo:news")
+    unrecovered = render_subscribed_head("1", Subscribed(channel, POSITION, recovered=False))
+    return [
+        render_subscribed_head("1", Subscribed(channel, POSITION)) + "}",
+        *render_large_data("1", unrecovered, b"null", encoded="", link=link),
+        render_unsubscribed("1", channel),
+        render_published("1", channel, POSITION),
+        *pushes(channel, Message(POSITION, b"{}", NOW_MS)),
+        render_presence(channel, 1, ["ada"], []),
+    ]
+
+
+def patch_frames() -> list[bytes]:
+    unchanged = list(range(100))
+    values = ([{"n": 1, "unchanged": unchanged}, {"n": 2, "unchanged": unchanged}], [[1, *unchanged], [2, *unchanged]])
+    patches = [(make_patch(dump(before), dump(after)), make_etag(dump(after))) for before, after in values]
+    return [render_patched(LIVE, POSITION, etag, patch.base, patch) for patch, etag in patches if patch]
+
+
+def session_frames(pong: str) -> list[str | bytes]:
+    return [
+        render_welcome("1", "s", 6600.0, {"demo:news": PushasideError()}),
+        render_accepted("1"),
+        render_error(None, PushasideError()),
+        render_bye(Farewell("c-1", 0, NOW_MS), NOW_MS),
+        pong,
+        '{"message": "Internal server error", "connectionId":"L0SM9cOFvHcCIhw=", "requestId":"L0SNKFtsPHcFfwg="}',
+    ]
+
+
+@pytest.fixture(scope="module")
+def frames(template: Document) -> dict[str, list[Document]]:
+    (pong,) = (each["ResponseTemplates"]["$default"] for each in parts(template) if "ResponseTemplates" in each)
+    found: dict[str, list[Document]] = {name: [] for name in SERVERS}
+    for text in (*value_frames(), *channel_frames(), *patch_frames(), *session_frames(pong)):
+        frame = json.loads(text)
+        (name,) = fitting(frame, SERVERS)
+        found[name].append(frame)
+    return found
+
+
+class TestNothingIsDescribedInVain:
+    """What the document says can come does, and what it says may be sent is read."""
+
+    def test_every_schema_is_of_some_message(self, document: Document) -> None:
+        assert reached(document["components"]["messages"]) == document["components"]["schemas"].keys()
+
+    def test_what_is_defined_beside_them_is_referred_to(self, document: Document) -> None:
+        references = {part["$ref"] for part in parts(document) if "$ref" in part}
+        for kind in ("correlationIds", "securitySchemes"):
+            assert {f"#/components/{kind}/{name}" for name in document["components"][kind]} <= references
+
+    @pytest.mark.parametrize("name", sorted(SERVERS))
+    def test_servers_messages_come_in_every_form(self, name: str, frames: dict[str, list[Document]]) -> None:
+        assert self.unused(name, frames[name]) == []
+
+    @pytest.mark.parametrize("name", sorted(CLIENTS - {"ping"}))
+    def test_clients_messages_are_read_in_every_form(self, name: str) -> None:
+        assert self.unused(name, [message for message in GOOD if message["action"] == name]) == []
+
+    def test_both_of_the_patches_come(self, frames: dict[str, list[Document]]) -> None:
+        assert [each.keys() & {"merge_patch", "json_patch"} for each in frames["update"] if "base" in each] == [
+            {"merge_patch"},
+            {"json_patch"},
+        ]
+
+    @staticmethod
+    def unused(name: str, frames: list[Document]) -> list[str]:
+        """Give the members and alternatives of a message that none of the frames has."""
+        members = declared_members(payload_of(name)) - {member for frame in frames for member in frame}
+        alternatives = [
+            form for form in forms(payload_of(name)) if not any(map(schema_validator(form).is_valid, frames))
+        ]
+        return [*members, *(str(form) for form in alternatives)]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Terminal:
