@@ -9,13 +9,18 @@
  *
  * How it is made: a `Link` is one open socket. An exchange is something asked and not settled; it is on a link, or
  * waits for one, or for its time to be asked again. A `Feed` puts a topic's messages in order, and does nothing else.
- * `Client` moves exchanges and feeds to whichever link is current, and is the only one that sends.
+ * `Client` moves exchanges and feeds to whichever link is current, and is the only one that sends. `HttpClient` needs
+ * none of them.
  */
 
 /** @typedef {import("./pushaside.d.ts").Options} Options */
 /** @typedef {import("./pushaside.d.ts").Result} Result */
 /** @typedef {import("./pushaside.d.ts").RequestOptions} RequestOptions */
 /** @typedef {import("./pushaside.d.ts").ErrorDetails} ErrorDetails */
+/** @typedef {import("./pushaside.d.ts").Progress} Progress */
+/** @typedef {import("./pushaside.d.ts").Accepted} Accepted */
+/** @typedef {import("./pushaside.d.ts").RequestState} RequestState */
+/** @typedef {import("./pushaside.d.ts").Resource} Resource */
 
 const DEFAULTS = Object.freeze({
   openTimeoutSeconds: 10,
@@ -35,6 +40,7 @@ const DEFAULTS = Object.freeze({
   maxUnfinishedResults: 1024,
   fetchTimeoutSeconds: 30,
   fetchAttempts: 3,
+  maxFetches: 8,
   gapSeconds: 1,
   maxQueuedUpdates: 1000,
 });
@@ -74,6 +80,12 @@ export class PushasideError extends Error {
     this.retryAfterMs = retryAfterMs;
     this.status = status;
   }
+}
+
+/** Take the settings that are given, and the defaults of all others. @param {any} options @returns {any} */
+function withDefaults(options) {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { random: Math.random, fetch: globalThis.fetch?.bind(globalThis), clock: CLOCK, ...DEFAULTS, ...given };
 }
 
 function errorFromWire(fields) {
@@ -116,7 +128,7 @@ function writeJson(value, what) {
 /** Write a message whose member `name` is JSON already. */
 const writeMessage = (fields, name, json) => `${JSON.stringify(fields).slice(0, -1)},"${name}":${json}}`;
 
-async function readBytes(stream, limit) {
+async function readBytes(stream, limit, tell = (/** @type {number} */ _bytes) => {}) {
   const parts = [];
   let size = 0;
   for (const reader = stream.getReader(); ; ) {
@@ -127,6 +139,7 @@ async function readBytes(stream, limit) {
       reader.cancel().catch(() => {});
       throw tooLarge(limit);
     }
+    tell(size);
   }
 }
 
@@ -143,7 +156,13 @@ async function decodeData(text, encoding, limit) {
   }
 }
 
-async function fetchData(url, etag, limit, signal, fetch) {
+/** How many bytes a body will have, if that can be known: the header counts those of what is compressed. */
+function lengthOf({ type, headers }) {
+  const length = headers?.get("content-length");
+  return length && type !== "cors" && !headers.has("content-encoding") ? Number(length) : null;
+}
+
+async function fetchData(url, etag, limit, signal, fetch, tell = (/** @type {any[]} */ ..._progress) => {}) {
   if (!/^https?:\/\//i.test(textOr(url, "")))
     throw new PushasideError("unreadable", "The result came without data, and without a link that can be followed.");
   let bytes;
@@ -153,7 +172,9 @@ async function fetchData(url, etag, limit, signal, fetch) {
     if (!ok) throw new PushasideError("unreachable", `The link to the result was answered with ${status}.`, {
       status, retryable: EXPIRED.has(status) || status === 408 || status === 429 || status >= 500,
     });
-    bytes = response.body ? await readBytes(response.body, limit) : new Uint8Array();
+    const expected = lengthOf(response);
+    tell(0, expected);
+    bytes = response.body ? await readBytes(response.body, limit, (size) => tell(size, expected)) : new Uint8Array();
   } catch (cause) {
     if (cause instanceof PushasideError) throw cause;
     throw new PushasideError("unreachable", `The link to the result cannot be followed: ${cause}`, { cause });
@@ -166,13 +187,105 @@ async function fetchData(url, etag, limit, signal, fetch) {
   }
 }
 
+const canHash = () => Boolean(globalThis.crypto?.subtle);
+const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** What the service names data by: 96 bits of their SHA-256, in hex. */
+const hashOf = async (bytes) => hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).slice(0, 12));
+
 /** Check data against the etag, its hash. Pages of no secure context can't, and other etags tell nothing. */
 async function checkEtag(bytes, etag) {
-  if (!globalThis.crypto?.subtle || !/^[0-9a-f]{24}$/.test(textOr(etag, ""))) return;
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (!hex.startsWith(etag)) throw new Error(`it is not what the etag ${etag} names`);
+  if (!canHash() || !/^[0-9a-f]{24}$/.test(textOr(etag, ""))) return;
+  if ((await hashOf(bytes)) !== etag) throw new Error(`it is not what the etag ${etag} names`);
 }
+
+// Patches. No value is changed: what a patch changes is made anew.
+
+/** Write JSON in its canonical form (RFC 8785). */
+function writeCanonical(value) {
+  if (Array.isArray(value)) return `[${value.map(writeCanonical).join(",")}]`;
+  if (!isObject(value)) return JSON.stringify(value);
+  const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${writeCanonical(value[name])}`);
+  return `{${members.join(",")}}`;
+}
+
+/** Return the value that a patch makes of another; rejected if it can't be applied, or something else comes out. */
+async function applyPatch(value, { body, digest }) {
+  let patched = value;
+  if (Array.isArray(body)) for (const operation of body) patched = applyOperation(patched, operation);
+  else patched = mergePatch(value, body);
+  const made = await hashOf(new TextEncoder().encode(writeCanonical(patched)));
+  if (made !== digest) throw new Error(`The digest is ${made} and not ${digest}.`);
+  return patched;
+}
+
+/** Apply a merge patch as section 2 of RFC 7396 says. Members are never assigned: `__proto__` is a name like others. */
+function mergePatch(target, patch) {
+  if (!isObject(patch)) return patch;
+  const merged = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [name, change] of Object.entries(patch)) {
+    if (change === null) merged.delete(name);
+    else merged.set(name, mergePatch(merged.get(name), change));
+  }
+  return Object.fromEntries(merged);
+}
+
+/** Apply an operation of a JSON Patch (RFC 6902), of those that the service uses. */
+function applyOperation(target, { op, path, from, value }) {
+  if (op === "remove") return changeAt(target, parsePointer(path), removeMember);
+  if (op === "add") return changeAt(target, parsePointer(path), addMember, value);
+  if (op === "replace") return changeAt(target, parsePointer(path), replaceMember, value);
+  if (op !== "move") throw new Error(`There is no operation ${op}.`);
+  const source = parsePointer(from);
+  const moved = source.reduce((container, step) => memberOf(container, step), target);
+  return changeAt(changeAt(target, source, removeMember), parsePointer(path), addMember, moved);
+}
+
+/** Read a JSON Pointer (RFC 6901). */
+function parsePointer(text) {
+  if (text !== "" && !text.startsWith("/")) throw new Error(`${text} is no pointer.`);
+  return text.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+function memberOf(container, step) {
+  if (Array.isArray(container)) indexOf(step, container.length);
+  else if (!isObject(container)) throw new Error(`There is nothing that could have ${step}.`);
+  if (!Object.hasOwn(container, step)) throw new Error(`There is no ${step}.`);
+  return container[step];
+}
+
+function indexOf(step, length) {
+  if (!/^(0|[1-9][0-9]*)$/.test(step) || Number(step) > length)
+    throw new Error(`${step} is no index of ${length} items.`);
+  return Number(step);
+}
+
+/** Return a container changed where a path leads to; `change` gets the container, the last step and the new value. */
+function changeAt(container, path, change, value = undefined) {
+  const [step, ...rest] = path;
+  if (step === undefined) return value;
+  if (!rest.length) return change(container, step, value);
+  return replaceMember(container, step, changeAt(memberOf(container, step), rest, change, value));
+}
+
+function replaceMember(container, step, value) {
+  memberOf(container, step);
+  return Array.isArray(container) ? container.with(Number(step), value) : setMember(container, step, value);
+}
+
+function addMember(container, step, value) {
+  if (Array.isArray(container))
+    return container.toSpliced(step === "-" ? container.length : indexOf(step, container.length), 0, value);
+  if (!isObject(container)) throw new Error(`There is nothing to add ${step} to.`);
+  return setMember(container, step, value);
+}
+
+function removeMember(container, step) {
+  memberOf(container, step);
+  if (Array.isArray(container)) return container.toSpliced(Number(step), 1);
+  return Object.fromEntries(Object.entries(container).filter(([name]) => name !== step));
+}
+
+const setMember = (object, name, value) => Object.fromEntries([...Object.entries(object), [name, value]]);
 
 // Topics
 
@@ -185,8 +298,21 @@ function parsePosition(text) {
 function readPushed(message, isResync) {
   const position = parsePosition(message.position);
   if (typeof message.topic !== "string" || !position) return null;
-  const has = isObject(message.error) || "data" in message || "url" in message;
-  return { topic: message.topic, position, isResync, value: has ? message : null };
+  const hasData = isObject(message.error) || "data" in message || "url" in message;
+  const patch = hasData ? null : readPatch(message);
+  return { topic: message.topic, position, isResync, value: hasData || patch ? message : null, patch };
+}
+
+/** What makes the value of `etag` of the one of `base`: a JSON Patch is an array, a JSON Merge Patch an object. */
+function readPatch({ etag, base, digest, merge_patch: merge, json_patch: operations }) {
+  const body = isObject(merge) ? merge : Array.isArray(operations) ? operations : null;
+  return body && [etag, base, digest].every((each) => typeof each === "string" && each) ? { body, base, digest } : null;
+}
+
+const namesOf = (value) => (Array.isArray(value) ? value.filter((each) => typeof each === "string") : []);
+
+function readPresence({ topic, count, joined, left }) {
+  return Object.freeze({ topic, count: isNumber(count) ? count : 0, joined: namesOf(joined), left: namesOf(left) });
 }
 
 /**
@@ -194,7 +320,9 @@ function readPushed(message, isResync) {
  *
  * A message is applied if it is the next one, and only then does the position move; what comes before its time is held.
  * Of a channel the next one is that with the next offset, or a resync; of a live result any that is newer, and of those
- * applied only the newest waits to be taken. What stays missing is had by subscribing anew since the position.
+ * applied only the newest waits to be taken. A patch comes before its time while another value is there than it is
+ * for, and if something else comes out than should it is as good as missing. What stays missing is had by subscribing
+ * anew since the position.
  */
 class Feed {
   value = null;
@@ -202,7 +330,7 @@ class Feed {
   error = null;
   isSubscribed = false;
   isFull = false;
-  /** The message that is applied once its data has been read. */
+  /** The message that is applied once its data has been read, or made by its patch. */
   unread = null;
   #limit;
   #etag = null;
@@ -213,9 +341,10 @@ class Feed {
   #askedSince;
   #awaitedEpoch = null;
 
-  constructor({ topic, compute, params, since, limit }) {
+  constructor({ topic, compute, params, since, limit, patches }) {
     this.isLive = compute !== undefined;
     this.topic = topic ?? null;
+    this.patches = Boolean(patches) && this.isLive && canHash();
     this.key = this.isLive ? `${compute} ${params}` : topic;
     this.subject = this.isLive ? { compute } : { topic };
     this.params = params;
@@ -223,6 +352,8 @@ class Feed {
     this.#limit = limit;
     /** Called when there may be something to take. */
     this.changed = () => {};
+    /** Called with who comes and goes. */
+    this.told = (/** @type {any} */ _presence) => {};
     // Where it comes from, which the client keeps: what `timer` is for is `plan`, "gap", "ask" or "read".
     this.link = this.exchange = this.timer = this.plan = this.reading = this.readingOf = null;
     this.askedAt = -Infinity;
@@ -231,6 +362,11 @@ class Feed {
 
   get taken() {
     return this.#queue.length ? this.#taken : this.position;
+  }
+
+  /** How many updates wait to be taken. */
+  get waiting() {
+    return this.#queue.length;
   }
 
   get isMissing() {
@@ -302,6 +438,22 @@ class Feed {
     this.#applyHeld();
   }
 
+  /** The patch of `unread` makes something else: the value is to be asked for. */
+  misfit() {
+    this.unread = null;
+    this.#hasDropped = true;
+    this.#applyHeld();
+  }
+
+  /** Give up data that can't be had for now if there is a newer value; tell whether there is. */
+  skipUnread() {
+    if (!this.unread || !this.isLive || !this.#held.size) return false;
+    this.position = this.unread.position;
+    this.unread = null;
+    this.#applyHeld();
+    return true;
+  }
+
   get #mark() {
     return this.unread ? this.unread.position : this.position;
   }
@@ -349,6 +501,7 @@ class Feed {
     if (!this.#held.size || !mark || this.isFull || this.unread || this.error) return null;
     const name = `${mark.epoch}:${mark.offset + 1}`;
     let next = this.#held.get(name) ?? null;
+    if (next && !this.#fits(next)) next = null;
     for (const [text, pushed] of next ? [] : this.#held) {
       if (this.#isOld(pushed.position)) this.#held.delete(text);
       else if (this.#mayJump(pushed, mark) && !(next?.position.offset >= pushed.position.offset)) next = pushed;
@@ -357,14 +510,21 @@ class Feed {
     return next;
   }
 
-  #mayJump({ position, isResync }, mark) {
+  #mayJump(pushed, mark) {
+    const { position, isResync } = pushed;
     if (isResync && position.epoch === this.#awaitedEpoch) return true;
-    return position.epoch === mark.epoch && (isResync || this.isLive);
+    return position.epoch === mark.epoch && (isResync || this.isLive) && this.#fits(pushed);
+  }
+
+  /** Whether a message is no patch, or one for the value that is there, or to it. */
+  #fits({ patch, value }) {
+    return !patch || patch.base === this.#etag || value.etag === this.#etag;
   }
 
   #applyOrRead(pushed) {
     const { value } = pushed;
-    if (value && !isObject(value.error) && !isPlain(value)) this.unread = pushed;
+    const isThere = pushed.patch && value.etag === this.#etag;
+    if (value && !isThere && !isObject(value.error) && !isPlain(value)) this.unread = pushed;
     else this.#apply(pushed, value?.data ?? null);
   }
 
@@ -405,9 +565,10 @@ class Feed {
  *     for await (const { position, data } of client.subscribe("prices:eur")) console.log(position, data);
  *
  * If nobody takes the updates, `maxQueuedUpdates` of a channel wait, and the rest is had from the service's history
- * once there is room; of a live result only the newest waits. Leaving the loop unsubscribes.
+ * once there is room; of a live result only the newest waits. Leaving the loop unsubscribes. It dispatches `change`, as
+ * `changed()` waits for, and where the topic has it `presence`, whose `detail` says who else has come and gone.
  */
-export class Subscription {
+export class Subscription extends EventTarget {
   #feed;
   #take;
   #giveBack;
@@ -415,10 +576,12 @@ export class Subscription {
   #isClosed = false;
 
   constructor(feed, take, giveBack) {
+    super();
     this.#feed = feed;
     this.#take = take;
     this.#giveBack = giveBack;
     feed.changed = () => this.#wake();
+    feed.told = (detail) => this.#isClosed || this.dispatchEvent(new CustomEvent("presence", { detail }));
   }
 
   /** The topic's name; that of a live result is null until the subscription holds. */
@@ -439,6 +602,16 @@ export class Subscription {
   /** What a live result can't be computed for at the moment, if so; `value` is then the last that could. */
   get failure() {
     return this.#feed.failure;
+  }
+
+  /** Whether it holds at the moment; if not, what is new is had once there is a connection again. */
+  get holds() {
+    return this.#feed.link !== null;
+  }
+
+  /** Wait until there may be something new, or `holds` or `failure` has changed. */
+  async changed() {
+    await this.#woken.promise;
   }
 
   /** Wait until the subscription holds; throws if it is refused. */
@@ -482,6 +655,7 @@ export class Subscription {
     const { resolve } = this.#woken;
     this.#woken = withResolvers();
     resolve();
+    this.dispatchEvent(new Event("change"));
   }
 }
 
@@ -530,11 +704,22 @@ function makeSocket(Given, url, token) {
   return isOfNode ? new Socket(url, { protocols, headers }) : new Socket(url, protocols, { headers });
 }
 
-const hexOfRandom = (bytes) =>
-  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** A token, or what a function gives for one. */
+async function readToken(token) {
+  if (typeof token !== "function") return token;
+  try {
+    return await token();
+  } catch (cause) {
+    if (cause instanceof PushasideError) throw cause;
+    throw new PushasideError("unreachable", `There is no token: ${cause}`, { cause });
+  }
+}
+
+const hexOfRandom = (bytes) => hexOf(crypto.getRandomValues(new Uint8Array(bytes)));
 
 /** A connection to the service that mends itself; made by `connect`. It dispatches `statechange`. */
 export class Client extends EventTarget {
+  /** @type {import("./pushaside.d.ts").State} */
   #state = "connecting";
   #url;
   /** @type {any} */
@@ -558,6 +743,10 @@ export class Client extends EventTarget {
   #byTopic = new Map();
   #leaving = new Map();
   #strays = new Map();
+  #fetches = 0;
+  /** Those who wait to follow a link. @type {(() => void)[]} */
+  #turns = [];
+  #gone = withResolvers();
   #hurry = () => {
     if (this.#connecting?.timer) this.#begin(this.#backoff(0), true);
   };
@@ -566,9 +755,7 @@ export class Client extends EventTarget {
   constructor(url, options = {}) {
     super();
     this.#url = url;
-    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-    const means = { random: Math.random, fetch: globalThis.fetch?.bind(globalThis), clock: CLOCK };
-    this.#options = { ...means, ...DEFAULTS, ...given };
+    this.#options = withDefaults(options);
     this.#clock = this.#options.clock;
     const readsGzip = typeof DecompressionStream === "function" && this.#options.acceptGzip !== false;
     this.#accept = readsGzip ? ["gzip"] : [];
@@ -578,6 +765,16 @@ export class Client extends EventTarget {
   /** `connecting`, `open`, `reconnecting` or `closed`. */
   get state() {
     return this.#state;
+  }
+
+  /** Whether it was closed, or has ended for good: it connects no more. */
+  get isClosed() {
+    return this.#ended !== null;
+  }
+
+  /** Wait until it is closed, or has ended for good. It does not end by losing its connection. */
+  async waitClosed() {
+    await this.#gone.promise;
   }
 
   /** Connect; `connect` does it. */
@@ -605,14 +802,90 @@ export class Client extends EventTarget {
    * @param {RequestOptions} options
    * @returns {Promise<Result>}
    */
-  async request(compute, params = {}, { deadline = 30, maxAge, signal } = {}) {
+  async request(compute, params = {}, options = {}) {
+    return this.#request(compute, params, options);
+  }
+
+  /**
+   * Ask as `request` does, and iterate over what becomes of it: any number of `Progress`, and at last the `Result`.
+   * What is taken late is not queued up: of each stage only the newest waits. Leaving the loop gives the request up.
+   *
+   *     for await (const each of client.stream("documents", { collection: "airports", ids: ["TX"] })) {
+   *       if ("stage" in each) bar.value = each.share ?? 0;
+   *       else draw(each.data);
+   *     }
+   *
+   * @param {string} compute
+   * @param {object} params
+   * @param {RequestOptions} options
+   * @returns {AsyncGenerator<Progress | Result, void, undefined>}
+   */
+  async *stream(compute, params = {}, { signal, ...options } = {}) {
+    const leaving = new AbortController();
+    const abort = () => leaving.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    let woken = withResolvers();
+    const queue = new Map();
+    const watch = (progress) => {
+      queue.set(`${progress.attempt} ${progress.stage}`, progress);
+      woken.resolve();
+    };
+    const asked = { isOver: false };
+    const result = this.#request(compute, params, { ...options, signal: leaving.signal }, watch);
+    const over = () => {
+      asked.isOver = true;
+      woken.resolve();
+    };
+    result.then(over, over);
+    try {
+      for (;;) {
+        for (const [name, progress] of queue) {
+          queue.delete(name);
+          yield progress;
+        }
+        if (asked.isOver && !queue.size) return yield await result;
+        await woken.promise;
+        woken = withResolvers();
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      leaving.abort();
+    }
+  }
+
+  /** @param {string} compute @param {object} params @param {RequestOptions} options */
+  async #request(compute, params, options, watch = (/** @type {Progress} */ _progress) => {}) {
+    const { deadline = 30, maxAge, signal } = options;
+    if (maxAge != null && !isNumber(maxAge)) throw new RangeError("maxAge is a number of seconds, 0 or more.");
     const json = writeJson(params, "params");
     const accept = this.#accept.length ? this.#accept : undefined;
     const write = (id, left) => {
       const times = { deadline_ms: Math.max(1, Math.round(left * 1000)), max_age: maxAge };
       return writeMessage({ action: "request", id, compute, ...times, accept }, "params", json);
     };
-    return this.#question("result", write, deadline, signal);
+    const began = this.#now;
+    const tell = (outcome, cache) => this.#tell("requestDone", compute, outcome, cache, this.#now - began);
+    try {
+      const result = await this.#question("result", write, deadline, signal, (progress) => {
+        if (progress.stage === "sent" && progress.attempt > 1) this.#tell("askedAgain", compute, progress.attempt);
+        watch(progress);
+      });
+      tell("result", result.cache);
+      return result;
+    } catch (error) {
+      tell(error instanceof PushasideError ? error.code : "cancelled", null);
+      throw error;
+    }
+  }
+
+  /**
+   * Measure the round trip to the service, in seconds.
+   * @param {import("./pushaside.d.ts").AskOptions} options
+   * @returns {Promise<number>}
+   */
+  async ping({ deadline = 10, signal } = {}) {
+    return this.#question("pong", () => PING, deadline, signal);
   }
 
   /**
@@ -636,7 +909,7 @@ export class Client extends EventTarget {
   subscribe(what, options = {}) {
     /** @type {any} */
     const subject = { ...(typeof what === "string" ? { topic: what } : what), ...options };
-    const { topic, compute, since, signal } = subject;
+    const { topic, compute, since, signal, patches } = subject;
     if ((topic === undefined) === (compute === undefined))
       throw new TypeError("Either a topic or a compute is subscribed to.");
     const position = since == null ? null : parsePosition(since);
@@ -644,7 +917,8 @@ export class Client extends EventTarget {
     signal?.throwIfAborted();
     this.#checkOpen();
     const params = compute === undefined ? undefined : writeJson(subject.params ?? {}, "params");
-    const feed = new Feed({ topic, compute, params, since: position, limit: this.#options.maxQueuedUpdates });
+    const limit = this.#options.maxQueuedUpdates;
+    const feed = new Feed({ topic, compute, params, since: position, limit, patches });
     this.#checkSize(this.#writeSubscribe(feed, this.#newId()));
     const abort = () => subscription.close();
     const subscription = new Subscription(feed, () => this.#take(feed), () => {
@@ -704,6 +978,15 @@ export class Client extends EventTarget {
     this.#options.logger?.[level]?.("pushaside:", ...what);
   }
 
+  /** Call a hook; whatever it throws is the caller's own, and stops nothing here. */
+  #tell(name, ...what) {
+    try {
+      this.#options.metrics?.[name]?.(...what);
+    } catch (error) {
+      this.#log("warn", `the metrics' ${name} failed:`, error);
+    }
+  }
+
   #setState(state) {
     if (state === this.#state) return;
     this.#state = state;
@@ -712,11 +995,11 @@ export class Client extends EventTarget {
 
   // Exchanges: what is asked and not settled
 
-  async #question(kind, write, deadline, signal) {
+  async #question(kind, write, deadline, signal, watch = null) {
     if (!(deadline > 0 && deadline < Infinity)) throw new RangeError("deadline is a number of seconds, more than 0.");
     signal?.throwIfAborted();
     const { promise, resolve, reject } = withResolvers();
-    const exchange = this.#add(kind, write, deadline, resolve, reject);
+    const exchange = this.#add(kind, write, deadline, resolve, reject, watch);
     const abort = () => {
       this.#remove(exchange);
       reject(signal.reason);
@@ -726,14 +1009,14 @@ export class Client extends EventTarget {
   }
 
   /** Ask something; `kind` is the type of its answer, `write` gives the message from an id and the seconds left. */
-  #add(kind, write, seconds, resolve, reject) {
+  #add(kind, write, seconds, resolve, reject, watch = null) {
     this.#checkOpen();
     const id = this.#newId();
     this.#checkSize(write(id, seconds));
     const deadlineAt = this.#now + seconds;
-    const counts = { silences: 0, retries: 0, reads: 0, trouble: "" };
+    const counts = { attempts: 0, silences: 0, retries: 0, reads: 0, trouble: "" };
     const where = { link: null, timer: null, reading: null, deadlineTimer: null, isAccepted: false };
-    const exchange = { id, kind, write, seconds, deadlineAt, resolve, reject, ...counts, ...where };
+    const exchange = { id, kind, write, seconds, deadlineAt, resolve, reject, watch, ...counts, ...where };
     this.#exchanges.set(id, exchange);
     if (seconds < Infinity) exchange.deadlineTimer = this.#after(seconds, () => this.#timeOut(exchange));
     this.#ask(exchange);
@@ -751,12 +1034,28 @@ export class Client extends EventTarget {
     link.exchanges.add(exchange);
     this.#waitForAnswer(exchange);
     this.#send(link, exchange.write(exchange.id, exchange.deadlineAt - this.#now));
+    exchange.attempts += 1;
+    this.#progress(exchange, "sent");
+  }
+
+  #progress({ watch, attempts: attempt }, stage, received = 0, expected = null) {
+    const unit = stage === "fetching" ? "bytes" : "pieces";
+    const share = expected ? Math.min(1, received / expected) : null;
+    watch?.(Object.freeze({ stage, attempt, received, expected, unit, share }));
+  }
+
+  #accepted(exchange) {
+    if (exchange.isAccepted) return;
+    exchange.isAccepted = true;
+    this.#progress(exchange, "accepted");
   }
 
   #waitForAnswer(exchange) {
     const { reaskSeconds, reaskCapSeconds } = this.#options;
     this.#stop(exchange.timer);
     exchange.timer = this.#after(this.#growing(exchange.silences, reaskSeconds, reaskCapSeconds), () => {
+      exchange.timer = null;
+      if (exchange.kind === "pong") return; // a second ping would take the first one's answer
       exchange.silences += 1;
       const { link } = exchange;
       if (link.pingedAt === null && (link.heardAt === null || link.heardAt < exchange.askedAt)) this.#ping(link);
@@ -807,7 +1106,10 @@ export class Client extends EventTarget {
     this.#takeOff(exchange);
     exchange.reads += 1;
     const reading = (exchange.reading = new AbortController());
-    this.#read(message, reading).then(
+    const tell = (received, expected) => {
+      if (exchange.reading === reading) this.#progress(exchange, "fetching", received, expected);
+    };
+    this.#read(message, reading, tell).then(
       (data) => exchange.reading === reading && this.#resolve(exchange, toResult(message, data)),
       (error) => exchange.reading === reading && this.#readFailed(exchange, message, error),
     );
@@ -823,14 +1125,29 @@ export class Client extends EventTarget {
     else exchange.timer = this.#after(wait, () => this.#readAnswer(exchange, message));
   }
 
-  async #read(message, reading) {
+  async #read(message, reading, tell = () => {}) {
     const { maxResultBytes, fetchTimeoutSeconds, fetch } = this.#options;
     if ("data" in message) return decodeData(message.data, message.encoding, maxResultBytes);
-    const timer = this.#after(fetchTimeoutSeconds, () => reading.abort());
+    return this.#inTurn(async () => {
+      const timer = this.#after(fetchTimeoutSeconds, () => reading.abort());
+      try {
+        return await fetchData(message.url, message.etag, maxResultBytes, reading.signal, fetch, tell);
+      } finally {
+        this.#stop(timer);
+      }
+    });
+  }
+
+  /** Do something that only so many do at once; who is done hands his place on. */
+  async #inTurn(work) {
+    if (this.#fetches < this.#options.maxFetches) this.#fetches += 1;
+    else await new Promise((resolve) => this.#turns.push(() => resolve(undefined)));
     try {
-      return await fetchData(message.url, message.etag, maxResultBytes, reading.signal, fetch);
+      return await work();
     } finally {
-      this.#stop(timer);
+      const next = this.#turns.shift();
+      if (next) next();
+      else this.#fetches -= 1;
     }
   }
 
@@ -848,9 +1165,10 @@ export class Client extends EventTarget {
 
   async #connect(attempt) {
     const { WebSocket, token, getToken, openTimeoutSeconds } = this.#options;
+    const began = this.#now;
     try {
       const url = typeof this.#url === "function" ? await this.#url() : this.#url;
-      const bearer = getToken ? await getToken() : token;
+      const bearer = await readToken(getToken ?? token);
       if (this.#ended) return;
       attempt.socket = makeSocket(WebSocket, url, bearer);
     } catch (cause) {
@@ -860,7 +1178,7 @@ export class Client extends EventTarget {
     }
     const { socket } = attempt;
     await new Promise((resolve, reject) => {
-      const fail = (why) => {
+      const fail = (/** @type {string} */ why) => {
         this.#stop(timer);
         socket.onopen = socket.onclose = null;
         reject(new PushasideError("unreachable", why));
@@ -873,6 +1191,7 @@ export class Client extends EventTarget {
       socket.onclose = () => fail("No connection came about; browsers do not tell why.");
       socket.onopen = () => {
         this.#stop(timer);
+        this.#tell("connected", this.#now - began);
         this.#linkOpened(socket);
         resolve(undefined);
       };
@@ -903,7 +1222,10 @@ export class Client extends EventTarget {
     const link = new Link(socket, this.#newId(), this.#now);
     link.replaceAt = link.openedAt + aLittleEarly(this.#options.maxConnectionSeconds, this.#options.random());
     socket.onmessage = ({ data }) => this.#received(link, data);
-    socket.onclose = () => this.#lose(link);
+    socket.onclose = ({ code, reason }) => {
+      // 1006 stands for a connection that ended without saying so (RFC 6455, 7.4.1).
+      this.#lose(link, code === 1006 ? null : code, reason || "The connection was lost.");
+    };
     this.#links.add(link);
     const previous = this.#current;
     this.#current = link;
@@ -929,10 +1251,11 @@ export class Client extends EventTarget {
   }
 
   /** Ask on another connection what was asked on one that is gone, or is given up. */
-  #lose(link) {
+  #lose(link, code = 1000, why = "The client closed the connection.") {
     if (!this.#links.delete(link)) return;
     link.socket.onmessage = link.socket.onclose = null;
     link.socket.close();
+    this.#tell("disconnected", code, why);
     this.#stop(link.timer);
     this.#dropPieces((each) => each.link === link);
     for (const feed of [...link.feeds]) this.#move(feed, null);
@@ -963,6 +1286,7 @@ export class Client extends EventTarget {
     }
     for (const exchange of [...this.#exchanges.values()]) this.#reject(exchange, error);
     for (const link of [...this.#links]) this.#lose(link);
+    this.#gone.resolve(undefined);
     globalThis.removeEventListener?.("online", this.#hurry);
     this.#setState("closed");
   }
@@ -973,8 +1297,9 @@ export class Client extends EventTarget {
     if (!this.#links.has(link)) return;
     const { keepaliveSeconds, pongTimeoutSeconds, maxRetries } = this.#options;
     const now = this.#now;
-    if (link.isOver || now >= link.drainUntil || (link.pingedAt !== null && now >= link.pingedAt + pongTimeoutSeconds))
-      return this.#lose(link);
+    if (link.isOver || now >= link.drainUntil) return this.#lose(link, 1000, "Another connection has taken its place.");
+    if (link.pingedAt !== null && now >= link.pingedAt + pongTimeoutSeconds)
+      return this.#lose(link, null, "Nothing came on the connection, not even an answer to a ping.");
     if (now >= link.helloAt) {
       link.helloAt = Infinity;
       if (link.hellos <= maxRetries) this.#greet(link);
@@ -1015,7 +1340,7 @@ export class Client extends EventTarget {
     const message = parseObject(text);
     if (message) this.#handle(link, message);
     else this.#log("debug", "ignored what is not a JSON object");
-    if (this.#links.size > 1) for (const each of [...this.#links]) if (each.isOver) this.#lose(each);
+    if (this.#links.size > 1) for (const each of [...this.#links]) if (each.isOver) this.#attend(each);
   }
 
   #handle(link, message) {
@@ -1027,7 +1352,7 @@ export class Client extends EventTarget {
         else if (isAnswer) this.#readAnswer(exchange, message);
         break;
       case "accepted":
-        if (exchange) exchange.isAccepted = true;
+        if (exchange) this.#accepted(exchange);
         break;
       case "chunk":
         if (exchange && !exchange.reading) this.#takePiece(link, exchange, message);
@@ -1055,10 +1380,17 @@ export class Client extends EventTarget {
       case "bye":
         if (link === this.#current) this.#takeBye(link, message);
         break;
+      case "presence":
+        this.#takePresence(readPresence(message));
+        break;
+      case "pong": // it has no id, and answers the oldest ping
+        for (const each of link.exchanges)
+          if (each.kind === "pong") return this.#resolve(each, this.#now - each.askedAt);
+        break;
       case undefined:
         if (typeof message.message === "string") this.#takeFault(link, message.message);
         break;
-      default: // a pong, which only shows that the connection lives, or what a newer service says
+      default: // what a newer service says
     }
   }
 
@@ -1067,7 +1399,7 @@ export class Client extends EventTarget {
     const areWhole = Number.isInteger(index) && Number.isInteger(count);
     if (!areWhole || index < 0 || index >= count || count > MOST_PIECES || typeof data !== "string")
       return this.#reject(exchange, new PushasideError("unreadable", "A piece of the result came that is none."));
-    exchange.isAccepted = true;
+    this.#accepted(exchange);
     if (exchange.link) this.#waitForAnswer(exchange);
     const name = `${id} ${link.id} ${of} ${count}`;
     const unfinished = this.#pieces.get(name) ?? { id, link, texts: [], missing: count, size: 0 };
@@ -1079,6 +1411,7 @@ export class Client extends EventTarget {
       unfinished.size += data.length + 128; // so that empty pieces are not free
       this.#unfinishedBytes += data.length + 128;
     }
+    this.#progress(exchange, "receiving", count - unfinished.missing, count);
     if (unfinished.size > maxUnfinishedBytes) return this.#reject(exchange, tooLarge(maxUnfinishedBytes));
     if (!unfinished.missing) {
       this.#dropPieces((each) => each === unfinished);
@@ -1168,13 +1501,15 @@ export class Client extends EventTarget {
   // Subscriptions
 
   #writeSubscribe(feed, id) {
-    const accept = this.#accept.length ? this.#accept : undefined;
+    const read = feed.patches ? [...this.#accept, "patch"] : this.#accept;
+    const accept = read.length ? read : undefined;
     const fields = { action: "subscribe", id, ...feed.subject, since: feed.position?.text, accept };
     return feed.isLive ? writeMessage(fields, "params", feed.params) : JSON.stringify(fields);
   }
 
   #take(feed) {
     const update = feed.take();
+    if (update) this.#tell("updateTaken", update.topic, feed.waiting);
     if (feed.makeRoom()) this.#askFeed(feed);
     return update;
   }
@@ -1231,6 +1566,10 @@ export class Client extends EventTarget {
     if (this.#strays.size > MOST_STRAYS) this.#strays.delete(this.#strays.keys().next().value);
   }
 
+  #takePresence(presence) {
+    for (const feed of [...(this.#byTopic.get(presence.topic) ?? [])]) feed.told(presence);
+  }
+
   get #hasUnnamed() {
     return [...this.#feeds].some((feed) => !feed.topic && !feed.error);
   }
@@ -1256,20 +1595,29 @@ export class Client extends EventTarget {
     feed.readingOf = feed.unread;
     feed.reads += 1;
     const reading = (feed.reading = new AbortController());
-    this.#read(feed.unread.value, reading).then(
+    const { patch, value, topic } = feed.unread;
+    const data = patch ? applyPatch(feed.value, patch) : this.#read(value, reading);
+    data.then(
       (data) => {
         if (feed.reading !== reading) return;
         feed.read(data);
         this.#follow(feed);
       },
-      (error) => feed.reading === reading && this.#readForFailed(feed, error),
+      (error) => {
+        if (feed.reading !== reading) return;
+        if (!patch) return this.#readForFailed(feed, error);
+        this.#log("warn", `a patch of ${topic} does not fit, so the value is asked for:`, error);
+        feed.misfit();
+        this.#follow(feed);
+      },
     );
   }
 
   #readForFailed(feed, error) {
     const { fetchAttempts, backoffBaseSeconds, backoffCapSeconds } = this.#options;
     const wait = (attempt) => this.#growing(attempt, backoffBaseSeconds, backoffCapSeconds);
-    if (!error.retryable) {
+    if (feed.skipUnread()) this.#follow(feed);
+    else if (!error.retryable) {
       this.#leave(feed);
       this.#detach(feed);
       feed.end(error);
@@ -1343,9 +1691,11 @@ export class Client extends EventTarget {
   }
 
   #move(feed, link) {
+    const held = feed.link !== null;
     feed.link?.feeds.delete(feed);
     feed.link = link;
     link?.feeds.add(feed);
+    if (held !== (link !== null)) feed.changed();
   }
 
   #dropExchange(feed) {
@@ -1386,8 +1736,8 @@ function toResult({ id, key, etag, cache, age_ms: ageMs }, data) {
 /**
  * Connect to the service at a URL, and resolve to a client once that is done.
  *
- * `token`, or what `getToken` gives before every attempt, is shown to the service. `url` may be a function that gives
- * the URL of each attempt, with a fresh ticket for example. Aborting `signal` closes the client.
+ * `token` is shown to the service; a function that gives one is called before every attempt. `url` may be a function
+ * too, which gives the URL of each attempt, with a fresh ticket for example. Aborting `signal` closes the client.
  *
  * @param {string | (() => string | Promise<string>)} url
  * @param {Options} [options]
@@ -1397,4 +1747,352 @@ export async function connect(url, options = {}) {
   const client = new Client(url, options);
   await client.open();
   return client;
+}
+
+/**
+ * Give a newly opened client for each turn of the loop; that of the turn before is closed first.
+ *
+ *     for await (const client of connections("wss://push.example.com/v1", { token })) {
+ *       show(client);
+ *       await client.waitClosed();
+ *     }
+ *
+ * A client mends losses of its connection by itself. It ends for good if the service says so, or after
+ * `reconnectAttempts`. Between clients that could not be opened, or ended early, there are waits of full jitter.
+ * Aborting `signal` ends the loop; an error that will not pass by itself is thrown.
+ *
+ * @param {string | (() => string | Promise<string>)} url
+ * @param {Options} [options]
+ * @returns {AsyncGenerator<Client, void, undefined>}
+ */
+export async function* connections(url, options = {}) {
+  const { signal, clock, random, backoffBaseSeconds, backoffCapSeconds } = withDefaults(options);
+  const now = () => clock.now() / 1000;
+  const wait = async (failures, atLeastMs = 0) => {
+    const seconds = fullJitter(failures, random(), backoffBaseSeconds, backoffCapSeconds);
+    await pause(clock, Math.max(seconds * 1000, atLeastMs), signal);
+  };
+  for (let failures = 0; !signal?.aborted; ) {
+    const openedAt = now();
+    let client;
+    try {
+      client = await connect(url, options);
+    } catch (error) {
+      if (signal?.aborted) return;
+      if (!error.retryable) throw error;
+      await wait(failures++, error.retryAfterMs);
+      continue;
+    }
+    let hasEnded = false;
+    try {
+      yield client;
+      hasEnded = client.isClosed;
+    } finally {
+      client.close();
+    }
+    if (now() - openedAt > backoffCapSeconds) failures = 0;
+    if (hasEnded) await wait(failures++);
+  }
+}
+
+/** Wait, or until the signal is aborted. */
+async function pause(clock, ms, signal) {
+  if (signal?.aborted) return;
+  const { promise, resolve } = withResolvers();
+  const timer = clock.setTimeout(resolve, ms);
+  signal?.addEventListener("abort", resolve, { once: true });
+  await promise;
+  clock.clearTimeout(timer);
+  signal?.removeEventListener("abort", resolve);
+}
+
+// The same results by HTTP
+
+const LONGEST_WAIT_SECONDS = 20; // API Gateway gives up on an integration after 30
+/** Statuses after which the same may succeed: Request Timeout, Too Early, Too Many Requests, server errors. */
+const isToTryAgain = (status) => status === 408 || status === 425 || status === 429 || status >= 500;
+/** What a status means if the body says nothing: an authorizer or a proxy may have answered. */
+const CODES = Object.freeze({
+  400: "invalid_message",
+  401: "unauthorized",
+  403: "forbidden",
+  404: "not_found",
+  409: "invalid_params",
+  413: "too_large",
+  422: "invalid_params",
+  429: "rate_limited",
+});
+
+/** The seconds of a header such as `Retry-After` or `Age` in ms; dates and nonsense count as not said. */
+const readMs = (value) => (/^[0-9]+$/.test(value ?? "") ? Number(value) * 1000 : undefined);
+
+/** Make the error that an answer tells of: a problem document (RFC 9457), or none. */
+function errorFromAnswer({ status, headers }, fields) {
+  const sentence = fields?.detail ?? fields?.message ?? `The service answered with status ${status}.`;
+  const retryAfterMs = fields?.retry_after_ms ?? readMs(headers.get("retry-after"));
+  const code = textOr(fields?.code, CODES[status]);
+  if (code) return errorFromWire({ ...fields, code, message: sentence, retry_after_ms: retryAfterMs });
+  return new PushasideError("unreachable", sentence, { status, retryAfterMs, retryable: isToTryAgain(status) });
+}
+
+/** A time by which all is to be done, and the caller's signal, as one signal; `end` lets go of both. */
+class Limit {
+  #controller = new AbortController();
+  #clock;
+  #endsAt;
+  #timer;
+  #given;
+  #abort = () => this.#controller.abort(this.#given.reason);
+
+  constructor(clock, seconds, given, sentence = `There was no answer within ${seconds} s.`, code = "timeout") {
+    if (!(seconds > 0 && seconds < Infinity)) throw new RangeError("deadline is a number of seconds, more than 0.");
+    given?.throwIfAborted();
+    this.#clock = clock;
+    this.#given = given;
+    this.#endsAt = this.now + seconds;
+    const end = () => this.#controller.abort(new PushasideError(code, sentence));
+    this.#timer = clock.setTimeout(end, Math.min(seconds * 1000, LONGEST_TIMER_MS));
+    given?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  get signal() {
+    return this.#controller.signal;
+  }
+
+  get now() {
+    return this.#clock.now() / 1000;
+  }
+
+  get left() {
+    return this.#endsAt - this.now;
+  }
+
+  async sleep(ms) {
+    await pause(this.#clock, ms, this.signal);
+    this.signal.throwIfAborted();
+  }
+
+  end() {
+    this.#clock.clearTimeout(this.#timer);
+    this.#given?.removeEventListener("abort", this.#abort);
+  }
+}
+
+/**
+ * Asks by HTTP: it needs no connection to be open, and what `submit` has returned for will not be lost.
+ *
+ *     const client = new HttpClient("http://127.0.0.1:8080/");
+ *     const { id } = await client.submit("documents", { collection: "airports", ids: ["TX"] });
+ *     const { data } = await client.wait(id);
+ *
+ * What is busy or gets lost on the way is tried again, a bounded number of times and not past the deadline; if nothing
+ * is there at all, the first call fails at once.
+ */
+export class HttpClient {
+  #url;
+  #options;
+  #wasReached = false;
+
+  /** @param {string} url @param {import("./pushaside.d.ts").HttpOptions} options */
+  constructor(url, options = {}) {
+    if (!/^https?:\/\//i.test(url)) throw new TypeError(`${url} is not an HTTP URL such as http://127.0.0.1:8080/.`);
+    this.#url = `${url.replace(/\/+$/, "")}/`;
+    this.#options = withDefaults(options);
+  }
+
+  /**
+   * Hand a request over; once this resolves, the service will not lose it. `deliver` says where the result goes: it
+   * waits to be polled if nothing is said. The same `id` is the same request, and one is made if none is given.
+   * `requestDeadline` is how many seconds the service may take, `deadline` how many handing it over may take.
+   * @param {string} compute
+   * @param {object} params
+   * @param {import("./pushaside.d.ts").SubmitOptions} options
+   * @returns {Promise<Accepted>}
+   */
+  async submit(compute, params = {}, options = {}) {
+    const { deliver = { poll: true }, id = hexOfRandom(16), requestDeadline, maxAge } = options;
+    const ms = requestDeadline == null ? undefined : Math.max(1, Math.round(requestDeadline * 1000));
+    const fields = { id, compute, deliver, deadline_ms: ms, max_age: maxAge };
+    const body = writeMessage(fields, "params", writeJson(params, "params"));
+    return this.#within(options, async (limit) => {
+      const { fields: said } = await this.#ask("requests", limit, { method: "POST", body });
+      return Object.freeze({ id: textOr(said.id, id), status: textOr(said.status, "pending") });
+    });
+  }
+
+  /**
+   * See what has become of a request; `wait` up to so many seconds, at most 25, for it to be settled.
+   * @param {string} id
+   * @param {import("./pushaside.d.ts").LookOptions} options
+   * @returns {Promise<RequestState>}
+   */
+  async look(id, { wait = 0, ...options } = {}) {
+    return this.#within(options, (limit) => this.#look(id, wait, limit));
+  }
+
+  /**
+   * Wait until a request is settled; rejected with its error if it has failed.
+   * @param {string} id
+   * @param {import("./pushaside.d.ts").AskOptions} options
+   * @returns {Promise<Result>}
+   */
+  async wait(id, options = {}) {
+    return this.#within(options, (limit) =>
+      this.#poll(limit, async (wait) => {
+        const { outcome, retryAfterMs } = await this.#look(id, wait, limit);
+        if (outcome instanceof PushasideError) throw outcome;
+        return { found: outcome, retryAfterMs };
+      }),
+    );
+  }
+
+  /**
+   * Get a result as a resource that caches on the way may answer. With `known`, one that was had before and is returned
+   * if it still holds, the data is sent only if it is another.
+   * @param {string} compute
+   * @param {object} params
+   * @param {import("./pushaside.d.ts").ResultOptions} options
+   * @returns {Promise<Resource>}
+   */
+  async result(compute, params = {}, { known, ...options } = {}) {
+    const query = encodeURIComponent(writeJson(params, "params"));
+    const path = `results/${encodeURIComponent(compute)}?params=${query}`;
+    return this.#within(options, (limit) =>
+      this.#poll(limit, async (wait) => {
+        /** @type {Record<string, string>} */
+        const headers = wait ? { Prefer: `wait=${wait}` } : {};
+        if (known?.etag) headers["If-None-Match"] = `"${known.etag}"`;
+        const answer = await this.#ask(path, limit, { headers, wait });
+        const { status, headers: said } = answer.response;
+        if (status === 202) return { found: null, retryAfterMs: readMs(said.get("retry-after")) };
+        const resource = status === 304 && known ? known : await readResource(answer);
+        return { found: Object.freeze({ ...resource, ageMs: readMs(said.get("age")) ?? 0 }) };
+      }),
+    );
+  }
+
+  /**
+   * Get the secrets that this caller's webhooks are signed with, the current one first. They are not for pages.
+   * @param {import("./pushaside.d.ts").AskOptions} options
+   * @returns {Promise<readonly string[]>}
+   */
+  async webhookSecrets(options = {}) {
+    return this.#within(options, async (limit) => {
+      const { fields } = await this.#ask("webhooks/keys", limit, {});
+      if (!Array.isArray(fields.secrets)) throw new PushasideError("unreadable", "The service told no secrets.");
+      return Object.freeze(namesOf(fields.secrets));
+    });
+  }
+
+  /** @template T @param {import("./pushaside.d.ts").AskOptions} options @param {(limit: Limit) => Promise<T>} work */
+  async #within({ deadline = 30, signal }, work) {
+    const limit = new Limit(this.#options.clock, deadline, signal);
+    try {
+      return await work(limit);
+    } finally {
+      limit.end();
+    }
+  }
+
+  /** Ask by long polls until something is found; one that waited has left the service alone for long enough. */
+  async #poll(limit, ask) {
+    for (;;) {
+      const began = limit.now;
+      const wait = Math.max(0, Math.min(LONGEST_WAIT_SECONDS, Math.floor(limit.left)));
+      const { found, retryAfterMs = 1000 } = await ask(wait);
+      if (found !== null) return found;
+      if (!wait || limit.now - began < wait / 2) await limit.sleep(retryAfterMs);
+    }
+  }
+
+  async #look(id, wait, limit) {
+    const path = `requests/${encodeURIComponent(id)}${wait ? `?wait=${wait}` : ""}`;
+    for (let reads = 1; ; reads += 1) {
+      const { fields, response } = await this.#ask(path, limit, { wait });
+      const { result, error, delivery } = fields;
+      const status = textOr(fields.status, "pending");
+      const retryAfterMs = readMs(response.headers.get("retry-after"));
+      const known = { id, status, delivery: isObject(delivery) ? delivery : {}, retryAfterMs };
+      if (status === "failed") return Object.freeze({ ...known, outcome: errorFromWire(error) });
+      if (status !== "done") return Object.freeze({ ...known, outcome: null });
+      try {
+        return Object.freeze({ ...known, outcome: await this.#readOutcome(id, result, limit) });
+      } catch (failure) {
+        // A link's time may have run out: the next answer has another.
+        if (!failure.retryable || limit.signal.aborted || reads >= this.#options.fetchAttempts) throw failure;
+      }
+    }
+  }
+
+  async #readOutcome(id, message, limit) {
+    const { maxResultBytes, fetch } = this.#options;
+    if (!isObject(message)) throw new PushasideError("unreadable", "What is said to be done comes without its result.");
+    const result = { id, ...message };
+    if (isPlain(message)) return toResult(result, message.data);
+    if ("data" in message) return toResult(result, await decodeData(message.data, message.encoding, maxResultBytes));
+    const read = (bound) => fetchData(message.url, message.etag, maxResultBytes, bound.signal, fetch);
+    return toResult(result, await this.#bounded(limit, 0, read));
+  }
+
+  /** Call until there is an answer that is no error; errors that may pass are waited out. */
+  async #ask(path, limit, call) {
+    const { maxRetries, random, backoffBaseSeconds, backoffCapSeconds } = this.#options;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#bounded(limit, call.wait ?? 0, (bound) => this.#call(path, bound, call));
+      } catch (error) {
+        if (!error.retryable || !this.#wasReached || limit.signal.aborted || attempt >= maxRetries) throw error;
+        const ms = fullJitter(attempt, random(), backoffBaseSeconds, backoffCapSeconds) * 1000;
+        const wait = Math.max(ms, error.retryAfterMs ?? 0);
+        if (wait >= limit.left * 1000) throw error;
+        await limit.sleep(wait);
+      }
+    }
+  }
+
+  /** Do one call, which may take as long as a fetch may and so many seconds more. */
+  async #bounded(limit, wait, work) {
+    const { clock, fetchTimeoutSeconds } = this.#options;
+    const late = "The service did not answer in time.";
+    const bound = new Limit(clock, fetchTimeoutSeconds + wait, limit.signal, late, "unreachable");
+    try {
+      return await work(bound);
+    } catch (cause) {
+      throw bound.signal.aborted ? bound.signal.reason : cause;
+    } finally {
+      bound.end();
+    }
+  }
+
+  async #call(path, { signal }, { method = "GET", headers = {}, body }) {
+    const { token, getToken, fetch, maxResultBytes } = this.#options;
+    const bearer = await readToken(getToken ?? token);
+    const more = bearer ? { Authorization: `Bearer ${bearer}` } : {};
+    const kind = body === undefined ? {} : { "Content-Type": "application/json" };
+    const given = { Accept: "application/json", ...headers, ...more, ...kind };
+    let response, bytes;
+    try {
+      // Links are followed by the platform, which then leaves the token out.
+      response = await fetch(this.#url + path, { method, headers: given, body, signal, credentials: "omit" });
+      bytes = response.body ? await readBytes(response.body, maxResultBytes) : new Uint8Array();
+    } catch (cause) {
+      if (cause instanceof PushasideError) throw cause;
+      throw new PushasideError("unreachable", `The service cannot be reached: ${cause}`, { cause });
+    }
+    this.#wasReached = true;
+    const text = new TextDecoder().decode(bytes);
+    if (response.status >= 400) throw errorFromAnswer(response, parseObject(text));
+    return { response, bytes, text, fields: parseObject(text) ?? {} };
+  }
+}
+
+/** Read a resource; the answer that led to it by a link, which had its etag, is not shown to pages. */
+async function readResource({ response, bytes, text }) {
+  const said = response.headers.get("etag")?.replace(/^W\//, "").replaceAll('"', "") ?? "";
+  const etag = !response.redirected ? said : canHash() ? await hashOf(bytes) : "";
+  try {
+    return { data: JSON.parse(text), etag };
+  } catch (cause) {
+    throw new PushasideError("unreadable", `The result came damaged: ${cause}`, { cause });
+  }
 }

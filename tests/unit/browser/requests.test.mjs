@@ -367,13 +367,13 @@ test("connecting is given up after some attempts, and at once without a token", 
   await assert.rejects(opening, { code: "unreachable" });
   assert.equal(service.sockets.length, 5);
   const refused = new PushasideError("unauthorized", "The token is over.");
-  await assert.rejects(new Service().connect({ getToken: () => Promise.reject(refused) }), { code: "unauthorized" });
+  await assert.rejects(new Service().connect({ token: () => Promise.reject(refused) }), { code: "unauthorized" });
 });
 
 test("the token is asked for before every attempt", async () => {
   const service = new Service();
   let count = 0;
-  await service.connect({ getToken: async () => `t${(count += 1)}` });
+  await service.connect({ token: async () => `t${(count += 1)}` });
   service.welcome();
   service.socket.drop();
   await service.clock.advance(1);

@@ -35,8 +35,9 @@ def test_behaves_as_its_tests_say(script: Path) -> None:
 def test_needs_nothing_and_its_types_name_all_that_it_exports() -> None:
     code, types = (CLIENT / "pushaside.js").read_text(), (CLIENT / "pushaside.d.ts").read_text()
     assert not re.search(r"^\s*import\b|\brequire\(", code, re.MULTILINE)
-    exported = re.compile(r"^export (?:async )?(?:class|function) (\w+)", re.MULTILINE)
-    assert set(exported.findall(code)) == {"Client", "PushasideError", "Subscription", "connect"}
+    exported = re.compile(r"^export (?:async )?(?:class|function\*?) (\w+)", re.MULTILINE)
+    names = {"Client", "HttpClient", "PushasideError", "Subscription", "connect", "connections"}
+    assert set(exported.findall(code)) == names
     assert set(exported.findall(types)) == set(exported.findall(code))
 
 

@@ -1,0 +1,55 @@
+"""The types of the browser client: TypeScript takes a caller's code by them, and the client's own code fits them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+CLIENT = ROOT / "clients" / "browser"
+COMPILER = ROOT / "tests" / "node" / "node_modules" / "typescript" / "bin" / "tsc"
+OPTIONS = ("--noEmit", "--target", "es2024", "--lib", "es2024,dom,dom.asynciterable", "--module", "esnext")
+RESOLVING = ("--moduleResolution", "bundler", "--skipLibCheck", "false", "--ignoreConfig")
+
+MATCH = """
+import type * as said from "{types}";
+import * as code from "./code.js";
+declare function same<T>(is: T): void;
+declare function made<T>(): T;
+{checks}"""
+
+
+def check_types(*arguments: str) -> subprocess.CompletedProcess[str]:
+    node = shutil.which("node")
+    if node is None or not COMPILER.exists():
+        reason = "TypeScript is not installed: npm ci --ignore-scripts in tests/node, with Node from version 20"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    command = [node, str(COMPILER), *OPTIONS, *RESOLVING, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+
+def test_a_callers_code_is_checked_by_the_types() -> None:
+    done = check_types("--strict", "--exactOptionalPropertyTypes", str(HERE / "usage.ts"))
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_clients_own_code_is_what_its_types_say(tmp_path: Path) -> None:
+    types = CLIENT / "pushaside.d.ts"
+    # Beside its types TypeScript would look at those alone.
+    code = (CLIENT / "pushaside.js").read_text().replace("./pushaside.d.ts", str(types))
+    (tmp_path / "code.js").write_text(code)
+    names = re.findall(r"^export (?:class|function) (\w+)", types.read_text(), re.MULTILINE)
+    checks = "".join(f"same<typeof said.{name}>(code.{name});\n" for name in names if name.islower())
+    checks += "".join(f"same<said.{name}>(made<code.{name}>());\n" for name in names if not name.islower())
+    assert checks.count("\n") == len(names) > 0
+    (tmp_path / "match.ts").write_text(MATCH.format(types=types, checks=checks))
+    done = check_types("--allowJs", "--checkJs", "--strict", "false", str(tmp_path / "match.ts"))
+    assert done.returncode == 0, done.stdout
