@@ -1,11 +1,18 @@
 """Client of Pushaside: ask for results over one WebSocket, and have them pushed back.
 
-async with pushaside.connect("ws://127.0.0.1:8080/v1") as client:
-    result = await client.request("documents", {"collection": "airports", "ids": ["TX", "CA"]})
-    print(result.cache, result.data)
+As in `python -m asyncio`, with the URL of a service such as `pushaside local --demo` runs:
+
+>>> async with connect(URL) as client:
+...     result = await client.request("documents", {"collection": "airports", "ids": ["TX"]})
+>>> result.data[0]["state"]
+'TX'
+
+`pushaside.sync` is the same without asyncio.
 """
 
-from pushaside.client import Client, Token, connect
+from pushaside import sync
+from pushaside.client import Client
+from pushaside.connecting import Connecting, connect
 from pushaside.errors import (
     AccessError,
     BusyError,
@@ -34,6 +41,9 @@ from pushaside.errors import (
 from pushaside.feeds import Update
 from pushaside.http import HttpClient
 from pushaside.messages import Result
+from pushaside.metrics import Metrics
+from pushaside.place import Token
+from pushaside.progress import Progress
 from pushaside.settings import Settings
 from pushaside.subscription import Subscription
 
@@ -43,6 +53,7 @@ __all__ = [
     "CannotConnectError",
     "Client",
     "ComputeFailedError",
+    "Connecting",
     "ConnectionClosedError",
     "ForbiddenError",
     "HttpClient",
@@ -51,7 +62,9 @@ __all__ = [
     "InvalidMessageError",
     "InvalidParamsError",
     "InvalidRequestError",
+    "Metrics",
     "NotFoundError",
+    "Progress",
     "PushasideError",
     "RateLimitedError",
     "RequestTimeoutError",
@@ -69,4 +82,5 @@ __all__ = [
     "UnverifiedWebhookError",
     "Update",
     "connect",
+    "sync",
 ]

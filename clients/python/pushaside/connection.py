@@ -26,6 +26,9 @@ logger = logging.getLogger("pushaside")
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
+_ABNORMAL = 1006
+"""RFC 6455, 7.4.1: stands for a connection that ended without saying so."""
+
 
 class Connection:
     """Sends and receives on an open WebSocket; iterate over it once to receive."""
@@ -53,6 +56,12 @@ class Connection:
             logger.debug("the connection ended: %s", exc)
         finally:
             self._writer.cancel()
+
+    @property
+    def ending(self) -> tuple[int | None, str]:
+        """The close code and why, once it is over; None without a closing handshake."""
+        code = self._websocket.close_code
+        return (None if code == _ABNORMAL else code), self._websocket.close_reason or ""
 
     async def close(self) -> None:
         """Say goodbye and close; bounded by the close timeout."""

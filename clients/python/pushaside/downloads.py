@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import ssl
 import threading
@@ -12,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from pushaside.data_forms import check_etag, parse_data
 from pushaside.effects import FetchFailure, Remedy
 from pushaside.errors import CannotConnectError, PushasideError, UnreadableResultError
-from pushaside.http_calls import HttpAnswer, HttpCall, call, call_in_thread, check_http_url
+from pushaside.http_calls import HttpAnswer, HttpCall, OnBytes, call, call_in_thread, check_http_url
 from pushaside.messages import Linked, Result
 from pushaside.reaching import TRY_AGAIN
 from pushaside.settings import Settings
@@ -36,10 +37,10 @@ class Downloads:
         self._host = host
         self._free = asyncio.Semaphore(settings.max_fetches)
 
-    async def fetch(self, linked: Linked) -> Result | FetchFailure:
-        """Try a link once. Never raises, but for being cancelled."""
+    async def fetch(self, linked: Linked, on_bytes: OnBytes | None = None) -> Result | FetchFailure:
+        """Try a link once, and tell how many bytes have come. Never raises, but for being cancelled."""
         try:
-            data = await self.fetch_data(linked.url)
+            data = await self.fetch_data(linked.url, on_bytes)
             return await call_in_thread(lambda _abandoned: _complete(linked, data))
         except CannotConnectError as exc:
             return FetchFailure(exc, _remedy(exc))
@@ -65,8 +66,8 @@ class Downloads:
             attempts += 1
         return outcome
 
-    async def fetch_data(self, url: str) -> bytes:
-        """Read the JSON that a link leads to, decompressed.
+    async def fetch_data(self, url: str, on_bytes: OnBytes | None = None) -> bytes:
+        """Read the JSON that a link leads to, decompressed; `on_bytes` is called on this event loop.
 
         Raises:
             CannotConnectError: it can't be read; `status` is what was answered, if anything was.
@@ -75,18 +76,19 @@ class Downloads:
 
         """
         seconds = self._settings.fetch_timeout_seconds
+        on_loop = None if on_bytes is None else _called_on_loop(on_bytes)
         async with self._free:
             try:
                 async with asyncio.timeout(seconds):
-                    return await call_in_thread(lambda abandoned: self._read(url, abandoned))
+                    return await call_in_thread(lambda abandoned: self._read(url, abandoned, on_loop))
             except TimeoutError as exc:
                 message = f"{urlsplit(url).hostname} did not answer in time."
                 raise CannotConnectError(message, is_answered=False) from exc
 
-    def _read(self, url: str, abandoned: threading.Event) -> bytes:
+    def _read(self, url: str, abandoned: threading.Event, on_bytes: OnBytes | None) -> bytes:
         until = time.monotonic() + self._settings.fetch_timeout_seconds
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = call(self._call(url, until - time.monotonic()), abandoned)
+            answer = call(self._call(url, until - time.monotonic()), abandoned, on_bytes)
             if answer.status not in _REDIRECTS:
                 return _take_body(answer)
             url = _redirected(url, answer)
@@ -99,6 +101,17 @@ class Downloads:
             raise CannotConnectError(f"The link to the result cannot be followed: {exc}", retryable=False) from exc
         tls = self._tls if urlsplit(url).hostname == self._host else None
         return HttpCall(url, max(seconds, 0.001), self._settings.max_result_bytes, tls=tls)
+
+
+def _called_on_loop(on_bytes: OnBytes) -> OnBytes:
+    """Have calls from another thread made on this thread's event loop, unless it is closed by then."""
+    loop = asyncio.get_running_loop()
+
+    def report(received: int, expected: int | None) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(on_bytes, received, expected)
+
+    return report
 
 
 def _complete(linked: Linked, data: bytes) -> Result:

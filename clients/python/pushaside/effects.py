@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from pushaside.errors import PushasideError
 from pushaside.messages import Linked, Result
+from pushaside.progress import Progress
 from pushaside.topic_messages import Published
 
 Outcome = Result | Published | float | PushasideError
@@ -43,6 +44,14 @@ class Settle:
 
     id: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell whoever watches a question how far it has come."""
+
+    id: str
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,4 +93,4 @@ class End:
     error: PushasideError
 
 
-Effect = Send | Settle | Fetch | Connect | Close | Notify | End
+Effect = Send | Settle | Report | Fetch | Connect | Close | Notify | End

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from pushaside.agenda import Agenda
 from pushaside.backoff import growing
-from pushaside.effects import Effect, Fetch, Outcome, Send, Settle
+from pushaside.effects import Effect, Fetch, Outcome, Report, Send, Settle
 from pushaside.links import Link
 from pushaside.messages import Linked
 from pushaside.pieces import Pieces
+from pushaside.progress import Progress, Stage, Unit
 from pushaside.questions import Question
 from pushaside.settings import Settings
 
@@ -22,7 +23,7 @@ class Exchange:
 
     It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link". Or it was
     answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`. `settled` is who takes
-    the outcome if it is not for the caller.
+    the outcome if it is not for the caller. If it `is_watched`, how far it has come is reported.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Exchange:
     fetches: int = 0
     trouble: str = ""
     settled: Callable[[Outcome], None] | None = None
+    is_watched: bool = False
+    attempts: int = 0
 
     @property
     def waits_for_link(self) -> bool:
@@ -97,6 +100,7 @@ class Exchanges:
         exchange.link, exchange.ask_at, exchange.accepted, exchange.linked = link, math.inf, False, None
         if link is not None:
             exchange.asked_at = link.sent_at = now
+            exchange.attempts += 1
             link.unanswered[exchange.id] = None
             if exchange.question.asked_again:
                 exchange.ask_at = now + self._patience(exchange.silences)
@@ -104,6 +108,7 @@ class Exchanges:
                 link.note_ping(exchange.id, now)
             message = message or exchange.question.write(exchange.id, exchange.deadline - now)
             self._effects.append(Send(link.id, message))
+            self.report(exchange, "sent")
         self._agenda.put(exchange.id, min(exchange.deadline, exchange.ask_at))
 
     def ask_later(self, exchange: Exchange, at: float, trouble: str) -> None:
@@ -127,6 +132,7 @@ class Exchanges:
         self.pieces.drop_request(exchange.id)
         exchange.fetches = 1 if exchange.linked is None else exchange.fetches + 1
         exchange.linked, exchange.ask_at = linked, math.inf
+        self.report(exchange, "fetching", unit="bytes")
         self._effects.append(Fetch(exchange.id, linked))
         self._agenda.put(exchange.id, exchange.deadline)
 
@@ -134,6 +140,14 @@ class Exchanges:
         """Let the exchange wait for its time to fetch again; `trouble` is why."""
         exchange.ask_at, exchange.trouble = at, trouble
         self._agenda.put(exchange.id, min(exchange.deadline, at))
+
+    def report(
+        self, exchange: Exchange, stage: Stage, received: int = 0, expected: int | None = None, unit: Unit = "pieces"
+    ) -> None:
+        """Tell how far an exchange has come, if anybody watches it."""
+        if exchange.is_watched:
+            progress = Progress(stage, exchange.attempts, received, expected, unit)
+            self._effects.append(Report(exchange.id, progress))
 
     def settle(self, exchange: Exchange, outcome: Outcome) -> None:
         """End an exchange with its one outcome."""

@@ -85,6 +85,11 @@ class Feed:
         return self._taken if self._queue else self.position
 
     @property
+    def waiting(self) -> int:
+        """How many updates wait to be taken."""
+        return len(self._queue)
+
+    @property
     def is_missing(self) -> bool:
         """Whether something is known to be missing."""
         if self.is_full or self.linked is not None or self.error is not None:

@@ -18,7 +18,6 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from pushaside.backoff import full_jitter
-from pushaside.client import Token
 from pushaside.data_forms import parse_data
 from pushaside.deadlines import Deadline
 from pushaside.downloads import Downloads
@@ -32,6 +31,7 @@ from pushaside.errors import (
 )
 from pushaside.http_calls import HttpAnswer, HttpCall, call, call_in_thread, check_http_url
 from pushaside.messages import Failed, Linked, Result, read_fields
+from pushaside.place import Token, get_token
 from pushaside.problems import error_from_answer
 from pushaside.questions import write_params
 from pushaside.reaching import read_seconds
@@ -51,7 +51,13 @@ class HttpClient:
     `url` is that of the HTTP API, `token` is sent as `Authorization: Bearer` (a function is called before every call),
     `tls` replaces the default context of `https` URLs. Calls block a thread each, never the event loop. What is busy or
     gets lost on the way is tried again, a bounded number of times and not past the deadline; if nothing is there at
-    all, the first call fails at once.
+    all, the first call fails at once. Examples are as in `python -m asyncio`.
+
+    >>> client = HttpClient(HTTP_URL)
+    >>> accepted = await client.submit("documents", {"collection": "airports", "ids": ["TX"]})
+    >>> result = await client.wait(accepted.id, deadline=30.0)
+    >>> result.data[0]["state"]
+    'TX'
     """
 
     def __init__(
@@ -278,7 +284,7 @@ class HttpClient:
         self, method: str, path: str, limit: Deadline, headers: Mapping[str, str], body: bytes | None, wait: float
     ) -> HttpAnswer:
         async with limit.bound():
-            token = await self._get_token()
+            token = await get_token(self._token)
             request = HttpCall(
                 self._url + path,
                 # Whether time is over is for the deadline to say, and not for the socket.
@@ -294,15 +300,6 @@ class HttpClient:
         if answer.status >= _ERROR:
             raise error_from_answer(answer)
         return answer
-
-    async def _get_token(self) -> str | None:
-        if self._token is None or isinstance(self._token, str):
-            return self._token
-        try:
-            return await self._token()
-        except Exception as exc:
-            # It is the caller's own function: whatever it raises, there is no token.
-            raise CannotConnectError(f"There is no token: {exc}", is_answered=False) from exc
 
     def _backoff(self, attempt: int) -> float:
         return full_jitter(

@@ -23,6 +23,9 @@ T = TypeVar("T")
 
 _READ_BYTES = 256 * 1024
 
+OnBytes = Callable[[int, int | None], None]
+"""Is told how many bytes have come, and how many are to come altogether if that is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
@@ -95,8 +98,8 @@ async def call_in_thread(work: Callable[[threading.Event], T]) -> T:
         abandoned.set()
 
 
-def call(request: HttpCall, abandoned: threading.Event | None = None) -> HttpAnswer:
-    """Make a call and read the answer, whatever its status; blocks.
+def call(request: HttpCall, abandoned: threading.Event | None = None, on_bytes: OnBytes | None = None) -> HttpAnswer:
+    """Make a call and read the answer, whatever its status; blocks. `on_bytes` is called in the same thread.
 
     Raises:
         CannotConnectError: no whole answer came, or not in time.
@@ -107,7 +110,7 @@ def call(request: HttpCall, abandoned: threading.Event | None = None) -> HttpAns
     deadline = time.monotonic() + request.timeout_seconds
     try:
         with _open(request) as response:
-            body = _read(response, request.max_bytes, deadline, abandoned or threading.Event())
+            body = _read(response, request.max_bytes, deadline, abandoned or threading.Event(), on_bytes)
             headers = {name.lower(): value for name, value in response.headers.items()}
             return HttpAnswer(response.status, headers, _decompress(body, headers, request.max_bytes))
     except (OSError, http.client.HTTPException, ValueError) as exc:
@@ -129,7 +132,14 @@ def _open(request: HttpCall) -> http.client.HTTPResponse:
     return response
 
 
-def _read(response: http.client.HTTPResponse, max_bytes: int, deadline: float, abandoned: threading.Event) -> bytes:
+def _read(
+    response: http.client.HTTPResponse,
+    max_bytes: int,
+    deadline: float,
+    abandoned: threading.Event,
+    on_bytes: OnBytes | None,
+) -> bytes:
+    expected = response.length
     parts: list[bytes] = []
     size = 0
     # One that sends a byte now and then would never run into the socket's own timeout.
@@ -143,6 +153,8 @@ def _read(response: http.client.HTTPResponse, max_bytes: int, deadline: float, a
         size += len(part)
         if size > max_bytes:
             raise too_large(max_bytes)
+        if on_bytes is not None:
+            on_bytes(size, expected)
     raise TimeoutError
 
 

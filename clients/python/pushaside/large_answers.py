@@ -35,12 +35,20 @@ class LargeAnswers:
         except TooLargeError as exc:
             self._exchanges.settle(exchange, exc)
             return None
+        received = piece.count if text is not None else self._exchanges.pieces.count(link_id, piece)
+        self._exchanges.report(exchange, "receiving", received, piece.count)
         return None if text is None else self._read_whole(exchange, text)
 
     def take_linked(self, exchange: Exchange, linked: Linked) -> None:
         """Take an answer with a link; while one is followed, others are not."""
         if exchange.linked is None:
             self._exchanges.fetch(exchange, linked)
+
+    def note_fetching(self, question_id: str, received: int, expected: int | None) -> None:
+        """Note how many bytes are there of what a link leads to."""
+        exchange = self._exchanges.get(question_id)
+        if exchange is not None and exchange.is_fetching:
+            self._exchanges.report(exchange, "fetching", received, expected, "bytes")
 
     def take_fetched(self, question_id: str, outcome: Result | FetchFailure, now: float) -> None:
         """Take what following a link came to."""

@@ -43,7 +43,7 @@ class Pieces:
             TooLargeError: the answer alone has more bytes than may be held.
 
         """
-        name = (piece.id, link, piece.of, piece.count)
+        name = _name(link, piece)
         unfinished = self._unfinished.setdefault(name, _Unfinished())
         self._unfinished.move_to_end(name)
         self._by_request.setdefault(piece.id, set()).add(name)
@@ -61,6 +61,11 @@ class Pieces:
             self._drop(next(iter(self._unfinished)))
         return None
 
+    def count(self, link: int, piece: Piece) -> int:
+        """Count the pieces that are there of the answer that a piece belongs to."""
+        unfinished = self._unfinished.get(_name(link, piece))
+        return 0 if unfinished is None else len(unfinished.texts)
+
     def drop_request(self, request_id: str) -> None:
         """Let go of what came for a request."""
         for name in self._by_request.get(request_id, set()).copy():
@@ -77,3 +82,7 @@ class Pieces:
         names.discard(name)
         if not names:
             del self._by_request[name[0]]
+
+
+def _name(link: int, piece: Piece) -> _Name:
+    return (piece.id, link, piece.of, piece.count)

@@ -111,8 +111,8 @@ class Session:
         """Ask for the first connection."""
         self._opening.begin()
 
-    def ask(self, question: Question, deadline_seconds: float, now: float) -> str:
-        """Ask something, and give it an id under which its outcome will come.
+    def ask(self, question: Question, deadline_seconds: float, now: float, *, is_watched: bool = False) -> str:
+        """Ask something, and give it an id under which its outcome will come, and reports of it if it is watched.
 
         Raises:
             TooLargeError: the message would be larger than a message may be.
@@ -121,7 +121,7 @@ class Session:
         """
         if self._ended is not None:
             raise copy.copy(self._ended)
-        exchange = Exchange(self._new_id(), question, now, now + deadline_seconds)
+        exchange = Exchange(self._new_id(), question, now, now + deadline_seconds, is_watched=is_watched)
         message = question.write(exchange.id, deadline_seconds)
         self._check_size(message)
         self._exchanges.add(exchange)
@@ -247,6 +247,10 @@ class Session:
             case _:
                 assert_never(message)
 
+    def fetching(self, question_id: str, received: int, expected: int | None) -> None:
+        """Take how many bytes are there of the data of an answer."""
+        self._large_answers.note_fetching(question_id, received, expected)
+
     def fetched(self, question_id: str, outcome: Result | FetchFailure, now: float) -> None:
         """Take what fetching the data of an answer came to."""
         self._large_answers.take_fetched(question_id, outcome, now)
@@ -322,6 +326,7 @@ class Session:
         exchange = self._exchanges.get(accepted.id)
         if exchange is not None:
             exchange.accepted = True
+            self._exchanges.report(exchange, "accepted")
 
     def _take_error(self, link: Link | None, failed: Failed, now: float) -> None:
         if link is not None and failed.id == link.hello_id:

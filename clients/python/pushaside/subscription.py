@@ -23,9 +23,13 @@ class Source(Protocol):
 class Subscription:
     """What is new of a topic, in order and each once, through all losses of the connection; made by a client.
 
-        async with client.subscribe("prices:eur") as prices:
-            async for update in prices:
-                print(update.position, update.data)
+    >>> async with client.subscribe("demo:prices") as prices:
+    ...     await client.publish("demo:prices", {"bid": 1.1})
+    ...     async for update in prices:
+    ...         print(update.position == prices.position, update.data)
+    ...         break
+    '...:...'
+    True {'bid': 1.1}
 
     Entering it waits until it holds. It is for one task to iterate over. If nobody takes the updates, so many wait as
     `Settings.max_queued_updates` says: of a channel no more are kept then, and the rest is had from the service's

@@ -85,11 +85,12 @@ class ScriptedServer:
     connection.
     """
 
-    def __init__(self, script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Script | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.refusals: list[tuple[HTTPStatus, dict[str, str]]] = []
         self.handshakes: list[Request] = []
         self._script = script
         self._tls = tls
+        self._port = port
         self._peers: asyncio.Queue[Peer] = asyncio.Queue()
         self._server: Server
 
@@ -97,7 +98,7 @@ class ScriptedServer:
         self._server = await serve(
             self._handle,
             "127.0.0.1",
-            0,
+            self._port,
             process_request=self._refuse,
             compression=None,
             ping_interval=None,

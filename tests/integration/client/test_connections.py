@@ -167,13 +167,6 @@ async def test_a_token_that_cannot_be_had_fails_the_first_connection() -> None:
         assert server.handshakes == []
 
 
-async def test_a_client_that_is_not_open_says_so() -> None:
-    client = pushaside.connect("ws://127.0.0.1:1/v1")
-
-    with pytest.raises(RuntimeError, match="not open"):
-        await client.request("documents")
-
-
 async def test_a_certificate_that_is_not_trusted_is_not_tried_again(certificate: Certificate) -> None:
     async with ScriptedServer(tls=certificate.server) as server:
         with pytest.raises(pushaside.CannotConnectError, match="certificate") as caught:
@@ -325,25 +318,24 @@ async def test_a_closed_client_leaves_no_task_and_no_timer() -> None:
             await asyncio.gather(*(client.request("documents") for _ in range(10)))
             (await server.accept()).cut()
             await server.accept()
-        assert client._timer is None
-        assert client._tasks == set()
-        assert client._connections == {}
+        assert client._shell._timer is None
+        assert client._shell._tasks == set()
+        assert client._shell._connections == {}
         assert {task for task in asyncio.all_tasks() - serving if "pushaside" in repr(task.get_coro())} == set()
     assert asyncio.all_tasks() == before
 
 
 async def test_cancelling_while_connecting_leaves_nothing_behind() -> None:
-    held = []
-    server = await asyncio.start_server(lambda reader, writer: held.append(writer), "127.0.0.1", 0)
+    before, held = asyncio.all_tasks(), asyncio.Queue()
+    server = await asyncio.start_server(lambda reader, writer: held.put_nowait(writer), "127.0.0.1", 0)
     async with server:
-        client = pushaside.connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
-        opening = asyncio.create_task(client.open())
-        await asyncio.sleep(0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        opening = asyncio.create_task(anext(aiter(pushaside.connect(url))))
+        writer = await held.get()
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
 
-        assert client._tasks == set()
-        for writer in held:
-            writer.close()
-            await writer.wait_closed()
+        assert asyncio.all_tasks() == before
+        writer.close()
+        await writer.wait_closed()

@@ -174,10 +174,10 @@ async def test_cancelling_and_closing_do_not_wait_for_a_link() -> None:
                 cancelled.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await cancelled
-                assert len(client._fetching) == 1
+                assert len(client._shell._fetching) == 1
             with pytest.raises(pushaside.ConnectionClosedError):
                 await closed
-            assert client._fetching == {}
+            assert client._shell._fetching == {}
         hold.set()
 
 

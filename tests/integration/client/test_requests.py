@@ -132,8 +132,8 @@ async def test_cancelling_frees_everything() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
 
-        assert client._futures == {}
-        assert client._session._exchanges.all() == []
+        assert client._shell._futures == {}
+        assert client._shell._session._exchanges.all() == []
 
 
 async def test_closing_fails_what_is_unanswered() -> None:

@@ -1,0 +1,131 @@
+"""What the client costs: CPU per request beside the bare `websockets` library doing the same exchange.
+
+Both send the same request, match the answer to it by its id and decode it with orjson; the client also keeps deadlines,
+asks again, notices dead connections and heeds what the service says of itself. The server is a process of its own
+that answers at once. Each round has both in turn, over one connection: many requests in flight, and one at a time. The
+figures are microseconds of this process's CPU time per request: the median of the rounds, minimum and maximum beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import multiprocessing
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from multiprocessing.connection import Connection as Pipe
+from typing import Any
+
+import orjson
+import websockets.asyncio.client
+import websockets.asyncio.server
+
+import pushaside
+from benchmarks._measuring import Rounds, print_table
+
+PARAMS = {"collection": "airports", "ids": ["TX"]}
+DATA = [{"iata": "DFW", "name": "Dallas-Fort Worth International", "city": "Dallas-Fort Worth", "state": "TX"}]
+
+Ask = Callable[[], Awaitable[object]]
+
+
+def serve(ready: Pipe) -> None:
+    """Answer every request at once, until the process is ended."""
+    answer = {"key": "documents@1:ab12cd34ef", "etag": "5f2a", "cache": "hit", "age_ms": 12, "data": DATA}
+
+    async def handle(connection: websockets.asyncio.server.ServerConnection) -> None:
+        async for text in connection:
+            message = orjson.loads(text)
+            kind = {"type": "welcome"} if message["action"] == "hello" else {"type": "result", **answer}
+            await connection.send(orjson.dumps({**kind, "id": message["id"]}), text=True)
+
+    async def run() -> None:
+        async with websockets.asyncio.server.serve(handle, "127.0.0.1", 0, compression=None) as server:
+            ready.send(server.sockets[0].getsockname()[1])
+            await server.wait_closed()
+
+    asyncio.run(run())
+
+
+class Bare:
+    """The exchange with `websockets` alone: one task receives, and sets the future that waits under the id."""
+
+    def __init__(self, websocket: websockets.asyncio.client.ClientConnection) -> None:
+        self._websocket = websocket
+        self._ids = itertools.count(1)
+        self._futures: dict[str, asyncio.Future[Any]] = {}
+
+    async def request(self) -> object:
+        request_id = f"r-{next(self._ids):x}"
+        message = {"action": "request", "id": request_id, "compute": "documents", "params": PARAMS}
+        future = self._futures[request_id] = asyncio.get_running_loop().create_future()
+        await self._websocket.send(orjson.dumps({**message, "deadline_ms": 30000}), text=True)
+        return await future
+
+    async def receive(self) -> None:
+        while True:
+            answer = orjson.loads(await self._websocket.recv(decode=False))
+            self._futures.pop(answer["id"]).set_result(answer)
+
+
+@asynccontextmanager
+async def bare(url: str) -> AsyncIterator[Ask]:
+    async with websockets.asyncio.client.connect(url, compression=None, ping_interval=None, proxy=None) as websocket:
+        client = Bare(websocket)
+        receiving = asyncio.create_task(client.receive())
+        yield client.request
+        receiving.cancel()
+
+
+@asynccontextmanager
+async def ours(url: str) -> AsyncIterator[Ask]:
+    async with pushaside.connect(url) as client:
+        yield lambda: client.request("documents", PARAMS)
+
+
+async def in_flight(ask: Ask, requests: int, at_once: int) -> None:
+    """Make so many requests, of which so many are under way at any time."""
+    left = itertools.repeat(None, requests)
+
+    async def work() -> None:
+        for _ in left:
+            await ask()
+
+    await asyncio.gather(*(work() for _ in range(at_once)))
+
+
+async def measure(url: str, at_once: int, requests: int, rounds: int) -> list[Rounds]:
+    figures: list[list[float]] = [[], []]
+    async with bare(url) as ask_bare, ours(url) as ask_ours:
+        for _ in range(rounds + 1):
+            for ask, taken in zip((ask_bare, ask_ours), figures, strict=True):
+                started = time.process_time()
+                await in_flight(ask, requests, at_once)
+                taken.append((time.process_time() - started) / requests * 1e6)
+    # The first round warms up.
+    return [Rounds(tuple(taken[1:])) for taken in figures]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=3000, help="in each round and of each client")
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    server = context.Process(target=serve, args=(sending,), daemon=True)
+    server.start()
+    url = f"ws://127.0.0.1:{receiving.recv()}/v1"
+    rows = []
+    for name, at_once in (("100 in flight", 100), ("one at a time", 1)):
+        theirs, mine = asyncio.run(measure(url, at_once, arguments.requests, arguments.rounds))
+        rows.append((name, theirs, mine, f"{mine.median / theirs.median:.2f}"))
+    server.terminate()
+    server.join()
+    print_table(("CPU per request (us)", "websockets", "pushaside", "ratio"), rows)
+
+
+if __name__ == "__main__":
+    main()
