@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import ssl
 import time
 from collections import deque
@@ -37,6 +38,8 @@ _PAUSE_SECONDS = 0.2
 _MAX_PAUSES = 5
 _LAST_SHARE = 0.05
 _LOOK_SECONDS = 0.05
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
 
 
 class _Work:
@@ -145,7 +148,7 @@ class LeanSeries:
 
     def render(self, connection_id: str, body: bytes, digest: str) -> bytes:
         """Write a request."""
-        name = quote(connection_id, safe="")
+        name = _escape(connection_id)
         # What is percent-encoded twice differs from once in its percent signs alone.
         signed_path = self._signed_path + name.replace("%", "%25")
         headers = self._signer.sign("POST", self._host_header, signed_path, digest, self._now())
@@ -168,6 +171,13 @@ class LeanSeries:
         """Close the idle connections."""
         while self.idle:
             self.idle.pop().abort()
+
+
+def _escape(connection_id: str) -> str:
+    # An id is base64; the general way, a byte after the other, takes as long as signing the push.
+    if _BASE64.fullmatch(connection_id):
+        return connection_id.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F")
+    return quote(connection_id, safe="")
 
 
 class _Run:
