@@ -5,7 +5,7 @@ import { summarize } from "./figures.js";
 import { QUICK, STATES, stateName } from "./states.js";
 
 const BURST = 1000;
-const AT_A_TIME = 32;
+const AT_A_TIME = 8;
 const FIRST = "TX";
 
 const paramsOf = (state) => ({ collection: "airports", ids: [state] });

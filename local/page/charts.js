@@ -1,8 +1,9 @@
-/** Two charts of the last two minutes, a point a second. uPlot is loaded if it is installed. */
+/** Two charts of the last minute, a point a second. uPlot is loaded if it is installed. */
 
 import { find, milliseconds, number } from "./dom.js";
 
-const SECONDS = 120;
+const SECONDS = 60;
+const MARKS = [60, 45, 30, 15, 0];
 const HEIGHT = 220;
 
 const ANSWERS = [
@@ -79,13 +80,13 @@ class LiveChart {
     const options = {
       width: this.#place.clientWidth,
       height: HEIGHT,
-      padding: [10, 8, 0, 0],
+      padding: [10, 18, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { setScale: false, x: false, y: false }, points: { size: 8 } },
       scales: { x: { time: true, auto: false }, y: { auto: false } },
       axes: [
-        { ...axis, space: 70, size: 30, values: (_, times) => times.map((time) => ago(this.#columns[0].at(-1) ?? now, time)), incrs: [30] },
-        { ...axis, size: 46, space: 44, values: (_, values) => values.map((value) => number(value)) },
+        { ...axis, size: 30, splits: (plot) => MARKS.map((past) => plot.scales.x.max - past), values: () => MARKS.map(ago) },
+        { ...axis, size: 46, splits: (plot) => [0, 0.25, 0.5, 0.75, 1].map((share) => share * plot.scales.y.max), values: (_, values) => values.map(number) },
       ],
       series: [{}, ...this.#series.map((each) => this.#lineOf(each))],
       hooks: { setCursor: [(plot) => this.#tell(plot.cursor.idx ?? this.#columns[0].length - 1)] },
@@ -103,7 +104,7 @@ class LiveChart {
       width: dots ? 0 : 2,
       fill: isFilled ? (plot) => fade(plot, stroke) : undefined,
       paths: dots ? () => null : this.#Plot.paths.spline(),
-      points: { show: dots ? true : isAlone, size: dots ? 7 : 5, fill: stroke },
+      points: { show: true, size: dots ? 7 : 5, width: 1, fill: stroke, filter: dots ? undefined : lonely },
     };
   }
 
@@ -125,16 +126,15 @@ class LiveChart {
       if (target.textContent !== text) target.textContent = text;
       return `${each.label} ${text}`;
     });
+    this.#place.dataset.empty = String(this.#columns.slice(1).every((column) => column.every((value) => !value)));
     this.#place.setAttribute("aria-label", `${this.#place.parentElement.querySelector("figcaption").firstChild.textContent.trim()}: ${told.join(", ")}`);
   }
 }
 
-/** Points are drawn only where a line can't be: beside gaps. */
-function isAlone(plot, series, from, to) {
+/** Points are drawn only where there can be no line: between gaps. */
+function lonely(plot, series) {
   const values = plot.data[series];
-  for (let index = from; index <= to; index++)
-    if (values[index] != null && values[index - 1] == null && values[index + 1] == null) return true;
-  return false;
+  return [...values.keys()].filter((index) => values[index] != null && values[index - 1] == null && values[index + 1] == null);
 }
 
 function fade(plot, colour) {
@@ -144,14 +144,10 @@ function fade(plot, colour) {
   return gradient;
 }
 
-function ago(now, time) {
-  const past = Math.round(now - time);
-  return past < 1 ? "now" : past % 60 ? `−${past} s` : `−${past / 60} min`;
-}
+const ago = (past) => (past ? `${past} s` : "now");
 
-/** The next of 10, 20, 50, 100 and so on: the scale stays still while values move. */
+/** A round number above: the scale stays still while values move. */
 function niceAbove(value) {
-  let bound = 10;
-  for (let step = 0; bound < value * 1.05; step++) bound *= step % 3 === 1 ? 2.5 : 2;
-  return bound;
+  const power = 10 ** Math.floor(Math.log10(Math.max(value, 10)));
+  return power * [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12].find((step) => step * power >= value);
 }

@@ -3,8 +3,8 @@
 import { Client } from "./pushaside.js";
 import { find, seconds, write } from "./dom.js";
 
-/** The service is on this machine: it is worth asking often whether it is back. */
-const EAGERNESS = { backoffBaseSeconds: 0.25, backoffCapSeconds: 2, connectAttempts: 4 };
+/** The service is on this machine: it can be asked often whether it is back, and gzip would cost more than it spares. */
+const NEARBY = { backoffBaseSeconds: 0.25, backoffCapSeconds: 2, connectAttempts: 4, acceptGzip: false };
 const RETRY_SECONDS = 5;
 
 /**
@@ -36,7 +36,7 @@ export class Connection extends EventTarget {
   async open() {
     clearTimeout(this.#retrying);
     this.client?.close();
-    const client = new Client(this.#url, { ...EAGERNESS, token: this.#token || undefined });
+    const client = new Client(this.#url, { ...NEARBY, token: this.#token || undefined });
     this.client = client;
     client.addEventListener("statechange", () => client === this.client && this.#show(client.state));
     this.#show("connecting");

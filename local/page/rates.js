@@ -8,6 +8,7 @@ import { STATES } from "./states.js";
 const POLL_MS = 1000;
 const SPARKS = 60;
 const MOST_UNANSWERED = 200;
+const TIERS = { l1: "L1", redis: "Redis" };
 const SVG = "http://www.w3.org/2000/svg";
 
 const TILES = [
@@ -118,7 +119,7 @@ function showCache(tile, totals, lately) {
   const of = lately.hit + lately.stale + lately.miss > 0 ? lately : totals;
   const asked = of.hit + of.stale + of.miss;
   const tiers = Object.entries(of).filter(([name]) => name.startsWith("tier "));
-  const told = tiers.map(([name, hits]) => `${name.slice(5) === "l1" ? "process" : "Redis"} ${percent(hits / asked)}`);
+  const told = tiers.map(([name, hits]) => `${TIERS[name.slice(5)] ?? name.slice(5)} ${percent(hits / asked)}`);
   const shares = [...tiers.map(([name, hits]) => [name.slice(5), hits]), ["stale", of.stale], ["miss", of.miss]];
   tile.show(asked ? percent((of.hit + of.stale) / asked) : "–", asked ? told.join(", ") : "nothing asked yet");
   tile.showShares(asked ? shares.map(([name, share]) => [name, share / asked]) : []);

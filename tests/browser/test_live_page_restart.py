@@ -1,0 +1,60 @@
+"""What the page shows when its runtime goes away, comes back, or asks for a token."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage, TakeScreenshot
+from tests.e2e.conftest import running
+
+pytestmark = pytest.mark.slow
+
+expect.set_options(timeout=20_000)
+
+
+def test_the_light_is_amber_without_the_runtime_and_green_again_with_the_next_one(
+    open_page: OpenPage, tmp_path: Path, take_screenshot: TakeScreenshot
+):
+    folders = iter((tmp_path / "first", tmp_path / "second"))
+    with ExitStack() as first:
+        folder = next(folders)
+        folder.mkdir()
+        stack = first.enter_context(running(folder))
+        page = open_page(stack.http, may_fail=True, viewport={"width": 1280, "height": 900})
+        light = page.locator("#light")
+        expect(light).to_have_attribute("data-state", "open")
+        expect(page.locator(".place")).to_have_count(10)
+        page.locator(".place button").first.click()
+        expect(page.locator("#board-said")).to_contain_text("from the click to the screen")
+    expect(light).to_have_attribute("data-state", "reconnecting")
+    expect(light).to_have_text(re.compile(r"^reconnecting [1-9]\d* s$"))
+    expect(page.get_by_role("button", name="Ask again")).to_be_disabled()
+    take_screenshot(page, "reconnecting")
+    folder = next(folders)
+    folder.mkdir()
+    with running(folder, "--port", str(urlsplit(stack.http).port)):
+        expect(light).to_have_attribute("data-state", "open", timeout=30_000)
+        expect(light).to_have_text("connected")
+        page.get_by_role("button", name="Ask again").click()
+        expect(page.locator("#answer-cache")).to_have_text("miss")
+        # The board is that of the new runtime, and it is still subscribed to.
+        expect(page.locator(".place").first).to_contain_text("263")
+        page.locator(".place button").first.click()
+        expect(page.locator(".place").first).to_contain_text("273")
+
+
+def test_the_light_is_red_where_a_token_is_asked_for_and_there_is_none(
+    open_page: OpenPage, tmp_path: Path, take_screenshot: TakeScreenshot
+):
+    with running(tmp_path, "--auth", "jwt") as stack:
+        page = open_page(stack.http, may_fail=True, viewport={"width": 1280, "height": 900})
+        expect(page.locator("#light")).to_have_attribute("data-state", "closed")
+        expect(page.locator("#light")).to_have_text("refused")
+        expect(page.locator("#refused")).to_be_visible()
+        take_screenshot(page, "refused")
