@@ -673,17 +673,24 @@ class Link {
   feeds = new Set();
   heardAt = null;
   pingedAt = null;
-  wasPinged = false;
   replaceAt = Infinity;
   drainUntil = Infinity;
   helloAt = Infinity;
   hellos = 0;
   timer = null;
+  /** The pings that are out: when, and for whom; null for the keep-alive's. */
+  pings = [];
 
   constructor(socket, id, now) {
     this.socket = socket;
     this.id = id;
     this.openedAt = this.sentAt = now;
+  }
+
+  /** Take the oldest ping that may still be answered. Pongs carry no id: if one got lost, later ones must still fit. */
+  takePing(now, patience) {
+    for (let ping; (ping = this.pings.shift()); ) if (now - ping.at <= patience) return ping;
+    return null;
   }
 
   get isOver() {
@@ -1033,6 +1040,7 @@ export class Client extends EventTarget {
     exchange.isAccepted = false;
     link.exchanges.add(exchange);
     this.#waitForAnswer(exchange);
+    if (exchange.kind === "pong") return this.#ping(link, exchange);
     this.#send(link, exchange.write(exchange.id, exchange.deadlineAt - this.#now));
     exchange.attempts += 1;
     this.#progress(exchange, "sent");
@@ -1055,7 +1063,7 @@ export class Client extends EventTarget {
     this.#stop(exchange.timer);
     exchange.timer = this.#after(this.#growing(exchange.silences, reaskSeconds, reaskCapSeconds), () => {
       exchange.timer = null;
-      if (exchange.kind === "pong") return; // a second ping would take the first one's answer
+      if (exchange.kind === "pong") return; // it is not asked again, for its deadline is soon
       exchange.silences += 1;
       const { link } = exchange;
       if (link.pingedAt === null && (link.heardAt === null || link.heardAt < exchange.askedAt)) this.#ping(link);
@@ -1305,10 +1313,7 @@ export class Client extends EventTarget {
       if (link.hellos <= maxRetries) this.#greet(link);
     }
     const idleAt = () => Math.max(link.openedAt, link.sentAt, link.heardAt ?? 0) + keepaliveSeconds;
-    if (link.pingedAt === null && now >= idleAt()) {
-      this.#send(link, PING);
-      link.pingedAt = now;
-    }
+    if (link.pingedAt === null && now >= idleAt()) this.#sendPing(link);
     if (now >= link.replaceAt) {
       link.replaceAt = Infinity;
       this.#begin(0);
@@ -1318,10 +1323,19 @@ export class Client extends EventTarget {
     link.timer = this.#after(nextAt - now, () => this.#attend(link));
   }
 
-  #ping(link) {
-    this.#send(link, PING);
-    link.pingedAt = this.#now;
+  #ping(link, exchange = null) {
+    this.#sendPing(link, exchange);
     this.#attend(link);
+  }
+
+  #sendPing(link, exchange = null) {
+    this.#send(link, PING);
+    link.pings.push({ at: link.sentAt, exchange });
+    link.pingedAt ??= link.sentAt;
+  }
+
+  #takePing(link) {
+    return link.takePing(this.#now, this.#options.pongTimeoutSeconds);
   }
 
   #greet(link) {
@@ -1334,7 +1348,6 @@ export class Client extends EventTarget {
 
   #received(link, text) {
     link.heardAt = this.#now;
-    link.wasPinged = link.pingedAt !== null;
     link.pingedAt = null;
     this.#failures = 0;
     const message = parseObject(text);
@@ -1383,10 +1396,11 @@ export class Client extends EventTarget {
       case "presence":
         this.#takePresence(readPresence(message));
         break;
-      case "pong": // it has no id, and answers the oldest ping
-        for (const each of link.exchanges)
-          if (each.kind === "pong") return this.#resolve(each, this.#now - each.askedAt);
+      case "pong": {
+        const ping = this.#takePing(link);
+        if (this.#exchanges.has(ping?.exchange?.id)) this.#resolve(ping.exchange, this.#now - ping.at);
         break;
+      }
       case undefined:
         if (typeof message.message === "string") this.#takeFault(link, message.message);
         break;
@@ -1441,6 +1455,7 @@ export class Client extends EventTarget {
   #takeError(link, exchange, message) {
     const error = errorFromWire(message.error);
     if (message.id === link.id) link.helloAt = Infinity;
+    if (message.id === undefined) exchange = this.#takePing(link)?.exchange; // all else that is asked has an id
     if (!exchange) return this.#log("warn", "the service reports an error of nothing that is asked:", error.message);
     if (exchange.reading) return;
     if (!error.retryable || error.retryAfterMs === undefined) return this.#reject(exchange, error);
@@ -1481,12 +1496,14 @@ export class Client extends EventTarget {
   /** API Gateway's own error frame names no request: all that are not accepted may be meant. */
   #takeFault(link, sentence) {
     this.#log("warn", "API Gateway reports:", sentence);
-    const suspects = [...link.exchanges].filter((each) => !each.isAccepted);
+    const suspects = [...link.exchanges].filter((each) => !each.isAccepted && each.kind !== "pong");
     if (sentence === "Forbidden") {
       // No route takes a message, and asking again does not help. An unanswered hello or ping may be it.
       const error = new PushasideError("forbidden", "There is no route for the message.");
+      const ping = link.helloAt < Infinity ? null : this.#takePing(link);
       if (link.helloAt < Infinity) link.helloAt = Infinity;
-      else if (!link.wasPinged) for (const each of suspects) this.#reject(each, error);
+      else if (ping?.exchange) this.#reject(ping.exchange, error);
+      else if (!ping) for (const each of suspects) this.#reject(each, error);
       return;
     }
     if (link.helloAt < Infinity) link.helloAt = Math.min(link.helloAt, this.#now + this.#backoff(link.hellos));

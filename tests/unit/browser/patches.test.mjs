@@ -67,7 +67,8 @@ for (const { title, kind, old, new: made, patch: body, base, digest } of patches
 test("the value that a patch was for is left as it was given out", async () => {
   const { service, got, warnings } = await subscribe({ a: [1, 2], b: { c: 3 } });
   const digest = "4f53cda18c2baa0c0354bb5f";
-  service.socket.say(patch({ digest, json_patch: [{ op: "remove", path: "/a/0" }, { op: "replace", path: "", value: [] }] }));
+  const body = [{ op: "remove", path: "/a/0" }, { op: "replace", path: "", value: [] }];
+  service.socket.say(patch({ digest, json_patch: body }));
   await computed(service, got, warnings);
   assert.deepEqual(got[0].data, { a: [1, 2], b: { c: 3 } });
   assert.deepEqual(last(got), []);

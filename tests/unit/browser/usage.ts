@@ -20,7 +20,8 @@ const options: Options = {
 export async function ask(signal: AbortSignal): Promise<Airport[]> {
   const client: Client = await connect(async () => "wss://push.example.com/v1", { ...options, signal });
   client.addEventListener("statechange", () => console.log(client.state === "open", client.isClosed));
-  const result: Result<Airport[]> = await client.request<Airport[]>("documents", { ids: ["TX"] }, { deadline: 5, maxAge: 0 });
+  const times = { deadline: 5, maxAge: 0 };
+  const result: Result<Airport[]> = await client.request<Airport[]>("documents", { ids: ["TX"] }, times);
   const position: string = await client.publish("demo:news", null, { signal });
   const seconds: number = await client.ping({ deadline: 1 });
   console.log(result.data[0]?.name, position, seconds);
@@ -66,7 +67,8 @@ export async function forEver(): Promise<void> {
 
 export async function withoutSocket(): Promise<Airport[]> {
   const http = new HttpClient("http://127.0.0.1:8080/", { token: "t", maxRetries: 1 });
-  const { id, status } = await http.submit("documents", {}, { deliver: { webhook: "https://a.example/" }, requestDeadline: 60 });
+  const deliver = { webhook: "https://a.example/" };
+  const { id, status } = await http.submit("documents", {}, { deliver, requestDeadline: 60 });
   const { outcome, retryAfterMs, delivery } = await http.look<Airport[]>(id, { wait: 5 });
   if (outcome instanceof PushasideError) throw outcome;
   console.log(status, outcome?.data[0]?.name, retryAfterMs, delivery.state);
