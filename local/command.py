@@ -8,6 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from local.options import Options
+from pushaside.cli.helping import describe
+
+_DESCRIPTION = (
+    "Run the whole service on this machine: deploy a SAM template to an embedded AWS, and serve its WebSocket and HTTP "
+    "APIs on one port, with API Gateway's own limits. It needs neither Docker nor an account, and runs until Ctrl-C. "
+    "It says when everything is up, and where; the page at / shows the service at work."
+)
+_EXAMPLES = [
+    ("pushaside local --demo", "on port 8080, with data to ask for"),
+    ("pushaside local --port 0 --ready-file ready.json --quiet", "for a test, which reads the addresses from the file"),
+    ("pushaside local --auth jwt --parameter AllowedOrigins=http://127.0.0.1:8080", "with tokens, as when deployed"),
+    ("pushaside local --idle-timeout 20 --max-connection 60", "with short connections, to see clients reconnect"),
+]
 
 
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no public type for it
@@ -16,7 +29,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
     parser = subparsers.add_parser(
         "local",
         help="run a serverless WebSocket stack on this machine",
-        description="Deploy a SAM template to an embedded AWS and serve its WebSocket and HTTP APIs on one port.",
+        description=_DESCRIPTION,
     )
     add = parser.add_argument
     add("--template", type=Path, default=defaults.template, metavar="PATH", help="default: %(default)s")
@@ -64,6 +77,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
     )
     add("--ready-file", type=Path, metavar="PATH", help="write addresses and process id here once everything is up")
     add("--quiet", action="store_true", help="do not show what functions print")
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run_command)
 
 

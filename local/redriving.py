@@ -7,17 +7,36 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
 from local.dead_letters import QUEUES, DeadLetter, DeadLetterQueue, RedriveError, Redriven, find_queues
+from pushaside.cli.exits import Exit
+from pushaside.cli.forms import add_form_arguments, can_draw, is_json, make_console
+from pushaside.cli.helping import describe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 _SHOWN_CHARACTERS = 100
 _LISTED = 100
 """So many letters of a queue are listed, if nothing else is said."""
 
-_OK, _FAILED, _USAGE = 0, 1, 2
+_DESCRIPTION = (
+    "List the dead letters of a deployment, and send them to the queues that they came from. Letters are deleted once "
+    "they are sent again, so that none is lost; one may be sent twice, which all consumers bear. Look at --list first: "
+    "what killed a message once may do so again. The exit code is 1 if a letter had to be left."
+)
+_EXAMPLES = [
+    ("pushaside redrive --list --stack pushaside", "what is there, in a deployed stack, with the default credentials"),
+    ("pushaside redrive webhook --stack pushaside", "the webhooks that were given up"),
+    (
+        "pushaside redrive --ready-file ready.json --limit 10",
+        "of the stack of `pushaside local --ready-file ready.json`",
+    ),
+]
 
 
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no public type for it
@@ -25,8 +44,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
     parser = subparsers.add_parser(
         "redrive",
         help="send dead letters again",
-        description="List the dead letters of a deployment, and send them to the queues that they came from. Letters "
-        "are deleted once they are sent again, so that none is lost; one may be sent twice.",
+        description=_DESCRIPTION,
     )
     add = parser.add_argument
     add("queues", metavar="QUEUE", nargs="*", type=_queue, help=f"one of {', '.join(QUEUES)} (default: all)")
@@ -41,7 +59,8 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         metavar="N",
         help="no more than so many letters of each queue (default: all; with --list, 100)",
     )
-    add("--json", action="store_true", help="print one JSON document per letter and queue")
+    add_form_arguments(parser)
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run_command)
 
 
@@ -54,13 +73,13 @@ def run_command(arguments: argparse.Namespace) -> int:
                 "Say where: --stack for a deployed stack, --ready-file or --aws-endpoint for one on this machine."
             )
             print(f"pushaside redrive: {sentence}", file=sys.stderr)
-            return _USAGE
+            return Exit.USAGE
         queues = find_queues(make_client, arguments.stack or "local", arguments.queues)
         complete = [_list(queue, arguments) if arguments.list else _redrive(queue, arguments) for queue in queues]
     except RedriveError as error:
         print(f"pushaside redrive: {error}", file=sys.stderr)
-        return _FAILED
-    return _OK if all(complete) else _FAILED
+        return Exit.ERROR
+    return Exit.OK if all(complete) else Exit.ERROR
 
 
 def _clients(arguments: argparse.Namespace) -> Any:  # noqa: ANN401  # makes boto3 clients
@@ -92,7 +111,7 @@ def _read_endpoint(ready_file: Path) -> str:
 
 def _list(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
     letters = queue.peek(arguments.limit or _LISTED)
-    if arguments.json:
+    if is_json(arguments):
         _print({"type": "queue", "queue": queue.name, "dead_letters": queue.count})
     else:
         print(_heading(queue), flush=True)
@@ -102,13 +121,15 @@ def _list(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
 
 def _redrive(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
     """Send the letters again; tell whether none had to be left."""
-    if not arguments.json:
+    if not is_json(arguments):
         print(_heading(queue), flush=True)
     total = Redriven()
-    for batch in queue.redrive(arguments.limit):
-        total += batch
-        _show(queue, batch.letters, arguments)
-    if arguments.json:
+    with _Progress(queue, arguments.limit) as progress:
+        for batch in queue.redrive(arguments.limit):
+            total += batch
+            _show(queue, batch.letters, arguments)
+            progress.show(len(total.letters))
+    if is_json(arguments):
         counts = {"sent": total.sent, "refused": total.refused, "unsendable": total.unsendable}
         _print({"type": "redriven", "queue": queue.name, **counts})
     elif total.letters:
@@ -116,9 +137,42 @@ def _redrive(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
     return total.refused + total.unsendable == 0
 
 
+class _Progress:
+    """A bar on standard error while letters are sent again, if that is a terminal."""
+
+    def __init__(self, queue: DeadLetterQueue, limit: int | None) -> None:
+        self._bar: Bar | None = None
+        if queue.count and can_draw(sys.stderr):
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            is_shared = sys.stdout.isatty()
+            console = make_console(sys.stderr)
+            self._bar = Bar(*columns, console=console, transient=True, redirect_stdout=is_shared)
+            # SQS counts roughly: there may be more.
+            self._task = self._bar.add_task(queue.name, total=min(queue.count, limit or queue.count))
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, done: int) -> None:
+        """Say how many are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done)
+
+
 def _show(queue: DeadLetterQueue, letters: Sequence[DeadLetter], arguments: argparse.Namespace) -> None:
     for letter in letters:
-        if arguments.json:
+        if is_json(arguments):
             _print(_document(queue, letter))
         else:
             print(_line(letter), flush=True)

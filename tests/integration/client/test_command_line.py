@@ -273,7 +273,7 @@ async def test_on_a_terminal_flat_objects_are_a_table() -> None:
 
 
 async def test_pings_are_counted_and_summed_up() -> None:
-    outcome = await run_against(answering, "ping", "--count", "3")
+    outcome = await run_against(answering, "ping", "--text", "--count", "3")
 
     assert outcome.code == Exit.OK
     assert [line.split(" · ")[0] for line in outcome.out.splitlines()] == ["pong"] * 3

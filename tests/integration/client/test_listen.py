@@ -212,7 +212,7 @@ async def test_a_slow_link_does_not_keep_the_sender_waiting() -> None:
 
 
 async def test_people_are_told_in_a_line() -> None:
-    process = await start("listen", "--port", "0", "--secret", SECRET, "--count", "1")
+    process = await start("listen", "--text", "--port", "0", "--secret", SECRET, "--count", "1")
     assert process.stdout is not None
     async with asyncio.timeout(TIMEOUT_SECONDS):
         ready = (await process.stdout.readline()).decode()

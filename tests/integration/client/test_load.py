@@ -220,7 +220,7 @@ async def test_refused_connections_are_told_by_reason() -> None:
 async def test_nobody_there_is_a_connection_error() -> None:
     async with ScriptedServer() as server:
         url = server.url
-    outcome = await run("load", "--url", url, "--connections", "2", "--duration", "0.2")
+    outcome = await run("load", "--text", "--url", url, "--connections", "2", "--duration", "0.2")
 
     assert outcome.code == Exit.CONNECTION
     assert "2 of: connection refused" in outcome.out
@@ -235,7 +235,7 @@ async def test_the_token_is_shown_at_every_handshake() -> None:
 
 async def test_people_get_some_lines() -> None:
     async with ScriptedServer(Service().script) as server:
-        outcome = await run("load", "--url", server.url, "--rate", "50", "--duration", "0.2")
+        outcome = await run("load", "--text", "--url", server.url, "--rate", "50", "--duration", "0.2")
 
     assert (outcome.code, outcome.err) == (Exit.OK, "")
     lines = outcome.out.splitlines()

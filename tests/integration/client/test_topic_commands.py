@@ -27,7 +27,7 @@ async def line_of(stream: asyncio.StreamReader | None) -> str:
 async def test_updates_are_printed_with_time_position_and_data() -> None:
     topics = Topics()
     async with ScriptedServer(topics.answer) as server:
-        process = await start("subscribe", CHANNEL, "--count", "2", "--url", server.url)
+        process = await start("subscribe", CHANNEL, "--text", "--count", "2", "--url", server.url)
         assert await line_of(process.stderr) == "pushaside: subscribed to prices:eur · e1:0"
         await topics.publish(CHANNEL, {"bid": 1.1})
         await topics.publish(CHANNEL, [1])

@@ -76,7 +76,8 @@ def run(stack: Stack, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*words: str, where: tuple[str, ...] = ("--aws-endpoint", stack.endpoint)) -> tuple[int, str, str]:
         parser = argparse.ArgumentParser()
         redriving.add_parser(parser.add_subparsers())
-        arguments = parser.parse_args(["redrive", *words, "--stack", stack.name, *where])
+        form = () if "--json" in words else ("--text",)
+        arguments = parser.parse_args(["redrive", *words, *form, "--stack", stack.name, *where])
         code = arguments.run(arguments)
         said = capsys.readouterr()
         return code, said.out, said.err

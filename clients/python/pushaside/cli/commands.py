@@ -8,6 +8,7 @@ arguments to an exit code. Only the command that is used is imported.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -29,10 +30,12 @@ OWN = {
     "load": "put load on the service, measure it, and check every answer",
     "token": "make a token, signed by the service's secret",
     "plan": "say what a deployment for a load needs of AWS, and costs",
+    "completion": "have a shell complete commands and options",
 }
 
 
 KNOWN = {
+    "local": "run the whole service on this machine",
     "redrive": "send dead letters again",
 }
 """What commands of others do that are not all that their distribution is for."""
@@ -60,6 +63,15 @@ def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
         subparsers.add_parser(name, help=summary)
     for name, entry_point in others.items():
         subparsers.add_parser(name, help=_summarize(entry_point))
+
+
+def add_whole_commands(subparsers: Subparsers) -> None:
+    """Add all commands whole; what cannot be imported is left out."""
+    for name in OWN:
+        importlib.import_module(f"pushaside.cli.{name}").add_parser(subparsers)
+    for entry_point in _find_others().values():
+        with contextlib.suppress(CommandUnavailableError):
+            _load(entry_point)(subparsers)
 
 
 def find_wanted(arguments: Iterable[str]) -> str | None:

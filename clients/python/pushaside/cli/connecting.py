@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from urllib.parse import urlsplit
 
 from pushaside import Client, PushasideError, Settings, connect
-from pushaside.cli.exits import describe_exits, exit_of
+from pushaside.cli.exits import exit_of
 from pushaside.cli.output import error_document, print_document
 from pushaside.connection import check_url
 from pushaside.http_calls import check_http_url
@@ -20,13 +20,10 @@ DEFAULT_URL = "ws://127.0.0.1:8080/v1"
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every such command has."""
+    """Add the options that every command has that opens a socket."""
     url = os.environ.get("PUSHASIDE_URL") or DEFAULT_URL
     parser.add_argument("--url", type=_url, default=url, help="the service's URL (default: %(default)s)")
     add_token_argument(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document per message, errors too")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = describe_exits()
 
 
 def add_token_argument(parser: argparse.ArgumentParser) -> None:

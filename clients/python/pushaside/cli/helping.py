@@ -22,6 +22,12 @@ class Formatter(argparse.HelpFormatter):
         columns = shutil.get_terminal_size((_UNKNOWN_WIDTH, 24)).columns
         super().__init__(prog, max_help_position=_OPTION_COLUMNS, width=min(max(columns, least), most) - 2)
 
+    def add_argument(self, action: argparse.Action) -> None:
+        """Leave room for the names of commands, whose indentation argparse forgets."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  (argparse has no public name for it)
+            self._action_max_length += self._indent_increment
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if "\n" in text:
             return "\n".join(f"{indent}{line}" for line in text.splitlines())

@@ -11,8 +11,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from pushaside.cli.connecting import add_token_argument, default_http_url, http_url, run_reporting, whole_number
-from pushaside.cli.exits import Exit, describe_exits
-from pushaside.cli.output import describe_receipt, print_document, receipt_document
+from pushaside.cli.exits import Exit
+from pushaside.cli.forms import add_form_arguments
+from pushaside.cli.helping import describe
+from pushaside.cli.receipts import open_sink
 from pushaside.downloads import Downloads
 from pushaside.http import HttpClient
 from pushaside.http_requests import HEAD_BYTES, HttpRequest, RequestRefusedError, answer, read_request
@@ -30,14 +32,21 @@ _PORT = 8090
 _REQUEST_SECONDS = 30.0
 _BODY_BYTES = 16 * 1024 * 1024
 
+_DESCRIPTION = (
+    "Receive webhooks on this machine: verify their signatures and print what they are. Verified ones are answered "
+    "204, others 401. Without --secret the service is asked for the secrets. It runs until Ctrl-C, or --count. On a "
+    "terminal they are a table, in a pipe a JSON document each, after one with the URL that it listens at."
+)
+_EXAMPLES = [
+    ("pushaside listen", "with the secrets that the service tells"),
+    ("pushaside listen --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw --port 9000", "with a secret that is known"),
+    ("pushaside listen --fail-first 2 --count 1", "refuse two, to see them come again, and end with one received"),
+]
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = (
-        "Receive webhooks on this machine: verify their signatures and print what they are. Verified ones are answered "
-        "204, others 401. Without --secret the service is asked for the secrets."
-    )
-    parser = subparsers.add_parser("listen", description=description)
+    parser = subparsers.add_parser("listen", description=_DESCRIPTION)
     parser.add_argument("--port", metavar="N", type=_port, default=_PORT, help=f"0 takes a free one (default: {_PORT})")
     parser.add_argument("--url", type=http_url, default=default_http_url(), help="the HTTP API (default: %(default)s)")
     parser.add_argument(
@@ -57,9 +66,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="answer 503 to the first N verified webhooks, to see them come again",
     )
     add_token_argument(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document per webhook")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = describe_exits()
+    add_form_arguments(parser)
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 
@@ -101,7 +109,7 @@ class Listener:
     def __init__(self, receiver: Receiver, arguments: argparse.Namespace) -> None:
         self._receiver = receiver
         self._port = arguments.port
-        self._json = arguments.json
+        self._sink = open_sink(arguments)
         self._left = arguments.count
         self._enough: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._serving: set[asyncio.Task[None]] = set()
@@ -113,18 +121,13 @@ class Listener:
         except OSError as exc:
             raise _UnusableError(f"Port {self._port} cannot be had: {say_reason(exc)}.") from exc
         async with server:
-            self._announce(f"http://{HOST}:{server.sockets[0].getsockname()[1]}/")
+            self._sink.announce(f"http://{HOST}:{server.sockets[0].getsockname()[1]}/")
             try:
                 await self._enough
             finally:
+                self._sink.close()
                 for task in self._serving:
                     task.cancel()
-
-    def _announce(self, url: str) -> None:
-        if self._json:
-            print_document({"type": "ready", "url": url})
-        else:
-            print(f"ready: {url} takes webhooks", flush=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -164,10 +167,7 @@ class Listener:
 
     def _print(self, receipt: Receipt) -> None:
         try:
-            if self._json:
-                print_document(receipt_document(receipt))
-            else:
-                print(describe_receipt(receipt), flush=True)
+            self._sink.show(receipt)
         except BrokenPipeError as exc:
             self._enough.set_exception(exc)
             return

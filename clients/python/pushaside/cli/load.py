@@ -11,11 +11,14 @@ import orjson
 
 from pushaside.cli.connecting import add_connection_arguments, number_of, seconds, whole_number
 from pushaside.cli.exits import Exit
+from pushaside.cli.forms import add_form_arguments, is_json
+from pushaside.cli.helping import describe
+from pushaside.cli.load_screen import open_screen
 from pushaside.cli.output import print_document
 from pushaside.load.fleet import GeneratorError, run_fleet
 from pushaside.load.keys import RUN_BITS
 from pushaside.load.plan import KEY, MAX_DEADLINE_SECONDS, SYNTHETIC, Plan, synthetic_params
-from pushaside.load.report import describe_outcome, describe_second, load_document
+from pushaside.load.report import describe_outcome, load_document
 from pushaside.load.tally import Tally
 from pushaside.messages import FRAME_BYTES
 
@@ -24,19 +27,31 @@ if TYPE_CHECKING:
 
 _ROOM_BYTES = 1024
 """What a request has beside its params, at the most."""
+_REFUSALS = {"status 401", "status 403"}
+
+_DESCRIPTION = (
+    "Put load on a service, measure latencies and check every answer. With --rate requests are sent at their times "
+    "however slow the answers are, and latency counts from then; otherwise so many are kept under way. On a terminal a "
+    "table shows how it goes; at the end come some lines, or in a pipe one JSON document. The exit code is 1 if an "
+    "answer was lost, doubled or wrong, or something could not be sent."
+)
+_EXAMPLES = [
+    ("pushaside load --connections 100 --duration 30", "a hundred workers, each asking when it has its answer"),
+    ("pushaside load --rate 1000 --connections 100 --keys 5000 --skew 1", "latency at a thousand a second"),
+    ("pushaside load --rate 50 --cold --work-ms 20 --json", "misses only, for a machine"),
+    ("pushaside plan --requests-per-second 1000", "what such a load costs on AWS"),
+]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = (
-        "Put load on a service, measure latencies and check every answer. With --rate requests are sent at their times "
-        "however slow the answers are, and latency counts from then; otherwise so many are kept under way."
-    )
-    parser = subparsers.add_parser("load", description=description)
+    parser = subparsers.add_parser("load", description=_DESCRIPTION)
     _add_load_arguments(parser)
     _add_request_arguments(parser)
     parser.add_argument("--processes", metavar="P", type=whole_number, default=1, help="send from so many (default: 1)")
     add_connection_arguments(parser)
+    add_form_arguments(parser)
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 
@@ -84,21 +99,24 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as exc:
         print(f"pushaside: {exc}", file=sys.stderr)
         return Exit.USAGE
-    line = _LiveLine()
     try:
-        outcome = run_fleet(plan, line.show)
+        with open_screen(plan) as screen:
+            outcome = run_fleet(plan, screen.show)
     except GeneratorError as exc:
         print(f"pushaside: {exc}", file=sys.stderr)
         return Exit.ERROR
-    finally:
-        line.clear()
-    if arguments.json:
+    if is_json(arguments):
         print_document(load_document(plan, outcome))
     else:
         print(describe_outcome(plan, outcome), flush=True)
-    if not outcome.tally.opened:
-        return Exit.CONNECTION
-    return Exit.OK if outcome.tally.is_flawless else Exit.ERROR
+    return _judge(outcome.tally)
+
+
+def _judge(tally: Tally) -> Exit:
+    if tally.opened:
+        return Exit.OK if tally.is_flawless else Exit.ERROR
+    # Who is not let in has reached the service.
+    return Exit.ERROR if set(tally.refused) <= _REFUSALS else Exit.CONNECTION
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
@@ -159,23 +177,6 @@ def _check_params(params: str) -> None:
         raise ValueError("--params must be a JSON object.")  # noqa: TRY004  (it is what was typed that is wrong)
     if len(params.encode()) > FRAME_BYTES - _ROOM_BYTES:
         raise ValueError("--params are too long for one frame, which holds 32 KB.")
-
-
-class _LiveLine:
-    """A line on a terminal that is written over and over; on anything else nothing."""
-
-    def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
-
-    def show(self, seconds: float, recent: Tally, total: Tally) -> None:
-        """Write it anew."""
-        if self._is_shown:
-            print(f"\r\x1b[K{describe_second(seconds, recent, total)}", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._is_shown:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _size(text: str) -> int:

@@ -6,10 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from pushaside.cli.commands import CommandUnavailableError, add_commands, find_wanted
+from pushaside.cli.commands import CommandUnavailableError, add_commands, add_whole_commands, find_wanted
 from pushaside.cli.exits import Exit, describe_exits
+from pushaside.cli.helping import Formatter
+
+if TYPE_CHECKING:
+    from pushaside.cli.commands import Subparsers
 
 DESCRIPTION = "Ask Pushaside for results, be told what is new, and run it on this machine."
 
@@ -19,10 +23,11 @@ environment:
   PUSHASIDE_HTTP_URL        that of its HTTP API, if it is not on the same host and port
   PUSHASIDE_TOKEN           the token, if --token does not say
   PUSHASIDE_WEBHOOK_SECRET  the secret that `listen` verifies with, if --secret does not say
+  NO_COLOR                  if it is set, nothing is coloured
 
 {describe_exits()}
 
-`pushaside COMMAND --help` describes a command."""
+`pushaside COMMAND --help` describes a command, with examples."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,16 +48,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser, subparsers = _build_root()
+    add_commands(subparsers, find_wanted(arguments))
+    return parser
+
+
+def build_whole_parser() -> argparse.ArgumentParser:
+    """Build the parser with all commands that can be imported, and their options."""
+    parser, subparsers = _build_root()
+    add_whole_commands(subparsers)
+    return parser
+
+
+def _build_root() -> tuple[argparse.ArgumentParser, Subparsers]:
     parser: argparse.ArgumentParser = _Parser(
         prog="pushaside",
         description=DESCRIPTION,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Formatter,
     )
     parser.add_argument("--version", action=_Version, help="print the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    add_commands(subparsers, find_wanted(arguments))
-    return parser
+    return parser, subparsers
 
 
 class _Parser(argparse.ArgumentParser):

@@ -5,12 +5,12 @@ Data goes to standard output, everything said about it to standard error.
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Mapping
 
 import orjson
 
+from pushaside.cli.forms import has_rich, make_console
 from pushaside.errors import PushasideError
 from pushaside.messages import Result
 from pushaside.webhook_receiving import UNAVAILABLE, Receipt
@@ -138,11 +138,12 @@ def describe_receipt(receipt: Receipt) -> str:
 
 
 def print_data(data: object) -> None:
-    """Print a result's data: indented JSON, or on a terminal a table if it is a list of flat objects."""
-    if sys.stdout.isatty() and importlib.util.find_spec("rich") is not None:
+    """Print a result's data: a line of JSON, or on a terminal a table if it is a list of flat objects."""
+    if sys.stdout.isatty() and has_rich():
         _print_rich(data)
-    else:
-        print(orjson.dumps(data, option=orjson.OPT_INDENT_2).decode(), flush=True)
+        return
+    option = orjson.OPT_INDENT_2 if sys.stdout.isatty() else None
+    print(orjson.dumps(data, option=option).decode(), flush=True)
 
 
 def is_tabular(data: object) -> bool:
@@ -159,13 +160,11 @@ def is_tabular(data: object) -> bool:
 
 
 def _print_rich(data: object) -> None:
-    # Only a terminal needs it, and it takes longer to import than a result takes to arrive.
-    from rich.console import Console
     from rich.json import JSON
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = make_console(sys.stdout)
     if not isinstance(data, list) or not is_tabular(data):
         console.print(JSON(orjson.dumps(data).decode(), ensure_ascii=False))
         return

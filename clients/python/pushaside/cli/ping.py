@@ -9,18 +9,27 @@ from typing import TYPE_CHECKING
 
 from pushaside import Client
 from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds, whole_number
+from pushaside.cli.forms import add_form_arguments, is_json
+from pushaside.cli.helping import describe
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
 _OPEN_TIMEOUT = 10.0
+_DESCRIPTION = (
+    "Measure the round trip to the service. The gateway answers pings itself and no function runs, so this is the "
+    "network's part of a request's time, and tells whether the URL and the token are right."
+)
+_EXAMPLES = [
+    ("pushaside ping", "four round trips to the service on this machine"),
+    ("pushaside ping --count 20 --url wss://API.execute-api.REGION.amazonaws.com/v1", "twenty to a deployment"),
+]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = "Measure the round trip to the service: the gateway answers pings itself, no function runs."
-    parser = subparsers.add_parser("ping", description=description)
+    parser = subparsers.add_parser("ping", description=_DESCRIPTION)
     parser.add_argument(
         "--count", metavar="N", type=whole_number, default=4, help="how many, one after another (default: 4)"
     )
@@ -28,6 +37,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "--deadline", metavar="S", type=seconds, default=10.0, help="seconds that each may take (default: 10)"
     )
     add_connection_arguments(parser)
+    add_form_arguments(parser)
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 
@@ -35,15 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
 
     async def work(client: Client) -> None:
-        round_trips = []
+        round_trips, wants_json = [], is_json(arguments)
         for _ in range(arguments.count):
             round_trip = await client.ping(deadline=arguments.deadline)
             round_trips.append(round_trip)
-            if arguments.json:
+            if wants_json:
                 print_document({"type": "pong", "elapsed_ms": milliseconds(round_trip)})
             else:
                 print(f"pong · {describe_elapsed(round_trip)}", flush=True)
-        if not arguments.json:
+        if not wants_json:
             print(_summarize(round_trips), file=sys.stderr, flush=True)
 
     return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, arguments.deadline))

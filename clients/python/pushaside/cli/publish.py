@@ -11,24 +11,35 @@ import orjson
 
 from pushaside import Client
 from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds
+from pushaside.cli.helping import describe
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
 _OPEN_TIMEOUT = 10.0
+_DESCRIPTION = (
+    "Publish a message to a channel. It goes to all who subscribe to it, and stays in the channel's history for those "
+    "who were away. Its position there goes to standard output, once it is kept: it is published once, however often "
+    "it had to be sent."
+)
+_EXAMPLES = [
+    ('pushaside publish demo:news \'{"headline":"It works."}\'', "an object"),
+    ("since=$(pushaside publish demo:news 1)", "remember where the channel is, to subscribe --since then"),
+]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = "Publish a message to a channel; its position goes to standard output."
-    parser = subparsers.add_parser("publish", description=description)
+    parser = subparsers.add_parser("publish", description=_DESCRIPTION)
     parser.add_argument("topic", metavar="TOPIC", help="the channel, such as prices:eur")
     parser.add_argument("data", metavar="JSON", type=_json, help="the message")
     parser.add_argument(
         "--deadline", metavar="S", type=seconds, default=30.0, help="give up after so many seconds (default: 30)"
     )
     add_connection_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document, errors too")
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 

@@ -20,7 +20,9 @@ from pushaside.cli.connecting import (
     seconds,
     seconds_or_zero,
 )
+from pushaside.cli.helping import describe
 from pushaside.cli.output import describe_result, print_data, print_document, result_document
+from pushaside.cli.progress import ask
 from pushaside.http import HttpClient, Webhook
 
 if TYPE_CHECKING:
@@ -28,14 +30,22 @@ if TYPE_CHECKING:
 
 _OPEN_TIMEOUT = 10.0
 _DEADLINE = 30.0
+_DESCRIPTION = (
+    "Ask for the result of a compute, and wait for it. The result's data go to standard output: a table on a terminal "
+    "if they are a list of flat objects, a line of JSON in a pipe. Where they came from (hit, stale or miss), how long "
+    "it took and how old they are goes to standard error. Large results show how far they have come."
+)
+_EXAMPLES = [
+    ('pushaside request documents --params \'{"collection":"airports","ids":["TX"]}\'', "the airports of Texas"),
+    ('pushaside request leaderboard --params \'{"board":"demo","top":3}\' --max-age 0', "computed anew"),
+    ("pushaside request leaderboard --params '{\"board\":\"demo\"}' | jq '.[0]'", "the data alone, for a script"),
+    ('pushaside request documents --params \'{"collection":"airports"}\' --poll', "by HTTP, without a socket"),
+]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = (
-        "Ask for the result of a compute; the result goes to standard output, what is said of it to standard error."
-    )
-    parser = subparsers.add_parser("request", description=description)
+    parser = subparsers.add_parser("request", description=_DESCRIPTION)
     parser.add_argument("compute", metavar="COMPUTE", help="the compute's name, such as documents")
     parser.add_argument("--params", metavar="JSON", type=_params, default={}, help="the params: a JSON object")
     parser.add_argument("--deadline", metavar="S", type=seconds, help="give up after so many seconds (default: 30)")
@@ -56,6 +66,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="the HTTP API, for --poll and --webhook (default: on the host and port of --url)",
     )
     add_connection_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document with all about it, errors too")
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 
@@ -69,7 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     async def work(client: Client) -> None:
         began = time.perf_counter()
-        result = await client.request(arguments.compute, arguments.params, deadline=deadline, max_age=arguments.max_age)
+        result = await ask(
+            client,
+            arguments.compute,
+            arguments.params,
+            deadline=deadline,
+            max_age=arguments.max_age,
+            is_quiet=arguments.json,
+        )
         _print_result(arguments, result, time.perf_counter() - began)
 
     return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, deadline))

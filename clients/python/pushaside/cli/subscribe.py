@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import datetime as dt
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,6 +14,8 @@ import orjson
 from pushaside import PushasideError, Settings, Subscription, Update, connect
 from pushaside.cli.connecting import add_connection_arguments, run_reporting, whole_number
 from pushaside.cli.exits import Exit
+from pushaside.cli.forms import add_form_arguments, can_draw, is_json
+from pushaside.cli.helping import describe
 from pushaside.cli.output import print_document
 from pushaside.positions import parse_position
 
@@ -23,20 +26,32 @@ _KEEPALIVE_SECONDS = 30.0
 """Somebody is watching: a connection that is dead without a word is to be noticed soon."""
 
 
+_DESCRIPTION = (
+    "Print what is new of a channel, or of the result of a compute, until Ctrl-C. Messages of a channel are a line "
+    "each, with time, position and data. A live result on a terminal is a table that is drawn anew, what changed being "
+    "marked: + new, ▲ up, ▼ down, ● another value. What came while the network was cut comes once it is back."
+)
+_EXAMPLES = [
+    ("pushaside subscribe demo:news", "a channel"),
+    ('pushaside subscribe --compute leaderboard --params \'{"board":"demo","top":10}\'', "a live leaderboard"),
+    ("pushaside subscribe demo:news --since k3f9:17 --count 10", "ten messages after a position, then end"),
+    ("pushaside subscribe demo:news | jq .data", "in a pipe: a JSON document a line"),
+]
+
+
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = (
-        "Print what is new of a channel, or of the result of a compute, until Ctrl-C: a line each, with time, position "
-        "and data. What came while the network was cut is printed once it is back."
-    )
-    parser = subparsers.add_parser("subscribe", description=description)
+    parser = subparsers.add_parser("subscribe", description=_DESCRIPTION)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("topic", metavar="TOPIC", nargs="?", help="a channel, such as prices:eur")
     what.add_argument("--compute", metavar="C", help="a compute, whose result is subscribed to")
     parser.add_argument("--params", metavar="JSON", type=_params, help="its params: a JSON object")
     parser.add_argument("--count", metavar="N", type=whole_number, help="end after so many updates")
     parser.add_argument("--since", metavar="P", type=_position, help="a position: what came after it comes first")
+    parser.add_argument("--patches", action="store_true", help="have what changed of a result sent, not all of it")
     add_connection_arguments(parser)
+    add_form_arguments(parser)
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 
@@ -44,6 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     if arguments.topic is not None and arguments.params is not None:
         print("pushaside: --params are those of a --compute.", file=sys.stderr)
+        return Exit.USAGE
+    if arguments.topic is not None and arguments.patches:
+        print("pushaside: --patches are of a live result, the one of a --compute.", file=sys.stderr)
         return Exit.USAGE
     return run_reporting(arguments, _subscribe(arguments))
 
@@ -53,30 +71,71 @@ async def _subscribe(arguments: argparse.Namespace) -> None:
     async with connect(arguments.url, token=arguments.token, settings=settings) as client:
         params = None if arguments.compute is None else arguments.params or {}
         subscription = client.subscribe(
-            arguments.topic, compute=arguments.compute, params=params, since=arguments.since
+            arguments.topic,
+            compute=arguments.compute,
+            params=params,
+            since=arguments.since,
+            patches=arguments.patches,
         )
         async with subscription:
-            _say(f"subscribed to {subscription.topic} · {subscription.position}")
-            condition = _Condition(subscription)
-            watching = asyncio.create_task(condition.watch())
-            try:
-                await _print_updates(subscription, condition, arguments)
-            finally:
-                watching.cancel()
+            if not is_json(arguments) and arguments.compute is not None and can_draw(sys.stdout):
+                await _draw(subscription, arguments.count)
+            else:
+                await _print(subscription, arguments)
 
 
-async def _print_updates(subscription: Subscription, condition: _Condition, arguments: argparse.Namespace) -> None:
-    left = arguments.count
-    async for update in subscription:
+async def _print(subscription: Subscription, arguments: argparse.Namespace) -> None:
+    _say(f"subscribed to {subscription.topic} · {subscription.position}")
+    condition = _Condition(subscription)
+    show = _print_document if is_json(arguments) else _print_line
+
+    def take(update: Update) -> None:
         condition.tell()
-        if arguments.json:
-            print_document(_document(update))
-        else:
-            print(describe_update(update, dt.datetime.now().astimezone()), flush=True)
-        if left is not None:
-            left -= 1
-            if left == 0:
-                return
+        show(update)
+
+    await _watch(subscription, arguments.count, take, condition.tell)
+
+
+async def _draw(subscription: Subscription, count: int | None) -> None:
+    from pushaside.cli.live_value import LiveValue
+
+    with LiveValue(subscription) as value:
+        await _watch(subscription, count, lambda update: value.show(update, _now()), value.tell)
+
+
+async def _watch(
+    subscription: Subscription, count: int | None, take: Callable[[Update], None], tell: Callable[[], None]
+) -> None:
+    """Hand over each update, and tell of what changes of the connection; end after so many updates."""
+    watching = asyncio.create_task(_tell_changes(subscription, tell))
+    left = count
+    try:
+        async for update in subscription:
+            take(update)
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    return
+    finally:
+        watching.cancel()
+
+
+async def _tell_changes(subscription: Subscription, tell: Callable[[], None]) -> None:
+    while True:
+        tell()
+        await subscription.changed()
+
+
+def _print_document(update: Update) -> None:
+    print_document(_document(update))
+
+
+def _print_line(update: Update) -> None:
+    print(describe_update(update, _now()), flush=True)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now().astimezone()
 
 
 class _Condition:
@@ -86,12 +145,6 @@ class _Condition:
         self._subscription = subscription
         self._holds = True
         self._failure: PushasideError | None = None
-
-    async def watch(self) -> None:
-        """Say it as it happens."""
-        while True:
-            self.tell()
-            await self._subscription.changed()
 
     def tell(self) -> None:
         """Say what has changed."""

@@ -11,22 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pushaside.cli.connecting import seconds
-from pushaside.cli.exits import Exit, describe_exits
+from pushaside.cli.exits import Exit
+from pushaside.cli.helping import describe
 from pushaside.tokens import check_principal, check_tenant, sign_token
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
 _EXPIRES_IN = 3600.0
+_DESCRIPTION = (
+    "Make a token for PUSHASIDE_TOKEN, --token or an Authorization header, signed (HS256) by the secret that the "
+    "service shares. It is printed alone. The secret is read from a file or from the environment, never from the "
+    "command line, where other processes could see it."
+)
+_EXAMPLES = [
+    ("export PUSHASIDE_TOKEN=$(pushaside token --secret-file secret --tenant acme)", "for all commands of this shell"),
+    ("pushaside token --secret-env SECRET --tenant acme --principal load --expires-in 300", "for five minutes"),
+]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
-    description = (
-        "Make a token for PUSHASIDE_TOKEN, --token or an Authorization header, signed (HS256) by the secret that the "
-        "service shares. It is printed alone."
-    )
-    parser = subparsers.add_parser("token", description=description)
+    parser = subparsers.add_parser("token", description=_DESCRIPTION)
     secret = parser.add_mutually_exclusive_group(required=True)
     secret.add_argument("--secret-file", metavar="F", type=Path, help="a file that holds the secret")
     secret.add_argument("--secret-env", metavar="NAME", help="the environment variable that holds the secret")
@@ -39,8 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--issuer", metavar="I", default="", help="where JwtIssuer is set")
     parser.add_argument("--audience", metavar="A", default="", help="where JwtAudience is set")
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = describe_exits()
+    describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 

@@ -28,6 +28,28 @@ def describe_second(seconds: float, recent: Tally, total: Tally) -> str:
     return f"{connections} · {rate:,.0f}/s · p50 {p50} · p99 {p99} · {_describe_flaws(total)}"
 
 
+def live_rows(seconds: float, recent: Tally, total: Tally) -> list[tuple[str, str, str, bool]]:
+    """Return the rows of a table that shows how it goes: name, last second, in all, and whether it is a flaw.
+
+    >>> live_rows(1.0, Tally(sent=2), Tally(sent=5, lost=1))[-3]
+    ('lost', '0', '1', True)
+    """
+    rows = [("connections", "", f"{total.opened - total.closed:,}", False)]
+    rows.append(("sent", f"{recent.sent / seconds:,.0f}/s", f"{total.sent:,}", False))
+    rows.append(("results", f"{recent.results / seconds:,.0f}/s", f"{total.results:,}", False))
+    for percent in (50, 90, 99):
+        times = [describe_elapsed(each.latency.percentile(percent)) if each.results else "" for each in (recent, total)]
+        rows.append((f"p{percent}", times[0], times[1], False))
+    rows += [(name, f"{recent.sources[name]:,}", f"{count:,}", False) for name, count in sorted(total.sources.items())]
+    flaws = [
+        ("errors", recent.errors.total() + recent.faults, total.errors.total() + total.faults),
+        ("lost", recent.lost, total.lost),
+        ("doubled", recent.doubled, total.doubled),
+        ("wrong", recent.wrong.total(), total.wrong.total()),
+    ]
+    return rows + [(name, f"{last:,}", f"{whole:,}", whole > 0) for name, last, whole in flaws]
+
+
 def load_document(plan: Plan, outcome: Outcome) -> dict[str, object]:
     """Write what a run came to."""
     tally = outcome.tally
