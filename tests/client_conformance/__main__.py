@@ -4,8 +4,8 @@
     python -m tests.client_conformance node tests/client_conformance/runner.mjs
     python -m tests.client_conformance --lacks patches,ping ./my-runner
 
-A runner reads the scenarios as JSON from its input, and writes a line of JSON for each: its name and the outcomes of its
-steps. docs/clients-conformance.md says what a step is, and what its outcome.
+A runner reads the scenarios as JSON from its input, and writes a line of JSON for each: its name and the outcomes of
+its steps. docs/clients-conformance.md says what a step is, and what its outcome.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 Scenario = dict[str, Any]
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401  (JSON)
+def read_json(path: Path) -> Any:
     """Read a file of JSON."""
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -50,5 +50,5 @@ def _complete(scenario: Scenario, subject: str) -> Scenario:
     if steps[0]["do"] != "connect":
         steps = [{"do": "connect"}, *steps]
     settings = read_json(HERE / "defaults.json")["settings"] | scenario.get("settings", {})
-    blank = {"needs": [], "tokens": [], "links": {}}
+    blank: Scenario = {"needs": [], "tokens": [], "links": {}}
     return blank | scenario | {"subject": subject, "settings": settings, "client": fill_in(steps, {})}

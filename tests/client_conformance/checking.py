@@ -47,5 +47,3 @@ def _is_member_as_expected(name: str, wanted: object, outcome: Mapping[str, Any]
     if not isinstance(found, Sequence) or not isinstance(wanted, list) or len(found) != len(wanted):
         return False
     return all(has_members(*pair, {}) for pair in zip(found, wanted, strict=True))
-
-

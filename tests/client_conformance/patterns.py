@@ -1,7 +1,7 @@
 """Patterns of messages: what a scenario expects, and whether something is that.
 
 An object is what it is exactly, but at the top, where members that are not named do not count. In a pattern an object
-with one member whose name begins with `$` says more than equality does; the README of this folder has the list.
+with one member whose name begins with `$` says more than equality does; docs/clients-conformance.md has the list.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ def fits(value: object, pattern: object, names: Names) -> bool:
         same_names = isinstance(value, Mapping) and value.keys() == pattern.keys()
         return same_names and has_members(value, pattern, names)
     if isinstance(pattern, list):
-        same_length = isinstance(value, list) and len(value) == len(pattern)
-        return same_length and all(fits(*pair, names) for pair in zip(value, pattern, strict=True))  # type: ignore[arg-type]
+        if not isinstance(value, list) or len(value) != len(pattern):
+            return False
+        return all(fits(*pair, names) for pair in zip(value, pattern, strict=True))
     wanted = fill_in(pattern, names)
     return isinstance(value, bool) is isinstance(wanted, bool) and value == wanted
 
 
-def _fits_operator(value: object, operator: str, operand: Any, names: Names) -> bool:  # noqa: ANN401  (JSON)
+def _fits_operator(value: object, operator: str, operand: Any, names: Names) -> bool:
     match operator:
         case "$any":
             return value is not _ABSENT

@@ -82,17 +82,6 @@ class Player:
                 return await self._ask(step)
             case "subscribe":
                 return await self._subscribe(step)
-            case "take":
-                return await self._take(self._subscriptions[step["of"]], step["count"])
-            case "take_until":
-                return await self._take_until(self._subscriptions[step["of"]], step["data"])
-            case "take_none":
-                return await self._take_none(self._subscriptions[step["of"]], step["for_seconds"])
-            case "look":
-                return _look(self._subscriptions[step["of"]])
-            case "unsubscribe":
-                self._subscriptions[step["of"]].close()
-                return {}
             case "await":
                 return await self._under_way[step["of"]]
             case "cancel":
@@ -104,6 +93,22 @@ class Player:
             case "tell" | "reached":
                 where = "tell" if step["do"] == "tell" else "await"
                 await asyncio.to_thread(_get, f"{self._base}/{where}/{step['mark']}")
+                return {}
+            case _:
+                return await self._follow(step, self._subscriptions[step["of"]])
+
+    async def _follow(self, step: Mapping[str, Any], subscription: pushaside.Subscription) -> Outcome:
+        match step["do"]:
+            case "take":
+                return await self._take(subscription, step["count"])
+            case "take_until":
+                return await self._take_until(subscription, step["data"])
+            case "take_none":
+                return await self._take_none(subscription, step["for_seconds"])
+            case "look":
+                return _look(subscription)
+            case "unsubscribe":
+                subscription.close()
                 return {}
             case unknown:
                 raise ValueError(unknown)
@@ -174,7 +179,7 @@ def _get(url: str) -> None:
 async def _play(scenario: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return {"outcomes": await Player(scenario).play()}
-    except Exception:  # Whatever it is, it is the report of this scenario, and the others go on.
+    except Exception:  # noqa: BLE001  (whatever it is, it is the report of this scenario, and the others go on)
         return {"outcomes": [], "crash": traceback.format_exc()}
 
 

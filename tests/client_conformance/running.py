@@ -92,6 +92,6 @@ def _for_runner(service: str, run: str, scenario: Scenario) -> dict[str, Any]:
     return {**told, "base": base, "url": f"ws{base.removeprefix('http')}/socket"}
 
 
-def _get(url: str) -> Any:  # noqa: ANN401  (JSON)
+def _get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=_START_SECONDS) as response:
         return json.load(response)

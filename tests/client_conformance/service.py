@@ -52,9 +52,12 @@ class Run:
         self.problems: list[str] = []
         self.fetches: Counter[str] = Counter()
         self.asked_at = -math.inf
-        self.surplus = 0
+        self._surplus = 0
+        self._progress = asyncio.Event()
         self._refusals = 0
-        self._names: dict[str, Any] = {"links": {name: f"http://{host}{path}/links/{name}" for name in scenario["links"]}}
+        self._names: dict[str, Any] = {
+            "links": {name: f"http://{host}{path}/links/{name}" for name in scenario["links"]}
+        }
         self._marks: dict[str, asyncio.Event] = {}
 
     # As `scripts.Marks`
@@ -66,6 +69,10 @@ class Run:
     async def wait(self, mark: str) -> None:
         """Wait until it is."""
         await self._marks.setdefault(mark, asyncio.Event()).wait()
+
+    def note_progress(self) -> None:
+        """Note that a part is played, or has gone wrong."""
+        self._progress.set()
 
     # The connections
 
@@ -88,6 +95,11 @@ class Run:
     def refuse(self) -> None:
         """Note that a connection was refused."""
         self._refusals += 1
+        self.note_progress()
+
+    def refuse_surplus(self) -> None:
+        """Note that one more connection was opened than there should be."""
+        self._surplus += 1
 
     def begin(self, script: dict[str, Any]) -> Part:
         """Begin to play a connection's part."""
@@ -112,10 +124,11 @@ class Run:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REPORT_SECONDS):
                 while not self._is_played:
-                    await asyncio.sleep(0.02)
+                    self._progress.clear()
+                    await self._progress.wait()
         problems = self.problems + [each for part in self.parts for each in part.tell_problems()]
-        if self.surplus:
-            problems.append(f"{self.surplus} more connections were opened than there should be")
+        if self._surplus:
+            problems.append(f"{self._surplus} more connections were opened than there should be")
         missing = self._needed - self.opened
         if missing > 0:
             problems.append(f"{missing} more connections were to be opened")
@@ -204,7 +217,7 @@ class Service:
     async def _shake_hands(self, run: Run, connection: ServerConnection, request: Request) -> Response | None:
         script = run.next_script()
         if script is None:
-            run.surplus += 1
+            run.refuse_surplus()
             return connection.respond(HTTPStatus.CONFLICT, "No more connections are expected.\n")
         handshake = script.get("handshake", {})
         _check_time(run, handshake)

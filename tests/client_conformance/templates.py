@@ -23,7 +23,7 @@ def dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def fill_in(template: object, names: Names) -> Any:  # noqa: ANN401  (JSON)
+def fill_in(template: object, names: Names) -> Any:
     """Put in what a template refers to and computes.
 
     Raises:
@@ -48,7 +48,7 @@ def make_etag(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def _fill_in_text(text: str, names: Names) -> Any:  # noqa: ANN401  (JSON)
+def _fill_in_text(text: str, names: Names) -> Any:
     if (whole := _REFERENCE.fullmatch(text)) is not None:
         return names[whole[1]][whole[2]]
     return _REFERENCE.sub(lambda found: str(names[found[1]][found[2]]), text)
@@ -58,11 +58,11 @@ def _compress(text: str) -> str:
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def _digest(data: Any, _names: Names) -> str:  # noqa: ANN401  (JSON)
+def _digest(data: Any, _names: Names) -> str:
     return hashlib.sha256(rfc8785.dumps(data)).hexdigest()[:24]
 
 
-def _repeat(operands: list[Any], _names: Names) -> Any:  # noqa: ANN401  (JSON)
+def _repeat(operands: list[Any], _names: Names) -> Any:
     what, times = operands
     return what * times
 

@@ -1,4 +1,4 @@
-"""Every client does in every scenario what the protocol says; the scenarios are data, in the folder beside this file."""
+"""Every client does in every scenario what the protocol says; the scenarios are data, in the folder beside this."""
 
 from __future__ import annotations
 

@@ -28,7 +28,9 @@ def validators(action: str) -> dict[str, Draft7Validator]:
     schemas = DOCUMENT["components"]["schemas"]
     return {
         schemas[name]["properties"][action]["const"]: make_validator(name)
-        for name in (message["payload"]["$ref"].split("/")[-1] for message in DOCUMENT["components"]["messages"].values())
+        for name in (
+            message["payload"]["$ref"].split("/")[-1] for message in DOCUMENT["components"]["messages"].values()
+        )
         if action in schemas[name]["properties"]
     }
 
@@ -45,6 +47,8 @@ def find_faults(message: Mapping[str, Any]) -> list[str]:
     kind = message["type"]
     if not isinstance(kind, str) or kind not in SENT:
         return [f"there is no type {kind!r}"]
+    if kind == "chunk" and message["index"] == message["count"]:
+        return ["its index is too large, which no schema can say"]
     return [error.message for error in SENT[kind].iter_errors(message)]
 
 
