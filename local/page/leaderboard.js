@@ -18,6 +18,7 @@ export function setUpLeaderboard(connection, scoreTimes) {
   const play = (isOn) => {
     clearInterval(playing);
     find("play").setAttribute("aria-pressed", String(isOn));
+    find("board-said").setAttribute("aria-live", isOn ? "off" : "polite"); // nobody could listen to all of that
     write(find("play"), isOn ? "Stop playing" : "Let it play");
     playing = isOn ? setInterval(() => connection.isOpen && !document.hidden && score(...anyMove()), PLAY_MS) : 0;
   };
@@ -29,7 +30,13 @@ export function setUpLeaderboard(connection, scoreTimes) {
     event.preventDefault();
     score(memberOf(find("member").value), Number(find("points").value));
   });
+  connection.addEventListener("change", () => enable(connection.isOpen));
   connection.addEventListener("client", () => follow(connection.client, clicks, hasDemo ? score : null));
+}
+
+/** What scores can only be used with what shows it. */
+function enable(isOpen) {
+  for (const button of find("leaderboard").querySelectorAll("button")) button.disabled = !isOpen && button.id !== "play";
 }
 
 /** Show the board, and each change of it, until the client is closed. */
@@ -128,7 +135,7 @@ class Clicks {
   }
 
   async score(member, points) {
-    const click = { member, at: performance.now(), score: null };
+    const click = { member, points, at: performance.now(), score: null };
     find("path").classList.add("is-under-way");
     try {
       const { score } = await writeScore(member, points);
@@ -155,8 +162,9 @@ class Clicks {
   /** Live results may skip values, so a later one tells of an earlier click too. */
   #settle() {
     for (const click of this.#waiting) {
-      const found = [...this.#seenAt.values()].find(({ member, score, at }) => member === click.member && score === click.score && at >= click.at)
-        ?? [...this.#seenAt.values()].find(({ member, at }) => member === click.member && at >= click.at + 50);
+      const tells = ({ member, score, at }) =>
+        member === click.member && at >= click.at && (click.points > 0 ? score >= click.score : score <= click.score);
+      const found = [...this.#seenAt.values()].find(tells);
       if (found) this.#done(click, found.at - click.at);
     }
   }

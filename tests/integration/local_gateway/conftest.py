@@ -29,7 +29,7 @@ async def serve(functions: FakeFunctions) -> AsyncIterator[Serve]:
     async def start(
         api: WebSocketApi | None = None, http_api: HttpApi | None = None, limits: Limits | None = None, **routes
     ) -> Gateway:
-        gateway = Gateway(api, http_api, limits or Limits(), functions, routes.get("extra_routes"))
+        gateway = Gateway(api, http_api, limits or Limits(), functions, **routes)
         await gateway.start("127.0.0.1", 0)
         gateways.append(gateway)
         return gateway
