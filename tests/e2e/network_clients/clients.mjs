@@ -87,8 +87,9 @@ const commands = {
   begun: ({ seed }) => each((caller) => caller.begun(seed)).then(() => null),
   unanswered: () => callers.reduce((sum, caller) => sum + caller.unanswered, 0),
   settled: () => each((caller) => caller.settled()).then(() => null),
-  async report({ number, score }) {
-    await each((caller) => caller.heard(number, score));
+  async report({ number, score, seconds }) {
+    const isOver = new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    await Promise.race([isOver, each((caller) => caller.heard(number, score))]);
     return callers.map(({ report }) => report);
   },
 };

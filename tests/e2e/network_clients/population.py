@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,8 +70,8 @@ class Population(Protocol):
     async def settled(self) -> None:
         """Wait until everything that was asked is answered, or has failed."""
 
-    async def report(self, number: int, score: int) -> list[Report]:
-        """Wait until the last number and the last score have come to all subscribers; tell what has come."""
+    async def report(self, number: int, score: int, seconds: float) -> list[Report]:
+        """Wait so long at most for the last number and score to come to all subscribers; tell what has come."""
 
 
 class _Caller:
@@ -184,8 +184,10 @@ class _PythonClients:
     async def settled(self) -> None:
         await _all(caller.settled() for caller in self._callers)
 
-    async def report(self, number: int, score: int) -> list[Report]:
-        await _all(caller.heard(number, score) for caller in self._callers)
+    async def report(self, number: int, score: int, seconds: float) -> list[Report]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await _all(caller.heard(number, score) for caller in self._callers)
         return [caller.report for caller in self._callers]
 
 
@@ -207,8 +209,9 @@ class _NodeClients:
     async def settled(self) -> None:
         await self.command("settled")
 
-    async def report(self, number: int, score: int) -> list[Report]:
-        reports = [Report(**each) for each in await self.command("report", number=number, score=score)]
+    async def report(self, number: int, score: int, seconds: float) -> list[Report]:
+        told = await self.command("report", number=number, score=score, seconds=seconds)
+        reports = [Report(**each) for each in told]
         for each in reports:
             each.answers = [(seed, data) for seed, data in each.answers]
             each.published = [(data, position) for data, position in each.published]
