@@ -185,9 +185,9 @@ class Worker:
             make_token=lambda: secrets.token_hex(8),
         )
 
-    async def publish(self) -> None:
+    async def publish(self, data: bytes = DATA) -> None:
         """Append a message and push it to everybody, as a nudge has it done."""
-        await self._histories.append(TOPIC, [NewMessage(DATA)], size=100, seconds=600)
+        await self._histories.append(TOPIC, [NewMessage(data)], size=100, seconds=600)
         until_ms = now_ms() + 60_000
         await asyncio.gather(*(self._fanning_out.nudge(TOPIC, shard, until_ms) for shard in range(SHARDS)))
 
