@@ -38,7 +38,8 @@ const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 export const number = (value) => (Math.abs(value) < 9.95 ? tenths : whole).format(value);
 export const count = (value) => whole.format(value);
 export const milliseconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${tenths.format(ms / 1000)} s`);
-export const percent = (share) => `${whole.format(share * 100)}%`;
+/** Only all of it is 100%. */
+export const percent = (share) => `${whole.format(share < 1 ? Math.floor(share * 100) : 100)}%`;
 
 /** A duration for people. */
 export function seconds(value) {

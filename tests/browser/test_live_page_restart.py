@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, TakeScreenshot
 from tests.e2e.conftest import running
+from tests.e2e.test_access import make_token
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def test_the_light_is_amber_without_the_runtime_and_green_again_with_the_next_on
         expect(page.locator(".place").first).to_contain_text("273")
 
 
-def test_the_light_is_red_where_a_token_is_asked_for_and_there_is_none(
+def test_the_light_is_red_until_the_token_is_given_that_is_asked_for(
     open_page: OpenPage, tmp_path: Path, take_screenshot: TakeScreenshot
 ):
     with running(tmp_path, "--auth", "jwt") as stack:
@@ -58,3 +59,8 @@ def test_the_light_is_red_where_a_token_is_asked_for_and_there_is_none(
         expect(page.locator("#light")).to_have_text("refused")
         expect(page.locator("#refused")).to_be_visible()
         take_screenshot(page, "refused")
+        page.get_by_label("Token").fill(make_token(stack, "public"))
+        page.get_by_role("button", name="Try again").click()
+        expect(page.locator("#light")).to_have_text("connected")
+        expect(page.locator("#refused")).to_be_hidden()
+        expect(page.locator("#answer-said")).to_contain_text("Texas: 209 airports")
