@@ -1,0 +1,191 @@
+"""Every command in the pages is run as it is printed, page by page and in order; or listed here, with the reason."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from pushaside.cli.main import build_whole_parser
+from tests.documentation.blocks import ROOT, Block, every_block
+from tests.documentation.reader import Reader, Started
+from tests.e2e.test_http_page import EXAMPLES
+from tests.servers import free_port
+
+pytestmark = pytest.mark.slow
+
+SHELLS = ("sh", "bash", "shell", "console")
+
+TESTED_ELSEWHERE = {"docs/third-parties.md": "tests/third_parties/test_page.py"}
+"""Pages whose commands another test runs; but for those of the project."""
+
+NOT_RUN = {
+    "source .venv/bin/activate": "the tests' environment is this one already",
+    "sam build": "reaches for AWS; CI builds by `make build`",
+    ".ci/run": "runs these tests, among all others",
+    "cd local/page && npm ci": "fetches packages, which `make setup-dev` has done",
+    "pushaside local": "is how the stack was started that the others ask",
+    "pushaside redrive webhook delivery --stack pushaside": "of a stack in AWS",
+    'pushaside request leaderboard --params \'{"board":"chess","top":3}\' --url wss://API': "of a stack in AWS",
+}
+"""By beginning: what is not run, and why. Commands of the project are at least understood."""
+
+GOES_ON = ("pushaside subscribe", "pushaside listen")
+"""Until Ctrl-C, or for as long as nothing comes."""
+
+RUN = {"pushaside", "curl", "echo", "printf"}
+"""Programs that do no harm. Whatever else a page says to type is to be listed above, or added here."""
+
+MEASURE_SECONDS = 1
+LISTEN_PORT = "8090"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    page: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}: {self.text}"
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """Give the commands of a block, without prompts and comments; of a session, what was typed."""
+    joined = re.sub(r"\\\n\s*", lambda found: " " * len(found[0]), block.text)
+    for number, line in enumerate(joined.splitlines(), start=block.line + 1):
+        is_typed = block.language != "console" or line.startswith("$ ")
+        text = line.removeprefix("$ ").strip()
+        if is_typed and text and not text.startswith("#"):
+            yield Command(block.page, number, text)
+
+
+def is_shell(block: Block) -> bool:
+    return block.language in SHELLS or (block.language == "" and block.text.startswith("pushaside "))
+
+
+ALL = [command for block in every_block(*SHELLS, "") if is_shell(block) for command in commands(block)]
+HTTP_EXAMPLES = {command for command, _ in EXAMPLES}
+
+
+def is_tested_elsewhere(command: Command) -> bool:
+    if command.text in HTTP_EXAMPLES:
+        return True
+    return command.page in TESTED_ELSEWHERE and not command.text.startswith("pushaside ")
+
+
+def why_not_run(command: Command) -> str | None:
+    return next((why for text, why in NOT_RUN.items() if command.text.startswith(text)), None)
+
+
+def program(text: str) -> str:
+    """Return the first word of a command, after its own environment."""
+    return next(word for word in shlex.split(text, comments=True) if not re.match(r"[A-Z_]+=", word))
+
+
+class Terminals:
+    """The terminals of one who goes through a page: what goes on has one of its own until the page is through."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._ports: dict[str, str] = {}
+        self._open: list[Started] = []
+
+    def type(self, text: str) -> None:
+        assert program(text) in RUN, f"{text!r} is neither run nor listed with a reason why not"
+        line = self._here(text)
+        if text.startswith(GOES_ON):
+            self._stop_those_on(self._port_of(line))
+            self._open.append(Started(self._reader, line))
+        else:
+            ended = self._reader.run("bash", "-c", line)
+            assert ended.code == 0, f"{text}\n{ended.errors}\n{ended.output}"
+            self._hear_of(line)
+
+    def close(self) -> None:
+        """Press Ctrl-C in all of them."""
+        while self._open:
+            self._stop(self._open.pop())
+
+    def _here(self, text: str) -> str:
+        """Return a command for this stack, with ports that are free, and for a short time if it measures."""
+        if text.startswith("pushaside listen") and "--port" not in text:
+            text = text.replace("pushaside listen", f"pushaside listen --port {LISTEN_PORT}", 1)
+        if text.startswith("pushaside load"):
+            text = re.sub(r" --duration [\d.]+", "", text).replace(
+                "pushaside load", f"pushaside load --duration {MEASURE_SECONDS}", 1
+            )
+        if text.startswith("curl "):
+            text = text.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
+        text = self._reader.at(text)
+        return re.sub(
+            r"(--port |http://127\.0\.0\.1:)(8090|9000)\b", lambda found: found[1] + self._free(found[2]), text
+        )
+
+    def _free(self, port: str) -> str:
+        return self._ports.setdefault(port, str(free_port()))
+
+    @staticmethod
+    def _port_of(line: str) -> str | None:
+        found = re.search(r"^pushaside listen.* --port (\d+)", line)
+        return found[1] if found else None
+
+    def _stop_those_on(self, port: str | None) -> None:
+        for each in [each for each in self._open if port is not None and self._port_of(each.line) == port]:
+            self._open.remove(each)
+            self._stop(each)
+
+    def _stop(self, started: Started) -> None:
+        code, said = started.stop()
+        assert code in {0, 130}, f"{started.line}\n{said}"
+        assert "Traceback" not in said, f"{started.line}\n{said}"
+
+    def _hear_of(self, line: str) -> None:
+        """Wait until whoever is sent a webhook by a command has told of it."""
+        for each in self._open:
+            port = self._port_of(each.line)
+            if port and f"http://127.0.0.1:{port}/" in line:
+                each.hear_more()
+
+
+def make_would(text: str) -> None:
+    """Have make say what it would do; the targets build, measure and test everything."""
+    _, *words = shlex.split(text, comments=True)
+    subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, timeout=60, check=True)
+
+
+PAGES = sorted({command.page for command in ALL if not is_tested_elsewhere(command) and not why_not_run(command)})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_says_to_type_works(page: str, reader: Reader) -> None:
+    with ExitStack() as after:
+        terminals = Terminals(reader)
+        after.callback(terminals.close)
+        for command in ALL:
+            if command.page != page or is_tested_elsewhere(command) or why_not_run(command):
+                continue
+            if program(command.text) == "make":
+                make_would(command.text)
+            else:
+                terminals.type(command.text)
+
+
+@pytest.mark.parametrize("command", [each for each in ALL if each.text.startswith("pushaside ")], ids=str)
+def test_every_command_of_the_project_is_understood(command: Command) -> None:
+    words = shlex.split(command.text, comments=True)[1:]
+    if "--help" not in words:
+        assert build_whole_parser().parse_args(words).run
+
+
+def test_what_is_listed_is_there_and_what_is_tested_elsewhere_is_tested_there() -> None:
+    for text in NOT_RUN:
+        assert any(command.text.startswith(text) for command in ALL), text
+    for page, test in TESTED_ELSEWHERE.items():
+        assert page.rpartition("/")[2] in (ROOT / test).read_text()
+    assert {command.text for command in ALL if command.page == "docs/http.md"} == HTTP_EXAMPLES
