@@ -57,7 +57,7 @@ CAUGHT_UP_SECONDS = 20.0
 PUBLISH_EVERY_SECONDS = 0.1
 SCORE_EVERY_SECONDS = 2.0
 WORKERS = 10
-WORK_MS, MORE_WORK_MS = 1000, 1000
+WORK_MS, MORE_WORK_MS = 1000, 600
 """How long the first computes of some clients take: so much longer for each that the network dies while some work."""
 
 WINDOW_SECONDS = 0.1
@@ -135,7 +135,7 @@ class Outside:
         while not self._is_over.is_set():
             pace = asyncio.create_task(self._rest(PUBLISH_EVERY_SECONDS))
             self.number += 1
-            await self._client.publish(self._plan.channel, self.number)
+            await self._client.publish(self._plan.channel, self.number, deadline=self._plan.deadline)
             await pace
 
     async def write_scores(self) -> None:
@@ -195,7 +195,7 @@ async def live_through_all(stack: Stack, sources: Sources, names: list[str]) -> 
         print(f"{len(cases) * CLIENTS} clients were open after {time.monotonic() - began:.1f} s")
         plan = next(iter(cases.values())).plan
         outside = Outside(client, sources, plan)
-        await client.request("synthetic", WARM)
+        await client.request("synthetic", WARM, deadline=DEADLINE_SECONDS)
         inbox = await exits.enter_async_context(client.subscribe(plan.inbox))
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(outside.listen(len(cases) * CLIENTS * ROUNDS, inbox))
