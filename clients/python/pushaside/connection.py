@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus, InvalidURI, WebSocketException
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from pushaside.errors import CannotConnectError, ForbiddenError, PushasideError, UnauthorizedError
@@ -37,6 +38,7 @@ class Connection:
         self._websocket = websocket
         self._outbox: deque[tuple[bytes, int]] = deque()
         self._posted = asyncio.Event()
+        self._is_writing = False
         self._writer = asyncio.create_task(self._write())
 
     def post(self, message: bytes, frame_bytes: int) -> None:
@@ -44,8 +46,27 @@ class Connection:
 
         If the connection is lost before, the message is too.
         """
-        self._outbox.append((message, frame_bytes))
-        self._posted.set()
+        if len(message) <= frame_bytes // 2 and self._is_free:
+            self._send_at_once(message)
+        else:
+            self._outbox.append((message, frame_bytes))
+            self._posted.set()
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether nothing is being sent, and nothing waits in the socket's buffer either."""
+        if self._outbox or self._is_writing or self._websocket.state is not State.OPEN:
+            return False
+        return not self._websocket.transport.get_write_buffer_size()
+
+    def _send_at_once(self, message: bytes) -> None:
+        """Send what needs no waiting, and so no turn of the event loop in which the writer would wake up.
+
+        It is what `ClientConnection.send` does but for flow control, by the library's interface without I/O.
+        """
+        protocol = self._websocket.protocol
+        protocol.send_text(message)
+        self._websocket.transport.writelines(protocol.data_to_send())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the messages that come, until the connection is closed by either side or lost."""
@@ -72,8 +93,10 @@ class Connection:
     async def _write(self) -> None:
         try:
             while True:
+                self._is_writing = True
                 while self._outbox:
                     await self._send(*self._outbox.popleft())
+                self._is_writing = False
                 self._posted.clear()
                 await self._posted.wait()
         except ConnectionClosed:

@@ -86,9 +86,8 @@ class Exchanges:
         return [self._exchanges[name] for name in self._agenda.take_due(now)]
 
     def add(self, exchange: Exchange) -> None:
-        """Take in what waits for a link."""
+        """Take in what is to be asked now."""
         self._exchanges[exchange.id] = exchange
-        self._agenda.put(exchange.id, exchange.deadline)
 
     def ask(self, exchange: Exchange, link: Link | None, now: float, message: bytes | None = None) -> None:
         """Ask on a link, for the first time or again; without one, leave it for the next link.
@@ -108,7 +107,8 @@ class Exchanges:
                 link.note_ping(exchange.id, now)
             message = message or exchange.question.write(exchange.id, exchange.deadline - now)
             self._effects.append(Send(link.id, message))
-            self.report(exchange, "sent")
+            if exchange.is_watched:
+                self.report(exchange, "sent")
         self._agenda.put(exchange.id, min(exchange.deadline, exchange.ask_at))
 
     def ask_later(self, exchange: Exchange, at: float, trouble: str) -> None:

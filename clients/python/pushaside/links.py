@@ -85,5 +85,8 @@ class Link:
         """Tell when there is something to do for this connection."""
         if self.is_over:
             return self.opened_at
-        ends = self.replace_at if self.drain_until is None else self.drain_until
-        return min(at for at in (ends, self.dead_at, self.keepalive_at, self.hello_at) if at is not None)
+        at = self.replace_at if self.drain_until is None else self.drain_until
+        for other in (self.dead_at, self.keepalive_at, self.hello_at):
+            if other is not None and other < at:
+                at = other
+        return at

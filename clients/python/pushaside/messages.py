@@ -193,11 +193,12 @@ def _read_result(fields: dict[str, Any], max_bytes: int) -> ServerMessage:
         data = read_data(fields, max_bytes)
     except PushasideError as exc:
         return Failed(request_id, exc)
+    key, etag, cache = fields.get("key"), fields.get("etag"), fields.get("cache")
     result = Result(
         id=request_id,
-        key=read_text(fields, "key") or "",
-        etag=read_text(fields, "etag") or "",
-        cache=read_text(fields, "cache") or "miss",
+        key=key if isinstance(key, str) else "",
+        etag=etag if isinstance(etag, str) else "",
+        cache=cache if isinstance(cache, str) else "miss",
         age=(read_number(fields, "age_ms") or 0.0) / 1000,
         data=data,
     )

@@ -68,8 +68,9 @@ class Pieces:
 
     def drop_request(self, request_id: str) -> None:
         """Let go of what came for a request."""
-        for name in self._by_request.get(request_id, set()).copy():
-            self._drop(name)
+        if request_id in self._by_request:
+            for name in self._by_request[request_id].copy():
+                self._drop(name)
 
     def drop_link(self, link: int) -> None:
         """Let go of what came on a connection: no more will."""

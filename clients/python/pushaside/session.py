@@ -101,9 +101,9 @@ class Session:
 
     def next_at(self) -> float | None:
         """Tell when `tick` has something to do, if nothing happens before."""
-        times = [self._exchanges.next_at(), self._subscriptions.next_at()]
-        times.extend(link.next_at() for link in self._links.values())
-        return min((at for at in times if at is not None), default=None)
+        times = [link.next_at() for link in self._links.values()]
+        times += [at for at in (self._exchanges.next_at(), self._subscriptions.next_at()) if at is not None]
+        return min(times, default=None)
 
     # The caller's side
 

@@ -28,6 +28,9 @@ from pushaside.topic_questions import Subject
 
 logger = logging.getLogger("pushaside")
 
+_ARM_SECONDS = 0.005
+"""What a session wants to be woken for is looked up this much later, once for all that happens in between."""
+
 
 class Shell:
     """A session and everything that waits for it on one event loop."""
@@ -49,6 +52,7 @@ class Shell:
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
+        self._arming: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended = asyncio.Event()
@@ -147,9 +151,15 @@ class Shell:
     # Effects
 
     def _carry_out(self) -> None:
-        """Do what the session wants done, and wake up when it next has something to do."""
+        """Do what the session wants done; a little later, see when it next has something to do."""
         for effect in self._session.take_effects():
             self._carry_out_one(effect)
+        if self._arming is None and not self._ended.is_set():
+            self._arming = self._loop.call_later(_ARM_SECONDS, self._arm)
+
+    def _arm(self) -> None:
+        """Wake up when the session next has something to do."""
+        self._arming = None
         at = self._session.next_at()
         if at is None:
             self._disarm()
@@ -215,12 +225,14 @@ class Shell:
             self._stop_fetching(question_id)
         if not self._opened.done():
             self._opened.set_exception(error)
+        self._disarm()
         self._ended.set()
 
     def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer, self._timer_at = None, math.inf
+        for timer in (self._timer, self._arming):
+            if timer is not None:
+                timer.cancel()
+        self._timer, self._timer_at, self._arming = None, math.inf, None
 
     def _tick(self) -> None:
         self._timer, self._timer_at = None, math.inf

@@ -6,6 +6,7 @@ import pytest
 MODULES = [
     "agenda",
     "backoff",
+    "cli.changes",
     "cli.connecting",
     "cli.exits",
     "cli.output",
