@@ -838,10 +838,10 @@ export class Client extends EventTarget {
       queue.set(`${progress.attempt} ${progress.stage}`, progress);
       woken.resolve();
     };
-    const asked = { isOver: false };
+    let isOver = false;
     const result = this.#request(compute, params, { ...options, signal: leaving.signal }, watch);
     const over = () => {
-      asked.isOver = true;
+      isOver = true;
       woken.resolve();
     };
     result.then(over, over);
@@ -851,10 +851,11 @@ export class Client extends EventTarget {
           queue.delete(name);
           yield progress;
         }
-        if (asked.isOver && !queue.size) return yield await result;
+        if (isOver && !queue.size) break;
         await woken.promise;
         woken = withResolvers();
       }
+      yield await result;
     } finally {
       signal?.removeEventListener("abort", abort);
       leaving.abort();
