@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import importlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -67,11 +67,23 @@ def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
 
 def add_whole_commands(subparsers: Subparsers) -> None:
     """Add all commands whole; what cannot be imported is left out."""
-    for name in OWN:
-        importlib.import_module(f"pushaside.cli.{name}").add_parser(subparsers)
+    for name, summary in OWN.items():
+        importlib.import_module(f"pushaside.cli.{name}").add_parser(_Summarizing(subparsers, summary))
     for entry_point in _find_others().values():
         with contextlib.suppress(CommandUnavailableError):
             _load(entry_point)(subparsers)
+
+
+class _Summarizing:
+    """Adds parsers with a summary; those that have none are hidden from whoever lists commands."""
+
+    def __init__(self, subparsers: Subparsers, summary: str) -> None:
+        self._subparsers = subparsers
+        self._summary = summary
+
+    def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401  (argparse's own)
+        """Add one."""
+        return self._subparsers.add_parser(name, **{"help": self._summary, **options})
 
 
 def find_wanted(arguments: Iterable[str]) -> str | None:

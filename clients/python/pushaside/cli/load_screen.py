@@ -93,7 +93,7 @@ class LiveTable:
         says = (
             "connecting"
             if self._began is None
-            else f"{min(over, self._plan.duration):.0f} of {self._plan.duration:g} s"
+            else f"{min(over, self._plan.duration):.1f} of {self._plan.duration:g} s"
         )
         head = Table.grid(padding=(0, 1))
         head.add_row("load", ProgressBar(total=self._plan.duration, completed=over, width=40), says)

@@ -29,27 +29,24 @@ _LAMBDA = "Lambda Developer Guide, Understanding concurrency and Lambda scaling 
 _TEMPLATE = "template.yaml"
 
 NEW_CONNECTIONS = Quota(
-    "API Gateway, new connections", 500, "connections/s", f"{_GATEWAY} (WebSocket API)", "apigateway", "L-9ED1E49A"
+    "API Gateway: new connections", 500, "connections/s", f"{_GATEWAY} (WebSocket API)", "apigateway", "L-9ED1E49A"
 )
-MESSAGE_RATE = Quota(
-    "API Gateway, requests of the account", 10_000, "requests/s", f"{_GATEWAY} (account)", "apigateway", "L-8A5B8E43"
-)
-MESSAGE_BURST = Quota("API Gateway, burst of the account", 5_000, "requests", f"{_GATEWAY} (account)")
-CONCURRENCY = Quota("Lambda, concurrency of the account", 1_000, "environments", _LAMBDA, "lambda", "L-B99A9384")
-INVOCATION_RATE = Quota(
-    "Lambda, 10 invocations/s for each concurrency", 10_000, "invocations/s", _LAMBDA, "lambda", "L-B99A9384"
-)
-SCALE_UP = Quota("Lambda, new environments of a function in 10 s", 1_000, "environments", _LAMBDA)
-QUEUE_CONCURRENCY = Quota("SQS to Lambda, batches at once", 1_000, "batches", "Lambda Developer Guide, Amazon SQS")
-IN_FLIGHT = Quota("SQS, messages in flight", 120_000, "messages", "SQS Developer Guide, Message quotas")
-CACHE_CLIENTS = Quota("ElastiCache, clients", 65_000, "connections", "ElastiCache User Guide, Serverless")
+MESSAGE_RATE = Quota("API Gateway: requests", 10_000, "requests/s", f"{_GATEWAY} (account)", "apigateway", "L-8A5B8E43")
+MESSAGE_BURST = Quota("API Gateway: burst", 5_000, "requests", f"{_GATEWAY} (account)")
+CONCURRENCY = Quota("Lambda: concurrency", 1_000, "environments", _LAMBDA, "lambda", "L-B99A9384")
+# Ten invocations a second for each of the account's concurrency.
+INVOCATION_RATE = Quota("Lambda: invocations", 10_000, "invocations/s", _LAMBDA, "lambda", "L-B99A9384")
+SCALE_UP = Quota("Lambda: a function in 10 s", 1_000, "environments", _LAMBDA)
+QUEUE_CONCURRENCY = Quota("SQS: batches at once", 1_000, "batches", "Lambda Developer Guide, Amazon SQS")
+IN_FLIGHT = Quota("SQS: messages in flight", 120_000, "messages", "SQS Developer Guide, Message quotas")
+CACHE_CLIENTS = Quota("ElastiCache: clients", 65_000, "connections", "ElastiCache User Guide, Serverless")
 TABLE_WRITES = Quota(
-    "DynamoDB, writes of a new table", 4_000, "write units/s", "DynamoDB Developer Guide, On-demand capacity mode"
+    "DynamoDB: writes of a table", 4_000, "write units/s", "DynamoDB Developer Guide, On-demand capacity mode"
 )
 TABLE_READS = Quota(
-    "DynamoDB, reads of a new table", 12_000, "read units/s", "DynamoDB Developer Guide, On-demand capacity mode"
+    "DynamoDB: reads of a table", 12_000, "read units/s", "DynamoDB Developer Guide, On-demand capacity mode"
 )
-OBJECT_READS = Quota("S3, reads of a prefix", 5_500, "GET/s", "S3 User Guide, Optimizing performance")
+OBJECT_READS = Quota("S3: reads of a prefix", 5_500, "GET/s", "S3 User Guide, Optimizing performance")
 
 ROUTE_RATE = Quota("of a route", 5_000, "messages/s", _TEMPLATE, parameter="MessagesPerSecond")
 COMPUTE_CONCURRENCY = Quota("computes at once", 50, "environments", _TEMPLATE, parameter="ComputeConcurrency")

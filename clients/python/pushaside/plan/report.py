@@ -81,11 +81,11 @@ def describe_plan(plan: DeploymentPlan) -> str:
     parts = [
         "\n".join(f"- {sentence}" for sentence in advise(plan)),
         "\n".join(
-            f"{quota:<48} {needed:>12} of {limit:>10} {unit:<16} {verdict}"
+            f"{quota:<32} {needed:>12} of {limit:>10} {unit:<16} {verdict}"
             for quota, needed, limit, unit, verdict, _ in _quota_rows(plan.quotas)
         ),
         "\n".join(
-            f"{name:<48} {needed:>12} of {limit:>10} {unit:<16} {verdict}{ask and f': set {ask}'}"
+            f"{name:<32} {needed:>12} of {limit:>10} {unit:<16} {verdict}{ask and f': set {ask}'}"
             for name, needed, limit, unit, verdict, ask in _quota_rows(plan.parameters)
         ),
         "\n".join(f"{name:<12} {rate:>10}/s {busy:>10} environments" for name, rate, _, busy in _function_rows(plan)),
@@ -197,6 +197,8 @@ def _quantity(value: float) -> str:
     >>> _quantity(0), _quantity(0.25), _quantity(1234.5), _quantity(26_280_000_000)
     ('0', '0.25', '1,234', '26.28 billion')
     """
+    if value >= 1e12:
+        return f"{value / 1e12:,.2f} trillion"
     if value >= 1e9:
         return f"{value / 1e9:,.2f} billion"
     if value >= 1e6:
