@@ -142,7 +142,7 @@ class Feed:
         elif is_lost:
             self._take_lost(pushed)
         elif self.position is None:
-            self.position = position
+            self.position = self._taken = position
         self._apply_held()
 
     def push(self, pushed: Pushed) -> None:
@@ -265,6 +265,8 @@ class Feed:
             return None
 
     def _apply(self, pushed: Pushed, value: Value) -> None:
+        if not self._queue:
+            self._taken = self.position
         self.position, self.linked, self._awaited_epoch = pushed.position, None, None
         if value.failure is not None:
             logger.warning("%s can't be computed: %s", pushed.topic, value.failure.message)

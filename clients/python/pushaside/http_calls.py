@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import http.client
 import ssl
 import threading
@@ -117,13 +118,20 @@ def call(request: HttpCall, abandoned: threading.Event | None = None, on_bytes: 
         raise _translate(exc, request.url) from exc
 
 
+@functools.cache
+def _default_tls() -> ssl.SSLContext:
+    """Make it once: reading all the authorities' certificates takes a quarter of a second."""
+    return ssl.create_default_context()
+
+
 def _open(request: HttpCall) -> http.client.HTTPResponse:
     # An opener of these handlers alone neither follows redirects nor knows other schemes, such as `file`.
     opener = urllib.request.OpenerDirector()
     proxies: dict[str, str] | None = {} if is_loopback(urlsplit(request.url).hostname or "") else None
     opener.add_handler(urllib.request.ProxyHandler(proxies))
     opener.add_handler(urllib.request.HTTPHandler())
-    opener.add_handler(urllib.request.HTTPSHandler(context=request.tls or ssl.create_default_context()))
+    if urlsplit(request.url).scheme.lower() == "https":
+        opener.add_handler(urllib.request.HTTPSHandler(context=request.tls or _default_tls()))
     opener.add_handler(urllib.request.UnknownHandler())
     opener.addheaders = []
     headers = {"Accept-Encoding": "gzip", "User-Agent": "pushaside", **request.headers}
