@@ -68,6 +68,8 @@ class Part:
             self._step = None
         except _NotAsExpectedError as exc:
             self.problems.append(f"connection {self.number}: {exc}")
+        except KeyError as exc:
+            self.problems.append(f"connection {self.number}: {dump(self._step)} names {exc}, which has not come")
         except ConnectionClosed:
             if self._script.get("may_end"):
                 self.is_finished, self._step = True, None
@@ -141,6 +143,8 @@ class Part:
                 await self._resume(wanted, step, connection)
             case {"expect_none": pattern, "for_seconds": seconds}:
                 await self._expect_none(pattern, seconds)
+            case {"discard": pattern}:
+                self._inbox = [each for each in self._inbox if not has_members(each, pattern, self._names)]
             case {"forget": pattern}:
                 self._forgotten.append(pattern)
             case {"expect_closed": _}:
