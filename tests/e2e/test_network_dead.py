@@ -64,9 +64,10 @@ WINDOW_SECONDS = 0.1
 MOST_IN_WINDOW = 0.8
 """The share of the clients of a case that may come back within one window.
 
-Without jitter it is all of them. With it, each comes back after a wait drawn anew; where these are the shortest, after
-a cut of one second, 13 % are to be expected in the fullest window (by simulation of the documented backoff). For more
-than 24 of 30 the odds are then 10^-16, and still 10^-6 while a busy machine makes three windows look like one.
+Without jitter it is all of them. With it, each comes back after a wait drawn anew. Where several attempts have failed
+before, 2 % are to be expected in the fullest window after 10 seconds, and 1 % after 90 (by simulation of the documented
+backoff); so even if a busy machine makes ten windows look like one, the odds for more than 24 of 30 are under 10^-12.
+Where the first attempt succeeds, all come within half a second, which a busy machine blurs: that is not looked at.
 """
 
 WARM: Params = {"size_bytes": 200, "seed": "warm"}
@@ -266,6 +267,11 @@ CASES = {
 }
 
 
+def has_failed_often(way: str, seconds: float) -> bool:
+    """Say whether clients have failed to connect several times when their network is back."""
+    return seconds >= (OUTAGES_SECONDS[1] if way == "cut" else OUTAGES_SECONDS[2])
+
+
 def has_node() -> bool:
     try:
         find_node()
@@ -335,6 +341,7 @@ def test_nothing_is_computed_twice_but_what_has_become_stale(outcomes: Outcomes)
     assert questions <= counts["computes"] <= questions + counts["refreshes"] + counts["takeovers"]
 
 
+@pytest.mark.parametrize("case", [name for name, each in CASES.items() if has_failed_often(*each[1:])], indirect=True)
 def test_clients_come_back_at_times_of_their_own(case: Outcome) -> None:
     returns = case.returns
     fullest = max(sum(begin <= each < begin + WINDOW_SECONDS for each in returns) for begin in returns)
