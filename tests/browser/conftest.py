@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from local.page.assets import FILES
 from tests.e2e.conftest import Stack, running
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
@@ -24,13 +26,24 @@ OpenPage = Callable[..., Page]
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("There is no Chromium, and the page must be seen in one.")
-        pytest.skip("There is no Chromium on this machine.")
+        _do_without("There is no Chromium on this machine.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def uplot() -> None:
+    """What draws the charts."""
+    if not FILES["uPlot.esm.js"][0].is_file():
+        _do_without("uPlot is not installed: npm ci --ignore-scripts in local/page.")
+
+
+def _do_without(sentence: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,9 @@ def painted(page: Page, chart: str) -> int:
     """How many pixels of a chart's canvas have a colour that is not grey."""
     count: int = page.locator(f"{chart} canvas").evaluate(
         """canvas => {
-          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+          copy.drawImage(canvas, 0, 0);
+          const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
           let count = 0;
           for (let at = 0; at < data.length; at += 4) {
             const [red, green, blue] = data.slice(at, at + 3);
@@ -50,6 +52,14 @@ def painted(page: Page, chart: str) -> int:
         }"""
     )
     return count
+
+
+def until_painted(page: Page) -> None:
+    """Wait until both charts show something; they are drawn once a second."""
+    deadline = time.monotonic() + 20
+    while not (painted(page, "#answers-chart") > 100 and painted(page, "#latency-chart") > 100):
+        assert time.monotonic() < deadline, "the charts stay empty"
+        page.wait_for_timeout(250)
 
 
 def contrast(page: Page, selector: str) -> float:
@@ -148,17 +158,15 @@ def test_places_are_taken_by_who_has_more(page: Page):
     expect(page.locator(".place .rank")).to_have_text([str(rank) for rank in range(1, 11)])
 
 
-def test_charts_and_numbers_follow_what_is_asked(page: Page, stack: Stack, take_screenshot: TakeScreenshot):
+@pytest.mark.usefixtures("uplot")
+def test_charts_and_numbers_follow_what_is_asked(page: Page, take_screenshot: TakeScreenshot):
     page.get_by_role("radio", name="50/s").check(force=True)
     page.get_by_role("button", name="Let it play").click()
     expect(page.locator("#answers-chart")).to_have_attribute("aria-label", re.compile(r"hits [1-9]\d*(\.\d)?/s"))
     expect(page.locator("#latency-chart")).to_have_attribute("aria-label", re.compile(r"p50 [\d.]+ ms, p99 [\d.]+ m?s"))
     expect(page.locator("#tile-pushes .tile-note")).to_have_text(re.compile(r"^[1-9][\d,]* so far$"))
     expect(page.locator("#tile-cache")).to_contain_text("Redis")
-    deadline = time.monotonic() + 20
-    while not (painted(page, "#answers-chart") > 100 and painted(page, "#latency-chart") > 100):
-        assert time.monotonic() < deadline, "the charts stay empty"
-        page.wait_for_timeout(500)
+    until_painted(page)
     take_screenshot(page, "load")
 
 
@@ -186,14 +194,18 @@ def test_text_stands_out_from_its_ground(
     take_screenshot(page, f"{scheme}-still")
 
 
+@pytest.mark.usefixtures("uplot")
 def test_is_dark_where_dark_is_preferred(open_page: OpenPage, stack: Stack, take_screenshot: TakeScreenshot):
     page = open_page(stack.http, color_scheme="dark", viewport={"width": 1280, "height": 900})
     expect(page.locator(".place")).to_have_count(10)
     page.get_by_role("radio", name="50/s").check(force=True)
     expect(page.locator("#answers-chart")).to_have_attribute("data-empty", "false")
-    assert page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(14, 19, 18)"
-    page.wait_for_timeout(3000)
+    expect(page.locator("body")).to_have_css("background-color", "rgb(14, 19, 18)")
+    until_painted(page)
     take_screenshot(page, "dark")
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(245, 246, 243)")
+    until_painted(page)
 
 
 def test_nothing_moves_where_stillness_is_preferred(open_page: OpenPage, stack: Stack):
@@ -255,3 +267,21 @@ def test_says_what_is_missing_where_there_are_no_charts(open_page: OpenPage, sta
     expect(page.locator("#charts-absent")).to_contain_text("npm ci --ignore-scripts")
     expect(page.locator("#answer-said")).to_contain_text("Texas: 209 airports")
     expect(page.locator("#tile-messages .tile-note")).to_contain_text("so far")
+
+
+def test_counts_percentiles_by_nearest_rank_and_rates_from_a_restart_on_anew(page: Page):
+    figures = page.evaluate(
+        """async () => {
+          const { Rates, summarize } = await import("/_local/page/figures.js");
+          const rates = new Rates();
+          return {
+            some: summarize([30, 10, 20, 40]),
+            none: summarize([]),
+            rates: [[10, 0, 0], [30, 4, 2000], [1, 0, 3000], [3, 0, 3500]]
+              .map(([hit, stale, at]) => rates.of({ hit, stale }, at)),
+          };
+        }"""
+    )
+    assert figures["some"] == {"size": 4, "p50": 20, "p99": 40}
+    assert figures["none"] == {"size": 0, "p50": None, "p99": None}
+    assert figures["rates"] == [None, {"hit": 10, "stale": 2}, None, {"hit": 4, "stale": 0}]
