@@ -78,10 +78,11 @@ $(BUILD_VENV)/build.stamp: requirements/build.txt
 	touch $@
 
 # What is only compared with stays out of the environment that everything else runs in.
-$(BENCH_VENV)/bench.stamp: requirements/bench.txt pyproject.toml clients/python/pyproject.toml
+$(BENCH_VENV)/bench.stamp: requirements/bench.txt benchmarks/peers/package-lock.json pyproject.toml clients/python/pyproject.toml
 	test -x $(BENCH_BIN)/python || $(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
 	$(BENCH_BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e .
+	! command -v npm >/dev/null || $(NPM_CI) benchmarks/peers || echo "The peers on Node could not be had from npm: they are skipped."
 	touch $@
 
 # ---------------------------------------------------------------- work
@@ -124,6 +125,7 @@ endif
 bench: $(BENCH_VENV)/bench.stamp
 	@set -e; for script in $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)); do \
 	echo "== $$script"; $(BENCH_BIN)/python "$$script"; done
+	$(BENCH_BIN)/python -m benchmarks.peers --write
 
 # Universal: one file fits every platform and every Python from 3.11 on.
 COMPILE = $(BUILD_BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

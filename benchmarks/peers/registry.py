@@ -43,6 +43,11 @@ class Peer:
     missing: Callable[[], str | None] = lambda: None
     """Returns what is not installed, if something is not."""
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is no peer but Pushaside."""
+        return self.name.startswith("ours")
+
 
 # ---------------------------------------------------------------- what is installed
 

@@ -10,7 +10,6 @@ from benchmarks.peers.harness import Measured
 from benchmarks.peers.workloads import Workload
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/performance.md"
-REFERENCE = "reference"
 OURS = ("ours", "ours-worker")
 
 
@@ -34,7 +33,7 @@ def _ours(measured: Iterable[Measured]) -> float | None:
 
 
 def _row(each: Measured, ours: float | None) -> Iterator[str]:
-    yield f"**{each.peer.title}**" if each.peer.name.startswith("ours") else each.peer.title
+    yield f"**{each.peer.title}**" if each.peer.is_ours else each.peer.title
     yield f"{number(each.rate)} ({number(min(each.rates))} to {number(max(each.rates))})"
     yield f"{each.rate / ours:.2f}" if ours else ""
     if each.workload.is_less_better:

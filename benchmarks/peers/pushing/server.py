@@ -15,7 +15,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
@@ -73,7 +72,7 @@ def make_push(way: str, endpoint: str, redis_url: str, ids: list[str], stack: Ex
             post(each, data)
 
     if way == "loop":
-        return partial(asyncio.to_thread, post_all)
+        return lambda data: asyncio.to_thread(post_all, data)
     pool = stack.enter_context(ThreadPoolExecutor(THREADS))
     return lambda data: asyncio.to_thread(lambda: list(pool.map(post, ids, [data] * len(ids))))
 
