@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from pushaside.cli.commands import KNOWN, OWN
+from pushaside.cli.exits import MEANINGS
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND_LINE = [str(Path(sys.executable).with_name("pushaside"))]
@@ -50,6 +53,14 @@ def test_every_pushaside_command_that_a_page_names_exists() -> None:
     for name in names:
         ended = subprocess.run([*COMMAND_LINE, name, "--help"], capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode == 0, ended.stderr
+
+
+def test_the_page_of_commands_has_all_of_them_and_their_exit_codes() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+
+    assert set(re.findall(r"^\| \[`(\w+)`\]", page, re.MULTILINE)) == {*OWN, *KNOWN}
+    for code, meaning in MEANINGS.items():
+        assert f"| {code.value} | {meaning} |" in page
 
 
 @pytest.mark.parametrize("target", ["setup", "run", "test", "check", "build", "bench"])

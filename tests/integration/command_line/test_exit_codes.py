@@ -14,8 +14,8 @@ import pytest
 from pushaside.cli.commands import OWN
 from pushaside.cli.exits import Exit
 from tests.integration.client.scripted_http import Answer, Asked, ScriptedHttp, json_answer
-from tests.integration.client.scripted_server import ScriptedServer
-from tests.integration.client.test_command_line import COMMAND, environment, free_url, run, silent, start
+from tests.integration.client.scripted_server import Peer, ScriptedServer
+from tests.integration.client.test_command_line import COMMAND, environment, free_url, run, start
 from tests.integration.client.topic_server import Topics
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -78,17 +78,23 @@ async def test_a_token_that_is_refused_by_http() -> None:
         poll = await run("request", "documents", "--poll", "--http-url", http.url)
 
     assert (listen.code, poll.code) == (Exit.ERROR, Exit.ERROR)
-    assert listen.err == poll.err == "pushaside: The token is not valid. (unauthorized)\n"
+    assert listen.err == poll.err == "pushaside: The service answered with status 401. (unauthorized)\n"
 
 
 @sockets
 async def test_ctrl_c(command: list[str]) -> None:
+    asked = asyncio.Event()
+
+    async def hear(peer: Peer) -> None:
+        while await peer.messages.get() is not None:
+            asked.set()
+
     more = ["--duration", "20"] if command[0] == "load" else []
-    async with ScriptedServer(silent) as server:
+    async with ScriptedServer(hear) as server:
         process = await start(*command, *more, "--url", server.url)
-        await (await server.accept()).receive()
-        process.send_signal(signal.SIGINT)
         async with asyncio.timeout(20):
+            await asked.wait()
+            process.send_signal(signal.SIGINT)
             out, err = await process.communicate()
 
     assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
