@@ -115,7 +115,7 @@ function showFailure(error) {
   const isAbsent = error.code === "not_found" && document.documentElement.dataset.demo !== "yes";
   const hint = isAbsent ? { message: "There are no airports here: start the runtime with --demo, as make run does." } : error;
   showError(find("answer-error"), hint);
-  find("answer-empty").hidden = true;
+  find("answer").hidden = find("answer-empty").hidden = true;
 }
 
 /** Ask for the same again and again, so many at a time, and show how that goes. */

@@ -148,6 +148,14 @@ def test_a_score_that_is_not_among_the_first_ten_is_said_to_be_so(page: Page):
     expect(page.locator("#board-said")).to_contain_text("which is not among the first ten")
 
 
+def test_a_score_that_cannot_be_written_is_said_to_be_so(open_page: OpenPage, stack: Stack):
+    page = open_page(stack.http, may_fail=True)
+    page.route("**/_local/demo/score", lambda route: route.abort())
+    expect(page.locator(".place")).to_have_count(10)
+    page.locator(".place button").first.click()
+    expect(page.get_by_role("alert")).to_have_text("The runtime can't be reached.")
+
+
 def test_places_are_taken_by_who_has_more(page: Page):
     expect(page.locator(".place")).to_have_count(10)
     last = page.locator(".place").last.get_attribute("data-member")
