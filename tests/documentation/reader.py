@@ -23,6 +23,7 @@ from tests.e2e.conftest import Stack
 
 SECONDS = 60.0
 NODE_MODULES = ROOT / "tests/node/node_modules"
+SHELLS_FOLDERS = (".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -48,6 +49,8 @@ class Reader:
         for module in (ROOT / "clients/browser").glob("*.js"):
             shutil.copy(module, self.folder)
         (self.folder / "node_modules").symlink_to(NODE_MODULES)
+        for folder in SHELLS_FOLDERS:
+            (self.folder / folder).mkdir(parents=True)
 
     def at(self, text: str) -> str:
         """Return what a page says, with this stack's addresses in place of the usual ones."""
@@ -74,9 +77,18 @@ class Reader:
             "STACK_HTTP_URL": self.stack.http,
         }
 
-    def start(self, *command: str, **streams: int) -> subprocess.Popen[str]:
+    def start(
+        self, *command: str, stderr: int = subprocess.PIPE, has_own_terminal: bool = False
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment(), stdin=subprocess.DEVNULL, text=True, **streams
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            start_new_session=has_own_terminal,
         )
 
     def run(self, *command: str, until: str = "") -> Ended:
@@ -85,7 +97,7 @@ class Reader:
         Raises:
             subprocess.TimeoutExpired: It did neither.
         """
-        process = self.start(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = self.start(*command)
         try:
             said = wait_until_said(process, until) if until else ""
             if said and until in said:
@@ -136,7 +148,7 @@ class Started:
 
     def __init__(self, reader: Reader, line: str) -> None:
         self.line = line
-        self._process = reader.start("bash", "-c", f"exec {line}", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._process = reader.start("bash", "-c", f"exec {line}", stderr=subprocess.STDOUT, has_own_terminal=True)
         self.said = wait_until_said(self._process, "\n")
 
     def hear_more(self) -> None:
@@ -146,7 +158,7 @@ class Started:
     def stop(self) -> tuple[int, str]:
         """Press Ctrl-C, unless it has ended; return its exit code and all that it said."""
         if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            os.killpg(self._process.pid, signal.SIGINT)
         try:
             said, _ = self._process.communicate(timeout=SECONDS)
         finally:
