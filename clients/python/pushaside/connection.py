@@ -6,6 +6,7 @@ The client's only module that knows the `websockets` library; its exceptions bec
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import ssl
 from collections import deque
@@ -26,6 +27,9 @@ from pushaside.settings import Settings
 logger = logging.getLogger("pushaside")
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+
+_IN_A_ROW = 100
+"""After so many messages others have a turn: thousands of small ones can come at once, more than may wait for them."""
 
 _ABNORMAL = 1006
 """RFC 6455, 7.4.1: stands for a connection that ended without saying so."""
@@ -71,8 +75,10 @@ class Connection:
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the messages that come, until the connection is closed by either side or lost."""
         try:
-            while True:
+            for taken in itertools.count(1):
                 yield await self._websocket.recv(decode=False)
+                if taken % _IN_A_ROW == 0:
+                    await asyncio.sleep(0)
         except ConnectionClosed as exc:
             logger.debug("the connection ended: %s", exc)
         finally:

@@ -154,7 +154,8 @@ class Feed:
             self._has_dropped = True
             return
         self._hold(pushed)
-        self._apply_held()
+        if self._may_matter_now(pushed):
+            self._apply_held()
         self._bound_held()
 
     def fetched(self, pushed: Pushed, value: Value) -> None:
@@ -215,6 +216,11 @@ class Feed:
         while len(self._held) > self._limit:
             del self._held[max(self._held, key=lambda each: each.offset)]
             self._has_dropped = True
+
+    def _may_matter_now(self, pushed: Pushed) -> bool:
+        """Tell whether anything can be applied that could not before; a flood of what is too early costs no search."""
+        mark = self._mark
+        return pushed.is_resync or self.is_live or mark is None or pushed.position.offset == mark.offset + 1
 
     def _apply_held(self) -> None:
         while (pushed := self._pop_next()) is not None:
