@@ -227,6 +227,7 @@ PEERS = (
         REQUESTS,
         partial(stack.start, variables={"MEMORY_CACHE_MB": "0"}),
     ),
+    Peer("ours-lean-queue", "Pushaside, beside a lean queue", ("miss",), stack.start_with_lean_queue),
     Peer("ours-worker", "Pushaside's worker, `@connections`", FAN_OUT, partial(start_pushers, way="lean")),
     Peer("boto3-loop", "boto3 in a loop, `@connections`", FAN_OUT, partial(start_pushers, way="loop")),
     Peer("boto3-threads", "boto3 in 50 threads, `@connections`", FAN_OUT, partial(start_pushers, way="threads")),

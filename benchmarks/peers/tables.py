@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.peers.harness import Measured
-from benchmarks.peers.workloads import Workload
+from benchmarks.peers.workloads import DATA_KEEPERS, Workload
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/performance.md"
 OURS = ("ours", "ours-worker")
@@ -21,7 +21,15 @@ def render_table(workload: Workload, measured: Sequence[Measured]) -> str:
     header = ("", workload.unit, "to ours", *(() if workload.is_less_better else _COLUMNS))
     lines = [f"| {' | '.join(header)} |", f"| --- |{' ---: |' * (len(header) - 1)}"]
     lines += [f"| {' | '.join(cells)} |" for cells in (_row(each, reference) for each in mine)]
+    lines += [line for each in mine if each.peer.is_ours and (line := _by_process(each))]
     return "\n".join(lines)
+
+
+def _by_process(each: Measured) -> str:
+    """Say which of our processes took how much."""
+    used = sorted(each.server_us().items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{name} {number(microseconds)}" for name, microseconds in used if microseconds >= 1)
+    return f"\n{each.peer.title}, us of CPU by process: {shown}." if shown else ""
 
 
 _COLUMNS = ("p50, ms", "p99, ms", "CPU of the server, us", "of its database and AWS, us", "of the generator, us")
@@ -40,7 +48,7 @@ def _row(each: Measured, ours: float | None) -> Iterator[str]:
         return
     yield from (_optional(each.median(name), "{:,.1f}") for name in ("p50_ms", "p99_ms"))
     cpu = each.server_us()
-    kept = sum(cpu.get(name, 0.0) for name in ("redis", "aws"))
+    kept = sum(cpu.get(name, 0.0) for name in DATA_KEEPERS)
     yield number(sum(cpu.values()) - kept)
     yield number(kept)
     yield _optional(each.median("generator_us"), "{:,.0f}")

@@ -17,6 +17,7 @@ from benchmarks.peers.dialects import Dialect, is_right
 from benchmarks.peers.documents import Document, cold_document, large_documents, small_documents
 from benchmarks.peers.processes import cpu_seconds, resident_bytes
 
+DATA_KEEPERS = ("redis", "aws", "emulator")
 OPENING_AT_ONCE = 10
 _LAST_SECONDS = 60.0
 _SETTLE_SECONDS = 1.0
@@ -33,7 +34,7 @@ class Target:
     address: Address
     dialect: Dialect
     pids: Callable[[], dict[str, list[int]]]
-    """Its processes by what they are; `redis` and `aws` are those that keep its data."""
+    """Its processes by what they are; those of DATA_KEEPERS keep its data."""
     publish: Callable[[Publisher, bytes], Awaitable[None]] | None = None
     """Publishes JSON to the topic."""
     warm_up_seconds: float = 1.0
@@ -357,7 +358,7 @@ async def measure_idle(target: Target, _seconds: float, *, connections: int) -> 
 
 def _resident(target: Target) -> int:
     pids = target.pids()
-    names = [target.holder] if target.holder else [name for name in pids if name not in ("redis", "aws")]
+    names = [target.holder] if target.holder else [name for name in pids if name not in DATA_KEEPERS]
     return sum(resident_bytes(pids[name]) for name in names)
 
 

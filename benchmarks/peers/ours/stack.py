@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from benchmarks.peers.client import Address
 from benchmarks.peers.dialects import TOPIC, Pushaside
 from benchmarks.peers.documents import Document, large_documents, small_documents
-from benchmarks.peers.processes import Processes, tree
+from benchmarks.peers.processes import Processes, free_port, tree
 from benchmarks.peers.workloads import Publisher, Target
 from compute.documents import DocumentsParams, documents
 from compute.synthetic import SyntheticParams, synthetic
@@ -62,6 +62,17 @@ def start(processes: Processes, *, variables: dict[str, str] | None = None, argu
         opening_at_once=50,
         holder="gateway",
     )
+
+
+def start_with_lean_queue(processes: Processes) -> Target:
+    """Start the stack with a queue that costs little, so that the emulator is not what is measured."""
+    port, emulator_port = free_port(), free_port()
+    environment = {"GATEWAY_PORT": str(emulator_port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0"}
+    ministack = Path(sys.executable).with_name("ministack")
+    processes.start("emulator", [ministack], port=emulator_port, environment=environment)
+    command = [sys.executable, Path(__file__).with_name("lean_aws.py"), port, emulator_port]
+    processes.start("aws", command, port=port)
+    return start(processes, arguments=("--aws-endpoint", f"http://127.0.0.1:{port}"))
 
 
 def _write_template(folder: Path, variables: dict[str, str]) -> Path:
