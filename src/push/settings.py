@@ -21,6 +21,8 @@ SYNTHETIC_COMPUTE = "compute.synthetic"
 class Settings:
     """Base of all settings: a field is the environment variable of that name in upper case."""
 
+    aws_clients: Literal["lean", "boto3"] = "lean"
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings(Settings):

@@ -34,11 +34,11 @@ DAY_SECONDS = 24 * 60 * 60
 WEBHOOK = Deliver(webhook="https://receiver.example/hook")
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
+@pytest.fixture(params=["fake", "lean", "boto3"])
 def records(request: pytest.FixtureRequest) -> RequestRecords:
     if request.param == "fake":
         return FakeRequestRecords()
-    return dynamodb_records(request.getfixturevalue("aws"))
+    return dynamodb_records(request.getfixturevalue(f"aws_by_{request.param}"))
 
 
 def dynamodb_records(aws: Aws, result_days: int = 1) -> DynamoDbRequests:

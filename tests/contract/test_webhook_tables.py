@@ -51,12 +51,12 @@ def row(record: RequestRecord) -> dict[str, Any]:
     return item
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
+@pytest.fixture(params=["fake", "lean", "boto3"])
 def attempts_and_put(request: pytest.FixtureRequest) -> tuple[DeliveryAttempts, Put]:
     if request.param == "fake":
         fake = FakeAttempts()
         return fake, fake.put
-    aws: Aws = request.getfixturevalue("aws")
+    aws: Aws = request.getfixturevalue(f"aws_by_{request.param}")
     client, table = aws.client("dynamodb"), aws.tables["requests"]
     return DynamoDbAttempts(client, table), lambda record: client.put_item(TableName=table, Item=row(record))
 
@@ -184,11 +184,11 @@ async def test_a_table_that_is_not_there_is_transient(aws: Aws) -> None:
         await attempts.end(make_record(), FAILED, DeliveryState.FAILED, None)
 
 
-@pytest.fixture(params=["fake", "dynamodb"])
+@pytest.fixture(params=["fake", "lean", "boto3"])
 def endpoints(request: pytest.FixtureRequest) -> WebhookEndpoints:
     if request.param == "fake":
         return FakeEndpoints()
-    aws: Aws = request.getfixturevalue("aws")
+    aws: Aws = request.getfixturevalue(f"aws_by_{request.param}")
     return DynamoDbWebhooks(aws.client("dynamodb"), aws.tables["webhooks"])
 
 

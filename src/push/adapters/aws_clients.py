@@ -1,26 +1,24 @@
-"""boto3 clients as this service wants them: short timeouts, few retries, made once per execution environment.
+"""Clients of AWS services as this service wants them: short timeouts, few retries, made once per execution environment.
 
 Endpoints come from botocore's own variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`); none is set here.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from push.adapters.lean_aws import PROTOCOLS, LeanClient, Timeouts
+from push.settings import Settings, read_settings
+from push.sigv4 import Credentials, Signer
 
-# What botocore leaves to its old defaults, presigned URLs would show: signed by version 2, which new regions refuse,
-# and for the global endpoint, which redirects to the region's. An endpoint that is an IP address is not affected.
-_S3_CONFIG = Config(
-    signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
-)
+CONNECT_TIMEOUT_SECONDS = 1.0
 
 
 @cache
 def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections: int = 10) -> Any:  # noqa: ANN401
-    """Return the environment's client of an AWS service.
+    """Return the environment's client of an AWS service: boto3's, or one that is called as boto3's.
 
     Args:
         service: botocore's name of it.
@@ -28,13 +26,59 @@ def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections:
         connections: how many calls may be under way at once.
 
     """
+    # Lambda gives every environment credentials in these variables; whoever has others needs botocore to find them.
+    if (
+        service in PROTOCOLS
+        and "AWS_ACCESS_KEY_ID" in os.environ
+        and read_settings(Settings, os.environ).aws_clients == "lean"
+    ):
+        timeouts = Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds)
+        signer = make_signer(service)
+        return LeanClient(service, _find_endpoint(service), signer, timeouts, connections=connections)
+    return _make_boto3_client(service, read_timeout_seconds, connections)
+
+
+def make_signer(service: str) -> Signer:
+    """Return what signs for a service, by the credentials that Lambda gives an environment: they outlive it."""
+    credentials = Credentials(
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+        os.environ.get("AWS_SESSION_TOKEN", ""),
+    )
+    return Signer(credentials, service=service, region=_region())
+
+
+def _region() -> str:
+    return os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
+
+
+def _find_endpoint(service: str) -> str:
+    """Return the endpoint that botocore would find: by its own variables, or the region's."""
+    variable = "SECRETS_MANAGER" if service == "secretsmanager" else service.upper()
+    endpoint = os.environ.get(f"AWS_ENDPOINT_URL_{variable}") or os.environ.get("AWS_ENDPOINT_URL")
+    region = _region()
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return endpoint or f"https://{service}.{region}.{suffix}"
+
+
+def _make_boto3_client(service: str, read_timeout_seconds: float, connections: int) -> Any:  # noqa: ANN401
+    # boto3 takes longer to load than all else, and most functions need none of its services.
+    import boto3
+    from botocore.config import Config
+
     config = Config(
-        connect_timeout=1.0,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
         read_timeout=read_timeout_seconds,
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 3},
         tcp_keepalive=True,
     )
     if service == "s3":
-        config = config.merge(_S3_CONFIG)
+        # What botocore leaves to its old defaults, presigned URLs would show: signed by version 2, which new regions
+        # refuse, and for the global endpoint, which redirects to the region's. An IP address is not affected.
+        config = config.merge(
+            Config(
+                signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+            )
+        )
     return boto3.client(service, config=config)  # type: ignore[call-overload] # the service is a variable here

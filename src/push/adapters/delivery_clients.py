@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 
-from push.adapters.aws_clients import make_client
+from push.adapters.aws_clients import make_client, make_signer
 from push.adapters.boto3_connections import Boto3Connections
 from push.adapters.claim_checks import ClaimChecks
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
@@ -25,7 +24,6 @@ from push.ports import ClientConnections
 from push.recording import Recorder
 from push.series import SeriesConnections, SeriesInTurns
 from push.settings import ComputeSettings, ManagementSettings, NotifySettings, RecordSettings
-from push.sigv4 import Credentials, Signer
 from push.waiter_frames import WaiterFrames
 
 
@@ -72,21 +70,11 @@ def make_records(settings: RecordSettings) -> DynamoDbRequests:
 def _make_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
     if settings.management_client == "boto3":
         return Boto3Connections(make_client("apigatewaymanagementapi", connections=50))
-    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, _make_signer())
+    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))
 
 
 def make_series(settings: ManagementSettings) -> SeriesConnections:
     """Make what pushes to many connections in order."""
     if settings.management_client == "boto3":
         return SeriesInTurns(Boto3Connections(make_client("apigatewaymanagementapi", connections=50)))
-    return LeanSeries(settings.aws_endpoint_url_apigatewaymanagementapi, _make_signer())
-
-
-def _make_signer() -> Signer:
-    # Lambda gives every environment credentials that outlive it, in variables that are always there.
-    credentials = Credentials(
-        os.environ["AWS_ACCESS_KEY_ID"],
-        os.environ["AWS_SECRET_ACCESS_KEY"],
-        os.environ.get("AWS_SESSION_TOKEN", ""),
-    )
-    return Signer(credentials, service="execute-api", region=os.environ["AWS_REGION"])
+    return LeanSeries(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 from urllib.parse import quote
@@ -18,8 +19,10 @@ from push.sigv4 import Credentials, Signer
 PATH_PARTS = st.text("abcXYZ019-_.~=@%/+&", max_size=30)
 
 
-def botocore_signature(url: str, body: bytes, timestamp: datetime, token: str) -> dict[str, str]:
-    request = AWSRequest(method="POST", url=url, data=body)
+def botocore_signature(
+    url: str, body: bytes, timestamp: datetime, token: str, headers: dict[str, str] | None = None
+) -> dict[str, str]:
+    request = AWSRequest(method="POST", url=url, data=body, headers=headers)
     auth = SigV4Auth(BotocoreCredentials("AKID", "secret", token or None), "execute-api", "eu-west-1")
     with mock.patch("botocore.auth.get_current_datetime", return_value=timestamp.replace(tzinfo=None)):
         auth.add_auth(request)
@@ -54,3 +57,13 @@ def test_a_key_is_of_its_day(days: int) -> None:
         ours = signer.headers("POST", "localhost", "/", b"", each.strftime("%Y%m%dT%H%M%SZ"))
         theirs = botocore_signature("https://localhost/", b"", each, "")
         assert ours["Authorization"] == theirs["Authorization"]
+
+
+def test_further_headers_are_signed_as_botocore_does() -> None:
+    also = (("content-type", "application/x-amz-json-1.0"), ("x-amz-target", "DynamoDB_20120810.PutItem"))
+    moment, host, body = datetime(2026, 1, 1, tzinfo=UTC), "dynamodb.eu-west-1.amazonaws.com", b"{}"
+    signer = Signer(Credentials("AKID", "secret", "token"), service="execute-api", region="eu-west-1")
+    digest = hashlib.sha256(body).hexdigest()
+    ours = signer.sign("POST", host, "/", digest, moment.strftime("%Y%m%dT%H%M%SZ"), also)
+    theirs = botocore_signature(f"https://{host}/", body, moment, "token", dict(also))
+    assert ours["Authorization"] == theirs["Authorization"]

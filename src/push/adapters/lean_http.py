@@ -1,0 +1,105 @@
+"""Blocking HTTP/1.1 over one kept connection, by a parser in C: what a small call of an AWS service needs of it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass, field
+from functools import cache
+
+import httptools
+
+_READ_BYTES = 64 * 1024
+
+
+@cache
+def tls_context() -> ssl.SSLContext:
+    """Return the process's context: reading the certificates takes longer than most calls."""
+    return ssl.create_default_context()
+
+
+@dataclass(slots=True)
+class HttpAnswer:
+    """A whole answer; names of headers are in lower case."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class HttpConnection:
+    """One connection that carries one request at a time.
+
+    Args:
+        host: name or address of the server.
+        port: its port.
+        tls: whether to speak TLS.
+        connect_seconds: how long each address of the host may take to connect.
+        read_seconds: how long to wait for more of an answer.
+
+    Raises:
+        OSError: it did not come about; a timeout is one too.
+
+    """
+
+    def __init__(self, host: str, port: int, *, tls: bool, connect_seconds: float, read_seconds: float) -> None:
+        plain = socket.create_connection((host, port), connect_seconds)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket = tls_context().wrap_socket(plain, server_hostname=host) if tls else plain
+        self._socket.settimeout(read_seconds)
+        self.is_open = True
+
+    def exchange(self, request: bytes) -> HttpAnswer:
+        """Send a whole request and read its answer.
+
+        Raises:
+            OSError: the connection broke, or nothing came in time; it is closed.
+
+        """
+        reading = _Reading()
+        try:
+            self._socket.sendall(request)
+            while not reading.is_whole:
+                data = self._socket.recv(_READ_BYTES)
+                if not data:
+                    raise ConnectionResetError("The server closed the connection before its answer was whole.")
+                reading.parser.feed_data(data)
+        except httptools.HttpParserError as exc:
+            self.close()
+            raise ConnectionError(f"The answer is not HTTP: {exc}") from exc
+        except OSError:
+            self.close()
+            raise
+        if not reading.keeps_alive:
+            self.close()
+        return reading.answer()
+
+    def close(self) -> None:
+        """Close the connection; twice is no harm."""
+        self.is_open = False
+        self._socket.close()
+
+
+class _Reading:
+    """An answer on its way; the parser calls the methods."""
+
+    def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.is_whole = self.keeps_alive = False
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        # Only now does the parser know; afterwards it has forgotten.
+        self.keeps_alive = self.parser.should_keep_alive()
+        self.is_whole = True
+
+    def answer(self) -> HttpAnswer:
+        return HttpAnswer(self.parser.get_status_code(), self._headers, b"".join(self._body))
