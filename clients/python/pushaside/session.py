@@ -14,35 +14,28 @@ end of the session. It is asked again under the same id, which the service takes
 - when API Gateway reports a fault of its own. That names no request, so all that are not accepted yet are asked again.
 
 Subscriptions are kept until they are given back or refused; `pushaside.subscriptions` says how.
-
-API Gateway's "Forbidden" means that no route takes a message, and asking again does not help. It is put down to an
-unanswered `hello` or ping if there is one. If not, it concerns a request, and as all requests go by the same route,
-all that are not accepted yet fail.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-import math
 from collections.abc import Callable
 from typing import assert_never
 
 from pushaside import messages
-from pushaside.backoff import growing
+from pushaside.answers import Answers
 from pushaside.effects import Close, Effect, End, FetchFailure
 from pushaside.errors import (
     CLASSES,
     CannotConnectError,
     ConnectionClosedError,
-    ForbiddenError,
-    InternalError,
     PushasideError,
-    RequestTimeoutError,
     TooLargeError,
 )
 from pushaside.exchanges import Exchange, Exchanges
 from pushaside.feeds import Feed, Update
+from pushaside.gateway_faults import GatewayFaults
 from pushaside.large_answers import LargeAnswers
 from pushaside.links import Link
 from pushaside.messages import (
@@ -60,11 +53,11 @@ from pushaside.messages import (
 )
 from pushaside.opening import Opening
 from pushaside.positions import Position
-from pushaside.questions import ComputeQuestion, Question
+from pushaside.questions import Question
 from pushaside.settings import Settings
 from pushaside.subscriptions import Subscriptions
 from pushaside.topic_messages import Published, Pushed, Subscribed, TopicMessage, Unsubscribed
-from pushaside.topic_questions import PublishQuestion, Subject
+from pushaside.topic_questions import Subject
 from pushaside.upkeep import Upkeep
 
 logger = logging.getLogger("pushaside")
@@ -86,6 +79,8 @@ class Session:
         self._opening = Opening(settings, random, self._effects)
         self._upkeep = Upkeep(settings, random, self._effects)
         self._large_answers = LargeAnswers(settings, self._exchanges, self._opening.backoff)
+        self._gateway_faults = GatewayFaults(settings, self._exchanges, self._opening.backoff)
+        self._answers = Answers(settings, random, self._exchanges, self._large_answers)
         self._subscriptions = Subscriptions(settings, random, new_id, self._exchanges, self._effects)
         self._links: dict[int, Link] = {}
         self._current: Link | None = None
@@ -225,17 +220,17 @@ class Session:
             self._opening.hear()
         match message:
             case Result() | Linked():
-                self._take_result(message)
+                self._answers.take_result(message)
             case Piece():
                 self._take_piece(link, message, now)
             case Accepted():
-                self._take_accepted(message)
+                self._answers.take_accepted(message)
             case Subscribed() | Pushed() | Unsubscribed() | Published():
                 self._take_topic_message(link, message, now)
             case Failed():
                 self._take_error(link, message, now)
             case Pong():
-                self._take_pong(link, now)
+                self._answers.take_pong(link, now)
             case Welcome():
                 self._take_welcome(link, message)
             case Bye():
@@ -266,7 +261,7 @@ class Session:
                 self._opening.begin()
         for exchange in self._exchanges.take_due(now):
             if exchange.deadline <= now:
-                self._time_out(exchange)
+                self._answers.time_out(exchange, is_connected=bool(self._links))
                 continue
             if exchange.linked is not None:
                 self._exchanges.fetch(exchange, exchange.linked)
@@ -283,15 +278,6 @@ class Session:
 
     # Answers
 
-    def _take_result(self, result: Result | Linked) -> None:
-        exchange = self._exchanges.get(result.id)
-        if exchange is None or not isinstance(exchange.question, ComputeQuestion):
-            logger.debug("ignored a result of %s, which is settled", result.id)
-        elif isinstance(result, Result):
-            self._exchanges.settle(exchange, result)
-        else:
-            self._large_answers.take_linked(exchange, result)
-
     def _take_piece(self, link: Link | None, piece: Piece, now: float) -> None:
         # After its connection is gone no more pieces would follow.
         answer = None if link is None else self._large_answers.take_piece(link.id, piece, now)
@@ -300,7 +286,7 @@ class Session:
         elif isinstance(answer, Subscribed):
             self._subscriptions.take_subscribed(link, answer, now)
         elif answer is not None:
-            self._take_result(answer)
+            self._answers.take_result(answer)
 
     def _take_topic_message(self, link: Link | None, message: TopicMessage, now: float) -> None:
         match message:
@@ -311,22 +297,9 @@ class Session:
             case Unsubscribed():
                 self._subscriptions.take_unsubscribed(message)
             case Published():
-                self._take_published(message)
+                self._answers.take_published(message)
             case _:
                 assert_never(message)
-
-    def _take_published(self, published: Published) -> None:
-        exchange = self._exchanges.get(published.id)
-        if exchange is None or not isinstance(exchange.question, PublishQuestion):
-            logger.debug("ignored that %s is published, which is settled", published.id)
-        else:
-            self._exchanges.settle(exchange, published)
-
-    def _take_accepted(self, accepted: Accepted) -> None:
-        exchange = self._exchanges.get(accepted.id)
-        if exchange is not None:
-            exchange.accepted = True
-            self._exchanges.report(exchange, "accepted")
 
     def _take_error(self, link: Link | None, failed: Failed, now: float) -> None:
         if link is not None and failed.id == link.hello_id:
@@ -334,47 +307,11 @@ class Session:
             link.hello_at = None
         elif failed.id is None:
             # Everything this client sends has an id, except for pings.
-            self._fail_ping(link, failed.error, now)
+            self._answers.fail_ping(link, failed.error, now)
         elif (exchange := self._exchanges.get(failed.id)) is None:
             logger.debug("ignored an error of %s, which is settled", failed.id)
         else:
-            self._retry_or_settle(exchange, failed.error, now)
-
-    def _retry_or_settle(self, exchange: Exchange, error: PushasideError, now: float) -> None:
-        if exchange.linked is not None:
-            logger.debug("ignored an error of %s, whose result is being fetched", exchange.id)
-            return
-        if not error.retryable or error.retry_after is None:
-            self._exchanges.settle(exchange, error)
-            return
-        if exchange.link is None:
-            logger.debug("ignored an error of %s, which waits to be asked again", exchange.id)
-            return
-        at = now + growing(0, self._random(), base_seconds=error.retry_after, cap_seconds=math.inf)
-        if at >= exchange.deadline or exchange.retries >= self._settings.max_retries:
-            self._exchanges.settle(exchange, error)
-        else:
-            self._exchanges.ask_later(exchange, at, trouble=error.message)
-
-    def _time_out(self, exchange: Exchange) -> None:
-        sentences = [f"There was no answer within {exchange.deadline - exchange.opened_at:g} s."]
-        if exchange.trouble:
-            sentences.append(f"Before: {exchange.trouble}")
-        if not self._links:
-            sentences.append("There is no connection to the service.")
-        self._exchanges.settle(exchange, RequestTimeoutError(" ".join(sentences)))
-
-    def _take_pong(self, link: Link | None, now: float) -> None:
-        exchange = None if link is None else self._exchanges.get(link.take_ping(now)[1])
-        if exchange is not None:
-            self._exchanges.settle(exchange, now - exchange.asked_at)
-
-    def _fail_ping(self, link: Link | None, error: PushasideError, now: float) -> None:
-        exchange = None if link is None else self._exchanges.get(link.take_ping(now)[1])
-        if exchange is not None:
-            self._exchanges.settle(exchange, error)
-        else:
-            logger.warning("the service reports an error without saying of what: %s", error.message)
+            self._answers.take_error(exchange, failed.error, now)
 
     # Messages about the connection
 
@@ -401,32 +338,5 @@ class Session:
 
     def _take_fault(self, link: Link | None, fault: GatewayFault, now: float) -> None:
         logger.warning("API Gateway reports: %s", fault.message)
-        if link is None:
-            return
-        if fault.message == "Forbidden":
-            self._take_forbidden(link, now)
-            return
-        if link.hello_at is not None:
-            link.hello_at = min(link.hello_at, now + self._opening.backoff(link.hellos))
-        for exchange in self._suspects(link):
-            if exchange.retries >= self._settings.max_retries:
-                self._exchanges.settle(exchange, InternalError(f"API Gateway answered: {fault.message}."))
-            else:
-                at = now + self._opening.backoff(exchange.retries)
-                self._exchanges.ask_later(exchange, at, trouble=f"API Gateway answered: {fault.message}.")
-
-    def _take_forbidden(self, link: Link, now: float) -> None:
-        suspects = self._suspects(link)
-        if link.hello_at is not None:
-            link.hello_at = None
-            return
-        is_ping, ping_id = link.take_ping(now)
-        if is_ping:
-            ping = self._exchanges.get(ping_id)
-            suspects = [] if ping is None else [ping]
-        for exchange in suspects:
-            self._exchanges.settle(exchange, ForbiddenError("API Gateway has no route for the message."))
-
-    def _suspects(self, link: Link) -> list[Exchange]:
-        """List what a fault that names nothing may concern: not pings, which go without a function."""
-        return [each for each in self._exchanges.on(link) if each.question.asked_again and not each.accepted]
+        if link is not None:
+            self._gateway_faults.take(link, fault, now)

@@ -17,18 +17,16 @@ from pushaside.backoff import growing
 from pushaside.effects import Effect, Fetch, FetchFailure, Notify, Outcome, Remedy
 from pushaside.errors import PushasideError
 from pushaside.exchanges import Exchange, Exchanges
+from pushaside.farewells import Farewells
 from pushaside.feeds import Feed, Update
 from pushaside.links import Link
 from pushaside.messages import Linked, Result
 from pushaside.positions import Position
 from pushaside.questions import GZIP
 from pushaside.settings import Settings
+from pushaside.strays import Strays
 from pushaside.topic_messages import Pushed, Subscribed, Unsubscribed, Value
-from pushaside.topic_questions import ChannelSubject, Subject, SubscribeQuestion, UnsubscribeQuestion
-
-_UNSUBSCRIBE_SECONDS = 30.0
-_MOST_STRAYS = 1000
-"""So many live results are held whose topics are not known yet; a connection has no more topics."""
+from pushaside.topic_questions import Subject, SubscribeQuestion
 
 
 class _Plan(Enum):
@@ -55,14 +53,6 @@ class _Subscription:
     fetches: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaving:
-    """A topic that is being unsubscribed; whose it was is None if it is a live result of that nobody knows any more."""
-
-    exchange: Exchange
-    subject: Subject | None
-
-
 class Subscriptions:
     """Holds them by id; what is to be sent and told is appended to `effects`."""
 
@@ -85,8 +75,8 @@ class Subscriptions:
         self._unnamed: set[str] = set()
         self._asked: dict[str, _Subscription] = {}
         self._fetched: dict[str, _Subscription] = {}
-        self._leaving: dict[str, _Leaving] = {}
-        self._strays: dict[str, Pushed] = {}
+        self._farewells = Farewells(new_id, exchanges, self._left)
+        self._strays = Strays()
         self._agenda = Agenda()
         self.current: Link | None = None
         """The connection that subscriptions are made on."""
@@ -127,7 +117,7 @@ class Subscriptions:
     def end(self, error: PushasideError) -> None:
         """End all of them; what they have brought can still be taken."""
         self.current = None
-        self._stop_leaving()
+        self._farewells.stop()
         for subscription in self._all.values():
             self._detach(subscription)
             subscription.feed.end(copy.copy(error))
@@ -141,7 +131,7 @@ class Subscriptions:
     def link_opened(self, link: Link, now: float) -> None:
         """Make every subscription anew on a new connection."""
         self.current = link
-        self._stop_leaving()
+        self._farewells.stop()
         for subscription in self._all.values():
             self._ask(subscription, now)
             if subscription.exchange is None:
@@ -168,7 +158,7 @@ class Subscriptions:
         subscription.failures = 0
         self._move(subscription, link)
         self._name(subscription, subscribed.topic)
-        if (stray := self._strays.pop(subscribed.topic, None)) is not None:
+        if (stray := self._strays.take(subscribed.topic)) is not None:
             subscription.feed.push(stray)
         subscription.feed.subscribed(subscribed)
         if not self._unnamed:
@@ -179,7 +169,8 @@ class Subscriptions:
         """Take a message of a topic, from any connection."""
         subscriptions = self._by_topic.get(pushed.topic)
         if subscriptions is None:
-            self._hold_stray(pushed)
+            if self._unnamed:
+                self._strays.hold(pushed)
             return
         for subscription in list(subscriptions.values()):
             subscription.feed.push(pushed)
@@ -187,10 +178,7 @@ class Subscriptions:
 
     def take_unsubscribed(self, unsubscribed: Unsubscribed) -> None:
         """Take the answer to a farewell."""
-        for topic, leaving in list(self._leaving.items()):
-            if leaving.exchange.id == unsubscribed.id:
-                self._exchanges.remove(leaving.exchange)
-                self._left(topic)
+        self._farewells.answered(unsubscribed.id)
 
     def take_fetched(self, fetch_id: str, outcome: Result | FetchFailure, now: float) -> None:
         """Take what following a link came to; it may be nobody's any more."""
@@ -220,7 +208,7 @@ class Subscriptions:
         feed = subscription.feed
         self._drop_exchange(subscription)
         self._unplan(subscription)
-        if self.current is None or feed.is_full or feed.error is not None or self._is_leaving(feed.subject):
+        if self.current is None or feed.is_full or feed.error is not None or self._farewells.concern(feed.subject):
             return
         feed.begin()
         self._forget_fetch(subscription)
@@ -293,31 +281,14 @@ class Subscriptions:
             self._leave(subscribed.topic, None, now)
 
     def _leave(self, topic: str, subject: Subject | None, now: float) -> None:
-        if self.current is None or topic in self._leaving:
-            return
-        exchange = Exchange(self._new_id(), UnsubscribeQuestion(topic), now, now + _UNSUBSCRIBE_SECONDS)
-        exchange.settled = lambda _outcome: self._left(topic)
-        self._leaving[topic] = _Leaving(exchange, subject)
-        self._exchanges.add(exchange)
-        self._exchanges.ask(exchange, self.current, now)
+        if self.current is not None:
+            self._farewells.say(topic, subject, self.current, now)
 
-    def _left(self, topic: str) -> None:
+    def _left(self, asked_at: float) -> None:
         """Make the subscriptions that had to wait: the service may work on two messages at once, in any order."""
-        left = self._leaving.pop(topic)
         for subscription in self._all.values():
             if subscription.exchange is None and subscription.link is None and subscription.plan is None:
-                self._plan(subscription, _Plan.ASK, left.exchange.asked_at)
-
-    def _stop_leaving(self) -> None:
-        for leaving in self._leaving.values():
-            self._exchanges.remove(leaving.exchange)
-        self._leaving.clear()
-
-    def _is_leaving(self, subject: Subject) -> bool:
-        return any(
-            each.subject == subject or (each.subject is None and not _is_other(subject, topic))
-            for topic, each in self._leaving.items()
-        )
+                self._plan(subscription, _Plan.ASK, asked_at)
 
     # Data behind links
 
@@ -363,20 +334,6 @@ class Subscriptions:
             self._unnamed.discard(feed.id)
             self._by_topic.setdefault(topic, {})[feed.id] = subscription
 
-    def _hold_stray(self, pushed: Pushed) -> None:
-        """Keep the newest of a topic that may turn out to be of a subscription whose topic is not known yet."""
-        if not self._unnamed:
-            return
-        held = self._strays.pop(pushed.topic, None)
-        is_older = (
-            held is not None
-            and held.position.epoch == pushed.position.epoch
-            and held.position.offset > pushed.position.offset
-        )
-        self._strays[pushed.topic] = held if held is not None and is_older else pushed
-        if len(self._strays) > _MOST_STRAYS:
-            del self._strays[next(iter(self._strays))]
-
     def _move(self, subscription: _Subscription, link: Link | None) -> None:
         if subscription.link is not None:
             subscription.link.feeds.discard(subscription.feed.id)
@@ -413,8 +370,3 @@ class Subscriptions:
             base_seconds=self._settings.backoff_base_seconds,
             cap_seconds=self._settings.backoff_cap_seconds,
         )
-
-
-def _is_other(subject: Subject, topic: str) -> bool:
-    """Tell whether a topic can't be that of a subject."""
-    return isinstance(subject, ChannelSubject) and subject.topic != topic
