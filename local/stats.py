@@ -85,6 +85,7 @@ class Stats:
             {"function": pool.function.logical_id, "pid": environment.pid}
             for pool in self._functions.pools.values()
             for environment in pool.environments
+            if environment.pid is not None
         ]
         return processes
 

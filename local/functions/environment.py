@@ -73,6 +73,8 @@ class Environment(asyncio.Protocol):
         self.is_stuck = False
         """Its current event has been running for a while: others should not wait behind it."""
         self.idle_since = time.monotonic()
+        self.pid: int | None = None
+        """The worker's process id, once it has been started."""
         self.init_error: bytes | None = None
         """Lambda's error document, when the handler could not be loaded."""
         self.ended = asyncio.Event()
@@ -106,6 +108,7 @@ class Environment(asyncio.Protocol):
                 pass_fds=inherited,
                 start_new_session=True,
             )
+        self.pid = self._process.pid
         # Before the connection is made: a quick worker's first word may be read while this still waits for it.
         self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
         await self._loop.create_unix_connection(lambda: self, sock=events)
@@ -122,11 +125,6 @@ class Environment(asyncio.Protocol):
             timeout_seconds=self._function.timeout_seconds,
         )
         return json.dumps(asdict(configuration))
-
-    @property
-    def pid(self) -> int:
-        """The worker's process id."""
-        return self._process.pid
 
     def close(self) -> None:
         """Let the worker end once it has answered what it was sent."""
