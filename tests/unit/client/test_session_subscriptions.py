@@ -384,3 +384,16 @@ def test_a_value_takes_the_place_of_a_patch_that_does_not_fit() -> None:
     service.driver.receive(link, type="update", topic=LIVE, position="e0:3", etag="newest", data=NEW)
     assert take_all(service) == [NEW]
     assert not service.feed.is_missing
+
+
+def test_before_anything_is_taken_the_position_is_where_the_subscription_began() -> None:
+    service = TopicService()
+    feed = service.feed
+    subscribed(service)
+    began = feed.taken
+    service.publish()
+    service.deliver()
+
+    assert began is not None
+    assert feed.waiting == 1
+    assert feed.taken == began
