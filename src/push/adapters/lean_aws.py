@@ -1,6 +1,6 @@
 """Calls of AWS services with JSON protocols, called as boto3's clients are and without botocore's machinery.
 
-One call costs about a tenth of the CPU that boto3's takes (`benchmarks/aws_calls.py`), and loading boto3 takes longer
+One call costs a thirtieth of the CPU that boto3's takes (`benchmarks/aws_calls.py`), and loading boto3 takes longer
 than all else that a function loads. What a call sends and returns is the same, and so are the exceptions.
 `AWS_CLIENTS=boto3` brings boto3 back, and services with other protocols (S3, SNS) have it always.
 

@@ -1,0 +1,126 @@
+"""What a call of an AWS service costs with our own client and with boto3, against a bare server on loopback.
+
+Prints microseconds of CPU of the calling process per call; medians of the rounds, minimum and maximum. The calls are
+those of the hot paths: a job sent to a queue, a connection recorded, a request's row read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import multiprocessing
+import os
+import sys
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import httptools
+
+from benchmarks._measuring import Batch, measure_in_turn, print_table, repeat
+from push.adapters.aws_clients import make_client
+
+ROW = {"request": {"S": "acme/1"}, "state": {"S": "accepted"}, "expires_at": {"N": "1790000000"}}
+JOB = '{"kind":"request","tenant":"public","compute":"documents","params":{"collection":"airports","ids":["TX"]}}'
+CALLS: dict[str, tuple[str, str, dict[str, Any], bytes]] = {
+    "send a job": (
+        "sqs",
+        "send_message_batch",
+        {"QueueUrl": "http://127.0.0.1/1/queue", "Entries": [{"Id": "0", "MessageBody": JOB, "DelaySeconds": 0}]},
+        b'{"Successful":[{"Id":"0","MessageId":"m","MD5OfMessageBody":"%b"}]}',
+    ),
+    "record a connection": ("dynamodb", "put_item", {"TableName": "connections", "Item": ROW}, b"{}"),
+    "read a row": (
+        "dynamodb",
+        "get_item",
+        {"TableName": "requests", "Key": {"request": {"S": "acme/1"}}},
+        b'{"Item":{"request":{"S":"acme/1"},"state":{"S":"accepted"},"expires_at":{"N":"1790000000"}}}',
+    ),
+}
+MD5_OF_JOB = hashlib.md5(JOB.encode(), usedforsecurity=False).hexdigest().encode()
+"""botocore checks it."""
+
+
+class Answering(asyncio.Protocol):
+    """Answers every call with what its service would say."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Note the transport."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._answer = b"{}"
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See which call it is."""
+        if name.lower() == b"x-amz-target":
+            operation = value.rpartition(b".")[2].lower()
+            answers = {call[1].replace("_", "").encode(): call[3] for call in CALLS.values()}
+            self._answer = answers[operation].replace(b"%b", MD5_OF_JOB)
+
+    def on_message_complete(self) -> None:
+        """Answer."""
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n"
+        self._transport.write(head % len(self._answer) + self._answer)
+
+
+def serve(port_out: Connection) -> None:
+    """Serve until the process is ended."""
+
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
+        port_out.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+def prepare(endpoint: str) -> dict[str, list[Batch]]:
+    """Return, by client, what makes each of the calls."""
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+    }
+    prepared = {}
+    for kind in ("lean", "boto3"):
+        os.environ["AWS_CLIENTS"] = kind
+        make_client.cache_clear()
+        prepared[kind] = [
+            repeat(partial(getattr(make_client(service), operation), **parameters))
+            for service, operation, parameters, _ in CALLS.values()
+        ]
+    return prepared
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    port_in, port_out = multiprocessing.Pipe(duplex=False)
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(port_out,), daemon=True)
+    server.start()
+    try:
+        prepared = prepare(f"http://127.0.0.1:{port_in.recv()}")
+        figures = measure_in_turn([batch for batches in prepared.values() for batch in batches], rounds=options.rounds)
+    finally:
+        server.terminate()
+        server.join()
+    width = len(CALLS)
+    rows = [(kind, *figures[at * width :][:width]) for at, kind in enumerate(prepared)]
+    print_table(("us of CPU per call", *CALLS), rows)
+
+
+if __name__ == "__main__":
+    main()
