@@ -1,9 +1,13 @@
-"""What a session wants done: values, carried out by `pushaside.client` in the order they come."""
+"""What a session wants done: values, carried out by `pushaside.shell` in the order they come.
+
+Those that every request makes are named tuples, which are made in half the time.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from pushaside.errors import PushasideError
 from pushaside.messages import Linked, Result
@@ -30,16 +34,14 @@ class FetchFailure:
     remedy: Remedy
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Send a message on a connection."""
 
     link: int
     message: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """Hand the outcome to whoever asked; it comes once for each id."""
 
     id: str

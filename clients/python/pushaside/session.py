@@ -1,7 +1,7 @@
 """A client's side of the protocol, without I/O and without a clock.
 
 Events and the time go in: something is asked, a connection opens, is lost or brings a message, time passes. Effects
-come out: messages to send, outcomes of what was asked, connections to open and to close. `pushaside.client` carries
+come out: messages to send, outcomes of what was asked, connections to open and to close. `pushaside.shell` carries
 them out on asyncio; tests carry them out in any order they like.
 
 What is asked is kept under its id until it has one outcome: the first of an answer that ends it, its deadline, or the
