@@ -71,7 +71,7 @@ def report(options: argparse.Namespace, workloads: Sequence[Workload], measured:
     else:
         for workload in workloads:
             if workload.name in tables:
-                print(f"{workload.name}: {workload.title}; {options.rounds} rounds\n\n{tables[workload.name]}\n")
+                print(f"{workload.name}: {workload.title}; rounds: {options.rounds}\n\n{tables[workload.name]}\n")
     if options.write:
         write_tables(tables)
     for line in failures(measured):

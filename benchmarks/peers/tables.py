@@ -43,7 +43,7 @@ def _ours(measured: Iterable[Measured]) -> float | None:
 def _row(each: Measured, ours: float | None) -> Iterator[str]:
     yield f"**{each.peer.title}**" if each.peer.is_ours else each.peer.title
     yield f"{number(each.rate)} ({number(min(each.rates))} to {number(max(each.rates))})"
-    yield f"{each.rate / ours:.2f}" if ours else ""
+    yield number(each.rate / ours) if ours else ""
     if each.workload.is_less_better:
         return
     yield from (_optional(each.median(name), "{:,.1f}") for name in ("p50_ms", "p99_ms"))
@@ -60,7 +60,7 @@ def _optional(value: float | None, form: str) -> str:
 
 def number(value: float) -> str:
     """Write a figure with as many digits as mean something."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.1f}"
 
 
 def render_all(workloads: Sequence[Workload], measured: Sequence[Measured]) -> dict[str, str]:
