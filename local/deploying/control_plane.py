@@ -15,6 +15,7 @@ from local.errors import CannotStartError
 from local.functions.code_folder import FunctionCode
 from local.gateway.api import (
     Authorizer,
+    CorsConfiguration,
     FunctionIntegration,
     HttpApi,
     HttpRoute,
@@ -216,6 +217,23 @@ def _read_http_api(apis: Any, api: Mapping[str, Any]) -> HttpApi:  # noqa: ANN40
         stage=stages[0]["StageName"] if stages else "$default",
         routes=tuple(routes),
         stage_variables=stages[0].get("StageVariables", {}) if stages else {},
+        cors=_read_cors(api.get("CorsConfiguration")),
+    )
+
+
+def _read_cors(cors: Mapping[str, Any] | None) -> CorsConfiguration | None:
+    if not cors:
+        return None
+    if cors.get("AllowCredentials") and "*" in cors.get("AllowOrigins", ()):
+        # In the words of API Gateway, which takes no such API.
+        raise CannotStartError("allow-credentials is not supported if 'allow-origin' is *: name the origins.")
+    return CorsConfiguration(
+        allow_origins=tuple(cors.get("AllowOrigins", ())),
+        allow_methods=tuple(cors.get("AllowMethods", ())),
+        allow_headers=tuple(cors.get("AllowHeaders", ())),
+        expose_headers=tuple(cors.get("ExposeHeaders", ())),
+        max_age_seconds=cors.get("MaxAge"),
+        allow_credentials=cors.get("AllowCredentials", False),
     )
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.deploying.cors import IMPLICIT_API, defer_cors, sam_cors
 from local.deploying.output_values import DeferredValues
 
 COMPLETED_BY_API = ("AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse")
@@ -60,6 +61,8 @@ class DeployableTemplate:
     integration_responses: list[dict[str, Any]] = field(default_factory=list)
     reserved_concurrency: dict[str, Any] = field(default_factory=dict)
     """Function (logical id) to its concurrency limit: the embedded CloudFormation ignores the property."""
+    cors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """HTTP API (logical id) to its CORS configuration: the embedded CloudFormation loses it."""
     enabled: dict[str, Any] = field(default_factory=dict)
     """Event-source mapping (logical id) to whether the template enables it, where it says."""
 
@@ -73,6 +76,7 @@ def make_deployable(template: Mapping[str, Any], placeholder: Placeholder) -> De
         function_defaults["CodeUri"] = placeholder.uri
     for logical_id, resource in body["Resources"].items():
         _make_resource_deployable(result, logical_id, resource, function_defaults, placeholder)
+    _note_cors(result, body)
     _leave_out(body)
     return result
 
@@ -117,6 +121,22 @@ def _note_concurrency(
     if "ReservedConcurrentExecutions" in properties:
         limit = properties["ReservedConcurrentExecutions"]
         result.reserved_concurrency[logical_id] = result.deferred.defer(limit, condition)
+
+
+def _note_cors(result: DeployableTemplate, body: Mapping[str, Any]) -> None:
+    template_globals = body.get("Globals", {})
+    declared = {IMPLICIT_API: {"Type": "AWS::Serverless::HttpApi"}, **body["Resources"]}
+    for logical_id, resource in declared.items():
+        properties = resource.get("Properties", {})
+        match resource["Type"]:
+            case "AWS::ApiGatewayV2::Api":
+                cors = properties.get("CorsConfiguration")
+            case "AWS::Serverless::HttpApi":
+                cors = sam_cors(properties, template_globals)
+            case _:
+                cors = None
+        if cors:
+            result.cors[logical_id] = defer_cors(cors, result.deferred, resource.get("Condition"))
 
 
 def _disable_events(

@@ -13,6 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deploying.aws_clients import AwsClients
+from local.deploying.cors import resolved_cors
 from local.deploying.deployable_template import DeployableTemplate, Placeholder, make_deployable
 from local.deploying.openapi_routes import create_routes
 from local.deploying.output_values import resolve
@@ -154,6 +155,10 @@ def _complete(deployable: DeployableTemplate, outputs: Mapping[str, str], stack:
     for response in resolve(deployable.integration_responses, outputs):
         _create_response(apis.create_integration_response, response, "IntegrationId")
     create_routes(stack.template, stack.resources, clients)
+    for api, configuration in deployable.cors.items():
+        cors = resolved_cors(configuration, outputs)
+        if cors and api in stack.resources:
+            apis.update_api(ApiId=stack.resources[api], CorsConfiguration=cors)
     for function, limit in deployable.reserved_concurrency.items():
         executions = resolve(limit, outputs)
         if executions is not None and function in stack.resources:

@@ -76,6 +76,19 @@ class HttpApi:
     routes: tuple[HttpRoute, ...]
     stage_variables: Mapping[str, str] = field(default_factory=dict)
     account_id: str = "000000000000"
+    cors: CorsConfiguration | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorsConfiguration:
+    """Which pages of other origins may use an HTTP API, and how; what is empty is not answered with."""
+
+    allow_origins: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age_seconds: int | None = None
+    allow_credentials: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import Final
 
 from local.functions.invocation import Invocation, Outcome
 from local.gateway.api import HttpApi
+from local.gateway.cross_origin import CrossOrigin, Headers
 from local.gateway.forwarding import forwarded_headers, source_ip
 from local.gateway.http_connection import HttpConnection
 from local.gateway.http_events import MalformedAnswerError, http_event, http_response
-from local.gateway.http_messages import HttpRequest, message_response
+from local.gateway.http_messages import HttpRequest, message_response, response
 from local.gateway.http_routes import HttpRoutes
 from local.gateway.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
 from local.gateway.request_clock import RequestClock
@@ -35,16 +36,19 @@ class HttpApiStage:
         self._clock = clock
         self._ids = ids
         self._routes = HttpRoutes(api.routes)
+        self._cross_origin = CrossOrigin(api.cors) if api.cors is not None else None
 
     def answer(self, request: HttpRequest, http: HttpConnection) -> None:
         """Answer one request, when its function has."""
         path = self._path_on_stage(request.path)
         method = request.method.decode()
         match = self._routes.match(method, path) if path is not None else None
-        if match is None:
-            http.respond(_NOT_FOUND)
-            return
         request_id = self._ids.draw()
+        cors = self._cross_origin.headers(request) if self._cross_origin is not None else None
+        if match is None:
+            is_answered = cors is not None and method == "OPTIONS" and path is not None
+            http.respond(response(204, [*(cors or ()), ("Apigw-Requestid", request_id)]) if is_answered else _NOT_FOUND)
+            return
         event = http_event(
             self._api,
             route_key=match.route.key,
@@ -55,7 +59,7 @@ class HttpApiStage:
             request_id=request_id,
             moment=self._clock.moment(),
         )
-        answered = partial(self._answered, http, request_id, method == "HEAD")
+        answered = partial(self._answered, http, request_id, method == "HEAD", cors)
         self._calls.invoke(match.route.integration, event, answered)
 
     def _path_on_stage(self, path: str) -> str | None:
@@ -67,18 +71,25 @@ class HttpApiStage:
             return "/"
         return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else None
 
-    def _answered(self, http: HttpConnection, request_id: str, head: bool, invocation: Invocation) -> None:  # noqa: FBT001
+    def _answered(
+        self,
+        http: HttpConnection,
+        request_id: str,
+        head: bool,  # noqa: FBT001
+        cors: Headers | None,
+        invocation: Invocation,
+    ) -> None:
         if invocation is INTEGRATION_TIMED_OUT or invocation.outcome is Outcome.THROTTLED:
             http.respond(_SERVICE_UNAVAILABLE)
         elif invocation.outcome is not Outcome.RETURNED:
             http.respond(_INTERNAL_SERVER_ERROR)
         else:
-            http.respond(_response(invocation.payload, request_id, head=head))
+            http.respond(_response(invocation.payload, request_id, cors, head=head))
 
 
-def _response(payload: bytes, request_id: str, *, head: bool) -> bytes:
+def _response(payload: bytes, request_id: str, cors: Headers | None, *, head: bool) -> bytes:
     try:
-        return http_response(payload, request_id, head=head)
+        return http_response(payload, request_id, cors, head=head)
     except MalformedAnswerError as error:
         log.warning("a function's answer to an HTTP request is malformed: %s", error)
         return _INTERNAL_SERVER_ERROR

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from local.gateway.api import HttpApi
+from local.gateway.cross_origin import HEADER_PREFIX, Headers
 from local.gateway.http_messages import JSON_TYPE, HttpRequest, response
 from local.gateway.request_clock import Moment
 
@@ -80,17 +81,19 @@ def http_event(
     return orjson.dumps(event | {name: value for name, value in optional.items() if value})
 
 
-def http_response(payload: bytes, request_id: str, *, head: bool) -> bytes:
+def http_response(payload: bytes, request_id: str, cors: Headers | None = None, *, head: bool) -> bytes:
     """Return the response that a function's answer stands for.
 
-    An object with a `statusCode` is a response; any other JSON value is the body of a 200. Raises
-    MalformedAnswerError.
+    An object with a `statusCode` is a response; any other JSON value is the body of a 200. `cors` are the headers that
+    take the place of the function's own, None where CORS is not configured. Raises MalformedAnswerError.
     """
     try:
         answer = orjson.loads(payload)
-        own = [("Apigw-Requestid", request_id)]
+        own = [*(cors or ()), ("Apigw-Requestid", request_id)]
         if isinstance(answer, dict) and "statusCode" in answer:
             headers = _response_headers(answer)
+            if cors is not None:
+                headers = [each for each in headers if not each[0].lower().startswith(HEADER_PREFIX)]
             return response(_status(answer["statusCode"]), headers + own, _response_body(answer), head=head)
         body = answer.encode() if isinstance(answer, str) else orjson.dumps(answer)
         return response(200, [("Content-Type", JSON_TYPE), *own], body, head=head)
