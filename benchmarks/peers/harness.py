@@ -8,6 +8,7 @@ import resource
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,11 +17,15 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.peers.processes import Processes
+from benchmarks.peers.processes import Processes, cpu_seconds
 from benchmarks.peers.registry import Peer
 from benchmarks.peers.workloads import Figures, Target, Workload
 
 IDLE = "idle"
+_QUIET_WITHIN_SECONDS = 20.0
+_LOOK_SECONDS = 0.25
+_QUIET_SHARE = 0.15
+"""Of a core: who polls does so for ever."""
 
 
 @dataclass(slots=True)
@@ -91,12 +96,24 @@ def _measure_peer(peer: Peer, mine: Sequence[Measured], seconds: float) -> None:
             target = peer.start(processes)
             # What has served before keeps memory that idle connections would be given.
             for each in sorted(mine, key=lambda each: each.workload.name != IDLE):
+                _wait_until_quiet(target)
                 _measure_one(target, each, seconds)
         except Exception as exc:  # noqa: BLE001 - whatever keeps one peer from starting, the others go on
             for each in mine:
                 each.failures.append(f"{type(exc).__name__}: {exc}")
         finally:
             processes.stop()
+
+
+def _wait_until_quiet(target: Target) -> None:
+    """Wait until a server is through with its start, or with what the measurement before left to it; not for ever."""
+    give_up_at = time.monotonic() + _QUIET_WITHIN_SECONDS
+    while time.monotonic() < give_up_at:
+        pids = [pid for each in target.pids().values() for pid in each]
+        before = cpu_seconds(pids)
+        time.sleep(_LOOK_SECONDS)
+        if cpu_seconds(pids) - before < _LOOK_SECONDS * _QUIET_SHARE:
+            return
 
 
 def _measure_one(target: Target, measured: Measured, seconds: float) -> None:
