@@ -45,7 +45,7 @@ class CrossOrigin:
     def headers(self, request: HttpRequest) -> Headers:
         """Return the headers of the response to `request`, whoever makes it."""
         origin = request.header(b"origin").decode("latin-1")
-        allowed = self._allowed(origin) if origin else None
+        allowed = self._allowed(origin) if origin and origin.isascii() and origin.isprintable() else None
         if allowed is None:
             return []
         of_all = (f"{HEADER_PREFIX}allow-origin", allowed)

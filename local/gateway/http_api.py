@@ -46,8 +46,8 @@ class HttpApiStage:
         request_id = self._ids.draw()
         cors = self._cross_origin.headers(request) if self._cross_origin is not None else None
         if match is None:
-            is_answered = cors is not None and method == "OPTIONS" and path is not None
-            http.respond(response(204, [*(cors or ()), ("Apigw-Requestid", request_id)]) if is_answered else _NOT_FOUND)
+            is_preflight = method == "OPTIONS" and path is not None and cors is not None
+            http.respond(_preflight_response(request_id, cors or []) if is_preflight else _NOT_FOUND)
             return
         event = http_event(
             self._api,
@@ -85,6 +85,10 @@ class HttpApiStage:
             http.respond(_INTERNAL_SERVER_ERROR)
         else:
             http.respond(_response(invocation.payload, request_id, cors, head=head))
+
+
+def _preflight_response(request_id: str, cors: Headers) -> bytes:
+    return response(204, [*cors, ("Apigw-Requestid", request_id)])
 
 
 def _response(payload: bytes, request_id: str, cors: Headers | None, *, head: bool) -> bytes:

@@ -11,16 +11,21 @@ import orjson
 import pytest
 
 from local.functions.invocation import Invocation, Outcome
-from local.gateway.api import FunctionIntegration, HttpApi, HttpRoute
+from local.gateway.api import CorsConfiguration, FunctionIntegration, HttpApi, HttpRoute
 from local.gateway.http_connection import MAX_BODY_BYTES
 from local.gateway.server import Gateway
 from tests.integration.local_gateway.fake_functions import FakeFunctions
 from tests.integration.local_gateway.served_gateways import Serve, raw_connection, websocket_api
 
+CORS = CorsConfiguration(allow_origins=("https://page.example",), allow_methods=("GET",), expose_headers=("etag",))
 
-def http_api(*keys: str, stage: str = "$default", timeout_seconds: float = 29.0) -> HttpApi:
+
+def http_api(
+    *keys: str, stage: str = "$default", timeout_seconds: float = 29.0, cors: CorsConfiguration | None = None
+) -> HttpApi:
     integration = FunctionIntegration("http", timeout_seconds)
-    return HttpApi("xyz789", stage, tuple(HttpRoute(key, integration) for key in keys or ("$default",)))
+    routes = tuple(HttpRoute(key, integration) for key in keys or ("$default",))
+    return HttpApi("xyz789", stage, routes, cors=cors)
 
 
 def page() -> tuple[int, str, bytes]:
@@ -340,3 +345,77 @@ class TestHttp:
             slow.set_result("last")
             assert (await read_response(reader))[2] == b"last"
             await closing
+
+
+class TestPagesOfOtherOrigins:
+    ORIGIN = "Origin: https://page.example"
+    ASKING = (ORIGIN, "Access-Control-Request-Method: GET")
+
+    @staticmethod
+    def options(path: str, *headers: str) -> bytes:
+        return get(path, *headers).replace(b"GET", b"OPTIONS", 1)
+
+    @pytest.mark.parametrize("path", ["/x", "/nowhere"])
+    async def test_have_their_preflight_requests_answered_without_a_call(
+        self, serve: Serve, functions: FakeFunctions, path: str
+    ):
+        gateway = await serve(None, http_api("GET /x", cors=CORS))
+        status, headers, body = await fetch(gateway, self.options(path, *self.ASKING))
+        assert (status, body) == (204, b"")
+        assert headers["access-control-allow-origin"] == "https://page.example"
+        assert headers["access-control-allow-methods"] == "GET"
+        assert "apigw-requestid" in headers
+        assert "http" not in functions.handlers
+
+    @pytest.mark.parametrize(
+        "headers", [(), (ORIGIN,), ("Origin: https://other.example", "Access-Control-Request-Method: GET")]
+    )
+    async def test_learn_nothing_if_they_may_not_or_do_not_ask(self, serve: Serve, headers: tuple[str, ...]):
+        gateway = await serve(None, http_api("GET /x", cors=CORS))
+        status, answered, _ = await fetch(gateway, self.options("/x", *headers))
+        assert status == 204
+        assert not any(name.startswith("access-control-") for name in answered)
+
+    async def test_get_no_answer_to_a_preflight_request_without_a_configuration(self, serve: Serve):
+        gateway = await serve(None, http_api("GET /x"))
+        assert (await fetch(gateway, self.options("/x", *self.ASKING)))[0] == 404
+
+    async def test_get_none_outside_a_named_stage(self, serve: Serve):
+        gateway = await serve(None, http_api("GET /x", stage="prod", cors=CORS))
+        assert (await fetch(gateway, self.options("/prod/x", *self.ASKING)))[0] == 204
+        assert (await fetch(gateway, self.options("/x", *self.ASKING)))[0] == 404
+
+    @pytest.mark.parametrize("key", ["$default", "ANY /x", "OPTIONS /{proxy+}"])
+    async def test_are_answered_by_a_route_that_takes_options(self, serve: Serve, functions: FakeFunctions, key: str):
+        functions.handlers["http"] = lambda event: {"statusCode": 200, "body": event["routeKey"]}
+        gateway = await serve(None, http_api(key, cors=CORS))
+        status, headers, body = await fetch(gateway, self.options("/x", *self.ASKING))
+        assert (status, body) == (200, key.encode())
+        assert headers["access-control-allow-methods"] == "GET"
+
+    async def test_see_the_configured_headers_in_place_of_the_functions(self, serve: Serve, functions: FakeFunctions):
+        theirs = {"Access-Control-Allow-Origin": "*", "access-control-max-age": "1", "X-Kind": "tea"}
+        functions.handlers["http"] = lambda event: {"statusCode": 200, "headers": theirs, "body": ""}
+        gateway = await serve(None, http_api(cors=CORS))
+        _, headers, _ = await fetch(gateway, get("/x", self.ORIGIN))
+        assert {name: value for name, value in headers.items() if name.startswith(("access-control-", "x-"))} == {
+            "access-control-allow-origin": "https://page.example",
+            "access-control-expose-headers": "etag",
+            "x-kind": "tea",
+        }
+        _, of_no_page, _ = await fetch(gateway, get("/x"))
+        assert not any(name.startswith("access-control-") for name in of_no_page)
+
+    async def test_see_the_functions_headers_where_nothing_is_configured(
+        self, gateway: Gateway, functions: FakeFunctions
+    ):
+        theirs = {"Access-Control-Allow-Origin": "*"}
+        functions.handlers["http"] = lambda event: {"statusCode": 200, "headers": theirs, "body": ""}
+        _, headers, _ = await fetch(gateway, get("/x", self.ORIGIN))
+        assert headers["access-control-allow-origin"] == "*"
+
+    async def test_can_read_inferred_answers(self, serve: Serve, functions: FakeFunctions):
+        functions.handlers["http"] = lambda event: {"hello": "page"}
+        gateway = await serve(None, http_api(cors=CORS))
+        _, headers, body = await fetch(gateway, get("/x", self.ORIGIN))
+        assert (headers["access-control-allow-origin"], body) == ("https://page.example", b'{"hello":"page"}')
