@@ -26,6 +26,7 @@ from redis.driver_info import DriverInfo
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
+from push.adapters.commands_together import Command, CommandsTogether
 from push.adapters.redis_tries import ERRORS, MAX_TRIES, Tries, means_failover
 from push.keys import Key
 from push.settings import CacheSettings
@@ -161,15 +162,16 @@ class AsyncRedis:
         self._tries = Tries(_monotonic_ms, random.random)
         # Commands wait here for a connection, so that those that waited find out that Redis went away meanwhile.
         self._connections = asyncio.Semaphore(_MAX_ASYNC_CONNECTIONS)
+        self._together = CommandsTogether(self._execute_all)
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
-        """Run one command.
+        """Run one command; those of one turn of the loop go together.
 
         Raises:
             CacheUnavailableError: Redis did not answer in time, or refused.
 
         """
-        return await self._run(command[0], lambda: self._client.execute_command(*command))
+        return await self._run(command[0], lambda: self._together.run(command))
 
     async def run_all(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
         """Run commands of which none needs another's reply, in one round trip to each node.
@@ -186,25 +188,38 @@ class AsyncRedis:
                 replies: list[Any] = await pipeline.execute()
                 return replies
 
-        replies: list[Any] = await self._run("a pipeline", execute)
+        replies: list[Any] = await self._run("a pipeline", lambda: self._alone(execute))
         return replies
+
+    async def _execute_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Return the reply to each command, or what it raised."""
+        async with self._connections:
+            self._tries.begin()
+            if len(commands) == 1:
+                return [await self._client.execute_command(*commands[0])]
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                replies: list[Any] = await pipeline.execute(raise_on_error=False)
+                return replies
 
     async def _run(self, name: object, execute: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
         for tries in range(1, MAX_TRIES + 1):
             try:
-                return await self._try(execute)
+                reply = await execute()
             except ERRORS as exc:
                 if means_failover(exc):
                     await self._drop_connections()
                 await asyncio.sleep(self._tries.fail(name, exc, tries))
+            else:
+                self._tries.succeed()
+                return reply
         raise AssertionError("the last try returns or raises")
 
-    async def _try(self, execute: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
+    async def _alone(self, execute: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401
         async with self._connections:
             self._tries.begin()
-            reply = await execute()
-            self._tries.succeed()
-            return reply
+            return await execute()
 
     async def run_script(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
         """Run a script, which a server that does not know it yet is sent whole.
