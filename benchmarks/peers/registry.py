@@ -275,7 +275,7 @@ PEERS = (
     Peer(
         "serverless-offline",
         "serverless-offline",
-        ("hit", "idle"),
+        ("hit",),
         start_serverless_offline,
         needs_node("serverless", "serverless-offline"),
     ),
