@@ -13,7 +13,6 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from push.adapters import lean_connections
 from push.adapters.boto3_connections import Boto3Connections
 from push.adapters.lean_connections import LeanConnections
 from push.ports import ClientConnections, PostOutcome
@@ -33,11 +32,8 @@ async def server() -> AsyncIterator[ManagementServer]:
 
 
 @pytest.fixture(params=["lean", "boto3"])
-async def connections(
-    request: pytest.FixtureRequest, server: ManagementServer, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[ClientConnections]:
+async def connections(request: pytest.FixtureRequest, server: ManagementServer) -> AsyncIterator[ClientConnections]:
     if request.param == "lean":
-        monkeypatch.setattr(lean_connections, "_TIMEOUT_SECONDS", TIMEOUT_SECONDS)
         lean = lean_client(server.endpoint)
         yield lean
         lean.close()
@@ -50,7 +46,7 @@ async def connections(
 
 def lean_client(endpoint: str) -> LeanConnections:
     signer = Signer(Credentials("AKID", "secret", "token"), service="execute-api", region="us-east-1")
-    return LeanConnections(endpoint, signer)
+    return LeanConnections(endpoint, signer, push_seconds=TIMEOUT_SECONDS)
 
 
 def boto3_client(endpoint: str):

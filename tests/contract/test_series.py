@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from push.adapters import lean_connections
 from push.adapters.lean_connections import LeanConnections
 from push.adapters.lean_series import LeanSeries
 from push.ports import PostOutcome
@@ -44,13 +43,12 @@ async def lean(server: ManagementServer) -> AsyncIterator[LeanSeries]:
 
 @pytest.fixture(params=["lean", "in turns"])
 async def connections(
-    request: pytest.FixtureRequest, server: ManagementServer, lean: LeanSeries, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, server: ManagementServer, lean: LeanSeries
 ) -> AsyncIterator[SeriesConnections]:
     if request.param == "lean":
         yield lean
         return
-    monkeypatch.setattr(lean_connections, "_TIMEOUT_SECONDS", PUSH_SECONDS)
-    client = LeanConnections(server.endpoint, signer())
+    client = LeanConnections(server.endpoint, signer(), push_seconds=PUSH_SECONDS)
     yield SeriesInTurns(client)
     client.close()
     await asyncio.sleep(0)

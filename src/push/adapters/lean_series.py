@@ -1,7 +1,7 @@
 """Frames to many clients at once through `@connections`, each client's in order: what fan-out needs.
 
-The same wire as `lean_connections`, without a task, a future and a timer for each push: an HTTP connection takes the
-next push when the answer to its last one has come, and one timer looks after all. `benchmarks/fan_out.py` measures it.
+There is no task, future or timer for each push: an HTTP connection takes the next push when the answer to its last one
+has come, and one timer looks after all. `benchmarks/fan_out.py` measures it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from urllib.parse import quote, urlsplit
 
 import httptools
 
-from push.adapters.lean_connections import outcome_of
 from push.ports import PostOutcome
 from push.series import Posted, Series
 from push.sigv4 import Signer
@@ -28,7 +27,7 @@ PUSH_SECONDS = 2.0
 _FRAME_SECONDS = 0.04
 """How much more a series has for each frame: a call within a region takes 10 to 30 ms."""
 
-_LAST_SECONDS = 0.5
+LAST_SECONDS = 0.5
 """How long the last of many are waited for once all others are done."""
 
 _THROTTLED_IN_A_ROW = 5
@@ -39,6 +38,7 @@ _MAX_PAUSES = 5
 _LAST_SHARE = 0.05
 _LOOK_SECONDS = 0.05
 
+_OUTCOMES = {200: PostOutcome.DELIVERED, 410: PostOutcome.GONE, 429: PostOutcome.RETRY}
 _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
 
 
@@ -116,11 +116,18 @@ class LeanSeries:
         signer: signs for the service `execute-api`.
         connections: how many pushes are under way at once.
         push_seconds: how long a push may take.
+        last_seconds: how long the last of many are waited for once all others are done.
 
     """
 
     def __init__(
-        self, endpoint: str, signer: Signer, *, connections: int = 200, push_seconds: float = PUSH_SECONDS
+        self,
+        endpoint: str,
+        signer: Signer,
+        *,
+        connections: int = 200,
+        push_seconds: float = PUSH_SECONDS,
+        last_seconds: float = LAST_SECONDS,
     ) -> None:
         parts = urlsplit(endpoint)
         self._host = parts.hostname or ""
@@ -133,6 +140,7 @@ class LeanSeries:
         self._timestamp = (0, "")
         self.width = connections
         self.push_seconds = push_seconds
+        self.last_seconds = last_seconds
         self.idle: deque[_HttpConnection] = deque()
 
     async def post_series(self, series: Sequence[Series]) -> list[Posted]:
@@ -171,6 +179,13 @@ class LeanSeries:
         """Close the idle connections."""
         while self.idle:
             self.idle.pop().abort()
+
+
+def outcome_of(status: int) -> PostOutcome:
+    """Return what a status of the management API means ("Use @connections commands", API Gateway Developer Guide)."""
+    if outcome := _OUTCOMES.get(status):
+        return outcome
+    return PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED
 
 
 def _escape(connection_id: str) -> str:
@@ -325,12 +340,13 @@ class _Run:
         """End the series that take too long."""
         now = self._loop.time()
         is_end = not self._waiting and self._left < self._total * _LAST_SHARE
+        last_seconds = self._client.last_seconds
         for connection in list(self._busy):
             work = connection.work
             if work is not None and (
                 now - connection.sent_at > self._client.push_seconds
                 or now - connection.since > self._client.push_seconds + len(work.frames) * _FRAME_SECONDS
-                or (is_end and now - self._last_done > _LAST_SECONDS and now - connection.sent_at > _LAST_SECONDS)
+                or (is_end and now - self._last_done > last_seconds and now - connection.sent_at > last_seconds)
             ):
                 connection.work = None
                 connection.abort()

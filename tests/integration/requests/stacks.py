@@ -23,7 +23,6 @@ import request.http
 import request.queued
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
-from push.adapters.lean_connections import LeanConnections
 from push.adapters.lean_series import LeanSeries
 from push.adapters.redis_connection import AsyncRedis, SyncRedis, lease_name, shared_async_redis, waiters_name
 from push.computes import Tenant
@@ -50,7 +49,7 @@ class Environments:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._opened: list[Any] = []
-        for kind in (AsyncRedis, LeanConnections, LeanSeries):
+        for kind in (AsyncRedis, LeanSeries):
             patch.setattr(kind, "__init__", self._remembering(kind.__init__))
 
     def _remembering(self, initialize: Callable[..., None]) -> Callable[..., None]:
