@@ -93,8 +93,6 @@ export interface Options {
    * attempt to connect; a `PushasideError` of its that is not retryable ends the client.
    */
   token?: Token;
-  /** The same as a function as `token`. */
-  getToken?: () => string | Promise<string>;
   /** Whether the service may send data as gzip in base64; true where there is `DecompressionStream`. */
   acceptGzip?: boolean;
   /** Aborting it closes the client. */
@@ -114,6 +112,8 @@ export interface Options {
   reaskCapSeconds?: number;
   maxRetries?: number;
   keepaliveSeconds?: number;
+  /** Seconds in which nothing is heard, while there are subscriptions, after which a ping asks for a sign of life. */
+  subscribedKeepaliveSeconds?: number;
   pongTimeoutSeconds?: number;
   maxConnectionSeconds?: number;
   drainSeconds?: number;
@@ -228,7 +228,7 @@ export function connections(
 /** Those of the settings that concern HTTP. */
 export type HttpOptions = Pick<
   Options,
-  | "token" | "getToken" | "fetch" | "backoffBaseSeconds" | "backoffCapSeconds" | "maxRetries" | "maxResultBytes"
+  | "token" | "fetch" | "backoffBaseSeconds" | "backoffCapSeconds" | "maxRetries" | "maxResultBytes"
   | "fetchTimeoutSeconds" | "fetchAttempts" | "random" | "clock"
 >;
 

@@ -32,6 +32,7 @@ const DEFAULTS = Object.freeze({
   reaskCapSeconds: 60,
   maxRetries: 5,
   keepaliveSeconds: 540, // API Gateway cuts a connection after ten idle minutes
+  subscribedKeepaliveSeconds: 30, // who just listens learns of a loss without a word by nothing else
   pongTimeoutSeconds: 10,
   maxConnectionSeconds: 6600, // and any after two hours
   drainSeconds: 60,
@@ -754,8 +755,11 @@ export class Client extends EventTarget {
   /** Those who wait to follow a link. @type {(() => void)[]} */
   #turns = [];
   #gone = withResolvers();
-  #hurry = () => {
+  /** Find out at once whether the connection lives: the network has changed, or the machine may have slept. */
+  #awake = () => {
+    if (globalThis.document?.visibilityState === "hidden") return;
     if (this.#connecting?.timer) this.#begin(this.#backoff(0), true);
+    for (const link of [...this.#links]) if (link.pingedAt === null) this.#ping(link);
   };
 
   /** @param {string | (() => string | Promise<string>)} url @param {Options} options */
@@ -791,7 +795,8 @@ export class Client extends EventTarget {
     const sentence = "The client's signal was aborted.";
     const abort = () => this.#end(new PushasideError("closed", sentence, { cause: signal?.reason }));
     signal?.addEventListener("abort", abort, { once: true });
-    globalThis.addEventListener?.("online", this.#hurry);
+    globalThis.addEventListener?.("online", this.#awake);
+    globalThis.document?.addEventListener("visibilitychange", this.#awake);
     this.#begin(0);
     await this.#opened.promise;
   }
@@ -1173,11 +1178,11 @@ export class Client extends EventTarget {
   }
 
   async #connect(attempt) {
-    const { WebSocket, token, getToken, openTimeoutSeconds } = this.#options;
+    const { WebSocket, token, openTimeoutSeconds } = this.#options;
     const began = this.#now;
     try {
       const url = typeof this.#url === "function" ? await this.#url() : this.#url;
-      const bearer = await readToken(getToken ?? token);
+      const bearer = await readToken(token);
       if (this.#ended) return;
       attempt.socket = makeSocket(WebSocket, url, bearer);
     } catch (cause) {
@@ -1296,7 +1301,8 @@ export class Client extends EventTarget {
     for (const exchange of [...this.#exchanges.values()]) this.#reject(exchange, error);
     for (const link of [...this.#links]) this.#lose(link);
     this.#gone.resolve(undefined);
-    globalThis.removeEventListener?.("online", this.#hurry);
+    globalThis.removeEventListener?.("online", this.#awake);
+    globalThis.document?.removeEventListener("visibilitychange", this.#awake);
     this.#setState("closed");
   }
 
@@ -1304,7 +1310,7 @@ export class Client extends EventTarget {
   #attend(link) {
     this.#stop(link.timer);
     if (!this.#links.has(link)) return;
-    const { keepaliveSeconds, pongTimeoutSeconds, maxRetries } = this.#options;
+    const { pongTimeoutSeconds, maxRetries } = this.#options;
     const now = this.#now;
     if (link.isOver || now >= link.drainUntil) return this.#lose(link, 1000, "Another connection has taken its place.");
     if (link.pingedAt !== null && now >= link.pingedAt + pongTimeoutSeconds)
@@ -1313,15 +1319,22 @@ export class Client extends EventTarget {
       link.helloAt = Infinity;
       if (link.hellos <= maxRetries) this.#greet(link);
     }
-    const idleAt = () => Math.max(link.openedAt, link.sentAt, link.heardAt ?? 0) + keepaliveSeconds;
-    if (link.pingedAt === null && now >= idleAt()) this.#sendPing(link);
+    if (link.pingedAt === null && now >= this.#keepaliveAt(link)) this.#sendPing(link);
     if (now >= link.replaceAt) {
       link.replaceAt = Infinity;
       this.#begin(0);
     }
-    const silentAt = link.pingedAt === null ? idleAt() : link.pingedAt + pongTimeoutSeconds;
+    const silentAt = link.pingedAt === null ? this.#keepaliveAt(link) : link.pingedAt + pongTimeoutSeconds;
     const nextAt = Math.min(silentAt, link.replaceAt, link.drainUntil, link.helloAt);
     link.timer = this.#after(nextAt - now, () => this.#attend(link));
+  }
+
+  /** When a ping must go out. Where subscriptions hold, what is sent says nothing of whether the connection lives. */
+  #keepaliveAt({ openedAt, sentAt, heardAt, feeds }) {
+    const { keepaliveSeconds, subscribedKeepaliveSeconds } = this.#options;
+    const heard = Math.max(openedAt, heardAt ?? 0);
+    const idleAt = Math.max(heard, sentAt) + keepaliveSeconds;
+    return feeds.size ? Math.min(idleAt, heard + subscribedKeepaliveSeconds) : idleAt;
   }
 
   #ping(link, exchange = null) {
@@ -1713,6 +1726,7 @@ export class Client extends EventTarget {
     feed.link?.feeds.delete(feed);
     feed.link = link;
     link?.feeds.add(feed);
+    if (link?.feeds.size === 1) this.#attend(link);
     if (held !== (link !== null)) feed.changed();
   }
 
@@ -2083,8 +2097,8 @@ export class HttpClient {
   }
 
   async #call(path, { signal }, { method = "GET", headers = {}, body }) {
-    const { token, getToken, fetch, maxResultBytes } = this.#options;
-    const bearer = await readToken(getToken ?? token);
+    const { token, fetch, maxResultBytes } = this.#options;
+    const bearer = await readToken(token);
     const more = bearer ? { Authorization: `Bearer ${bearer}` } : {};
     const kind = body === undefined ? {} : { "Content-Type": "application/json" };
     const given = { Accept: "application/json", ...headers, ...more, ...kind };

@@ -28,8 +28,8 @@ class Player {
   constructor({ Client }, { url, base, settings, tokens }, means) {
     const named = Object.entries(settings).map(([name, value]) => [inCamelCase(name), value]);
     const left = [...tokens];
-    const getToken = tokens.length ? () => (left.length > 1 ? left.shift() : left[0]) : undefined;
-    this.#client = new Client(url, { ...Object.fromEntries(named), ...means, getToken });
+    const token = tokens.length ? () => (left.length > 1 ? left.shift() : left[0]) : undefined;
+    this.#client = new Client(url, { ...Object.fromEntries(named), ...means, token });
     this.#base = base;
   }
 

@@ -37,8 +37,8 @@ from tests.faulty_network import FaultyNetwork
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 OUTAGES_SECONDS = (1.0, 10.0, 90.0)
-CLIENTS, SUBSCRIBERS = 30, 5
-"""In each case; two ways of dying make six cases."""
+CLIENTS, SUBSCRIBERS, LISTENERS = 30, 5, 2
+"""In each case; two ways of dying make six cases. Listeners are further clients that only subscribe."""
 
 ROUNDS = 4
 """Each client asks before its network dies, when it does, half-way, and when it is back."""
@@ -51,8 +51,17 @@ unanswered is then asked at once.
 """
 
 DEADLINE_SECONDS = OUTAGES_SECONDS[-1] + SETTLED_SECONDS
-CAUGHT_UP_SECONDS = 20.0
-"""By when all has come to all who subscribe, after everything is answered."""
+NOTICED_SECONDS = 40.0
+"""By when a listener knows that it hears nothing any more: it asks after 30 s, and waits 10 for an answer."""
+
+RETURN_SECONDS = 40.0
+"""By when one that knows is back after its network is: an attempt to connect may take 10 s, the wait after it 30."""
+
+BUSY_SECONDS = 10.0
+"""So much longer what is bounded may take on a busy machine."""
+
+CAUGHT_UP_SECONDS = RETURN_SECONDS + BUSY_SECONDS
+"""By when all has come to all who listen, after everything is answered."""
 
 PUBLISH_EVERY_SECONDS = 0.1
 SCORE_EVERY_SECONDS = 2.0
@@ -236,6 +245,7 @@ async def open_cases(exits: AsyncExitStack, stack: Stack, names: list[str], run_
             url=f"ws://127.0.0.1:{network.port}{server.path}",
             count=CLIENTS,
             subscribers=SUBSCRIBERS,
+            listeners=LISTENERS,
             # Its namespace has a history of five minutes and 5,000 messages as shipped: as much as is missed in 130 s.
             channel=f"prices:{run_id}",
             inbox=f"room:{run_id}",
@@ -272,6 +282,19 @@ def has_failed_often(way: str, seconds: float) -> bool:
     return seconds >= (OUTAGES_SECONDS[1] if way == "cut" else OUTAGES_SECONDS[2])
 
 
+def most_silent_seconds(way: str, seconds: float) -> float:
+    """Say for how long a listener may hear nothing."""
+    if way == "dark" and seconds < NOTICED_SECONDS:
+        # Its network is back before it knows; the first attempt to connect succeeds.
+        return NOTICED_SECONDS + BUSY_SECONDS
+    return seconds + RETURN_SECONDS + BUSY_SECONDS
+
+
+def listening(case: Outcome) -> list[Report]:
+    """List the reports of all who listen."""
+    return case.reports[:SUBSCRIBERS] + case.reports[CLIENTS:]
+
+
 def has_node() -> bool:
     try:
         find_node()
@@ -300,7 +323,7 @@ def test_each_question_is_answered_once_with_its_own_data(request: pytest.Fixtur
     name = request.node.callspec.params["case"]
     print(f"{case.unanswered} questions were under way when the network died")
     assert case.unanswered > 0
-    for number, report in enumerate(case.reports):
+    for number, report in enumerate(case.reports[:CLIENTS]):
         assert report.failures == []
         seeds = [seed.partition("/")[2] for seed, _ in report.answers if seed != "warm"]
         assert Counter(seeds) == Counter(f"{name}/{number}/{round_}" for round_ in range(ROUNDS))
@@ -310,20 +333,30 @@ def test_each_question_is_answered_once_with_its_own_data(request: pytest.Fixtur
 
 
 def test_each_subscriber_has_each_number_once_and_in_order(outcomes: Outcomes, case: Outcome) -> None:
-    for report in case.reports[:SUBSCRIBERS]:
+    for report in listening(case):
         assert report.resyncs == 0
         assert report.numbers == list(range(1, outcomes.numbers + 1))
 
 
+def test_who_only_listens_is_back_soon(request: pytest.FixtureRequest, case: Outcome) -> None:
+    _, way, seconds = CASES[request.node.callspec.params["case"]]
+    listeners = case.reports[CLIENTS:]
+    print(", ".join(f"{report.silence:.1f} s" for report in listeners), "without a number")
+    assert len(listeners) == LISTENERS
+    for report in listeners:
+        assert report.failures == []
+        assert report.silence <= most_silent_seconds(way, seconds)
+
+
 def test_a_live_result_never_goes_back_and_ends_with_the_newest(outcomes: Outcomes, case: Outcome) -> None:
-    for report in case.reports[:SUBSCRIBERS]:
+    for report in listening(case):
         assert report.scores == sorted(set(report.scores))
         assert report.scores[-1] == outcomes.score
 
 
 def test_what_is_published_through_a_dead_network_is_in_the_history_once(outcomes: Outcomes, case: Outcome) -> None:
     places = {data: offset for offset, data in outcomes.inbox}
-    for report in case.reports:
+    for report in case.reports[:CLIENTS]:
         assert len(report.published) == ROUNDS
         for data, position in report.published:
             assert places[data] == int(position.rpartition(":")[2])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import socket
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
@@ -30,6 +31,12 @@ _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 _IN_A_ROW = 100
 """After so many messages others have a turn: thousands of small ones can come at once, more than may wait for them."""
+
+_TCP_KEEPALIVE = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+"""After 20 idle seconds the system asks the peer's for a sign of life, every 5 seconds, and gives up after the third.
+
+It costs no messages, but goes no farther than the next proxy: the session's own pings are what can be relied on.
+"""
 
 _ABNORMAL = 1006
 """RFC 6455, 7.4.1: stands for a connection that ended without saying so."""
@@ -157,7 +164,21 @@ async def open_connection(
         )
     except (OSError, WebSocketException, EOFError) as exc:
         raise _translate(exc, url) from exc
+    _keep_alive(websocket)
     return Connection(websocket)
+
+
+def _keep_alive(websocket: ClientConnection) -> None:
+    """Have the system watch over a connection as well, where it can."""
+    its_socket = websocket.transport.get_extra_info("socket")
+    try:
+        its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _TCP_KEEPALIVE:
+            if hasattr(socket, name):
+                its_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    except (OSError, AttributeError) as exc:
+        # A loop of another kind may have no such socket.
+        logger.debug("TCP's own keep-alive is not in force: %s", exc)
 
 
 def _translate(exc: Exception, url: str) -> PushasideError:

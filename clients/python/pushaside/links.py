@@ -63,10 +63,18 @@ class Link:
 
     @property
     def keepalive_at(self) -> float | None:
-        """When a ping must go out so that the connection is not cut for being idle; None while one is out."""
+        """When a ping must go out; None while one is out.
+
+        It keeps the connection from being cut for being idle. Where subscriptions hold, it also finds out in time
+        whether the connection lives, which nothing that is sent does.
+        """
         if self.probed_at is not None:
             return None
-        return max(self.opened_at, self.sent_at, self.heard_at or 0.0) + self.settings.keepalive_seconds
+        heard_at = max(self.opened_at, self.heard_at or 0.0)
+        idle_at = max(heard_at, self.sent_at) + self.settings.keepalive_seconds
+        if not self.feeds:
+            return idle_at
+        return min(idle_at, heard_at + self.settings.subscribed_keepalive_seconds)
 
     def is_dead(self, now: float) -> bool:
         """Tell whether a ping went out and nothing came for too long."""

@@ -42,6 +42,12 @@ class Settings:
     keepalive_seconds: float = 540.0
     """After so much silence a ping keeps the connection open: API Gateway cuts it after ten idle minutes."""
 
+    subscribed_keepalive_seconds: float = 30.0
+    """The same while there are subscriptions, but only what is heard breaks the silence.
+
+    Who just listens learns of a loss without a word by nothing else.
+    """
+
     pong_timeout_seconds: float = 10.0
     """If nothing at all is heard for so long after a ping, the connection counts as lost."""
 

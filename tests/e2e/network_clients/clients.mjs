@@ -3,7 +3,8 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
-const { name, url, count, subscribers, channel, inbox, live, deadline, module, packages } = JSON.parse(process.argv[2]);
+const plan = JSON.parse(process.argv[2]);
+const { name, url, count, subscribers, listeners, channel, inbox, live, deadline, module, packages } = plan;
 const { connect } = await import(module);
 const { WebSocket } = createRequire(packages)("ws");
 
@@ -13,8 +14,8 @@ class Caller {
 
   constructor(number) {
     this.name = `${name}/${number}`;
-    this.isSubscriber = number < subscribers;
-    this.report = { answers: [], published: [], failures: [], numbers: [], scores: [], resyncs: 0 };
+    this.isSubscriber = number < subscribers || number >= count;
+    this.report = { answers: [], published: [], failures: [], numbers: [], scores: [], resyncs: 0, silence: 0 };
   }
 
   async open() {
@@ -22,7 +23,11 @@ class Caller {
     if (!this.isSubscriber) return;
     const [numbers, scores] = [this.client.subscribe(channel), this.client.subscribe(live)];
     await Promise.all([numbers.ready(), scores.ready()]);
+    let heardAt = Infinity;
     this.#follow(numbers, ({ data, isResync }) => {
+      const now = performance.now();
+      this.report.silence = Math.max(this.report.silence, (now - heardAt) / 1000);
+      heardAt = now;
       this.report.numbers.push(data);
       this.report.resyncs += isResync ? 1 : 0;
     });
@@ -78,13 +83,14 @@ class Caller {
   }
 }
 
-const callers = Array.from({ length: count }, (_, number) => new Caller(number));
-const each = (act) => Promise.all(callers.map(act));
+const callers = Array.from({ length: count + listeners }, (_, number) => new Caller(number));
+const asking = callers.slice(0, count);
+const each = (act, of = callers) => Promise.all(of.map(act));
 
 const commands = {
   open: () => each((caller) => caller.open()).then(() => null),
-  ask: ({ round, questions }) => callers.forEach((caller, number) => caller.ask(round, questions[number])),
-  begun: ({ seed }) => each((caller) => caller.begun(seed)).then(() => null),
+  ask: ({ round, questions }) => asking.forEach((caller, number) => caller.ask(round, questions[number])),
+  begun: ({ seed }) => each((caller) => caller.begun(seed), asking).then(() => null),
   unanswered: () => callers.reduce((sum, caller) => sum + caller.unanswered, 0),
   settled: () => each((caller) => caller.settled()).then(() => null),
   async report({ number, score, seconds }) {

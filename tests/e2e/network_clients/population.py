@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -28,12 +30,16 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who the clients are, and what they ask; `subscribers` of them listen to the channel and to the live result."""
+    """Who the clients are, and what they ask; `subscribers` of them listen to the channel and to the live result.
+
+    There are `listeners` more who do nothing but that.
+    """
 
     name: str
     url: str
     count: int
     subscribers: int
+    listeners: int
     channel: str
     inbox: str
     live: dict[str, Any]
@@ -52,6 +58,8 @@ class Report:
     numbers: list[int] = field(default_factory=list)
     resyncs: int = 0
     """How often a number came with the word that those before it are lost."""
+    silence: float = 0.0
+    """The longest time between two numbers, in seconds."""
     scores: list[int] = field(default_factory=list)
 
 
@@ -59,10 +67,10 @@ class Population(Protocol):
     """Clients that do what they are told, all at once."""
 
     async def ask(self, round_: int, questions: list[list[Params]]) -> None:
-        """Have each client ask its questions and publish to the inbox; nothing is waited for."""
+        """Have each client but listeners ask its questions and publish to the inbox; nothing is waited for."""
 
     async def begun(self, seed: str) -> None:
-        """Wait until each client has been answered what it asked for by this seed."""
+        """Wait until each client but listeners has been answered what it asked for by this seed."""
 
     async def unanswered(self) -> int:
         """Count what is asked and has no answer."""
@@ -71,7 +79,10 @@ class Population(Protocol):
         """Wait until everything that was asked is answered, or has failed."""
 
     async def report(self, number: int, score: int, seconds: float) -> list[Report]:
-        """Wait so long at most for the last number and score to come to all subscribers; tell what has come."""
+        """Wait so long at most for the last number and score to come to all who listen; tell what has come.
+
+        The listeners' reports are the last.
+        """
 
 
 class _Caller:
@@ -80,10 +91,11 @@ class _Caller:
     def __init__(self, plan: Plan, number: int) -> None:
         self._plan = plan
         self._name = f"{plan.name}/{number}"
-        self._is_subscriber = number < plan.subscribers
+        self._is_subscriber = number < plan.subscribers or number >= plan.count
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: list[asyncio.Task[None]] = []
         self._told = asyncio.Event()
+        self._heard_at = math.inf
         self.unanswered = 0
         self.report = Report()
 
@@ -113,6 +125,9 @@ class _Caller:
     def _take_number(self, update: pushaside.Update) -> None:
         self.report.numbers.append(update.data)
         self.report.resyncs += update.is_resync
+        now = time.monotonic()
+        self.report.silence = max(self.report.silence, now - self._heard_at)
+        self._heard_at = now
 
     def _take_scores(self, update: pushaside.Update) -> None:
         self.report.scores.extend(row["score"] for row in update.data)
@@ -168,15 +183,16 @@ class _Caller:
 
 
 class _PythonClients:
-    def __init__(self, callers: list[_Caller]) -> None:
+    def __init__(self, callers: list[_Caller], asking: int) -> None:
         self._callers = callers
+        self._asking = callers[:asking]
 
     async def ask(self, round_: int, questions: list[list[Params]]) -> None:
-        for caller, its in zip(self._callers, questions, strict=True):
+        for caller, its in zip(self._asking, questions, strict=True):
             caller.ask(round_, its)
 
     async def begun(self, seed: str) -> None:
-        await _all(caller.begun(seed) for caller in self._callers)
+        await _all(caller.begun(seed) for caller in self._asking)
 
     async def unanswered(self) -> int:
         return sum(caller.unanswered for caller in self._callers)
@@ -229,10 +245,10 @@ class _NodeClients:
 @asynccontextmanager
 async def python_clients(plan: Plan) -> AsyncIterator[Population]:
     """Have the clients in this process."""
-    callers = [_Caller(plan, number) for number in range(plan.count)]
+    callers = [_Caller(plan, number) for number in range(plan.count + plan.listeners)]
     async with AsyncExitStack() as stack:
         await _all(caller.open(stack) for caller in callers)
-        yield _PythonClients(callers)
+        yield _PythonClients(callers, plan.count)
 
 
 @asynccontextmanager

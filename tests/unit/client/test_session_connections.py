@@ -4,6 +4,7 @@ import pytest
 
 from pushaside.errors import CannotConnectError, ConnectionClosedError, RequestTimeoutError, UnauthorizedError
 from pushaside.settings import Settings
+from pushaside.topic_questions import ChannelSubject
 from tests.unit.client.driver import Driver, seeded
 
 BUSY = CannotConnectError("Busy.", status=503)
@@ -237,6 +238,60 @@ def test_anything_heard_after_a_ping_proves_life() -> None:
     driver.advance(50.0)
 
     assert driver.closed == []
+
+
+def subscribed(driver: Driver) -> int:
+    driver.session.subscribe(ChannelSubject("demo:news"), None, driver.now)
+    link = greeted(driver)
+    asked = driver.sent[-1][1]["id"]
+    driver.receive(link, type="subscribed", id=asked, topic="demo:news", position="e1:0", recovered=True)
+    return link
+
+
+def test_who_has_subscribed_and_hears_nothing_asks_for_a_sign_of_life() -> None:
+    driver = Driver()
+    link = subscribed(driver)
+    driver.advance(29.0)
+    assert "ping" not in driver.actions(link)
+    driver.advance(1.0)
+    assert driver.actions(link)[-1] == "ping"
+    driver.receive(link, type="pong")
+    driver.advance(30.0)
+
+    assert driver.actions(link).count("ping") == 2
+
+
+def test_what_is_sent_to_the_service_is_no_sign_of_life_for_who_has_subscribed() -> None:
+    driver = Driver(Settings(reask_seconds=300.0))
+    link = subscribed(driver)
+    driver.advance(20.0)
+    driver.ask()
+    driver.advance(10.0)
+
+    assert driver.actions(link)[-1] == "ping"
+
+
+def test_what_a_subscription_brings_puts_the_ping_off() -> None:
+    driver = Driver()
+    link = subscribed(driver)
+    for number in range(1, 6):
+        driver.advance(25.0)
+        driver.receive(link, type="update", topic="demo:news", position=f"e1:{number}", data=number)
+
+    assert "ping" not in driver.actions(link)
+
+
+def test_a_subscription_in_a_black_hole_is_on_another_connection_after_forty_seconds() -> None:
+    driver = Driver()
+    dead = subscribed(driver)
+    driver.advance(39.0)
+    assert driver.closed == []
+    driver.advance(1.0)
+    assert driver.closed == [dead]
+    alive = driver.open()
+
+    assert driver.actions(alive) == ["hello", "subscribe"]
+    assert driver.sent[-1][1]["since"] == "e1:0"
 
 
 def test_a_request_into_a_dead_connection_is_noticed_and_asked_on_another() -> None:

@@ -222,7 +222,7 @@ def test_a_full_channel_takes_no_more_and_asks_for_the_rest_once_there_is_room()
         service.publish()
     while service.flight:
         service.deliver()
-    service.driver.advance(60.0)
+    service.driver.advance(20.0)
     assert len(subscribes(service)) == 1
     service.take(2)
 
