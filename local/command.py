@@ -67,6 +67,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         metavar="SECONDS",
         help="age at which a socket is closed (default: %(default)g)",
     )
+    add("--throttle", action="store_true", help="keep to the throttling of routes that the template declares")
     add(
         "--parameter",
         type=_parameter,
@@ -106,6 +107,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
         auth=arguments.auth,
         idle_timeout=arguments.idle_timeout,
         max_connection=arguments.max_connection,
+        throttle=arguments.throttle,
         parameters=dict(arguments.parameter),
         ready_file=arguments.ready_file,
     )

@@ -28,6 +28,8 @@ class Options:
     auth: str = "none"
     idle_timeout: float = 600.0
     max_connection: float = 7200.0
+    throttle: bool = False
+    """Routes take no more than their throttling in the template allows."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     """Values of the template's parameters; they come before those that the runtime offers."""
     ready_file: Path | None = None

@@ -182,7 +182,11 @@ class Runtime:
     async def _start_gateway(
         self, deployment: Deployment, functions: Functions, stats: Stats, own_routes: dict[str, Route]
     ) -> None:
-        limits = Limits(idle_seconds=self._options.idle_timeout, connection_seconds=self._options.max_connection)
+        limits = Limits(
+            idle_seconds=self._options.idle_timeout,
+            connection_seconds=self._options.max_connection,
+            keeps_to_throttles=self._options.throttle,
+        )
         gateway = Gateway(
             deployment.websocket_api,
             deployment.http_api,

@@ -21,11 +21,13 @@ from local.gateway.api import (
     HttpRoute,
     Integration,
     MockIntegration,
+    Throttle,
     WebSocketApi,
     WebSocketRoute,
 )
 
 _WEBSOCKET_TIMEOUT_SECONDS = 29.0  # "Quotas for configuring and running a WebSocket API in API Gateway"
+_ACCOUNT_THROTTLE = Throttle(10_000.0, 5000)  # same page: what a route has that sets only one of its limits
 _FUNCTION_IN_URI = re.compile(r":function:([A-Za-z0-9_-]+)")
 
 
@@ -135,7 +137,7 @@ def _read_websocket_api(apis: Any, api: Mapping[str, Any]) -> WebSocketApi:  # n
     integrations = {each["IntegrationId"]: each for each in apis.get_integrations(ApiId=api_id)["Items"]}
     authorizers = {each["AuthorizerId"]: each for each in apis.get_authorizers(ApiId=api_id)["Items"]}
     routes = [
-        _read_websocket_route(apis, api_id, route, integrations, authorizers)
+        _read_websocket_route(apis, api_id, route, integrations, authorizers, _read_throttle(stages[0], route))
         for route in apis.get_routes(ApiId=api_id)["Items"]
     ]
     return WebSocketApi(
@@ -153,6 +155,7 @@ def _read_websocket_route(
     route: Mapping[str, Any],
     integrations: Mapping[str, Mapping[str, Any]],
     authorizers: Mapping[str, Mapping[str, Any]],
+    throttle: Throttle | None,
 ) -> WebSocketRoute:
     responses = apis.get_route_responses(ApiId=api_id, RouteId=route["RouteId"])["Items"]
     integration = integrations[route["Target"].rpartition("/")[2]]
@@ -165,6 +168,20 @@ def _read_websocket_route(
             and any(response["RouteResponseKey"] == "$default" for response in responses)
         ),
         authorizer=_read_authorizer(authorizer) if authorizer else None,
+        throttle=throttle,
+    )
+
+
+def _read_throttle(stage: Mapping[str, Any], route: Mapping[str, Any]) -> Throttle | None:
+    """Return a route's own limits, or those that hold for all routes of its stage."""
+    of_route = stage.get("RouteSettings", {}).get(route["RouteKey"], {})
+    settings = stage.get("DefaultRouteSettings", {}) | of_route
+    rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
+    if rate is None and burst is None:
+        return None
+    return Throttle(
+        _ACCOUNT_THROTTLE.rate_per_second if rate is None else rate,
+        _ACCOUNT_THROTTLE.burst if burst is None else burst,
     )
 
 
@@ -211,7 +228,8 @@ def _read_http_api(apis: Any, api: Mapping[str, Any]) -> HttpApi:  # noqa: ANN40
         if integration["IntegrationType"] != "AWS_PROXY":
             raise CannotStartError(f"The route {route['RouteKey']} of the HTTP API does not call a function.")
         function = _function_in(integration["IntegrationUri"])
-        routes.append(HttpRoute(route["RouteKey"], FunctionIntegration(function, timeout_seconds=30.0)))
+        throttle = _read_throttle(stages[0], route) if stages else None
+        routes.append(HttpRoute(route["RouteKey"], FunctionIntegration(function, timeout_seconds=30.0), throttle))
     return HttpApi(
         api_id=api_id,
         stage=stages[0]["StageName"] if stages else "$default",

@@ -20,6 +20,7 @@ from typing import Any
 
 from local.deploying.cors import IMPLICIT_API, defer_cors, sam_cors
 from local.deploying.output_values import DeferredValues
+from local.deploying.throttles import defer_throttles
 
 COMPLETED_BY_API = ("AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse")
 WITHOUT_MEANING = (
@@ -63,6 +64,8 @@ class DeployableTemplate:
     """Function (logical id) to its concurrency limit: the embedded CloudFormation ignores the property."""
     cors: dict[str, dict[str, Any]] = field(default_factory=dict)
     """HTTP API (logical id) to its CORS configuration: the embedded CloudFormation loses it."""
+    throttles: list[dict[str, Any]] = field(default_factory=list)
+    """The throttling of routes, stage by stage: the embedded CloudFormation loses it, too."""
     enabled: dict[str, Any] = field(default_factory=dict)
     """Event-source mapping (logical id) to whether the template enables it, where it says."""
 
@@ -77,6 +80,7 @@ def make_deployable(template: Mapping[str, Any], placeholder: Placeholder) -> De
     for logical_id, resource in body["Resources"].items():
         _make_resource_deployable(result, logical_id, resource, function_defaults, placeholder)
     _note_cors(result, body)
+    result.throttles = defer_throttles(body, result.deferred)
     _leave_out(body)
     return result
 

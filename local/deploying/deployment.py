@@ -17,6 +17,7 @@ from local.deploying.cors import resolved_cors
 from local.deploying.deployable_template import DeployableTemplate, Placeholder, make_deployable
 from local.deploying.openapi_routes import create_routes
 from local.deploying.output_values import resolve
+from local.deploying.throttles import resolved_throttles
 from local.errors import CannotStartError
 
 STACK_NAME = "local"
@@ -155,16 +156,23 @@ def _complete(deployable: DeployableTemplate, outputs: Mapping[str, str], stack:
     for response in resolve(deployable.integration_responses, outputs):
         _create_response(apis.create_integration_response, response, "IntegrationId")
     create_routes(stack.template, stack.resources, clients)
-    for api, configuration in deployable.cors.items():
-        cors = resolved_cors(configuration, outputs)
-        if cors and api in stack.resources:
-            apis.update_api(ApiId=stack.resources[api], CorsConfiguration=cors)
+    _complete_apis(apis, deployable, outputs, stack)
     for function, limit in deployable.reserved_concurrency.items():
         executions = resolve(limit, outputs)
         if executions is not None and function in stack.resources:
             clients.client("lambda").put_function_concurrency(
                 FunctionName=stack.resources[function], ReservedConcurrentExecutions=int(executions)
             )
+
+
+def _complete_apis(apis: Any, deployable: DeployableTemplate, outputs: Mapping[str, str], stack: Stack) -> None:  # noqa: ANN401  # a boto3 client
+    for api, configuration in deployable.cors.items():
+        cors = resolved_cors(configuration, outputs)
+        if cors and api in stack.resources:
+            apis.update_api(ApiId=stack.resources[api], CorsConfiguration=cors)
+    for settings in resolved_throttles(deployable.throttles, outputs):
+        for stage in apis.get_stages(ApiId=settings["ApiId"])["Items"]:
+            apis.update_stage(StageName=stage["StageName"], **settings)
 
 
 def _create_response(create: Any, response: dict[str, Any], parent: str) -> None:  # noqa: ANN401  # a boto3 method

@@ -25,6 +25,14 @@ Integration = FunctionIntegration | MockIntegration
 
 
 @dataclass(frozen=True, slots=True)
+class Throttle:
+    """A route's throttling: the requests per second that it takes in the long run, and how many at once."""
+
+    rate_per_second: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
 class WebSocketRoute:
     """One route; `has_response` tells that a RouteResponse `$default` and its selection expression are declared."""
 
@@ -32,6 +40,7 @@ class WebSocketRoute:
     integration: Integration
     has_response: bool
     authorizer: Authorizer | None = None
+    throttle: Throttle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,7 @@ class HttpRoute:
 
     key: str
     integration: FunctionIntegration
+    throttle: Throttle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +114,5 @@ class Limits:
     connection_seconds: float = 7200.0
     outgoing_buffer_bytes: int = 4 * 1024 * 1024
     """Bytes that may wait for a slow client before `@connections` answers 429."""
+    keeps_to_throttles: bool = True
+    """Whether routes that are throttled take no more than that."""

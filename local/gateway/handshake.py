@@ -35,6 +35,7 @@ from local.gateway.websocket_stage import ENDPOINT_TIMED_OUT, WebSocketStage
 
 MAX_TARGET_CHARACTERS: Final = 4096
 """URL length ("Quotas for configuring and running a WebSocket API", Developer Guide)."""
+TOO_MANY_REQUESTS: Final = "Too Many Requests"
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ class Handshake:
             return
         if self._accepted.status_code != 101:
             self._http.respond(message_response(self._accepted.status_code, self._accepted.reason_phrase))
+            return
+        if self._stage.is_connect_throttled():
+            self._refuse(429, TOO_MANY_REQUESTS)
             return
         route = self._stage.api.routes.get("$connect")
         if route is not None and route.authorizer is not None:
@@ -109,7 +113,7 @@ class Handshake:
         if invocation is INTEGRATION_TIMED_OUT:
             self._refuse(504, ENDPOINT_TIMED_OUT)
         elif invocation.outcome is Outcome.THROTTLED:
-            self._refuse(429, "Too Many Requests")
+            self._refuse(429, TOO_MANY_REQUESTS)
         else:
             status, subprotocol = _connect_answer(invocation)
             if 200 <= status < 300:

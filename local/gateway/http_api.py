@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from local.functions.invocation import Invocation, Outcome
-from local.gateway.api import HttpApi
+from local.gateway.api import HttpApi, Limits
 from local.gateway.cross_origin import CrossOrigin, Headers
 from local.gateway.forwarding import forwarded_headers, source_ip
 from local.gateway.http_connection import HttpConnection
@@ -17,10 +18,12 @@ from local.gateway.http_routes import HttpRoutes
 from local.gateway.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
 from local.gateway.request_clock import RequestClock
 from local.gateway.request_ids import RequestIds
+from local.gateway.throttling import bucket
 
 DEFAULT_STAGE: Final = "$default"
 
 _NOT_FOUND = message_response(404, "Not Found")
+_TOO_MANY_REQUESTS = message_response(429, "Too Many Requests")
 _INTERNAL_SERVER_ERROR = message_response(500, "Internal Server Error")
 _SERVICE_UNAVAILABLE = message_response(503, "Service Unavailable")
 
@@ -30,12 +33,25 @@ log = logging.getLogger(__name__)
 class HttpApiStage:
     """The one stage of an HTTP API. Raises ValueError for a route key that API Gateway would not take."""
 
-    def __init__(self, api: HttpApi, calls: IntegrationCalls, *, clock: RequestClock, ids: RequestIds) -> None:
+    def __init__(
+        self,
+        api: HttpApi,
+        limits: Limits,
+        calls: IntegrationCalls,
+        *,
+        clock: RequestClock,
+        ids: RequestIds,
+        now: Callable[[], float],
+    ) -> None:
         self._api = api
         self._calls = calls
         self._clock = clock
         self._ids = ids
+        self._now = now
         self._routes = HttpRoutes(api.routes)
+        self._buckets = {
+            route.key: bucket(route.throttle, now(), is_kept=limits.keeps_to_throttles) for route in api.routes
+        }
         self._cross_origin = CrossOrigin(api.cors) if api.cors is not None else None
 
     def answer(self, request: HttpRequest, http: HttpConnection) -> None:
@@ -48,6 +64,10 @@ class HttpApiStage:
         if match is None:
             is_preflight = method == "OPTIONS" and path is not None and cors is not None
             http.respond(_preflight_response(request_id, cors or []) if is_preflight else _NOT_FOUND)
+            return
+        tokens = self._buckets[match.route.key]
+        if tokens is not None and not tokens.take(self._now()):
+            http.respond(_TOO_MANY_REQUESTS)
             return
         event = http_event(
             self._api,

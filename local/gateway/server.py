@@ -75,7 +75,9 @@ class Gateway:
             self._management = ManagementApi(self._stage)
             path = f"/{websocket_api.stage}".encode()
             self._websocket_paths = frozenset((path, path + b"/"))
-        self._http_api = HttpApiStage(http_api, self._calls, clock=clock, ids=ids) if http_api is not None else None
+        self._http_api: HttpApiStage | None = None
+        if http_api is not None:
+            self._http_api = HttpApiStage(http_api, limits, self._calls, clock=clock, ids=ids, now=now)
         self._extra_routes = {path.encode(): route for path, route in (extra_routes or {}).items()}
         self._own_routes = {path.encode(): route for path, route in (own_routes or {}).items()}
         self._http_connections: set[HttpConnection] = set()

@@ -18,12 +18,15 @@ from local.gateway.outgoing import OutgoingWrites
 from local.gateway.request_clock import RequestClock
 from local.gateway.request_ids import RequestIds
 from local.gateway.route_selection import RouteSelection
+from local.gateway.throttling import TokenBucket, bucket
 from local.gateway.websocket_connection import GOING_AWAY_REASON, NORMAL_REASON, WebSocketConnection
 from local.gateway.websocket_events import disconnect_event, message_context, message_event
 
 FORBIDDEN: Final = "Forbidden"
 INTERNAL_SERVER_ERROR: Final = "Internal server error"
 ENDPOINT_TIMED_OUT: Final = "Endpoint request timed out"
+# Its words for a throttled message are not on record: those of `@connections`, whose exception is LimitExceeded.
+LIMIT_EXCEEDED: Final = "Limit Exceeded"
 
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
 """How long a client may take to end the TCP connection after the closing handshake."""
@@ -60,7 +63,10 @@ class WebSocketStage:
         self.messages_out = 0
         self._closing: dict[WebSocketConnection, float] = {}
         self._selection = RouteSelection(api.selection_expression)
-        self._routes = {key: _PreparedRoute(route) for key, route in api.routes.items()}
+        self._routes = {
+            key: _PreparedRoute(route, bucket(route.throttle, now(), is_kept=limits.keeps_to_throttles))
+            for key, route in api.routes.items()
+        }
         self._disconnect_route = api.routes.get("$disconnect")
 
     # Connections
@@ -87,6 +93,11 @@ class WebSocketStage:
         if route is not None and isinstance(route.integration, FunctionIntegration):
             event = disconnect_event(self.api, context, self.clock.moment(), self.ids.draw(), code, reason)
             self.calls.invoke(route.integration, event, _ignore)
+
+    def is_connect_throttled(self) -> bool:
+        """Take a token of `$connect`, and tell whether there was none."""
+        route = self._routes.get("$connect")
+        return route is not None and route.bucket is not None and not route.bucket.take(self.now())
 
     def delete(self, connection: WebSocketConnection) -> None:
         """Close a connection because the application asked for it."""
@@ -128,6 +139,9 @@ class WebSocketStage:
         if route is None:
             log.info("connection %s sent a message that no route takes", connection.connection_id)
             self._send_error(connection, FORBIDDEN, request_id)
+            return
+        if route.bucket is not None and not route.bucket.take(self.now()):
+            self._send_error(connection, LIMIT_EXCEEDED, request_id)
             return
         integration = route.integration
         match integration:
@@ -186,9 +200,10 @@ class WebSocketStage:
 class _PreparedRoute:
     """A route with what is the same for each of its messages."""
 
-    __slots__ = ("constant", "has_response", "integration", "key", "key_json", "template")
+    __slots__ = ("bucket", "constant", "has_response", "integration", "key", "key_json", "template")
 
-    def __init__(self, route: WebSocketRoute) -> None:
+    def __init__(self, route: WebSocketRoute, bucket: TokenBucket | None) -> None:
+        self.bucket = bucket
         self.key = route.key
         self.key_json = orjson.dumps(route.key)
         self.integration = route.integration

@@ -12,6 +12,7 @@ import orjson
 from local.deploying.aws_json_client import AwsCallError, AwsJsonClient
 from local.deploying.control_plane import EventSource
 from local.functions.invocation import FunctionService, Invocation, Outcome
+from local.sources.batch_turns import BatchTurns
 from local.sources.filters import EventFilters
 from local.sources.sqs_events import Message, failed_messages, make_record
 
@@ -30,7 +31,7 @@ _THROTTLE_SECONDS = 0.1
 class SqsEventSource:
     """One mapping of a queue to a function.
 
-    As in Lambda, up to `MaximumConcurrency` batches are under way at once; a message is deleted when its batch, or by
+    As in Lambda, up to `MaximumConcurrency` batches are under way at once, few at first (`batch_turns`); a message is deleted when its batch, or by
     a partial batch response its item, succeeded, and otherwise comes back after its visibility timeout. Order is not
     kept.
     """
@@ -50,7 +51,7 @@ class SqsEventSource:
         self._client = client
         self._functions = functions
         self._filters = EventFilters(source.filters)
-        self._free = asyncio.Semaphore(min(maximum_batches, source.maximum_concurrency or maximum_batches))
+        self._turns = BatchTurns(min(maximum_batches, source.maximum_concurrency or maximum_batches))
         self._changed = asyncio.Event()
         self._is_announced = is_announced
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,21 +63,22 @@ class SqsEventSource:
     async def run(self) -> None:
         """Poll until cancelled."""
         while True:
-            await self._free.acquire()
+            await self._turns.take()
             try:
                 messages = await self._collect()
             except (OSError, EOFError, AwsCallError):
                 # The embedded AWS is ending, or the queue is gone: the runtime says so where it matters.
-                self._free.release()
+                self._turns.give_back()
                 await asyncio.sleep(_TROUBLE_SECONDS)
                 continue
             except BaseException:
-                self._free.release()
+                self._turns.give_back()
                 raise
             if messages:
                 self._begin(messages)
             else:
-                self._free.release()
+                self._turns.give_back()
+                self._turns.rest()
                 await self._pause()
 
     async def _pause(self) -> None:
@@ -144,7 +146,7 @@ class SqsEventSource:
         except (OSError, EOFError, AwsCallError):
             return  # not deleted, so delivered again
         finally:
-            self._free.release()
+            self._turns.give_back()
 
     async def _invoke(self, records: list[dict[str, Any]]) -> Invocation:
         """Run the function on a batch; while it is throttled, wait and try again, as Lambda's pollers do."""

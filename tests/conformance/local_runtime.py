@@ -32,7 +32,7 @@ class LocalTargets:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             ready_file, log = Path(folder, "ready.json"), Path(folder, "log")
             command = [str(_COMMAND), "local", "--template", str(STACKS / f"{stack}.yaml"), "--port", "0"]
-            command += ["--ready-file", str(ready_file), *_limit_flags(limits)]
+            command += ["--ready-file", str(ready_file), "--throttle", *_limit_flags(limits)]
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment()
@@ -71,7 +71,7 @@ def _target(ready: Mapping[str, Any]) -> Target:
         aws_endpoint=ready["aws_endpoint"],
         events_table=None,
         region="us-east-1",
-        traits=frozenset(Trait) - {Trait.ROUTE_THROTTLING},
+        traits=frozenset(Trait),
     )
     tables = target.client("dynamodb").list_tables()["TableNames"]
     return dataclasses.replace(target, events_table=tables[0] if tables else None)
