@@ -31,9 +31,9 @@ _THROTTLE_SECONDS = 0.1
 class SqsEventSource:
     """One mapping of a queue to a function.
 
-    As in Lambda, up to `MaximumConcurrency` batches are under way at once, few at first (`batch_turns`); a message is deleted when its batch, or by
-    a partial batch response its item, succeeded, and otherwise comes back after its visibility timeout. Order is not
-    kept.
+    As in Lambda, up to `MaximumConcurrency` batches are under way at once, few at first (`batch_turns`); a message is
+    deleted when its batch, or by a partial batch response its item, succeeded, and otherwise comes back after its
+    visibility timeout. Order is not kept.
     """
 
     def __init__(
