@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from compute.computing import Computing
@@ -34,7 +34,6 @@ from push.settings import ComputeSettings, read_settings
 from push.waiter_answers import WaiterAnswers
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,6 @@ def build() -> Dependencies:
     return Dependencies(consumer, metrics)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Work on a batch of jobs and name those that are to come back."""
     dependencies = build()

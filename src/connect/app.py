@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 
 from connect.leaving import Leaving
 from push.adapters.aws_clients import make_client
@@ -24,7 +24,6 @@ from push.handshakes import read_header
 from push.settings import ConnectSettings, read_settings
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 READ_TIMEOUT_SECONDS = 1.0
 """Three tries of a write, with the pauses between them, end before the function's timeout of ten seconds."""
@@ -51,7 +50,6 @@ def build() -> Dependencies:
     return Dependencies(DynamoDbConnections(client, settings.connections_table), leaving)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one `$connect` or `$disconnect` event."""
     return handle(event, build(), now_ms=time.time_ns() // 1_000_000)

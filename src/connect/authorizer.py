@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.access import Access, OpenAccess, OriginRefusedError, TokenAccess
@@ -18,7 +18,6 @@ from push.settings import AuthorizerSettings, read_settings
 from push.tokens import CredentialRefusedError, Identity
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 class UnauthorizedError(Exception):
@@ -48,7 +47,6 @@ def build() -> Dependencies:
     return Dependencies(TokenAccess(settings.origins, make_verifier(settings), make_tickets(settings)))
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one REQUEST authorizer event."""
     return handle(event, build(), now=time.time())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from notify.dead_letters import DeadLetters
@@ -29,7 +29,6 @@ from push.settings import NotifySettings, read_settings
 from push.waiter_answers import WaiterAnswers
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,6 @@ def build() -> Dependencies:
     return Dependencies(settings.delivery_queue_url.rpartition("/")[2], deliverer, dead_letters, metrics, bodies)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Deliver what a batch holds, or end its dead letters, and name the messages that are to come back."""
     dependencies = build()

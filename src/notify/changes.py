@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from notify.invalidation import Invalidation
@@ -29,7 +29,6 @@ from push.adapters.sqs_jobs import SqsJobs
 from push.settings import ChangeSettings, read_settings
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,6 @@ def build() -> Dependencies:
     return Dependencies(invalidation, metrics)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Apply a batch of changes, and name the records that are to come back.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, assert_never
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from notify.shared_patches import SharedPatches
@@ -40,7 +40,6 @@ WORK_MS = 13_000
 """What is not begun in this time is handed over: the function has 20 s, and what was begun takes up to 6 more."""
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,6 @@ def build() -> Dependencies:
     return Dependencies(fanning_out, presence, metrics)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Do what a batch asks for, and name the messages that are to come back."""
     dependencies = build()

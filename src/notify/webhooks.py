@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.adapters import event_loop
@@ -32,7 +32,6 @@ from push.webhook_delivering import WebhookDeliverer
 from push.webhook_posting import WebhookPoster
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Deliver what a batch asks for, all at once, and name the messages that are to come back."""
     dependencies = build()

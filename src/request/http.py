@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.errors import ErrorCode, PushasideError, RequestError
@@ -26,7 +26,6 @@ from request.http_dependencies import Dependencies
 from request.request_documents import render_request, seconds_to_retry
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @cache
@@ -36,7 +35,6 @@ def build() -> Dependencies:
     return Dependencies(os.environ)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> HttpAnswer:
     """Answer one HTTP request (payload format 2.0)."""
     return handle(event, build(), now=time.time())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.adapters import event_loop
@@ -23,7 +23,6 @@ from request.answerers import make_answerer
 from request.queued_requests import Message, QueuedRequests
 
 logger = Logger()
-tracer = Tracer(auto_patch=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ def build() -> Dependencies:
     return Dependencies(requests, metrics)
 
 
-@tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at a batch of durable requests, and name the messages that are to come back."""
     dependencies = build()

@@ -78,6 +78,23 @@ def test_fan_out_loads_what_makes_patches_once_somebody_asks_for_one(root: Path)
     assert loaded_modules(root, "notify.fan_out.handler").isdisjoint({"jsonpatch", "rfc8785"})
 
 
-@pytest.mark.parametrize("handler", ["connect.app.handler", "request.app.handler"])
-def test_functions_that_push_nothing_load_no_http_parser(root: Path, handler: str) -> None:
-    assert loaded_modules(root, handler).isdisjoint({"httptools"})
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_no_function_loads_boto3_before_it_needs_a_service_that_our_own_client_does_not_speak(
+    root: Path, handler: str
+) -> None:
+    assert loaded_modules(root, handler).isdisjoint({"boto3", "s3transfer", "urllib3"})
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_no_function_loads_the_x_ray_sdk_or_of_botocore_more_than_its_exceptions(root: Path, handler: str) -> None:
+    loaded = loaded_modules(root, handler)
+    assert loaded.isdisjoint({"aws_xray_sdk", "wrapt", "botocore.session", "botocore.client", "botocore.compat"})
+
+
+@pytest.mark.parametrize(
+    ("handler", "most"),
+    [("connect.app.handler", 320), ("connect.authorizer.handler", 230), ("request.app.handler", 475)],
+)
+def test_what_a_handshake_or_a_message_waits_for_loads_few_modules(root: Path, handler: str, most: int) -> None:
+    """A tenth more than they load; a client of AWS or a telemetry library is hundreds."""
+    assert len(loaded_modules(root, handler)) <= most
