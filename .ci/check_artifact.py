@@ -1,9 +1,12 @@
-"""Check what `sam build` made: every handler imports from its built folder, and every compiled module is for arm64.
+"""Check what `make build` made: every handler imports from its built folder, with bytecode, and all is for arm64.
 
 Compiled modules for arm64 can't be loaded on another processor. There the distributions that contain one are
 installed a second time, for this machine, from the same pinned and hashed requirement file, and put before the built
 folder on the import path. All else - our own code and every pure Python dependency - is imported from the built
 folder, without site-packages and without any environment variable.
+
+Bytecode is compiled after `sam build`, which leaves it out. Python does not compare it with its source when it loads
+it (the files' times are not kept on the way to Lambda); that is done here instead.
 
     check_artifact.py PYTHON    where PYTHON is of the functions' own version
 """
@@ -28,11 +31,26 @@ LIMIT_BYTES = 250 * 1024 * 1024
 """Lambda's quota for an unzipped package ("Lambda quotas", Developer Guide)."""
 
 IMPORT_HANDLER = """
-import importlib, json, sys
+import importlib, importlib.util, json, sys
+from pathlib import Path
 first, module, name = json.loads(sys.argv[1])
 sys.path[:0] = first
 assert callable(getattr(importlib.import_module(module), name))
 assert importlib.import_module(module).__file__.startswith(first[-1])
+
+UNCHECKED_HASH = (1).to_bytes(4, "little")  # PEP 552
+compiled = 0
+for loaded in list(sys.modules.values()):
+    spec = getattr(loaded, "__spec__", None)
+    source = Path(spec.origin or "") if spec else Path()
+    if source.suffix != ".py" or not source.is_relative_to(first[-1]):
+        continue
+    bytecode = Path(spec.cached)
+    found = bytecode.read_bytes()[:16] if bytecode.exists() else b""
+    if found != importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source.read_bytes()):
+        sys.exit(f"{source} has no bytecode of its own beside it.")
+    compiled += 1
+assert compiled
 """
 
 
@@ -99,7 +117,7 @@ def import_handler(python: str, folder: Path, first: list[str], handler: str) ->
     """Import one handler as Lambda would: no site-packages, nothing from the environment.
 
     Raises:
-        SystemExit: it can't be imported; what Python said is on stderr.
+        SystemExit: it can't be imported, or something of it has no bytecode; what is wrong is on stderr.
 
     """
     module, _, name = handler.rpartition(".")
