@@ -13,6 +13,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import cast
 from urllib.parse import quote, urlsplit
 
 import httptools
@@ -70,8 +71,7 @@ class _HttpConnection(asyncio.Protocol):
         self.since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # create_connection makes no other
         self.is_open = True
 
     def write(self, request: bytes) -> None:
