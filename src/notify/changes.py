@@ -19,7 +19,7 @@ from notify.live_changes import LiveChanges
 from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
-from push.adapters.dynamodb_subscriptions import DynamoDbLiveResults, DynamoDbSubscribers
+from push.adapters.dynamodb_subscribers import DynamoDbLiveResults, DynamoDbSubscribers
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leaderboards import RedisLeaderboards

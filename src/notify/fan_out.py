@@ -19,7 +19,7 @@ from push.adapters import event_loop
 from push.adapters.aws_clients import make_client
 from push.adapters.delivery_clients import make_series, now_ms
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscribers
+from push.adapters.dynamodb_subscribers import DynamoDbSubscribers
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_fan_out import RedisFanOut

@@ -10,12 +10,8 @@ import msgspec
 import pytest
 from botocore.config import Config
 
-from push.adapters.dynamodb_subscriptions import (
-    DynamoDbLiveResults,
-    DynamoDbSubscribers,
-    DynamoDbSubscriptions,
-    DynamoDbTopicMembers,
-)
+from push.adapters.dynamodb_subscribers import DynamoDbLiveResults, DynamoDbSubscribers
+from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions, DynamoDbTopicMembers
 from push.computes import Tenant
 from push.errors import TransientError
 from push.keys import Key

@@ -91,9 +91,14 @@ def test_no_function_loads_the_x_ray_sdk_or_of_botocore_more_than_its_exceptions
     assert loaded.isdisjoint({"aws_xray_sdk", "wrapt", "botocore.session", "botocore.client", "botocore.compat"})
 
 
+@pytest.mark.parametrize("handler", ["connect.app.handler", "connect.authorizer.handler"])
+def test_functions_that_do_one_thing_at_a_time_load_no_event_loop(root: Path, handler: str) -> None:
+    assert loaded_modules(root, handler).isdisjoint({"asyncio"})
+
+
 @pytest.mark.parametrize(
     ("handler", "most"),
-    [("connect.app.handler", 320), ("connect.authorizer.handler", 230), ("request.app.handler", 475)],
+    [("connect.app.handler", 280), ("connect.authorizer.handler", 230), ("request.app.handler", 475)],
 )
 def test_what_a_handshake_or_a_message_waits_for_loads_few_modules(root: Path, handler: str, most: int) -> None:
     """A tenth more than they load; a client of AWS or a telemetry library is hundreds."""
