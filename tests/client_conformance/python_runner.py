@@ -15,6 +15,7 @@ import sys
 import traceback
 import urllib.request
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pushaside
@@ -184,6 +185,8 @@ async def _play(scenario: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _play_all(scenarios: list[dict[str, Any]]) -> None:
+    # Those who wait for a mark block a thread each, and others have none to wait for.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * AT_ONCE))
     free = asyncio.Semaphore(AT_ONCE)
 
     async def play(scenario: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
@@ -38,18 +38,25 @@ _TCP_KEEPALIVE = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)
 It costs no messages, but goes no farther than the next proxy: the session's own pings are what can be relied on.
 """
 
+_TURN_BYTES = 64 * 1024
+"""What is sent in one turn of the event loop goes out together, unless it is more than this."""
+
 _ABNORMAL = 1006
 """RFC 6455, 7.4.1: stands for a connection that ended without saying so."""
 
 
 class Connection:
-    """Sends and receives on an open WebSocket; iterate over it once to receive."""
+    """Sends and receives on an open WebSocket; `listen` to it once to receive."""
 
     def __init__(self, websocket: ClientConnection) -> None:
         self._websocket = websocket
         self._outbox: deque[tuple[bytes, int]] = deque()
         self._posted = asyncio.Event()
         self._is_writing = False
+        self._has_sent = False
+        """Whether something was sent since the last message came."""
+        self._held_bytes = 0
+        self._flushing: asyncio.Handle | None = None
         self._writer = asyncio.create_task(self._write())
 
     def post(self, message: bytes, frame_bytes: int) -> None:
@@ -58,7 +65,7 @@ class Connection:
         If the connection is lost before, the message is too.
         """
         if len(message) <= frame_bytes // 2 and self._is_free:
-            self._send_at_once(message)
+            self._send_small(message)
         else:
             self._outbox.append((message, frame_bytes))
             self._posted.set()
@@ -70,20 +77,38 @@ class Connection:
             return False
         return not self._websocket.transport.get_write_buffer_size()
 
-    def _send_at_once(self, message: bytes) -> None:
-        """Send what needs no waiting, and so no turn of the event loop in which the writer would wake up.
+    def _send_small(self, message: bytes) -> None:
+        """Send what need not wait for the writer to wake up: the first after something came at once, others together.
 
-        It is what `ClientConnection.send` does but for flow control, by the library's interface without I/O.
+        Many answers that come at once make for many requests at once; one system call for each of them would cost
+        more than all else. It is what `ClientConnection.send` does but for flow control, by the library's interface
+        without I/O. What is held is sent by whoever else sends before its time, in order.
         """
-        protocol = self._websocket.protocol
-        protocol.send_text(message)
-        self._websocket.transport.writelines(protocol.data_to_send())
+        self._websocket.protocol.send_text(message)
+        self._held_bytes += len(message)
+        if not self._has_sent or self._held_bytes > _TURN_BYTES:
+            self._has_sent = True
+            self._flush()
+        elif self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_soon(self._end_turn)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the messages that come, until the connection is closed by either side or lost."""
+    def _end_turn(self) -> None:
+        self._flushing = None
+        self._flush()
+
+    def _flush(self) -> None:
+        self._held_bytes = 0
+        # Once it is being closed, what is left to send is the library's business.
+        if self._websocket.state is State.OPEN:
+            self._websocket.transport.writelines(self._websocket.protocol.data_to_send())
+
+    async def listen(self, take: Callable[[bytes], None]) -> None:
+        """Hand over the messages that come, until the connection is closed by either side or lost."""
         try:
             for taken in itertools.count(1):
-                yield await self._websocket.recv(decode=False)
+                message = await self._websocket.recv(decode=False)
+                self._has_sent = False
+                take(message)
                 if taken % _IN_A_ROW == 0:
                     await asyncio.sleep(0)
         except ConnectionClosed as exc:

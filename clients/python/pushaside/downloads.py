@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import ssl
 import threading
 import time
@@ -117,7 +116,7 @@ def _called_on_loop(on_bytes: OnBytes) -> OnBytes:
 def _complete(linked: Linked, data: bytes) -> Result:
     """Put data in its place. Done off the loop: hashing and reading megabytes takes a while."""
     check_etag(data, linked.result.etag)
-    return dataclasses.replace(linked.result, data=parse_data(data))
+    return linked.result._replace(data=parse_data(data))
 
 
 def _take_body(answer: HttpAnswer) -> bytes:

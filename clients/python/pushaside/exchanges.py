@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pushaside.agenda import Agenda
 from pushaside.backoff import growing
@@ -17,19 +16,16 @@ from pushaside.questions import Question
 from pushaside.settings import Settings
 
 
-@dataclass(slots=True)
 class Exchange:
     """Something asked and not settled.
 
     It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link". Or it was
     answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`. `settled` is who takes
     the outcome if it is not for the caller. If it `is_watched`, how far it has come is reported.
+
+    Most of what can become of one never does: it is the class that says so, until it does.
     """
 
-    id: str
-    question: Question
-    opened_at: float
-    deadline: float
     link: Link | None = None
     asked_at: float = 0.0
     ask_at: float = math.inf
@@ -40,8 +36,22 @@ class Exchange:
     fetches: int = 0
     trouble: str = ""
     settled: Callable[[Outcome], None] | None = None
-    is_watched: bool = False
     attempts: int = 0
+
+    def __init__(
+        self,
+        exchange_id: str,
+        question: Question,
+        opened_at: float,
+        deadline: float,
+        *,
+        is_watched: bool = False,
+    ) -> None:
+        self.id = exchange_id
+        self.question = question
+        self.opened_at = opened_at
+        self.deadline = deadline
+        self.is_watched = is_watched
 
     @property
     def waits_for_link(self) -> bool:
@@ -94,7 +104,7 @@ class Exchanges:
 
         `message` is the written question, if the caller has it at hand.
         """
-        if exchange.link is not link:
+        if exchange.link is not None and exchange.link is not link:
             self._take_off(exchange)
         exchange.link, exchange.ask_at, exchange.accepted, exchange.linked = link, math.inf, False, None
         if link is not None:

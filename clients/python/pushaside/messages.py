@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -37,9 +37,8 @@ _FRAME_HEADER_BYTES = 14
 """The longest header of a client's frame (RFC 6455, 5.2), in case the limit is meant to include it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of a compute, as it was pushed.
+class Result(NamedTuple):
+    """The result of a compute, as it was pushed. It can't be changed.
 
     `data` is the value itself, decoded; `key` names the result across requests; `etag` changes with the value;
     `cache` tells where it came from: "hit", "stale" (usable, being refreshed) or "miss" (computed for this request);
@@ -193,14 +192,15 @@ def _read_result(fields: dict[str, Any], max_bytes: int) -> ServerMessage:
         data = read_data(fields, max_bytes)
     except PushasideError as exc:
         return Failed(request_id, exc)
-    key, etag, cache = fields.get("key"), fields.get("etag"), fields.get("cache")
+    key, etag, cache, age_ms = fields.get("key"), fields.get("etag"), fields.get("cache"), fields.get("age_ms")
     result = Result(
-        id=request_id,
-        key=key if isinstance(key, str) else "",
-        etag=etag if isinstance(etag, str) else "",
-        cache=cache if isinstance(cache, str) else "miss",
-        age=(read_number(fields, "age_ms") or 0.0) / 1000,
-        data=data,
+        request_id,
+        key if isinstance(key, str) else "",
+        etag if isinstance(etag, str) else "",
+        cache if isinstance(cache, str) else "miss",
+        # A boolean is an integer to `isinstance`, but not meant.
+        age_ms / 1000 if (type(age_ms) is int or type(age_ms) is float) and age_ms >= 0 else 0.0,
+        data,
     )
     return result if "data" in fields else Linked(result, fields["url"])
 

@@ -27,7 +27,7 @@ class Question(Protocol):
         """Write the message; `remaining_seconds` are left until its deadline."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen it would take twice as long to make
 class ComputeQuestion:
     """Asks for a compute's result. The params are written already: later changes to the caller's dict change nothing.
 

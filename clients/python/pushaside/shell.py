@@ -288,11 +288,14 @@ class Shell:
             hooks.call(self.place.metrics.connected, seconds)
 
     async def _listen(self, link_id: int, connection: Connection) -> None:
+        session, max_bytes, now = self._session, self._settings.max_result_bytes, self._loop.time
+
+        def take(text: bytes) -> None:
+            session.received(link_id, read_message(text, max_bytes), now())
+            self._carry_out()
+
         try:
-            async for text in connection:
-                message = read_message(text, self._settings.max_result_bytes)
-                self._session.received(link_id, message, self._loop.time())
-                self._carry_out()
+            await connection.listen(take)
         finally:
             del self._connections[link_id]
             if self.place.metrics is not None:

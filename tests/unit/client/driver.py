@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import random as system_random
 from collections.abc import Callable
@@ -113,7 +112,7 @@ class Driver:
     def fetched(self, question_id: str, data: object) -> None:
         """Let the link that is being followed for a question lead to this data."""
         fetch = next(each for each in reversed(self.fetches) if each.id == question_id)
-        self._report(question_id, dataclasses.replace(fetch.linked.result, data=data))
+        self._report(question_id, fetch.linked.result._replace(data=data))
 
     def fetch_failed(self, question_id: str, failure: FetchFailure) -> None:
         self._report(question_id, failure)
