@@ -66,4 +66,4 @@ def test_reserved_concurrency_is_deployed(stack: RunningStack) -> None:
 def test_the_page_connects_to_the_stage(stack: RunningStack) -> None:
     page = stack.get("")
     assert "<!doctype html>" in page
-    assert "location.host}/test" in page
+    assert 'data-stage="test"' in page
