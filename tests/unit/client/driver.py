@@ -8,7 +8,19 @@ from collections.abc import Callable
 
 import orjson
 
-from pushaside.effects import Close, Connect, Effect, End, Fetch, FetchFailure, Notify, Outcome, Send, Settle
+from pushaside.effects import (
+    Close,
+    Connect,
+    Effect,
+    End,
+    Fetch,
+    FetchFailure,
+    Notify,
+    Outcome,
+    Send,
+    Settle,
+    TellPresence,
+)
 from pushaside.errors import PushasideError
 from pushaside.messages import Result, read_message
 from pushaside.questions import PingQuestion, ask_compute
@@ -45,6 +57,7 @@ class Driver:
         self.fetching: set[str] = set()
         self.waits: list[float] = []
         self.notified: list[str] = []
+        self.presence: list[TellPresence] = []
         self.connecting = False
         self.ended: PushasideError | None = None
         self._link_ids = itertools.count(1)
@@ -179,6 +192,8 @@ class Driver:
                 self.links.remove(effect.link)
             case Notify():
                 self.notified.append(effect.id)
+            case TellPresence():
+                self.presence.append(effect)
             case End():
                 assert self.ended is None, "ended twice"
                 self.ended = effect.error

@@ -9,7 +9,7 @@ from pushaside.load.ledger import Expectations, Ledger
 LINK = 3
 
 
-def ledger(**expectations: bool) -> Ledger:
+def ledger(**expectations: int) -> Ledger:
     return Ledger("a", Expectations(**expectations), patience=10.0)
 
 
@@ -41,7 +41,7 @@ def test_latency_counts_from_when_a_request_was_due() -> None:
     assert ended is not None
     assert (books.tally.latency.most, books.tally.since_sent.most) == (2.5, 0.5)
     assert books.tally.sources == {"hit": 1}
-    assert books.tally.is_flawless
+    assert not books.tally.has_flaw
 
 
 def test_a_second_answer_is_doubled() -> None:
@@ -122,7 +122,7 @@ def test_what_is_wrong_with_a_result_is_told(fields: dict[str, Any], flaw: str) 
     books.take(result(books.open(7, 0.0, 0.0, LINK), **fields), 1.0, LINK)
 
     assert books.tally.wrong == {flaw: 1}
-    assert not books.tally.is_flawless
+    assert books.tally.has_flaw
 
 
 def test_other_content_for_the_same_key_is_wrong() -> None:
@@ -134,11 +134,11 @@ def test_other_content_for_the_same_key_is_wrong() -> None:
 
 
 def test_content_may_change_where_that_was_said() -> None:
-    books = ledger(is_steady=False)
+    books = ledger(steady_keys=0)
     for data in ("[1]", "[2]"):
         books.take(result(books.open(7, 0.0, 0.0, LINK), data), 1.0, LINK)
 
-    assert books.tally.is_flawless
+    assert not books.tally.has_flaw
 
 
 def test_data_are_hashed_as_they_came_wherever_they_stand() -> None:
@@ -149,7 +149,7 @@ def test_data_are_hashed_as_they_came_wherever_they_stand() -> None:
 
     books.take(message.encode(), 1.0, LINK)
 
-    assert books.tally.is_flawless
+    assert not books.tally.has_flaw
 
 
 def test_an_etag_of_another_kind_tells_nothing() -> None:
@@ -157,7 +157,7 @@ def test_an_etag_of_another_kind_tells_nothing() -> None:
 
     books.take(result(books.open(7, 0.0, 0.0, LINK), etag="v1"), 1.0, LINK)
 
-    assert books.tally.is_flawless
+    assert not books.tally.has_flaw
 
 
 def test_a_link_stands_for_data_that_are_not_looked_at() -> None:
@@ -167,7 +167,7 @@ def test_a_link_stands_for_data_that_are_not_looked_at() -> None:
 
     books.take(json.dumps(fields).encode(), 1.0, LINK)
 
-    assert (books.tally.linked, books.tally.is_flawless) == (1, True)
+    assert (books.tally.linked, books.tally.has_flaw) == (1, False)
 
 
 def test_messages_that_answer_nothing_end_nothing() -> None:

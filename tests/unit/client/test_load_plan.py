@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pushaside.cli.load import add_parser, make_plan
+from pushaside.cli.load import add_parser
+from pushaside.cli.load_plan import make_plan
 from pushaside.load.plan import Plan
 
 PAGE = (Path(__file__).parents[3] / "docs" / "load.md").read_text()

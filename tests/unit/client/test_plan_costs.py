@@ -10,6 +10,8 @@ import pytest
 from pushaside.plan import prices
 from pushaside.plan.billing import delivery_dollars, lambda_dollars, pings_per_second, queued_calls, units_of
 from pushaside.plan.costs import (
+    ALARMS,
+    SECRETS,
     WRITES_PER_CONNECTION,
     billed_messages,
     bytes_out,
@@ -20,7 +22,10 @@ from pushaside.plan.costs import (
 from pushaside.plan.functions import functions_for
 from pushaside.plan.loads import Load, flow_of
 
-PAGE = (Path(__file__).parents[3] / "docs" / "cost.md").read_text()
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "cost.md").read_text()
+TEMPLATE = (ROOT / "template.yaml").read_text()
+MONTH_SECONDS = 730 * 3600
 DELIVERIES = PAGE.partition("| result | form | bytes out |")[2].split("\n\n", 1)[0].splitlines()[2:]
 MILLION = 1e6
 
@@ -94,17 +99,29 @@ def test_standing_still_costs_what_the_page_says() -> None:
     still = PAGE.partition("## Standing still")[2].partition("## ")[0]
     figures = [float(text) for text in re.findall(r"\| ([\d.]+) \|$", still, re.MULTILINE)]
 
-    assert round(standing_dollars(), 2) == round(sum(figures), 2) == 22.13
+    assert round(standing_dollars(), 2) == round(sum(figures), 2) == 24.33
 
 
 def test_clients_that_only_hold_their_connections_cost_what_the_page_says() -> None:
-    """The page counts a month of thirty days."""
-    clients, minutes = 10_000, 43_200
+    clients, minutes = 10_000, 43_800
     pings = pings_per_second(clients, 10_000) * minutes * 60
 
-    assert prices.CONNECTION_MINUTES.of(clients * minutes) == pytest.approx(108)
-    assert prices.MESSAGES.of(2 * pings) == pytest.approx(96)
+    assert prices.CONNECTION_MINUTES.of(clients * minutes) == pytest.approx(109.50)
+    assert prices.MESSAGES.of(2 * pings) == pytest.approx(97.33, abs=0.01)
     assert prices.WRITE_UNITS.of(WRITES_PER_CONNECTION * MILLION) == 1.25
+
+
+def test_subscribers_to_whom_nothing_comes_cost_what_the_page_says() -> None:
+    pings = flow_of(Load(0, 10_000, subscribers=10_000)).pings * MONTH_SECONDS
+
+    assert prices.MESSAGES.of(2 * pings) == pytest.approx(438)
+    assert flow_of(Load(0, 10_000, subscribers=10_000, updates_per_second=1 / 60)).pings == 0
+
+
+def test_the_alarms_and_secrets_are_those_of_the_template() -> None:
+    types = re.findall(r"^    Type: (\S+)$", TEMPLATE, re.MULTILINE)
+
+    assert (types.count("AWS::CloudWatch::Alarm"), types.count("AWS::SecretsManager::Secret")) == (ALARMS, SECRETS)
 
 
 def test_watching_costs_what_the_page_says() -> None:

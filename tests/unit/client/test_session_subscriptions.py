@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from pushaside.effects import FetchFailure, Remedy
+from pushaside.effects import FetchFailure, Remedy, TellPresence
 from pushaside.errors import CannotConnectError, ForbiddenError, InternalError, TooLargeError, UnreadableResultError
 from pushaside.patches import make_digest
 from pushaside.positions import Position
 from pushaside.settings import Settings
+from pushaside.topic_messages import Presence
 from pushaside.topic_questions import PATCH, LiveSubject
 from tests.unit.client.topic_service import CHANNEL, LIVE, TopicService
 
@@ -34,6 +35,16 @@ def subscribed(service: TopicService) -> int:
 def take_all(service: TopicService) -> list[object]:
     service.take(100)
     return [update.data for update in service.taken]
+
+
+def test_who_comes_and_goes_is_told_to_the_subscriptions_of_that_topic_alone() -> None:
+    service = TopicService()
+    link = subscribed(service)
+    service.driver.receive(link, type="presence", topic=CHANNEL, count=2, joined=["ada", 7], left="?")
+    service.driver.receive(link, type="presence", topic="prices:usd", count=9, joined=["eve"], left=[])
+    service.driver.receive(link, type="presence", count=9)
+
+    assert service.driver.presence == [TellPresence(service.feed.id, Presence(CHANNEL, 2, ("ada",), ()))]
 
 
 def test_updates_that_come_before_subscribed_are_held_back() -> None:

@@ -17,6 +17,8 @@ ENVELOPE_BYTES = 181
 LINK_MESSAGE_BYTES = 1_633
 BATCH = 10
 PING_SECONDS = 540
+SUBSCRIBED_PING_SECONDS = 120
+"""Who has subscriptions pings sooner: a connection lost without a word would cost updates."""
 
 
 def units_of(size_bytes: float) -> int:
@@ -58,10 +60,10 @@ def queued_calls(messages: float) -> float:
     return messages * (1 + 2 / BATCH)
 
 
-def pings_per_second(connections: float, seconds_between_messages: float) -> float:
-    """Return how many pings clients send that are silent for longer than nine minutes; each brings a pong.
+def pings_per_second(connections: float, seconds_between_messages: float, after_seconds: float = PING_SECONDS) -> float:
+    """Return how many pings clients send that are silent for longer than they may be; each brings a pong.
 
     >>> pings_per_second(5400, float("inf")), pings_per_second(5400, 60)
     (10.0, 0.0)
     """
-    return connections / PING_SECONDS if seconds_between_messages > PING_SECONDS else 0.0
+    return connections / after_seconds if seconds_between_messages > after_seconds else 0.0

@@ -16,7 +16,8 @@ LEAST_CACHE_GIGABYTES = 0.1
 LOG_BYTES_PER_MESSAGE = 1_000
 TRACED = 1 / 20
 ENDPOINT_ZONES = 2
-ALARMS = 10
+ALARMS = 24
+SECRETS = 3
 CACHE_UNITS_PER_MISS = 10
 """Beside the result itself: the scripts that park, lease, fill and release (an estimate)."""
 SUBSCRIPTION_BYTES = 150
@@ -136,4 +137,4 @@ def _standing(load: Load) -> Iterator[Cost]:
     yield Cost("ElastiCache", "data", cache_gigabytes(load) * MONTH_HOURS, prices.CACHE_GIGABYTE_HOURS)
     yield Cost("VPC", "endpoint of SQS in two zones", ENDPOINT_ZONES * MONTH_HOURS, prices.ENDPOINT_HOURS)
     yield Cost("CloudWatch", "alarms", ALARMS, prices.ALARMS)
-    yield Cost("Secrets Manager", "the token secret", 1, prices.SECRETS)
+    yield Cost("Secrets Manager", "secrets", SECRETS, prices.SECRETS)

@@ -10,6 +10,7 @@ from pushaside.plan.billing import (
     LINK_BYTES,
     LINK_MESSAGE_BYTES,
     MESSAGE_BYTES,
+    SUBSCRIBED_PING_SECONDS,
     UNIT_BYTES,
     pings_per_second,
     units_of,
@@ -98,7 +99,9 @@ def flow_of(load: Load) -> Flow:
     fanned_out = load.updates_per_second * load.subscribers * update.messages + load.pushes_per_second
     heard = load.requests_per_second * 2 + load.updates_per_second * load.subscribers + load.pushes_per_second
     between = load.connections / heard if heard else math.inf
-    pings = pings_per_second(load.connections, between)
+    subscribers = min(load.subscribers, load.connections)
+    pings = pings_per_second(load.connections - subscribers, between)
+    pings += pings_per_second(subscribers, between, SUBSCRIBED_PING_SECONDS)
     return Flow(
         hits=hits,
         misses=misses,
