@@ -137,6 +137,16 @@ def test_tries_again_after_silence() -> None:
         assert served.client(read=0.05).update_item(TableName="t") == {"a": 1}
 
 
+def test_keeps_no_other_connection_where_one_is_silent() -> None:
+    with serving(answer(), answer(), SILENCE, answer(b'{"a":1}')) as served:
+        client, other = served.client(read=0.05), served.client()
+        client.put_item(TableName="t")
+        other.put_item(TableName="t")
+        client._idle.appendleft(other._idle.pop())
+        assert client.put_item(TableName="t") == {"a": 1}
+        assert served.connections == 3
+
+
 @pytest.mark.parametrize("trouble", TEMPORARY[:3], ids=["500", "503", "throttled"])
 def test_raises_the_services_error_after_three_tries(trouble: Step) -> None:
     with serving(trouble, trouble, trouble, answer()) as served, pytest.raises(ClientError):

@@ -143,9 +143,11 @@ class LeanClient:
         if connection is not None:
             try:
                 return self._exchange_on(connection, operation, body)
-            except ConnectionError:
-                # After a freeze every kept connection may be dead.
+            except OSError as exc:
+                # After a freeze those kept beside it are likely to be as dead.
                 _close_all(self._idle)
+                if not isinstance(exc, ConnectionError):
+                    raise
         return self._exchange_on(self._connect(), operation, body)
 
     def _exchange_on(self, connection: HttpConnection, operation: str, body: bytes) -> HttpAnswer:
