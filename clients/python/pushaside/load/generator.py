@@ -1,37 +1,45 @@
-"""One process of the load generator: opens its share of the connections, then sends its share of the requests."""
+"""One process of the load generator: opens its share of the connections, then sends its share of what is to be sent."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
-import random
 import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 
 from pushaside.errors import CannotConnectError
-from pushaside.load.keys import NextKey, new_keys, zipf_keys
-from pushaside.load.ledger import Expectations, Ledger, Pending
+from pushaside.load.asking import Asking
+from pushaside.load.broadcast import Broadcast
+from pushaside.load.feed_ledger import Heads
 from pushaside.load.link import Link, open_link
-from pushaside.load.plan import PATIENCE_SECONDS, Plan, RequestWriter
+from pushaside.load.plan import Plan
 from pushaside.load.schedule import Schedule, share
-from pushaside.load.tally import Tally
+from pushaside.load.tally import Interval, Tally
 
 _REPORT_SECONDS = 1.0
 _LOOK_SECONDS = 0.1
 _LINGER_SECONDS = 0.25
 _CLOSE_SECONDS = 5.0
-_BURST = 64
-"""After so many requests that are due at once, answers are read before more are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A process has come so far. Its last answer or delivery was at that moment, 0 if there was none."""
+
+    heard_at: float
+    heads: Heads = field(default_factory=dict)
 
 
 def generate(plan: Plan, process: int, pipe: Pipe) -> None:
     """Run one of the plan's processes: the main function of it.
 
-    Sends a `Tally` over the pipe every second, and at two times the moment of the last answer (of `time.monotonic`):
-    when all connections were tried, upon which it waits to be sent the moment to begin, or None not to; and at the end.
+    Sends an `Interval` over the pipe every second, and a `Milestone` each time it is through with something: when all
+    connections were tried, upon which it waits to be sent the moment to begin, or None not to; if there are channels,
+    when all was published, upon which it waits for their last positions; and at the end.
     """
     # Ctrl-C goes to all processes of a terminal; the one that started this one sees to its end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -53,160 +61,118 @@ def _run(work: Coroutine[object, object, None]) -> None:
         runner.run(work)
 
 
-class Generator:
-    """Sends what is due, and hands what comes to the ledger; `report` is given what was counted."""
+Adopt = Callable[[int, Link], None]
 
-    def __init__(self, plan: Plan, process: int, report: Callable[[Tally | float], None]) -> None:
+
+class Generator:
+    """Connects, has both sides do their work, and closes; `report` is given what was counted."""
+
+    def __init__(self, plan: Plan, process: int, report: Callable[[Interval | Milestone], None]) -> None:
         self._plan = plan
         self._process = process
         self._report = report
-        self._links: dict[int, Link] = {}
-        self._turn = 0
-        self._ends_at = 0.0
-        self._answered_at = time.monotonic()
-        self._heard = asyncio.Event()
+        self._links: list[Link] = []
+        self._tally = Tally()
         self._cpu_seconds = 0.0
-        self._write = RequestWriter(plan.compute, plan.params, plan.deadline).write
-        self._next_key = _choose_keys(plan, process)
-        expectations = Expectations(is_steady=not (plan.may_change or plan.is_cold), has_seed=plan.has_seed)
-        self._ledger = Ledger(f"{plan.run:x}-{process}", expectations, plan.deadline + PATIENCE_SECONDS)
+        self._counted_until = time.monotonic()
+        self._report_at = self._counted_until + _REPORT_SECONDS
+        self._asking = Asking(plan, process, self._note_loss)
+        self._broadcast = Broadcast(plan, plan.topics, process, self._note_loss) if plan.topics else None
 
     async def run(self, pipe: Pipe) -> None:
         """Connect, wait for the word, send, wait for the last answers, and close."""
         async with asyncio.TaskGroup() as group:
             reporting = group.create_task(self._report_on())
             await self._connect()
-            self._hand_over()
-            self._report(self._answered_at)
+            if self._broadcast is not None:
+                await self._broadcast.subscribed()
+            self._reach_milestone()
             begins_at = await asyncio.to_thread(pipe.recv)
             if begins_at is not None:
-                await self._send_and_wait(begins_at)
-                # What is answered twice may be so a little later.
-                await asyncio.sleep(_LINGER_SECONDS)
+                self._report_at = begins_at + _REPORT_SECONDS
+                await self._work(begins_at, pipe)
             await self._close()
             reporting.cancel()
-        self._hand_over()
-        self._report(self._answered_at)
+        self._reach_milestone()
 
     async def _connect(self) -> None:
         plan, began = self._plan, time.monotonic()
         schedule = Schedule(plan.connect_rate, self._process, plan.processes)
         async with asyncio.TaskGroup() as group:
-            for number in range(share(plan.connections, self._process, plan.processes)):
-                await asyncio.sleep(max(0.0, began + schedule.at(number) - time.monotonic()))
-                group.create_task(self._open(number))
+            for index, (number, adopt) in enumerate(self._places()):
+                await asyncio.sleep(max(0.0, began + schedule.at(index) - time.monotonic()))
+                group.create_task(self._open(number, adopt))
 
-    async def _open(self, number: int) -> None:
+    def _places(self) -> list[tuple[int, Adopt]]:
+        """Return what each connection is for, each kind counted from 0."""
+        kinds = [(self._plan.connections, self._asking.adopt)]
+        if self._plan.topics is not None and self._broadcast is not None:
+            kinds.append((self._plan.topics.publishers, self._broadcast.adopt_publisher))
+            kinds.append((self._plan.topics.subscribers, self._broadcast.adopt_subscriber))
+        shares = [(share(count, self._process, self._plan.processes), adopt) for count, adopt in kinds]
+        return [(number, adopt) for count, adopt in shares for number in range(count)]
+
+    async def _open(self, number: int, adopt: Adopt) -> None:
         began = time.monotonic()
         try:
             link = await open_link(self._plan.url, self._plan.token, number)
         except CannotConnectError as exc:
-            self._ledger.tally.refused[exc.message] += 1
+            self._tally.refused[exc.message] += 1
             return
-        self._ledger.tally.connecting.record(time.monotonic() - began)
-        self._ledger.tally.opened += 1
-        self._links[number] = link
-        link.listen(self._take, self._lose)
+        self._tally.connecting.record(time.monotonic() - began)
+        self._tally.opened += 1
+        self._links.append(link)
+        adopt(number, link)
 
-    async def _send_and_wait(self, begins_at: float) -> None:
-        self._ends_at = begins_at + self._plan.duration
-        await asyncio.sleep(max(0.0, begins_at - time.monotonic()))
-        if self._plan.rate is None:
-            self._begin_closed(share(self._plan.concurrency, self._process, self._plan.processes))
-            await asyncio.sleep(max(0.0, self._ends_at - time.monotonic()))
-        else:
-            await self._send_at_rate(Schedule(self._plan.rate, self._process, self._plan.processes), begins_at)
-        while self._ledger.unanswered:
-            self._heard.clear()
-            await self._heard.wait()
-
-    def _begin_closed(self, concurrency: int) -> None:
-        links = list(self._links)
-        if links:
-            for index in range(concurrency):
-                self._send(links[index % len(links)], time.monotonic())
-
-    async def _send_at_rate(self, schedule: Schedule, begins_at: float) -> None:
-        """Send each request when it is due or as soon after as can be; what can't be until much later is told."""
-        total, index = schedule.count_before(self._plan.duration), 0
-        gives_up_at = self._ends_at + self._plan.deadline
-        while index < total:
-            burst = 0
-            while index < total and burst < _BURST and (due := begins_at + schedule.at(index)) <= time.monotonic():
-                if not self._links or due > gives_up_at:
-                    break
-                self._send(self._take_turn(), due)
-                index, burst = index + 1, burst + 1
-            if not self._links or time.monotonic() > gives_up_at:
-                self._ledger.tally.unsent += total - index
-                return
-            if index < total:
-                await asyncio.sleep(max(0.0, begins_at + schedule.at(index) - time.monotonic()))
-
-    def _take_turn(self) -> int:
-        """Choose connections one after another. A lost one leaves its turn to the next."""
-        while True:
-            number = self._turn
-            self._turn = (number + 1) % self._plan.connections
-            if number in self._links:
-                return number
-
-    def _send(self, number: int, due: float) -> None:
-        key = self._next_key()
-        request_id = self._ledger.open(key, due, time.monotonic(), number)
-        self._links[number].send(self._write(request_id, key))
-
-    def _take(self, message: bytes, number: int) -> None:
-        now = time.monotonic()
-        ended = self._ledger.take(message, now, number)
-        if ended is not None:
-            self._answered_at = now
-            self._go_on(ended)
-
-    def _go_on(self, ended: Pending) -> None:
-        """Send another request in place of one that has ended, in the closed model."""
-        now = time.monotonic()
-        if self._plan.rate is None and now < self._ends_at and ended.link in self._links:
-            self._send(ended.link, now)
-        if not self._ledger.unanswered:
-            self._heard.set()
-
-    def _lose(self, number: int) -> None:
-        if self._links.pop(number, None) is not None:
-            self._ledger.tally.closed += 1
-            self._ledger.drop_link(number)
-            self._heard.set()
+    async def _work(self, begins_at: float, pipe: Pipe) -> None:
+        async with asyncio.TaskGroup() as group:
+            if self._plan.connections:
+                group.create_task(self._asking.run(begins_at))
+            if self._broadcast is not None:
+                group.create_task(self._broadcast.run(begins_at))
+        if self._broadcast is not None:
+            self._reach_milestone()
+            await self._broadcast.settle(await asyncio.to_thread(pipe.recv))
+        # What is answered or delivered twice may be so a little later.
+        await asyncio.sleep(_LINGER_SECONDS)
 
     async def _close(self) -> None:
-        links = list(self._links.values())
-        for link in links:
+        for link in self._links:
             link.close()
-        if links:
-            _, left = await asyncio.wait([link.ended for link in links], timeout=_CLOSE_SECONDS)
+        if self._links:
+            _, left = await asyncio.wait([link.ended for link in self._links], timeout=_CLOSE_SECONDS)
             if left:
-                for link in links:
+                for link in self._links:
                     link.abort()
+
+    def _note_loss(self) -> None:
+        self._tally.closed += 1
 
     async def _report_on(self) -> None:
         """Look for what is lost, and report every second."""
-        reported_at = time.monotonic()
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(max(0.0, min(_LOOK_SECONDS, self._report_at - time.monotonic())))
             now = time.monotonic()
-            for lost in self._ledger.expire(now):
-                self._go_on(lost)
-            if now - reported_at >= _REPORT_SECONDS:
-                reported_at = now
+            self._asking.expire(now)
+            if self._broadcast is not None:
+                self._broadcast.expire(now)
+            if now >= self._report_at:
+                self._report_at += _REPORT_SECONDS * (1 + (now - self._report_at) // _REPORT_SECONDS)
                 self._hand_over()
 
     def _hand_over(self) -> None:
         spent, self._cpu_seconds = self._cpu_seconds, time.process_time()
-        self._ledger.tally.cpu_seconds += self._cpu_seconds - spent
-        self._report(self._ledger.hand_over())
+        self._tally.cpu_seconds += self._cpu_seconds - spent
+        tally, self._tally = self._tally, Tally()
+        tally.add(self._asking.hand_over())
+        if self._broadcast is not None:
+            tally.topics.add(self._broadcast.hand_over())
+        began, self._counted_until = self._counted_until, time.monotonic()
+        self._report(Interval(self._process, began, self._counted_until, tally))
 
-
-def _choose_keys(plan: Plan, process: int) -> NextKey:
-    if plan.is_cold:
-        return new_keys(plan.run, process, plan.processes)
-    # Each process draws its own sequence, and the same one in every run: so runs can be compared.
-    return zipf_keys(plan.keys, plan.skew, random.Random(process).random)  # noqa: S311  (no secret hangs on it)
+    def _reach_milestone(self) -> None:
+        """Tell all that was counted before, and that it is so far."""
+        self._hand_over()
+        heads = {} if self._broadcast is None else self._broadcast.heads
+        heard_at = max(self._asking.answered_at, 0.0 if self._broadcast is None else self._broadcast.delivered_at)
+        self._report(Milestone(heard_at, heads))

@@ -40,3 +40,13 @@ def new_keys(run: int, process: int, processes: int) -> NextKey:
     """
     numbers = count((run << _COUNT_BITS) + process, processes)
     return numbers.__next__
+
+
+def mixed_keys(share: float, rare: NextKey, usual: NextKey, random: Callable[[], float]) -> NextKey:
+    """Give a key of the rare ones in that share of the cases (0 to 1), and a usual one otherwise.
+
+    >>> give = mixed_keys(0.25, lambda: 99, lambda: 1, iter([0.1, 0.3, 0.2]).__next__)
+    >>> [give() for _ in range(3)]
+    [99, 1, 99]
+    """
+    return lambda: rare() if random() < share else usual()

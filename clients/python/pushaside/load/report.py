@@ -5,8 +5,8 @@ from __future__ import annotations
 from pushaside.cli.output import describe_elapsed, milliseconds
 from pushaside.load.fleet import Outcome
 from pushaside.load.histogram import Histogram
-from pushaside.load.plan import Plan
-from pushaside.load.tally import Tally
+from pushaside.load.plan import Plan, TopicPlan
+from pushaside.load.tally import Tally, TopicTally
 
 _PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9)
 _BUSY = 0.9
@@ -25,7 +25,11 @@ def describe_second(seconds: float, recent: Tally, total: Tally) -> str:
     rate = recent.results / seconds
     p50, p99 = (describe_elapsed(recent.latency.percentile(percent)) for percent in (50, 99))
     connections = f"{total.opened - total.closed:,} connections"
-    return f"{connections} · {rate:,.0f}/s · p50 {p50} · p99 {p99} · {_describe_flaws(total)}"
+    parts = [f"{connections} · {rate:,.0f}/s · p50 {p50} · p99 {p99} · {_describe_flaws(total)}"]
+    if total.topics.published:
+        delivered = f"{recent.topics.delivered / seconds:,.0f} deliveries/s"
+        parts.append(f"{delivered} · {describe_feed_flaws(total.topics)}")
+    return " · ".join(parts)
 
 
 def live_rows(seconds: float, recent: Tally, total: Tally) -> list[tuple[str, str, str, bool]]:
@@ -47,6 +51,26 @@ def live_rows(seconds: float, recent: Tally, total: Tally) -> list[tuple[str, st
         ("doubled", recent.doubled, total.doubled),
         ("wrong", recent.wrong.total(), total.wrong.total()),
     ]
+    rows += [(name, f"{last:,}", f"{whole:,}", whole > 0) for name, last, whole in flaws]
+    return rows + _live_topic_rows(seconds, recent.topics, total.topics) if total.topics.subscribed else rows
+
+
+def _live_topic_rows(seconds: float, recent: TopicTally, total: TopicTally) -> list[tuple[str, str, str, bool]]:
+    rows = [
+        ("published", f"{recent.published / seconds:,.0f}/s", f"{total.published:,}", False),
+        ("delivered", f"{recent.delivered / seconds:,.0f}/s", f"{total.delivered:,}", False),
+    ]
+    for percent in (50, 99):
+        times = [
+            describe_elapsed(each.delivery.percentile(percent)) if each.delivered else "" for each in (recent, total)
+        ]
+        rows.append((f"delivery p{percent}", times[0], times[1], False))
+    flaws = [
+        ("messages lost", recent.lost, total.lost),
+        ("messages doubled", recent.doubled, total.doubled),
+        ("out of order", recent.reordered, total.reordered),
+        ("messages wrong", recent.wrong.total(), total.wrong.total()),
+    ]
     return rows + [(name, f"{last:,}", f"{whole:,}", whole > 0) for name, last, whole in flaws]
 
 
@@ -55,11 +79,13 @@ def load_document(plan: Plan, outcome: Outcome) -> dict[str, object]:
     tally = outcome.tally
     return {
         "type": "load",
-        "model": "closed" if plan.rate is None else "open",
+        "url": plan.url,
+        "model": model_of(plan),
         "rate": plan.rate,
-        "concurrency": plan.concurrency if plan.rate is None else None,
+        "concurrency": plan.concurrency if model_of(plan) == "closed" else None,
         "compute": plan.compute,
-        "keys": None if plan.is_cold else plan.keys,
+        "keys": None if plan.cold_share == 1 else plan.keys,
+        "cold_share": plan.cold_share,
         "skew": plan.skew,
         "duration_seconds": plan.duration,
         "processes": plan.processes,
@@ -82,11 +108,22 @@ def load_document(plan: Plan, outcome: Outcome) -> dict[str, object]:
         "latency_ms": percentiles(tally.latency),
         "since_sent_ms": percentiles(tally.since_sent),
         "generator_cpu": round(generator_cpu(plan, outcome), 3),
+        "channels": _topics(plan.topics, outcome) if plan.topics else None,
     }
 
 
 def describe_outcome(plan: Plan, outcome: Outcome) -> str:
     """Say in some lines what a run came to."""
+    tally = outcome.tally
+    # Without a connection nothing else is to be told of either side.
+    lines = _describe_requests(plan, outcome) if plan.connections else []
+    if plan.topics is not None:
+        lines += _describe_topics(outcome)
+    lines += [f"  {count:,} of: {name}" for name, count in tally.refused.most_common()]
+    return "\n".join([*lines, *_warnings(plan, outcome)])
+
+
+def _describe_requests(plan: Plan, outcome: Outcome) -> list[str]:
     tally = outcome.tally
     sources = " · ".join(f"{name} {count:,}" for name, count in sorted(tally.sources.items()))
     lines = [
@@ -96,9 +133,36 @@ def describe_outcome(plan: Plan, outcome: Outcome) -> str:
     if plan.rate is not None:
         lines.append(f"since sent {_describe_times(tally.since_sent)}")
     lines.append(_describe_flaws(tally))
-    for counts in (tally.errors, tally.wrong, tally.refused):
+    for counts in (tally.errors, tally.wrong):
         lines += [f"  {count:,} of: {name}" for name, count in counts.most_common()]
-    return "\n".join([*lines, *_warnings(plan, outcome)])
+    return lines
+
+
+def _describe_topics(outcome: Outcome) -> list[str]:
+    tally = outcome.tally.topics
+    rate = f"{deliveries_per_second(outcome):,.0f}/s"
+    subscribers = f"{tally.subscribed:,} subscribers · {tally.confirmed:,} of {tally.published:,} published"
+    lines = [
+        f"{tally.delivered:,} deliveries in {outcome.elapsed:.1f} s · {rate} · {subscribers}",
+        f"delivery   {_describe_times(tally.delivery)}",
+        f"publishing {_describe_times(tally.publishing)}",
+        describe_feed_flaws(tally),
+    ]
+    for counts in (tally.errors, tally.wrong):
+        lines += [f"  {count:,} of: {name}" for name, count in counts.most_common()]
+    return lines
+
+
+def model_of(plan: Plan) -> str | None:
+    """Return how requests are sent: "open" is at a rate, "closed" so many under way; None if none are."""
+    if not plan.connections:
+        return None
+    return "closed" if plan.rate is None else "open"
+
+
+def deliveries_per_second(outcome: Outcome) -> float:
+    """Return the deliveries per second, of all the time until the last."""
+    return outcome.tally.topics.delivered / outcome.elapsed if outcome.elapsed else 0.0
 
 
 def percentiles(times: Histogram) -> dict[str, float]:
@@ -131,11 +195,39 @@ def generator_cpu(plan: Plan, outcome: Outcome) -> float:
 
 def _connections(plan: Plan, tally: Tally) -> dict[str, object]:
     return {
-        "planned": plan.connections,
+        "planned": plan.all_connections,
         "opened": tally.opened,
         "refused": dict(tally.refused),
         "closed_early": tally.closed,
         "open_ms": percentiles(tally.connecting),
+    }
+
+
+def _topics(plan: TopicPlan, outcome: Outcome) -> dict[str, object]:
+    tally = outcome.tally.topics
+    return {
+        "subscribers": plan.subscribers,
+        "subscribed": tally.subscribed,
+        "topics": plan.topics,
+        "publishers": plan.publishers,
+        "publish_rate": plan.rate,
+        "publish_size": plan.size,
+        "published": tally.published,
+        "unsent": tally.unsent,
+        "confirmed": tally.confirmed,
+        "unconfirmed": tally.unconfirmed,
+        "delivered": tally.delivered,
+        "deliveries_per_second": round(deliveries_per_second(outcome), 1),
+        "errors": dict(tally.errors),
+        "lost": tally.lost,
+        "skipped": tally.skipped,
+        "doubled": tally.doubled,
+        "out_of_order": tally.reordered,
+        "wrong": tally.wrong.total(),
+        "wrong_because": dict(tally.wrong),
+        "received_bytes": tally.received_bytes,
+        "delivery_ms": percentiles(tally.delivery),
+        "publishing_ms": percentiles(tally.publishing),
     }
 
 
@@ -149,13 +241,28 @@ def _describe_flaws(tally: Tally) -> str:
     return f"errors {errors:,} · lost {tally.lost:,} · doubled {tally.doubled:,} · wrong {tally.wrong.total():,}"
 
 
+def describe_feed_flaws(tally: TopicTally) -> str:
+    """Say in a line what subscribers lacked.
+
+    >>> describe_feed_flaws(TopicTally(lost=2))
+    'messages: errors 0 · lost 2 · doubled 0 · out of order 0 · wrong 0'
+    """
+    counts = f"lost {tally.lost:,} · doubled {tally.doubled:,} · out of order {tally.reordered:,}"
+    return f"messages: errors {tally.errors.total():,} · {counts} · wrong {tally.wrong.total():,}"
+
+
 def _warnings(plan: Plan, outcome: Outcome) -> list[str]:
     tally = outcome.tally
     warnings = []
     if tally.unsent:
         warnings.append(f"{tally.unsent:,} requests could not be sent in time: what was asked for was not measured.")
-    if tally.opened < plan.connections or tally.closed:
-        warnings.append(f"Of {plan.connections:,} connections {tally.opened:,} opened, {tally.closed:,} were lost.")
+    if tally.topics.unsent:
+        warnings.append(f"{tally.topics.unsent:,} messages could not be published in time.")
+    if tally.topics.unconfirmed:
+        warnings.append(f"{tally.topics.unconfirmed:,} messages were published without an answer.")
+    if tally.opened < plan.all_connections or tally.closed:
+        all_of_them = f"Of {plan.all_connections:,} connections"
+        warnings.append(f"{all_of_them} {tally.opened:,} opened, {tally.closed:,} were lost.")
     if generator_cpu(plan, outcome) > _BUSY:
         warnings.append("The generator was busy all the time, so that it measured itself: take more --processes.")
     return warnings

@@ -20,7 +20,15 @@ class Schedule:
 
     def at(self, index: int) -> float:
         """Return the seconds after which this process's next is due, counted from 0."""
-        return (index * self.processes + self.process) / self.rate
+        return self.number_of(index) / self.rate
+
+    def number_of(self, index: int) -> int:
+        """Return which of all processes' this process's next is.
+
+        >>> Schedule(rate=100.0, process=1, processes=2).number_of(2)
+        5
+        """
+        return index * self.processes + self.process
 
     def count_before(self, seconds: float) -> int:
         """Return how many are due to this process before so many seconds have passed.

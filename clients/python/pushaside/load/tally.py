@@ -4,8 +4,46 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from pushaside.load.histogram import Histogram
+
+
+@dataclass(slots=True)
+class TopicTally:
+    """Counts of the channels' side: `published` were sent, of which `confirmed` were answered with their positions.
+
+    `delivered` counts what came to a subscriber for the first time; `reordered` of these came after a later message,
+    and `lost` never came, whereas `doubled` came once more. `skipped` of the lost are those that a `resync` spoke for.
+    `unconfirmed` were never answered. `delivery` is from when a message was due to when a subscriber had it,
+    `publishing` to when its publisher was told its position.
+    """
+
+    subscribed: int = 0
+    published: int = 0
+    confirmed: int = 0
+    unconfirmed: int = 0
+    unsent: int = 0
+    delivered: int = 0
+    lost: int = 0
+    skipped: int = 0
+    doubled: int = 0
+    reordered: int = 0
+    received_bytes: int = 0
+    wrong: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    delivery: Histogram = field(default_factory=Histogram)
+    publishing: Histogram = field(default_factory=Histogram)
+
+    def add(self, other: TopicTally) -> None:
+        """Count all that the other has counted."""
+        _add_fields(self, other)
+
+    @property
+    def has_flaw(self) -> bool:
+        """Whether a subscriber had not each message once and in order, or a publisher no answer."""
+        flaws = (self.lost, self.doubled, self.reordered, self.unsent, self.unconfirmed)
+        return any(flaws) or self.wrong.total() > 0
 
 
 @dataclass(slots=True)
@@ -35,17 +73,11 @@ class Tally:
     latency: Histogram = field(default_factory=Histogram)
     since_sent: Histogram = field(default_factory=Histogram)
     connecting: Histogram = field(default_factory=Histogram)
+    topics: TopicTally = field(default_factory=TopicTally)
 
     def add(self, other: Tally) -> None:
         """Count all that the other has counted."""
-        for each in fields(self):
-            mine, theirs = getattr(self, each.name), getattr(other, each.name)
-            if isinstance(mine, Histogram):
-                mine.add(theirs)
-            elif isinstance(mine, Counter):
-                mine.update(theirs)
-            else:
-                setattr(self, each.name, mine + theirs)
+        _add_fields(self, other)
 
     @property
     def results(self) -> int:
@@ -53,6 +85,27 @@ class Tally:
         return self.sources.total()
 
     @property
-    def is_flawless(self) -> bool:
-        """Whether everything was sent, nothing was lost, doubled or wrong, and there was a result at all."""
-        return self.results > 0 and not (self.unsent or self.lost or self.doubled or self.wrong.total())
+    def has_flaw(self) -> bool:
+        """Whether something could not be sent, or was lost, doubled or wrong."""
+        return bool(self.unsent or self.lost or self.doubled or self.wrong.total() or self.topics.has_flaw)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What one process counted from one moment to another, of `time.monotonic`."""
+
+    process: int
+    began: float
+    ended: float
+    tally: Tally
+
+
+def _add_fields(mine: Any, other: Any) -> None:  # noqa: ANN401  (two tallies of one kind)
+    for each in fields(mine):
+        held, more = getattr(mine, each.name), getattr(other, each.name)
+        if isinstance(held, Counter):
+            held.update(more)
+        elif isinstance(held, int | float):
+            setattr(mine, each.name, held + more)
+        else:
+            held.add(more)
