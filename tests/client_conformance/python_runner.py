@@ -102,6 +102,8 @@ class Player:
         match step["do"]:
             case "take":
                 return await self._take(subscription, step["count"])
+            case "take_presence":
+                return await self._take_presence(subscription, step["count"])
             case "take_until":
                 return await self._take_until(subscription, step["data"])
             case "take_none":
@@ -148,6 +150,14 @@ class Player:
                 raise
             outcome["hung"] = True
         return outcome
+
+    async def _take_presence(self, subscription: pushaside.Subscription, count: int) -> Outcome:
+        told: list[Outcome] = []
+        async for each in subscription.presence():
+            told.append({"count": each.count, "joined": list(each.joined), "left": list(each.left)})
+            if len(told) == count:
+                break
+        return {"presence": told}
 
     async def _take_until(self, subscription: pushaside.Subscription, data: object) -> Outcome:
         while (update := await anext(subscription)).data != data:

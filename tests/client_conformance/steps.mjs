@@ -70,6 +70,8 @@ class Player {
         return this.#subscribe(step);
       case "take":
         return this.#take(this.#subscriptions.get(step.of), step.count);
+      case "take_presence":
+        return this.#takePresence(this.#subscriptions.get(step.of).presence, step.count);
       case "take_until":
         return this.#takeUntil(this.#subscriptions.get(step.of).subscription, JSON.stringify(step.data));
       case "take_none":
@@ -111,7 +113,9 @@ class Player {
   async #subscribe({ name, topic, compute, params, since, patches }) {
     const subject = topic === undefined ? { compute, params } : { topic };
     const subscription = this.#client.subscribe(subject, { since, patches });
-    this.#subscriptions.set(name, { subscription, next: null });
+    const presence = [];
+    subscription.addEventListener("presence", ({ detail: { topic, ...told } }) => presence.push(told));
+    this.#subscriptions.set(name, { subscription, presence, next: null });
     await subscription.ready();
     return look(subscription);
   }
@@ -132,6 +136,11 @@ class Player {
       return { updates, ...tellError(error) };
     }
     return { updates };
+  }
+
+  async #takePresence(presence, count) {
+    while (presence.length < count) await wait(0.01);
+    return { presence: presence.splice(0, count) };
   }
 
   async #takeUntil(subscription, text) {

@@ -46,6 +46,7 @@ from pushaside.place import Token
 from pushaside.progress import Progress
 from pushaside.settings import Settings
 from pushaside.subscription import Subscription
+from pushaside.topic_messages import Presence
 
 __all__ = [
     "AccessError",
@@ -64,6 +65,7 @@ __all__ = [
     "InvalidRequestError",
     "Metrics",
     "NotFoundError",
+    "Presence",
     "Progress",
     "PushasideError",
     "RateLimitedError",

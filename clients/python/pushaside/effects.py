@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pushaside.errors import PushasideError
 from pushaside.messages import Linked, Result
 from pushaside.progress import Progress
-from pushaside.topic_messages import Published
+from pushaside.topic_messages import Presence, Published
 
 Outcome = Result | Published | float | PushasideError
 """What asking ends in: a result, a position that something was published at, a ping's seconds, or an error."""
@@ -89,10 +89,18 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class TellPresence:
+    """Tell whoever has a subscription who else has come and gone."""
+
+    id: str
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The session is over, and all that was asked is settled."""
 
     error: PushasideError
 
 
-Effect = Send | Settle | Report | Fetch | Connect | Close | Notify | End
+Effect = Send | Settle | Report | Fetch | Connect | Close | Notify | TellPresence | End

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from pushaside.backoff import full_jitter
-from pushaside.data_forms import parse_data
+from pushaside.data_forms import make_etag, parse_data
 from pushaside.deadlines import Deadline
 from pushaside.downloads import Downloads
 from pushaside.durable_requests import Accepted, Deliver, Poll, RequestState, Resource, Sns, Webhook
@@ -249,6 +249,8 @@ class HttpClient:
         if answer.status in _REDIRECTED:
             async with limit.bound():
                 body = await self._downloads.fetch_data(answer.headers.get("location", ""))
+            # Whoever keeps what the link leads to does not know the etag: it is what the data hash to.
+            etag = etag or await call_in_thread(lambda _abandoned: make_etag(body))
         return Resource(await call_in_thread(lambda _abandoned: parse_data(body)), etag, _age(answer))
 
     async def _ask(

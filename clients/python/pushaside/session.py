@@ -56,7 +56,7 @@ from pushaside.positions import Position
 from pushaside.questions import Question
 from pushaside.settings import Settings
 from pushaside.subscriptions import Subscriptions
-from pushaside.topic_messages import Published, Pushed, Subscribed, TopicMessage, Unsubscribed
+from pushaside.topic_messages import Presence, Published, Pushed, Subscribed, TopicMessage, Unsubscribed
 from pushaside.topic_questions import Subject
 from pushaside.upkeep import Upkeep
 
@@ -225,7 +225,7 @@ class Session:
                 self._take_piece(link, message, now)
             case Accepted():
                 self._answers.take_accepted(message)
-            case Subscribed() | Pushed() | Unsubscribed() | Published():
+            case Subscribed() | Pushed() | Unsubscribed() | Published() | Presence():
                 self._take_topic_message(link, message, now)
             case Failed():
                 self._take_error(link, message, now)
@@ -298,6 +298,8 @@ class Session:
                 self._subscriptions.take_unsubscribed(message)
             case Published():
                 self._answers.take_published(message)
+            case Presence():
+                self._subscriptions.take_presence(message)
             case _:
                 assert_never(message)
 

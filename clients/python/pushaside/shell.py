@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pushaside import metrics as hooks
 from pushaside.connection import Connection, open_connection
 from pushaside.downloads import Downloads
-from pushaside.effects import Close, Connect, Effect, End, Fetch, Notify, Outcome, Report, Send, Settle
+from pushaside.effects import Close, Connect, Effect, End, Fetch, Notify, Outcome, Report, Send, Settle, TellPresence
 from pushaside.errors import ConnectionClosedError, PushasideError
 from pushaside.feeds import Feed, Update
 from pushaside.messages import read_message
@@ -184,6 +184,8 @@ class Shell:
                 self._close(effect)
             case Notify():
                 self._notify(effect)
+            case TellPresence():
+                self._tell_presence(effect)
             case End():
                 self._end(effect.error)
             case _:
@@ -200,6 +202,10 @@ class Shell:
     def _notify(self, notify: Notify) -> None:
         if (subscription := self._subscriptions.get(notify.id)) is not None:
             subscription.notify()
+
+    def _tell_presence(self, told: TellPresence) -> None:
+        if (subscription := self._subscriptions.get(told.id)) is not None:
+            subscription.tell_presence(told.presence)
 
     def _report(self, report: Report) -> None:
         if (on_progress := self._watching.get(report.id)) is not None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pushaside.errors import PushasideError
 from pushaside.feeds import Feed, Update
+from pushaside.topic_messages import Presence
+
+_MOST_PRESENCE = 100
 
 
 class Source(Protocol):
@@ -41,6 +46,7 @@ class Subscription:
         self._feed = feed
         self._is_closed = False
         self._changed = asyncio.Event()
+        self._presence: deque[Presence] = deque(maxlen=_MOST_PRESENCE)
 
     @property
     def topic(self) -> str | None:
@@ -71,6 +77,30 @@ class Subscription:
     async def changed(self) -> None:
         """Wait until there may be something new, or `holds` or `failure` has changed."""
         await self._wait()
+
+    async def presence(self) -> AsyncGenerator[Presence, None]:
+        """Iterate over who else comes and goes, where the topic has presence; not before one looks at the updates.
+
+        It is for one task, which may be another one than that of the updates. Of what nobody takes the newest 100
+        wait. The service tells each once and keeps none, so after a loss of the connection some may be missing:
+        `count` is right with the next that comes.
+
+        >>> async with client.subscribe("demo:lobby") as lobby:
+        ...     async for each in lobby.presence():
+        ...         print(each.count, each.joined)
+        ...         break
+        1 ('anonymous',)
+
+        Raises:
+            PushasideError: there will be none: the subscription was refused, or the client is closed.
+
+        """
+        while not self._is_closed:
+            while self._presence:
+                yield self._presence.popleft()
+            if self._feed.error is not None:
+                raise self._feed.error
+            await self._wait()
 
     async def __aenter__(self) -> Self:
         """Wait until the subscription holds.
@@ -123,6 +153,11 @@ class Subscription:
     def notify(self) -> None:
         """Wake up who waits; called by the client when something has changed."""
         self._changed.set()
+
+    def tell_presence(self, presence: Presence) -> None:
+        """Take who has come and gone; called by the client."""
+        self._presence.append(presence)
+        self.notify()
 
     async def _wait(self) -> None:
         self._changed.clear()

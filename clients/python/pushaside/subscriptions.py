@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from pushaside.agenda import Agenda
 from pushaside.backoff import growing
-from pushaside.effects import Effect, Fetch, FetchFailure, Notify, Outcome, Remedy
+from pushaside.effects import Effect, Fetch, FetchFailure, Notify, Outcome, Remedy, TellPresence
 from pushaside.errors import PushasideError
 from pushaside.exchanges import Exchange, Exchanges
 from pushaside.farewells import Farewells
@@ -25,7 +25,7 @@ from pushaside.positions import Position
 from pushaside.questions import GZIP
 from pushaside.settings import Settings
 from pushaside.strays import Strays
-from pushaside.topic_messages import Pushed, Subscribed, Unsubscribed, Value
+from pushaside.topic_messages import Presence, Pushed, Subscribed, Unsubscribed, Value
 from pushaside.topic_questions import Subject, SubscribeQuestion
 
 
@@ -175,6 +175,11 @@ class Subscriptions:
         for subscription in list(subscriptions.values()):
             subscription.feed.push(pushed)
             self._settle(subscription, now)
+
+    def take_presence(self, presence: Presence) -> None:
+        """Take who has come and gone; it has no position, so it is told as it comes."""
+        for subscription_id in self._by_topic.get(presence.topic, ()):
+            self._effects.append(TellPresence(subscription_id, presence))
 
     def take_unsubscribed(self, unsubscribed: Unsubscribed) -> None:
         """Take the answer to a farewell."""

@@ -28,6 +28,7 @@ from pushaside.metrics import Metrics
 from pushaside.place import Token
 from pushaside.progress import Progress
 from pushaside.settings import Settings
+from pushaside.topic_messages import Presence
 
 __all__ = ["Client", "Subscription", "connect"]
 
@@ -211,6 +212,20 @@ class Subscription:
         async def take() -> Update:
             async with asyncio.timeout(timeout):
                 return await anext(self._source)
+
+        return self._thread.run(take)
+
+    def take_presence(self, timeout: float) -> Presence:
+        """Wait for who comes and goes next, where the topic has presence, for so many seconds at most.
+
+        Raises:
+            TimeoutError: nobody did; the next can still be had later.
+
+        """
+
+        async def take() -> Presence:
+            async with asyncio.timeout(timeout):
+                return await anext(self._source.presence())
 
         return self._thread.run(take)
 

@@ -1,4 +1,4 @@
-"""The messages about topics as they come: that one is subscribed or not any more, what is new, what was published."""
+"""The messages about topics as they come: what holds, what is new, what was published, who comes and goes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pushaside.errors import PushasideError, error_from_wire
-from pushaside.fields import read_data, read_text
+from pushaside.fields import read_data, read_number, read_text
 from pushaside.patches import Patch
 from pushaside.positions import Position, parse_position
 
@@ -65,7 +65,20 @@ class Published:
     position: str
 
 
-TopicMessage = Subscribed | Pushed | Unsubscribed | Published
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who has come and gone, of those who subscribe to a topic.
+
+    `count` is how many connections are there now; `joined` and `left` are principals, at most 200 each.
+    """
+
+    topic: str
+    count: int
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+TopicMessage = Subscribed | Pushed | Unsubscribed | Published | Presence
 
 
 def read_topic_message(fields: dict[str, Any], max_bytes: int) -> TopicMessage | None:
@@ -77,6 +90,8 @@ def read_topic_message(fields: dict[str, Any], max_bytes: int) -> TopicMessage |
     if kind == "unsubscribed":
         return None if message_id is None else Unsubscribed(message_id)
     topic, position = read_text(fields, "topic"), _read_position(fields)
+    if kind == "presence":
+        return None if topic is None else _read_presence(fields, topic)
     if position is None:
         return None
     if kind == "published":
@@ -90,7 +105,7 @@ def read_topic_message(fields: dict[str, Any], max_bytes: int) -> TopicMessage |
     return Pushed(topic, position, value, is_resync=kind == "resync")
 
 
-TOPIC_TYPES = frozenset(("subscribed", "update", "resync", "unsubscribed", "published"))
+TOPIC_TYPES = frozenset(("subscribed", "update", "resync", "unsubscribed", "published", "presence"))
 
 
 def _read_position(fields: dict[str, Any]) -> Position | None:
@@ -98,6 +113,15 @@ def _read_position(fields: dict[str, Any]) -> Position | None:
         return parse_position(read_text(fields, "position") or "")
     except ValueError:
         return None
+
+
+def _read_presence(fields: dict[str, Any], topic: str) -> Presence:
+    count = int(read_number(fields, "count") or 0)
+    return Presence(topic, count, _read_names(fields.get("joined")), _read_names(fields.get("left")))
+
+
+def _read_names(names: object) -> tuple[str, ...]:
+    return tuple(each for each in names if isinstance(each, str)) if isinstance(names, list) else ()
 
 
 def _read_value(fields: dict[str, Any], max_bytes: int) -> Value | None:

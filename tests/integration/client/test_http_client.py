@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 import threading
@@ -264,6 +265,18 @@ async def test_a_resource_that_is_elsewhere_is_fetched_there_without_the_token()
     with ScriptedHttp(gzipped(TEXT)) as bucket, ScriptedHttp(elsewhere(bucket)) as service:
         assert (await client(service, token="t1").result("documents")).data == DATA
     assert "authorization" not in bucket.asked[0].headers
+
+
+async def test_a_resource_that_was_elsewhere_and_still_holds_is_not_sent_again() -> None:
+    same = Answer(304, headers={"Age": "9"})
+    with ScriptedHttp(gzipped(TEXT)) as bucket, ScriptedHttp(elsewhere(bucket), same) as service:
+        asking = client(service)
+        known = await asking.result("documents")
+        assert await asking.result("documents", known=known) == Resource(DATA, known.etag, 9.0)
+
+    assert known.etag == hashlib.sha256(TEXT).hexdigest()[:24]
+    assert service.asked[1].headers["if-none-match"] == f'"{known.etag}"'
+    assert len(bucket.asked) == 1
 
 
 # The client
