@@ -1,4 +1,4 @@
-"""What docs/client.md says is so."""
+"""What docs/client.md says is so, and the exit codes of docs/commands.md."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "client.md").read_text()
+PAGE_OF_COMMANDS = (ROOT / "docs" / "commands.md").read_text()
 URL, HTTP_URL = "ws://127.0.0.1:8080/v1", "http://127.0.0.1:8080/"
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = re.findall(r"^\$ pushaside (.*)$", PAGE, re.MULTILINE)
@@ -71,9 +72,9 @@ async def run_beside(http: ScriptedHttp, path: str, *arguments: str) -> tuple[in
     return process.returncode, err.decode()
 
 
-def rows(header: str) -> list[list[str]]:
+def rows(header: str, page: str = PAGE) -> list[list[str]]:
     """Give the cells of the table that has this header."""
-    table = PAGE.partition(f"| {header} |")[2].split("\n\n", 1)[0]
+    table = page.partition(f"| {header} |")[2].split("\n\n", 1)[0]
     return [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
 
 
@@ -104,6 +105,6 @@ def test_every_error_code_is_described_with_its_class() -> None:
 
 
 def test_every_exit_code_is_described() -> None:
-    described = dict(rows("exit code | meaning"))
+    described = dict(rows("exit code | meaning", PAGE_OF_COMMANDS))
 
     assert described == {str(code.value): meaning for code, meaning in MEANINGS.items()}
