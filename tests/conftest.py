@@ -17,7 +17,6 @@ os.environ.update(
     AWS_REGION="us-east-1",
     AWS_DEFAULT_REGION="us-east-1",
     AWS_EC2_METADATA_DISABLED="true",
-    POWERTOOLS_TRACE_DISABLED="true",
 )
 for variable in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
     os.environ.pop(variable, None)

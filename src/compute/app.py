@@ -21,6 +21,7 @@ from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
 from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
 from push.adapters.redis_live_histories import RedisLiveHistories
@@ -102,3 +103,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     failed = event_loop.run(dependencies.consumer.consume(parse_event(event)))
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+initialize(build)

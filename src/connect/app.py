@@ -15,6 +15,7 @@ from connect.leaving import Leaving
 from push.adapters.aws_clients import make_client
 from push.adapters.dynamodb_connections import DynamoDbConnections
 from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
+from push.adapters.initialization import initialize
 from push.adapters.shipped_namespaces import shipped_namespaces
 from push.adapters.sqs_fan_out import SqsFanOut
 from push.callers import read_caller
@@ -82,3 +83,6 @@ def _connect(event: Mapping[str, Any], connections: ConnectionRecords, now_ms: i
         return {"statusCode": 410}
     subprotocol = choose_subprotocol(read_header(event, "Sec-WebSocket-Protocol"))
     return {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": subprotocol} if subprotocol else {}}
+
+
+initialize(build)

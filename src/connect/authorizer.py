@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
 from push.access import Access, OpenAccess, OriginRefusedError, TokenAccess
+from push.adapters.initialization import initialize
 from push.handshakes import read_handshake
 from push.settings import AuthorizerSettings, read_settings
 from push.tokens import CredentialRefusedError, Identity
@@ -80,3 +81,6 @@ def _allow(identity: Identity, method_arn: str) -> dict[str, Any]:
 def _policy(effect: str, method_arn: str, *, principal: str) -> dict[str, Any]:
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": method_arn}
     return {"principalId": principal, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+
+
+initialize(build)

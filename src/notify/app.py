@@ -17,6 +17,7 @@ from push.adapters import event_loop
 from push.adapters.claim_checks import ClaimChecks
 from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
 from push.computes import load_registry
@@ -107,3 +108,6 @@ async def _end(record: Mapping[str, Any], dead_letters: DeadLetters) -> str | No
         message_id: str = record["messageId"]
         return message_id
     return None
+
+
+initialize(build)

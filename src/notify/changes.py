@@ -21,6 +21,7 @@ from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
 from push.adapters.dynamodb_subscribers import DynamoDbLiveResults, DynamoDbSubscribers
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leaderboards import RedisLeaderboards
 from push.adapters.redis_recent_changes import RedisRecentChanges
@@ -91,3 +92,6 @@ def _new_token() -> str:
 
 def _reported(records: Sequence[Mapping[str, Any]], failed: Sequence[str]) -> Sequence[str]:
     return failed if records[0]["eventSource"] == "aws:sqs" else failed[:1]
+
+
+initialize(build)

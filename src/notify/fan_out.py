@@ -21,6 +21,7 @@ from push.adapters.delivery_clients import make_series, now_ms
 from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb_subscribers import DynamoDbSubscribers
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_fan_out import RedisFanOut
 from push.adapters.redis_history import RedisHistory
@@ -152,3 +153,6 @@ async def _all_of(works: Sequence[Awaitable[None]]) -> None:
     for ended in await asyncio.gather(*works, return_exceptions=True):
         if isinstance(ended, BaseException):
             raise ended
+
+
+initialize(build)

@@ -19,6 +19,7 @@ from push.adapters.aws_clients import make_client
 from push.adapters.dynamodb_attempts import DynamoDbAttempts
 from push.adapters.dynamodb_webhooks import DynamoDbWebhooks
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sns_topics import SnsTopics
 from push.adapters.sqs_requests import SqsWebhooks
@@ -104,3 +105,6 @@ async def _deliver(record: Mapping[str, Any], deliverer: WebhookDeliverer) -> st
         message_id: str = record["messageId"]
         return message_id
     return None
+
+
+initialize(build)

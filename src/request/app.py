@@ -15,6 +15,7 @@ from aws_lambda_powertools import Logger
 from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.redis_accepted_encodings import RedisAcceptedEncodings
 from push.adapters.redis_connection import SyncRedis
 from push.adapters.s3_payloads import S3Payloads
@@ -130,3 +131,6 @@ def _welcome(hello: Hello, caller: Caller, dependencies: Dependencies) -> str:
     refused = dependencies.topics.replier.resume(hello, caller) if hello.positions else None
     session = hello.session or secrets.token_urlsafe(16)
     return render_welcome(hello.id, session, dependencies.reconnect_after_seconds, refused)
+
+
+initialize(build)

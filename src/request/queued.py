@@ -15,6 +15,7 @@ from push.adapters.aws_clients import make_client
 from push.adapters.claim_checks import ClaimChecks
 from push.adapters.delivery_clients import make_recorder, make_records, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
+from push.adapters.initialization import initialize
 from push.adapters.redis_connection import SyncRedis
 from push.adapters.sqs_requests import SqsRequests, SqsWebhooks
 from push.computes import load_registry
@@ -58,3 +59,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     failed = event_loop.run(dependencies.requests.consume(messages))
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+initialize(build)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,15 @@ def test_functions_that_do_one_thing_at_a_time_load_no_event_loop(root: Path, ha
 def test_what_a_handshake_or_a_message_waits_for_loads_few_modules(root: Path, handler: str, most: int) -> None:
     """A tenth more than they load; a client of AWS or a telemetry library is hundreds."""
     assert len(loaded_modules(root, handler)) <= most
+
+
+@pytest.mark.parametrize(
+    "handler", [each for each in HANDLERS if not each.startswith(("request.http", "request.results", "request.topics"))]
+)
+def test_in_lambda_a_function_that_lacks_a_setting_does_not_start_and_says_which(root: Path, handler: str) -> None:
+    module, _, name = handler.rpartition(".")
+    command = [sys.executable, "-I", "-c", IMPORT, str(root / "src"), module, name]
+    environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AUTH_MODE": "jwt"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert re.search(r"SettingsError: .*missing required field `[a-z_]+`", ended.stderr), ended.stderr
