@@ -36,6 +36,24 @@ def test_params_without_a_key_are_one_key() -> None:
     assert (plan.keys, plan.has_seed) == (1, False)
 
 
+def test_subscribers_alone_send_no_requests() -> None:
+    plan = plan_of("--subscribers", "20", "--topics", "4", "--processes", "2")
+
+    assert (plan.connections, plan.all_connections, plan.processes) == (0, 30, 2)
+    assert plan.topics is not None
+    assert plan.topics.name_of(3) == f"load:{plan.run:x}/3"
+
+
+def test_subscribers_beside_requests_have_connections_of_their_own() -> None:
+    plan = plan_of("--subscribers", "20", "--rate", "5", "--connections", "7", "--publishers", "2", "--processes", "4")
+
+    assert (plan.connections, plan.all_connections, plan.processes) == (7, 29, 2)
+
+
+def test_all_cold_is_a_share_of_one() -> None:
+    assert [plan_of(*each).cold_share for each in ([], ["--cold-share", "0.05"], ["--cold"])] == [0.0, 0.05, 1.0]
+
+
 def test_a_plan_keeps_its_token_to_itself() -> None:
     assert "hush" not in repr(plan_of("--token", "hush"))
 
@@ -52,6 +70,13 @@ def test_a_plan_keeps_its_token_to_itself() -> None:
         (["--params", "[{key}]"], "must be a JSON object"),
         (["--params", f'{{"a":"{"x" * 32_000}"}}'], "too long"),
         (["--deadline", "901"], "at most 900 seconds"),
+        (["--cold-share", "0.5", "--params", '{"seed":1}'], "There is no {key}"),
+        (["--topics", "2"], "--topics says nothing without --subscribers"),
+        (["--publish-rate", "2"], "--publish-rate says nothing without --subscribers"),
+        (["--subscribers", "2", "--topics", "3"], "nobody would hear some of them"),
+        (["--subscribers", "2", "--publish-size", "32000"], "too large for one frame"),
+        (["--subscribers", "2", "--channel", "nothing"], "--channel must be as channels are named"),
+        (["--subscribers", "2", "--keys", "3"], "only if there is --rate or --concurrency"),
     ],
 )
 def test_what_contradicts_itself_is_refused(arguments: list[str], sentence: str) -> None:
@@ -75,4 +100,6 @@ def test_every_option_is_on_the_page() -> None:
 
 
 def test_what_is_wrong_is_what_the_page_says() -> None:
-    assert all(f"\n| {name} |" in PAGE for name in ("lost", "late", "doubled", "wrong", "errors", "unsent"))
+    assert all(
+        f"\n| {name} |" in PAGE for name in ("lost", "late", "doubled", "wrong", "errors", "unsent", "out_of_order")
+    )
