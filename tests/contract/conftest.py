@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
+from push.adapters.lean_aws import Timeouts
+from push.adapters.lean_s3 import LeanS3
+from push.sigv4 import Credentials, Signer
 from tests.real_servers import Aws, aws_url, redis_url
 from tests.real_servers import aws as aws_by_boto3
 
 __all__ = ["aws_by_boto3", "aws_url", "redis_url"]
 
 
+class LeanAws(Aws):
+    """AWS by our own clients."""
+
+    def client(self, service: str, **options: Any) -> Any:
+        if service != "s3" or options:
+            return super().client(service, **options)
+        signer = Signer(Credentials("test", "test"), service="s3", region="us-east-1")
+        return LeanS3(self.url, signer, Timeouts(connect=2.0, read=5.0))
+
+
 @pytest.fixture
 def aws_by_lean(aws_by_boto3: Aws) -> Aws:
-    return dataclasses.replace(aws_by_boto3, lean=True)
+    fields = {field.name: getattr(aws_by_boto3, field.name) for field in dataclasses.fields(aws_by_boto3)}
+    return LeanAws(**fields | {"lean": True})
 
 
 @pytest.fixture(params=["lean", "boto3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import string
 import uuid
@@ -17,7 +18,7 @@ from push.errors import ErrorCode, QueueUnavailableError, RequestError, Transien
 from push.jobs import Outgoing, parse_job, with_guardian
 from push.queue_bodies import INLINE_BYTES, claimed_name, make_claim_check
 from tests.builders import make_job
-from tests.real_servers import CREDENTIALS
+from tests.real_servers import CREDENTIALS, Aws
 from tests.servers import free_port
 
 
@@ -39,13 +40,13 @@ def bucket(s3: Any) -> str:
 
 
 @pytest.fixture
-def bodies(s3: Any, bucket: str) -> ClaimChecks:
-    return ClaimChecks(bucket, lambda _service: s3)
+def bodies(aws: Aws, bucket: str) -> ClaimChecks:
+    return ClaimChecks(bucket, aws.client)
 
 
 @pytest.fixture
-def away() -> ClaimChecks:
-    return ClaimChecks("bucket", lambda service: client(service, f"http://127.0.0.1:{free_port()}"))
+def away(aws: Aws) -> ClaimChecks:
+    return ClaimChecks("bucket", dataclasses.replace(aws, url=f"http://127.0.0.1:{free_port()}").client)
 
 
 def no_client(_service: str) -> Any:

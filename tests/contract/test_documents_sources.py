@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from push.adapters.dynamodb_documents import DynamoDbDocuments
 from push.adapters.s3_documents import S3Documents
 from push.computes import Tenant
 from push.documents import Reference
 from push.errors import ComputeFailedError, ErrorCode, SourceThrottledError, TransientError
-from tests.real_servers import CREDENTIALS, Aws
+from tests.real_servers import Aws
 
 ACME = Tenant("acme")
 
@@ -154,27 +153,28 @@ class BusyStore:
         self._thread.join()
         self.server.server_close()
 
-    def documents(self, threads: ThreadPoolExecutor) -> S3Documents:
-        url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return S3Documents(boto3.client("s3", endpoint_url=url, config=config, **CREDENTIALS), "storage", threads)
+    def documents(self, aws: Aws, threads: ThreadPoolExecutor) -> S3Documents:
+        here = dataclasses.replace(aws, url=f"http://127.0.0.1:{self.server.server_address[1]}")
+        return S3Documents(here.client("s3"), "storage", threads)
 
 
 class TestBackoff:
-    async def test_a_store_that_asks_for_less_is_asked_again_later(self, threads: ThreadPoolExecutor) -> None:
+    async def test_a_store_that_asks_for_less_is_asked_again_later(self, aws: Aws, threads: ThreadPoolExecutor) -> None:
         with BusyStore(refusals=3) as busy:
-            assert await busy.documents(threads).load([reference("a"), reference("b")], 20) == [b"[1]", b"[1]"]
+            assert await busy.documents(aws, threads).load([reference("a"), reference("b")], 20) == [b"[1]", b"[1]"]
             assert busy.requests == 5
 
-    async def test_a_store_that_goes_on_asking_for_less_is_reported(self, threads: ThreadPoolExecutor) -> None:
+    async def test_a_store_that_goes_on_asking_for_less_is_reported(
+        self, aws: Aws, threads: ThreadPoolExecutor
+    ) -> None:
         with BusyStore(refusals=1000) as busy, pytest.raises(SourceThrottledError) as caught:
-            await asyncio.wait_for(busy.documents(threads).load([reference("a")], 0.5), 5)
+            await asyncio.wait_for(busy.documents(aws, threads).load([reference("a")], 0.5), 5)
         assert caught.value.code is ErrorCode.SOURCE_THROTTLED
         assert caught.value.retry_after_ms
 
-    async def test_no_more_is_asked_at_once_than_there_are_threads(self, threads: ThreadPoolExecutor) -> None:
+    async def test_no_more_is_asked_at_once_than_there_are_threads(self, aws: Aws, threads: ThreadPoolExecutor) -> None:
         with BusyStore(refusals=0) as busy:
-            documents = busy.documents(threads)
+            documents = busy.documents(aws, threads)
             loads = (documents.load([reference(str(n)) for n in range(25)], 5) for _ in range(4))
             assert sum(map(len, await asyncio.gather(*loads))) == 100
             assert busy.most_under_way <= 4

@@ -29,7 +29,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     make_client.cache_clear()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.setenv(name, "us-east-1")
     # boto3 keeps what it read of the environment.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     return monkeypatch
@@ -37,8 +38,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.fixture
 def payloads(aws: Aws, environment: pytest.MonkeyPatch) -> Payloads:
-    environment.setenv("AWS_ENDPOINT_URL", aws.url)
+    use(aws, environment, aws.url)
     return S3Payloads(aws.bucket)
+
+
+def use(aws: Aws, environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("AWS_CLIENTS", "lean" if aws.lean else "boto3")
+    environment.setenv("AWS_ENDPOINT_URL", url)
 
 
 def fetch(url: str) -> tuple[bytes, Message]:
@@ -70,11 +76,14 @@ def test_a_large_payload_that_does_not_compress_goes_through(payloads: Payloads)
     assert gzip.decompress(fetch(payloads.link("payloads/large", 60))[0]) == data
 
 
+@pytest.mark.parametrize("clients", ["lean", "boto3"])
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-2"])
 def test_a_link_leads_to_the_bucket_in_its_region_and_is_signed_by_version_4(
-    environment: pytest.MonkeyPatch, region: str
+    environment: pytest.MonkeyPatch, region: str, clients: str
 ) -> None:
-    environment.setenv("AWS_DEFAULT_REGION", region)
+    environment.setenv("AWS_CLIENTS", clients)
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        environment.setenv(name, region)
     url = urlsplit(S3Payloads("storage").link("payloads/results/tenants/acme/echo@1:00/ab", 300))
     query = parse_qs(url.query)
     assert (url.scheme, url.netloc) == ("https", f"storage.s3.{region}.amazonaws.com")
@@ -82,6 +91,12 @@ def test_a_link_leads_to_the_bucket_in_its_region_and_is_signed_by_version_4(
     assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
     assert query["X-Amz-Expires"] == ["300"]
     assert query["X-Amz-SignedHeaders"] == ["host"]
+
+
+@pytest.mark.parametrize(("clients", "module"), [("lean", "push.adapters.lean_s3"), ("boto3", "botocore.client")])
+def test_the_setting_says_whose_client_it_is(environment: pytest.MonkeyPatch, clients: str, module: str) -> None:
+    environment.setenv("AWS_CLIENTS", clients)
+    assert type(make_client("s3")).__mro__[-2].__module__ == module
 
 
 def test_no_client_is_made_before_one_is_needed() -> None:
@@ -100,6 +115,6 @@ def test_no_client_is_made_before_one_is_needed() -> None:
 
 @pytest.mark.parametrize("fault", ["no bucket", "nobody there"])
 def test_what_is_not_stored_is_said(aws: Aws, environment: pytest.MonkeyPatch, fault: str) -> None:
-    environment.setenv("AWS_ENDPOINT_URL", aws.url if fault == "no bucket" else f"http://127.0.0.1:{free_port()}")
+    use(aws, environment, aws.url if fault == "no bucket" else f"http://127.0.0.1:{free_port()}")
     with pytest.raises(TransientError):
         S3Payloads("there-is-none").put("payloads/x", DATA)

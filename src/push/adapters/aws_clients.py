@@ -28,14 +28,22 @@ def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections:
     """
     # Lambda gives every environment credentials in these variables; whoever has others needs botocore to find them.
     if (
-        service in PROTOCOLS
+        (service in PROTOCOLS or service == "s3")
         and "AWS_ACCESS_KEY_ID" in os.environ
         and read_settings(Settings, os.environ).aws_clients == "lean"
     ):
-        timeouts = Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds)
-        signer = make_signer(service)
-        return LeanClient(service, _find_endpoint(service), signer, timeouts, connections=connections)
+        return _make_lean_client(service, Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds), connections)
     return _make_boto3_client(service, read_timeout_seconds, connections)
+
+
+def _make_lean_client(service: str, timeouts: Timeouts, connections: int) -> Any:  # noqa: ANN401
+    endpoint, signer = _find_endpoint(service), make_signer(service)
+    if service == "s3":
+        # Only what is large, or documents' own, goes there.
+        from push.adapters.lean_s3 import LeanS3
+
+        return LeanS3(endpoint, signer, timeouts, connections=connections)
+    return LeanClient(service, endpoint, signer, timeouts, connections=connections)
 
 
 def make_signer(service: str) -> Signer:
