@@ -139,6 +139,18 @@ async def test_a_closed_client_ends_its_subscriptions_with_an_error() -> None:
             await waiting
 
 
+async def test_who_waits_for_presence_is_at_the_end_when_the_subscription_is_closed() -> None:
+    async with connected(Topics()) as (_, client), client.subscribe(CHANNEL) as prices:
+
+        async def wait() -> list[pushaside.Presence]:
+            return [each async for each in prices.presence()]
+
+        waiting = asyncio.create_task(wait())
+        await asyncio.sleep(0)
+        prices.close()
+        assert await waiting == []
+
+
 async def test_who_takes_nothing_for_long_still_gets_every_message() -> None:
     topics = Topics()
     settings = Settings(max_queued_updates=10)

@@ -114,6 +114,24 @@ def test_a_subscription_is_an_iterator() -> None:
         assert list(news) == []
 
 
+def test_who_comes_and_goes_can_be_waited_for_for_a_time() -> None:
+    async def with_presence(peer: Peer) -> None:
+        message = await peer.receive()
+        assert message is not None
+        held = {"id": message["id"], "topic": "demo:news", "position": "e1:0", "recovered": True}
+        await peer.say(type="subscribed", **held)
+        await peer.say(type="presence", topic="demo:news", count=2, joined=["ada"], left=[])
+
+    with (
+        serving(with_presence) as server,
+        pushaside.sync.connect(server.url) as client,
+        client.subscribe("demo:news") as news,
+    ):
+        assert news.take_presence(5.0) == pushaside.Presence("demo:news", 2, ("ada",), ())
+        with pytest.raises(TimeoutError):
+            news.take_presence(0.05)
+
+
 def test_an_update_can_be_waited_for_for_a_time() -> None:
     with (
         serving(with_topics) as server,
