@@ -2,7 +2,8 @@
 
 As in Lambda, an event waits for no other event: an idle environment takes it, or a new one is started, up to the
 function's limit. Unlike there, events may share a busy environment's backlog while each of them is short: an event that
-takes longer than `PATIENCE_SECONDS` has those behind it taken back and run elsewhere.
+takes longer than `PATIENCE_SECONDS` has those behind it taken back and run elsewhere. And where no core is idle, events
+that wait wait on: a new process would take time from those that run, and start late.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from typing import Protocol
 
 from local.deploying.control_plane import Function
 from local.functions.environment import Environment, EnvironmentOwner, PendingEvent
+from local.functions.idle_cores import IdleCores
 from local.functions.invocation import Invocation, Outcome
 
 PATIENCE_SECONDS = 0.005
 GROWTH_SECONDS = 0.02
 """How long an event waits before a process is started for it: most slow events end sooner than one could start."""
+
+STANDSTILL_SECONDS = 0.5
+"""A process is started even where no core is idle if no event that waits has been taken for so long."""
 
 IDLE_SECONDS = 30.0
 """How long an environment beyond the warm ones stays without work."""
@@ -48,7 +53,9 @@ class FunctionPool(EnvironmentOwner):
     concurrency is Lambda's limit: events beyond it are throttled.
     """
 
-    def __init__(self, function: Function, start: EnvironmentStarter, *, warm: int, limit: int) -> None:
+    def __init__(
+        self, function: Function, start: EnvironmentStarter, *, warm: int, limit: int, cores: IdleCores
+    ) -> None:
         reserved = function.reserved_concurrency
         self.function = function
         self.invocations = 0
@@ -63,6 +70,8 @@ class FunctionPool(EnvironmentOwner):
         self._ending: set[Environment] = set()
         self._waiting: deque[PendingEvent] = deque()
         self._waiting_since_ns = 0
+        self._taken_at_ns = 0
+        self._cores = cores
         self._closing = False
 
     @property
@@ -108,13 +117,14 @@ class FunctionPool(EnvironmentOwner):
     def _wait(self, event: PendingEvent) -> None:
         """Keep an event until an environment is free, or `check` has found that one more is needed."""
         if not self._waiting:
-            self._waiting_since_ns = time.monotonic_ns()
+            self._waiting_since_ns = self._taken_at_ns = time.monotonic_ns()
         self._waiting.append(event)
         if not self._ready:
             self._grow()
 
     def _feed(self, environment: Environment) -> None:
         """Give a free environment its share of what waits."""
+        self._taken_at_ns = time.monotonic_ns()
         share = -(-len(self._waiting) // max(1, len(self._ready)))
         for _ in range(share):
             environment.send(self._waiting.popleft())
@@ -198,7 +208,9 @@ class FunctionPool(EnvironmentOwner):
             if environment.outstanding:
                 environment.check(now_ns, int(PATIENCE_SECONDS * 1e9))
         if self._waiting and now_ns - self._waiting_since_ns > GROWTH_SECONDS * 1e9:
-            self._grow()
+            stands_still = now_ns - self._taken_at_ns > STANDSTILL_SECONDS * 1e9
+            if self._cores.are_there or stands_still:
+                self._grow()
 
     def reap(self) -> None:
         """Close environments that have not been needed for a while."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from local.deploying.control_plane import Function
 from local.errors import CannotStartError
+from local.functions.idle_cores import IdleCores
 from local.functions.invocation import FunctionService, Invocation, Outcome
 from local.functions.pool import EnvironmentStarter, FunctionPool
 
@@ -30,8 +31,10 @@ class Functions(FunctionService):
         warm: Callable[[Function], int],
         limit: int,
     ) -> None:
+        self._cores = IdleCores()
         self.pools: Mapping[str, FunctionPool] = {
-            function.name: FunctionPool(function, start, warm=warm(function), limit=limit) for function in functions
+            function.name: FunctionPool(function, start, warm=warm(function), limit=limit, cores=self._cores)
+            for function in functions
         }
         self._loop = asyncio.get_running_loop()
         self._checking = False
@@ -72,6 +75,7 @@ class Functions(FunctionService):
 
     def _check(self) -> None:
         now_ns = time.monotonic_ns()
+        self._cores.look()
         busy = False
         for pool in self.pools.values():
             if pool.in_flight:

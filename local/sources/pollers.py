@@ -11,7 +11,9 @@ from local.deploying.aws_json_client import AwsJsonClient
 from local.deploying.control_plane import Deployment, EventSource
 from local.embedded.aws_process import SourceChanges
 from local.errors import CannotStartError
+from local.functions.idle_cores import IdleCores
 from local.functions.invocation import FunctionService
+from local.sources.batch_turns import BatchTurns
 from local.sources.sqs import SqsEventSource
 from local.sources.streams import StreamEventSource
 
@@ -47,6 +49,7 @@ class EventSources:
         self._functions = functions
         self._changes = changes
         self._maximum_batches = maximum_batches
+        self._cores = IdleCores()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -75,7 +78,9 @@ class EventSources:
                     _queue_url(source, self._deployment.queues),
                     self._client,
                     self._functions,
-                    maximum_batches=self._maximum_batches,
+                    turns=BatchTurns(
+                        min(self._maximum_batches, source.maximum_concurrency or self._maximum_batches), self._cores
+                    ),
                     is_announced=self._changes is not None,
                 )
             case "dynamodb":

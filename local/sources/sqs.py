@@ -43,7 +43,7 @@ class SqsEventSource:
         client: AwsJsonClient,
         functions: FunctionService,
         *,
-        maximum_batches: int,
+        turns: BatchTurns,
         is_announced: bool,
     ) -> None:
         self._source = source
@@ -51,7 +51,7 @@ class SqsEventSource:
         self._client = client
         self._functions = functions
         self._filters = EventFilters(source.filters)
-        self._turns = BatchTurns(min(maximum_batches, source.maximum_concurrency or maximum_batches))
+        self._turns = turns
         self._changed = asyncio.Event()
         self._is_announced = is_announced
         self._tasks: set[asyncio.Task[None]] = set()
