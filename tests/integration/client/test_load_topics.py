@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -35,6 +36,7 @@ class Channels:
         self.subscribers: dict[str, list[Peer]] = {}
         self.publishers: set[int] = set()
         self.held: list[tuple[Peer, dict]] = []
+        self.order = asyncio.Lock()
 
     async def script(self, peer: Peer) -> None:
         while (message := await peer.messages.get()) is not None:
@@ -47,9 +49,10 @@ class Channels:
             await peer.say(type="subscribed", position=f"e:{self.heads.get(topic, 0)}", recovered=True, **fields)
             return
         self.publishers.add(id(peer))
-        self.heads[topic] = self.heads.get(topic, 0) + 1
-        await peer.say(type="published", position=f"e:{self.heads[topic]}", **fields)
-        await self.fan_out(topic, message["data"])
+        async with self.order:
+            self.heads[topic] = self.heads.get(topic, 0) + 1
+            await peer.say(type="published", position=f"e:{self.heads[topic]}", **fields)
+            await self.fan_out(topic, message["data"])
 
     async def fan_out(self, topic: str, data: object) -> None:
         update = {"type": "update", "topic": topic, "position": f"e:{self.heads[topic]}", "data": data}
@@ -235,3 +238,26 @@ async def test_a_run_without_any_connection_has_a_report_all_the_same(tmp_path: 
 
     assert outcome.code == Exit.CONNECTION
     assert "Nothing came back." in report.read_text()
+
+
+class Refusing(Channels):
+    """Refuses the first subscription."""
+
+    has_refused = False
+
+    async def take(self, peer: Peer, message: dict) -> None:
+        if message["action"] == "subscribe" and not self.has_refused:
+            self.has_refused = True
+            await peer.error(message, "rate_limited", retryable=True)
+        else:
+            await super().take(peer, message)
+
+
+async def test_who_could_not_subscribe_is_told_apart(tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+
+    outcome = await load(Refusing(), "--subscribers", "3", "--html", str(report))
+
+    told = document(outcome)["channels"]
+    assert (outcome.code, told["subscribed"], told["errors"]) == (Exit.OK, 2, {"rate_limited": 1})
+    assert "2 of 3 subscribers had every message once and in order. 1 error." in report.read_text()

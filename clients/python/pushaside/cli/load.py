@@ -17,7 +17,7 @@ from pushaside.cli.output import print_document
 from pushaside.load.fleet import GeneratorError, Outcome, run_fleet
 from pushaside.load.hgrm import write_hgrm
 from pushaside.load.plan import Plan
-from pushaside.load.report import describe_outcome, load_document
+from pushaside.load.report import describe_outcome, is_silent, load_document
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
@@ -116,6 +116,4 @@ def _judge(plan: Plan, outcome: Outcome) -> Exit:
     if not tally.opened:
         # Who is not let in has reached the service.
         return Exit.ERROR if set(tally.refused) <= _REFUSALS else Exit.CONNECTION
-    has_answers = tally.results > 0 or not plan.connections
-    has_deliveries = tally.topics.delivered > 0 or plan.topics is None
-    return Exit.OK if has_answers and has_deliveries and not tally.has_flaw else Exit.ERROR
+    return Exit.ERROR if tally.has_flaw or is_silent(plan, tally) else Exit.OK

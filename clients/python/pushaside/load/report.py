@@ -160,6 +160,13 @@ def model_of(plan: Plan) -> str | None:
     return "closed" if plan.rate is None else "open"
 
 
+def is_silent(plan: Plan, tally: Tally) -> bool:
+    """Tell whether nothing came of the requests, or nothing of what was published, though there were to be some."""
+    has_results = tally.results > 0 or not plan.connections
+    has_deliveries = tally.topics.delivered > 0 or plan.topics is None
+    return not (has_results and has_deliveries)
+
+
 def deliveries_per_second(outcome: Outcome) -> float:
     """Return the deliveries per second, of all the time until the last."""
     return outcome.tally.topics.delivered / outcome.elapsed if outcome.elapsed else 0.0

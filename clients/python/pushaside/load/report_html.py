@@ -12,9 +12,16 @@ import orjson
 from pushaside.cli.output import describe_elapsed
 from pushaside.load.fleet import Outcome
 from pushaside.load.histogram import Histogram
-from pushaside.load.plan import Plan
+from pushaside.load.plan import Plan, TopicPlan
 from pushaside.load.plots import draw
-from pushaside.load.report import deliveries_per_second, generator_cpu, load_document, model_of, results_per_second
+from pushaside.load.report import (
+    deliveries_per_second,
+    generator_cpu,
+    is_silent,
+    load_document,
+    model_of,
+    results_per_second,
+)
 from pushaside.load.report_plots import make_plots
 from pushaside.load.report_style import STYLE
 from pushaside.load.tally import Tally, TopicTally
@@ -80,16 +87,25 @@ def _verdict(plan: Plan, outcome: Outcome) -> str:
     errors = tally.errors.total() + tally.faults + tally.topics.errors.total()
     if tally.has_flaw:
         return '<p class="verdict bad">Not everything was right: see the counts.</p>'
-    if not tally.results and not tally.topics.delivered:
+    if is_silent(plan, tally):
         return '<p class="verdict bad">Nothing came back.</p>'
     parts = []
     if plan.connections:
-        parts.append(f"All {tally.results + errors:,} answers were checked: none lost, doubled or wrong.")
+        parts.append(f"All {tally.results + tally.errors.total():,} answers were checked: none lost, doubled or wrong.")
     if plan.topics is not None:
-        parts.append("Every subscriber had every message once and in order.")
+        parts.append(f"{_count_subscribers(plan.topics, tally)} had every message once and in order.")
     if errors:
-        parts.append(f"{errors:,} errors.")
-    return f'<p class="verdict {"so" if errors else "good"}">{" ".join(parts)}</p>'
+        parts.append(f"{errors:,} error{'' if errors == 1 else 's'}.")
+    if tally.opened < plan.all_connections:
+        parts.append(f"{plan.all_connections - tally.opened:,} connections were refused.")
+    kind = "so" if errors or tally.opened < plan.all_connections else "good"
+    return f'<p class="verdict {kind}">{" ".join(parts)}</p>'
+
+
+def _count_subscribers(topics: TopicPlan, tally: Tally) -> str:
+    if tally.topics.subscribed == topics.subscribers:
+        return "Every subscriber"
+    return f"{tally.topics.subscribed:,} of {topics.subscribers:,} subscribers"
 
 
 def _tiles(plan: Plan, outcome: Outcome) -> str:
@@ -130,6 +146,8 @@ def _count_rows(plan: Plan, tally: Tally) -> Iterable[Row]:
         yield from _several("wrong", tally.wrong)
         yield from _flaws(("unsent", tally.unsent))
     if plan.topics is not None:
+        is_short = tally.topics.subscribed < plan.topics.subscribers
+        yield "subscribed", f"{tally.topics.subscribed:,} of {plan.topics.subscribers:,}", is_short
         yield from _topic_rows(tally.topics)
     yield "connections opened", f"{tally.opened:,} of {plan.all_connections:,}", tally.opened < plan.all_connections
     yield from _several("connections refused", tally.refused)
@@ -137,7 +155,6 @@ def _count_rows(plan: Plan, tally: Tally) -> Iterable[Row]:
 
 
 def _topic_rows(tally: TopicTally) -> Iterable[Row]:
-    yield "subscribed", f"{tally.subscribed:,}", False
     yield "messages published", f"{tally.published:,}", False
     yield "· confirmed", f"{tally.confirmed:,}", False
     yield "messages delivered", f"{tally.delivered:,}", False
