@@ -7,7 +7,10 @@ import re
 from binascii import b2a_base64
 
 _ID_BYTES = 11
+_DRAWN_BYTES = 12
+"""With a byte of zeros behind it, an id's base64 is sixteen characters, the last of which stands where `=` does."""
 _IDS_PER_DRAW = 256
+_ID_LENGTH = 16
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{15}=").fullmatch
 
@@ -15,20 +18,25 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{15}=").fullmatch
 class RequestIds:
     """A source of ids, drawn many at a time because each call for randomness is a system call."""
 
-    __slots__ = ("_drawn",)
+    __slots__ = ("_drawn", "_next")
 
     def __init__(self) -> None:
-        self._drawn: list[str] = []
+        self._drawn = ""
+        self._next = 0
 
     def draw(self) -> str:
         """Return an id that was never returned before."""
-        if not self._drawn:
-            randomness = os.urandom(_ID_BYTES * _IDS_PER_DRAW)
-            self._drawn = [
-                b2a_base64(randomness[start : start + _ID_BYTES], newline=False).translate(_TO_URL_SAFE).decode()
-                for start in range(0, len(randomness), _ID_BYTES)
-            ]
-        return self._drawn.pop()
+        start = self._next
+        if start == len(self._drawn):
+            self._drawn, start = _draw_many(), 0
+        self._next = start + _ID_LENGTH
+        return self._drawn[start : start + _ID_LENGTH - 1] + "="
+
+
+def _draw_many() -> str:
+    randomness = bytearray(os.urandom(_DRAWN_BYTES * _IDS_PER_DRAW))
+    randomness[_ID_BYTES::_DRAWN_BYTES] = bytes(_IDS_PER_DRAW)
+    return b2a_base64(randomness, newline=False).translate(_TO_URL_SAFE).decode()
 
 
 def is_well_formed(connection_id: str) -> bool:

@@ -33,18 +33,19 @@ def read_text_frames(data: bytes, limit: int) -> tuple[list[bytes], bytes]:
     """
     messages: list[bytes] = []
     start, end = 0, len(data)
-    limit = min(limit, LARGEST)
-    while end - start > _MASK_BYTES + 1 and data[start] == _WHOLE_TEXT and data[start + 1] & _MASKED:
-        length, mask = data[start + 1] & ~_MASKED, start + 2
+    while end - start > _MASK_BYTES + 1 and data[start] == _WHOLE_TEXT:
+        length, first = data[start + 1] - _MASKED, start + 2
         if length == _TWO_BYTES_LENGTH:
-            length, mask = data[start + 2] << 8 | data[start + 3], start + 4
-        elif length == _EIGHT_BYTES_LENGTH:
+            length, first = data[start + 2] << 8 | data[start + 3], start + 4
+        elif length < 0 or length == _EIGHT_BYTES_LENGTH:
             break
-        first = mask + _MASK_BYTES
-        if length > limit or length > end - first:
+        last = first + _MASK_BYTES + length
+        if last > end or length > limit or length > LARGEST:
             break
-        messages.append(apply_mask(data[first : first + length], data[mask:first]))
-        start = first + length
+        messages.append(apply_mask(data[first + _MASK_BYTES : last], data[first : first + _MASK_BYTES]))
+        if last == end:
+            return messages, b""
+        start = last
     return messages, data[start:]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from push.computes import Tenant
 from push.keys import parse_tenant
@@ -13,8 +14,7 @@ ANYBODY_TENANT = "public"
 ANYBODY_PRINCIPAL = "anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """One connection and whose it is."""
 
     tenant: Tenant

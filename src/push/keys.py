@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 
@@ -53,6 +54,7 @@ def make_key(tenant: Tenant, compute: AnyCompute, params: msgspec.Struct) -> Key
     return Key(tenant=scope, compute=compute.name, version=compute.version, digest=digest)
 
 
+@lru_cache(maxsize=1024)
 def parse_tenant(text: str) -> Tenant:
     """Check a tenant's name.
 

@@ -26,8 +26,7 @@ _PARK_TRIES = 3
 _ANY_AGE_SECONDS = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(msgspec.Struct, frozen=True):
     """A checked request: what is asked, by whom, and what would do as an answer."""
 
     request: Request

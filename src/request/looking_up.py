@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from push.computes import AnyCompute, Registry, Tenant
 from push.errors import CacheUnavailableError
@@ -18,8 +19,7 @@ _REMEMBERED_KEYS = 4096
 _MEMORY, _REDIS = ("Tier", "l1"), ("Tier", "redis")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A result, and the tier it was found in."""
 
     remembered: Remembered

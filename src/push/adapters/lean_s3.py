@@ -187,9 +187,11 @@ class LeanS3:
         if connection is not None:
             try:
                 return self._exchange_on(connection, request)
-            except ConnectionError:
-                # After a freeze every kept connection may be dead.
+            except OSError as exc:
+                # After a freeze every kept connection may be dead, and not all of them say so.
                 _close_all(idle)
+                if not isinstance(exc, ConnectionError):
+                    raise
         return self._exchange_on(self._connect(request.host), request)
 
     def _exchange_on(self, connection: StreamingConnection, request: _Request) -> Body:

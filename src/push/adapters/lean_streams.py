@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import zlib
 
 import httptools
@@ -65,7 +66,7 @@ class StreamingConnection(HttpConnection):
                 at = 0
                 while at < len(data):
                     at += self._socket.send(data[at : at + _PIECE_BYTES])
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLEOFError):
             return False
         except OSError:
             self.close()
