@@ -7,14 +7,17 @@ import contextlib
 import gc
 import hashlib
 import socket
+import ssl
 import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 from unittest import mock
 from urllib.parse import quote, urlsplit
@@ -29,11 +32,13 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from push.adapters import lean_aws, lean_s3
+from push.adapters import lean_aws, lean_http, lean_s3
 from push.adapters.lean_aws import Timeouts
 from push.adapters.lean_s3 import LeanS3
+from push.adapters.lean_streams import Body, StreamingConnection
 from push.sigv4 import Credentials, Signer
 from tests.real_servers import Aws
+from tests.webhook_receivers import make_authority
 
 REGION_ENDPOINT = "https://s3.eu-west-1.amazonaws.com"
 CUT = b""
@@ -110,13 +115,15 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def serving(*steps: Step) -> Iterator[Served]:
+def serving(*steps: Step, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
     """Serve the steps one after the other, each to the next request; what is shorter than it says ends in a cut."""
     waiting = list(steps)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         served = Served(listening.getsockname()[1])
 
         def serve(connection: socket.socket) -> None:
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
             with connection, contextlib.suppress(ConnectionError):
                 while request := read_request(connection):
                     served.requests.append(request)
@@ -142,7 +149,7 @@ def serving(*steps: Step) -> Iterator[Served]:
 def is_short(step: bytes) -> bool:
     head, _, body = step.partition(b"\r\n\r\n")
     length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
-    return bool(length) and len(body) < int(length)
+    return len(body) < int(length) if length else b"chunked" not in head
 
 
 @pytest.fixture(autouse=True)
@@ -241,6 +248,20 @@ class TestRequests:
             client = served.client()
             client.get_object(Bucket="storage", Key="a")
             assert client.get_object(Bucket="storage", Key="a")["Body"].read() == b"2"
+
+    def test_kept_connections_are_given_up_together_where_one_is_silent(self) -> None:
+        both, exchange_head = threading.Barrier(2), StreamingConnection.exchange_head
+
+        def together(connection: StreamingConnection, *arguments: Any, **options: Any) -> Body:
+            both.wait(5)
+            return exchange_head(connection, *arguments, **options)
+
+        with serving(answer(b"1"), answer(b"1"), SILENCE, answer(b"2")) as served:
+            client = served.client(read=1.0)
+            with mock.patch.object(StreamingConnection, "exchange_head", together), ThreadPoolExecutor(2) as threads:
+                list(threads.map(lambda _turn: client.get_object(Bucket="storage", Key="a"), range(2)))
+            assert client.get_object(Bucket="storage", Key="a")["Body"].read() == b"2"
+            assert served.connections == 3
 
     def test_it_gives_up_a_connection_that_the_server_closes(self) -> None:
         with serving(answer(b"1", Connection="close"), answer(b"2")) as served:
@@ -351,13 +372,13 @@ class TestTries:
     @pytest.mark.parametrize("trouble", TEMPORARY.values(), ids=TEMPORARY.keys())
     def test_what_may_pass_is_tried_three_times(self, trouble: Step) -> None:
         with serving(trouble, trouble, answer(b"12345")) as served:
-            assert served.client(read=0.2).get_object(Bucket="storage", Key="a")["Body"].read() == b"12345"
+            assert served.client().get_object(Bucket="storage", Key="a")["Body"].read() == b"12345"
             assert len(served.requests) == 3
 
     @pytest.mark.parametrize("trouble", TEMPORARY.values(), ids=TEMPORARY.keys())
     def test_after_three_tries_it_is_an_error_and_never_a_short_body(self, trouble: Step) -> None:
         with serving(*[trouble] * 3, answer(b"12345")) as served, pytest.raises((ClientError, HTTPClientError)):
-            served.client(read=0.2).get_object(Bucket="storage", Key="a")
+            served.client().get_object(Bucket="storage", Key="a")
         assert len(served.requests) == 3
 
     @pytest.mark.parametrize("trouble", [error("SlowDown", "503 Slow Down"), CUT], ids=["slow down", "cut"])
@@ -414,7 +435,7 @@ class TestLargeObjects:
     )
     def test_what_does_not_come_whole_is_an_error_however_often_it_is_read(self, step: bytes) -> None:
         with serving(step) as served:
-            body = served.client(read=0.3).get_object(Bucket="storage", Key="a")["Body"]
+            body = served.client(read=1.0).get_object(Bucket="storage", Key="a")["Body"]
             for _ in range(2):
                 with pytest.raises(BotoCoreError):
                     body.read()
@@ -453,6 +474,22 @@ def test_a_refusal_that_comes_before_all_is_sent_is_heard() -> None:
         with pytest.raises(ClientError, match="AccessDenied"):
             client.put_object(Bucket="storage", Key="a", Body=bytes(30_000_000))
         thread.join()
+
+
+def test_it_speaks_tls_and_connects_anew_where_the_kept_connection_is_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, content = make_authority(tmp_path), bytes(range(256)) * 20_000
+    trusted = authority.client_context
+    monkeypatch.setattr(lean_http, "tls_context", lambda: trusted)
+    steps = (answer(), answer(content), CUT, CUT, CUT, answer(b"2"))
+    with serving(*steps, tls=authority.server_context("127.0.0.1")) as served:
+        client = lean(f"https://127.0.0.1:{served.port}")
+        client.put_object(Bucket="storage", Key="a", Body=content)
+        assert served.requests[0].endswith(content)
+        assert client.get_object(Bucket="storage", Key="a")["Body"].read() == content
+        assert client.get_object(Bucket="storage", Key="a")["Body"].read() == b"2"
+        assert served.connections == 4
 
 
 def test_an_object_of_tens_of_megabytes_goes_there_and_back(aws_by_lean: Aws) -> None:
