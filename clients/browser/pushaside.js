@@ -32,7 +32,7 @@ const DEFAULTS = Object.freeze({
   reaskCapSeconds: 60,
   maxRetries: 5,
   keepaliveSeconds: 540, // API Gateway cuts a connection after ten idle minutes
-  subscribedKeepaliveSeconds: 30, // who just listens learns of a loss without a word by nothing else
+  subscribedKeepaliveSeconds: 120, // who just listens learns of a loss without a word by nothing else
   pongTimeoutSeconds: 10,
   maxConnectionSeconds: 6600, // and any after two hours
   drainSeconds: 60,

@@ -51,8 +51,8 @@ unanswered is then asked at once.
 """
 
 DEADLINE_SECONDS = OUTAGES_SECONDS[-1] + SETTLED_SECONDS
-NOTICED_SECONDS = 40.0
-"""By when a listener knows that it hears nothing any more: it asks after 30 s, and waits 10 for an answer."""
+NOTICED_SECONDS = 130.0
+"""By when a listener knows that it hears nothing any more: it asks after 120 s, and waits 10 for an answer."""
 
 RETURN_SECONDS = 40.0
 """By when one that knows is back after its network is: an attempt to connect may take 10 s, the wait after it 30."""

@@ -42,7 +42,7 @@ class Settings:
     keepalive_seconds: float = 540.0
     """After so much silence a ping keeps the connection open: API Gateway cuts it after ten idle minutes."""
 
-    subscribed_keepalive_seconds: float = 30.0
+    subscribed_keepalive_seconds: float = 120.0
     """The same while there are subscriptions, but only what is heard breaks the silence.
 
     Who just listens learns of a loss without a word by nothing else.

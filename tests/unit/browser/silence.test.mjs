@@ -14,7 +14,7 @@ async function open(options = {}) {
 
 /** A client that has subscribed, and has heard nothing since. */
 async function listen(options = {}) {
-  const { service, client } = await open(options);
+  const { service, client } = await open({ subscribedKeepaliveSeconds: 30, ...options });
   const subscription = client.subscribe(CHANNEL);
   service.subscribed("e:0", { topic: CHANNEL });
   return { service, client, subscription };
