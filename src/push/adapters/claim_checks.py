@@ -32,7 +32,7 @@ class ClaimChecks:
 
     Args:
         bucket: its name.
-        make_client: makes boto3's client, which takes longer than most messages: only for a body that needs it.
+        make_client: makes the client of S3, only for a body that needs it.
 
     """
 

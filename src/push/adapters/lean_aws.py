@@ -2,7 +2,7 @@
 
 One call costs a thirtieth of the CPU that boto3's takes (`benchmarks/aws_calls.py`), and loading boto3 takes longer
 than all else that a function loads. What a call sends and returns is the same, and so are the exceptions.
-`AWS_CLIENTS=boto3` brings boto3 back, and services with other protocols (S3, SNS) have it always.
+`AWS_CLIENTS=boto3` brings boto3 back; S3 has a client of its own (`lean_s3`), and SNS has boto3's always.
 
 Sources: the services' models in botocore (`targetPrefix`, `jsonVersion`, endpoints), and "Retry behavior" (AWS SDKs and
 Tools Reference Guide) for what is tried again.

@@ -27,7 +27,7 @@ class S3Documents:
     """`push.documents.DocumentStore` on S3.
 
     Args:
-        client: boto3's, with as many connections as the executor has threads.
+        client: of S3, with as many connections as the executor has threads.
         bucket: its name.
         executor: its threads bound how much is asked of S3 at once, whoever asks.
 

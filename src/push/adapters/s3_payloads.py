@@ -20,7 +20,7 @@ class S3Payloads:
 
     Args:
         bucket: its name.
-        make_client: makes boto3's client, which takes longer than most requests: only when it is first needed.
+        make_client: makes the client of S3, only when it is first needed.
 
     """
 
