@@ -63,7 +63,8 @@ class Terminal:
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env=environment(**self._variables),
+            # Whoever runs the tests may have given the width of his own terminal.
+            env={name: value for name, value in environment(**self._variables).items() if name != "COLUMNS"},
         )
         os.close(terminal)
         asyncio.get_running_loop().add_reader(self._screen, self._read)
