@@ -48,7 +48,7 @@ def shown_on_a_terminal(command: str, environment: dict[str, str]) -> list[str]:
     )
     os.close(terminal)
     written = bytearray()
-    with os.fdopen(screen, "rb", buffering=0) as output, contextlib.suppress(OSError):  # ends so when the other side does
+    with os.fdopen(screen, "rb", buffering=0) as output, contextlib.suppress(OSError):  # how it ends
         while data := output.read(65536):
             written += data
     assert process.wait(60) == 0
