@@ -56,6 +56,8 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 
 # What comes from npm runs none of its own scripts; its lock files say what it is by hash, and not where it is from.
 NPM_CI = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
+# `npm ci` wants the lock file to name a dependency's builds for every platform, also those a registry may not have.
+NPM_INSTALL = npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 
 $(VENV)/node.stamp: requirements/node.txt | $(VENV)/run.stamp
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/node.txt
@@ -82,7 +84,7 @@ $(BENCH_VENV)/bench.stamp: requirements/bench.txt benchmarks/peers/package-lock.
 	test -x $(BENCH_BIN)/python || $(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
 	$(BENCH_BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e .
-	! command -v npm >/dev/null || $(NPM_CI) benchmarks/peers || echo "The peers on Node could not be had from npm: they are skipped."
+	! command -v npm >/dev/null || $(NPM_INSTALL) benchmarks/peers || echo "The peers on Node could not be had from npm: they are skipped."
 	touch $@
 
 # ---------------------------------------------------------------- work

@@ -13,11 +13,15 @@ import asyncio
 import itertools
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import orjson
 import websockets.asyncio.client
