@@ -116,11 +116,15 @@ class FunctionPool(EnvironmentOwner):
 
     def _wait(self, event: PendingEvent) -> None:
         """Keep an event until an environment is free, or `check` has found that one more is needed."""
-        if not self._waiting:
-            self._waiting_since_ns = self._taken_at_ns = time.monotonic_ns()
+        self._note_wait()
         self._waiting.append(event)
         if not self._ready:
             self._grow()
+
+    def _note_wait(self) -> None:
+        """Note that events begin to wait, if none did."""
+        if not self._waiting:
+            self._waiting_since_ns = self._taken_at_ns = time.monotonic_ns()
 
     def _feed(self, environment: Environment) -> None:
         """Give a free environment its share of what waits."""
@@ -184,6 +188,7 @@ class FunctionPool(EnvironmentOwner):
             self.warm_up()
 
     def _take_back(self, events: list[PendingEvent]) -> None:
+        self._note_wait()
         self._waiting.extendleft(reversed(events))
         for _ in range(len(self._waiting)):
             self._dispatch(self._waiting.popleft())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -41,6 +42,15 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
 )
 def test_no_file_names_where_packages_come_from(path: Path) -> None:
     assert not re.search(r"://|--(extra-)?index-url|--find-links|--trusted-host", path.read_text())
+
+
+@pytest.mark.parametrize("folder", ["local/page", "tests/node", "benchmarks/peers"])
+def test_no_lock_of_npms_holds_an_address_and_each_names_its_packages_by_hash(folder: str) -> None:
+    lock = (ROOT / folder / "package-lock.json").read_text()
+    assert "://" not in lock
+    packages = {name: package for name, package in json.loads(lock)["packages"].items() if name}
+    assert packages
+    assert all(package["integrity"].startswith("sha") for package in packages.values())
 
 
 @pytest.mark.parametrize("name", ["requirements/run.txt", "src/requirements.txt"])

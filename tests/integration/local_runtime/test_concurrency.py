@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.functions import pool as function_pool
+from local.functions.idle_cores import IdleCores
 from local.functions.invocation import Outcome
 from tests.integration.local_runtime.function_services import FunctionService
 
@@ -59,6 +60,33 @@ async def test_with_one_environment_another_is_started_for_what_waits_behind_a_s
     slow_one = service.begin(do="spin", seconds=3)
     await asyncio.gather(*(service.do() for _ in range(10)))
     assert time.monotonic() - began < 2.5
+    assert len(service.pids) > 1
+    await slow_one
+
+
+def without_idle_cores(service: FunctionService, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(IdleCores, "look", lambda _: None)
+    service.functions._cores.are_there = False
+
+
+async def test_no_process_is_started_while_no_core_is_idle_and_events_are_taken(
+    start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function_pool, "STANDSTILL_SECONDS", 60.0)
+    service = await start()
+    without_idle_cores(service, monkeypatch)
+    await asyncio.gather(*(service.begin(do="spin", seconds=0.1) for _ in range(5)))
+    assert len(service.pids) == 1
+
+
+async def test_even_so_one_is_started_when_nothing_that_waits_has_been_taken_for_long(
+    service: FunctionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.do()
+    without_idle_cores(service, monkeypatch)
+    slow_one = service.begin(do="spin", seconds=4)
+    await service.do()
+    assert not slow_one.done()
     assert len(service.pids) > 1
     await slow_one
 
