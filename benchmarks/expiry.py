@@ -53,6 +53,7 @@ from push.computes import ComputeContext, Registry, Tenant, compute
 from push.delivering import Deliverer
 from push.jobs import Job, JobKind, Outgoing, serialize_job
 from push.memory_cache import MemoryCache
+from push.redelivery import Redelivery
 from push.settings import CacheSettings, ComputeSettings, RequestSettings
 from push.waiter_answers import WaiterAnswers
 from push.waiter_frames import WaiterFrames
@@ -194,6 +195,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         payloads=FakePayloads(),
         fan_out=FakeFanOutQueue(),
     )
+    jobs = FakeJobs()
     worker = make_worker(
         computing=computing,
         leases=leases,
@@ -206,12 +208,12 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
             now_ms=clock,
         ),
         live=live,
-        jobs=FakeJobs(),
+        jobs=jobs,
         counter=counter,
         now_ms=clock,
     )
     registry = Registry([expiring])
-    return Consumer(registry=registry, worker=worker, redelivery=FakeRedelivery(), random=randomness)
+    return Consumer(registry=registry, worker=worker, redelivery=Redelivery(FakeRedelivery(), randomness), jobs=jobs)
 
 
 # ---------------------------------------------------------------- the requests

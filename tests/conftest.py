@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,6 +24,24 @@ for variable in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
     os.environ.pop(variable, None)
 
 settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")), deadline=None)
+
+
+_LOG_CHARACTERS = 8000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what a stack wrote, and what waits in it, with the failure of a test that uses it."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(getattr(stack, "log", None), Path):
+        report.sections.append(("the stack's log", stack.log.read_text(errors="replace")[-_LOG_CHARACTERS:]))
+        try:
+            stats = json.dumps(stack.stats())
+        except OSError as exc:
+            stats = f"it does not answer: {exc}"
+        report.sections.append(("the stack's stats", stats))
+    return report
 
 
 @pytest.fixture(scope="session")

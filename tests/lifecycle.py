@@ -28,6 +28,7 @@ from push.jobs import Outgoing, serialize_job
 from push.memory_cache import MemoryCache
 from push.messages import Request
 from push.ports import Claimed, Filled, FillOutcome, PostOutcome
+from push.redelivery import Redelivery
 from push.results import Result
 from push.waiter_answers import WaiterAnswers
 from push.waiter_frames import WaiterFrames
@@ -311,7 +312,7 @@ class Lifecycle:
                 for each in batch
             ]
             dependencies = Dependencies(
-                "deliveries", self._make_deliverer(worker), self._make_dead_letters(worker), BufferedMetrics()
+                "deliveries", self._make_deliverer(worker), self._make_dead_letters(worker), {}, BufferedMetrics()
             )
             failed = await handle(records, dependencies)
             worker.check()
@@ -365,8 +366,8 @@ class Lifecycle:
             counter=self.counter,
             now_ms=self.now_ms,
         )
-        redelivery = _Redelivery(self.jobs, worker)
-        return Consumer(registry=self.registry, worker=key_worker, redelivery=redelivery, random=self.rng.random)
+        redelivery = Redelivery(_Redelivery(self.jobs, worker), self.rng.random)
+        return Consumer(registry=self.registry, worker=key_worker, redelivery=redelivery, jobs=_Jobs(self.jobs, worker))
 
     def _make_frames(self) -> WaiterFrames:
         return WaiterFrames(encodings=FakeConnectionEncodings(self.model), payloads=FakePayloads())

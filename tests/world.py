@@ -21,6 +21,7 @@ from push.jobs import Job, Outgoing, serialize_job
 from push.memory_cache import MemoryCache
 from push.messages import Request
 from push.ports import AnswerRecorder
+from push.redelivery import Redelivery
 from push.settings import ComputeSettings
 from push.waiter_answers import WaiterAnswers
 from push.waiter_frames import WaiterFrames
@@ -136,7 +137,12 @@ class World:
             counter=self.counter,
             now_ms=self.clock,
         )
-        self.consumer = Consumer(registry=self.registry, worker=self.worker, redelivery=self.redelivery, random=middle)
+        self.consumer = Consumer(
+            registry=self.registry,
+            worker=self.worker,
+            redelivery=Redelivery(self.redelivery, middle),
+            jobs=self.jobs,
+        )
         self.dead_letters = DeadLetters(
             registry=self.registry,
             leases=self.leases,

@@ -29,7 +29,8 @@ from push.adapters.redis_tags import RedisTags
 from push.adapters.s3_payloads import S3Payloads
 from push.adapters.shipped_namespaces import shipped_namespaces
 from push.adapters.sqs_fan_out import SqsFanOut
-from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
+from push.adapters.sqs_jobs import SqsJobs
+from push.adapters.sqs_redelivery import make_redelivery
 from push.computes import load_registry
 from push.settings import ComputeSettings, read_settings
 from push.waiter_answers import WaiterAnswers
@@ -90,8 +91,8 @@ def build() -> Dependencies:
     consumer = Consumer(
         registry=load_registry(settings.modules),
         worker=worker,
-        redelivery=SqsRedelivery(make_client("sqs"), settings.compute_queue_url),
-        random=random.random,
+        redelivery=make_redelivery(settings.compute_queue_url),
+        jobs=jobs,
         bodies=bodies,
     )
     return Dependencies(consumer, metrics)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from compute.computing import KeyJob
 from compute.key_work import Disposition, KeyWorker
 from push.computes import Registry
 from push.errors import QueueUnavailableError, RequestError, TransientError
-from push.freshness import backoff_seconds
-from push.jobs import GUARDIAN_DELAY_SECONDS, NO_DEADLINE_MS, Job, JobKind, Waiter, live_waiter, parse_job
+from push.jobs import GUARDIAN_DELAY_SECONDS, NO_DEADLINE_MS, Job, JobKind, Outgoing, Waiter, live_waiter, parse_job
 from push.keys import Key, make_key
-from push.ports import QueueBodies, RedeliveryTimes
+from push.ports import JobSender, QueueBodies
 from push.queue_bodies import INLINE_BODIES
+from push.redelivery import Redelivery
+
+_LATER_RECEIVES = 4
+"""What can't be done while Redis is away comes anew after as long as what has come so many times: up to 8 s."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +62,7 @@ class Consumer:
         registry: the computes on offer.
         worker: works on one key.
         redelivery: when messages that failed are seen again.
-        random: in [0, 1), spreads those times.
+        jobs: the queue's entrance, for what is to come anew.
         bodies: makes documents of messages' bodies.
 
     """
@@ -68,14 +72,14 @@ class Consumer:
         *,
         registry: Registry,
         worker: KeyWorker,
-        redelivery: RedeliveryTimes,
-        random: Callable[[], float],
+        redelivery: Redelivery,
+        jobs: JobSender,
         bodies: QueueBodies = INLINE_BODIES,
     ) -> None:
         self._registry = registry
         self._worker = worker
         self._redelivery = redelivery
-        self._random = random
+        self._jobs = jobs
         self._bodies = bodies
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
@@ -93,7 +97,7 @@ class Consumer:
         failures = await asyncio.gather(*map(self._work, trusted))
         failures += await self._work_on_suspects(suspects)
         again = [*failed, *(message for group in failures for message in group)]
-        await self._hide({each.receipt: self._backoff_seconds(each) for each in again})
+        await self._hide({each.receipt: self._redelivery.seconds(each.receive_count) for each in again})
         return [message.message_id for message in again]
 
     async def _read(self, message: Message) -> _Parsed | Message:
@@ -147,18 +151,24 @@ class Consumer:
             # A fault of ours: the rest of the batch must not come back because of it.
             logger.exception("%s is tried again", first.key.storage)
             disposition = Disposition.AGAIN
+        if disposition is Disposition.LATER:
+            disposition = await self._send_anew(group)
         return [each.message for each in group] if disposition is Disposition.AGAIN else []
 
-    def _backoff_seconds(self, message: Message) -> int:
-        return math.ceil(backoff_seconds(message.receive_count, self._random()))
+    async def _send_anew(self, group: Sequence[_Parsed]) -> Disposition:
+        """Send jobs as new messages: the queue gives up those that have come a few times, for whatever reason."""
+        delay_seconds = self._redelivery.seconds(_LATER_RECEIVES)
+        jobs = [Outgoing(replace(each.work.job, attempt=each.work.attempt), delay_seconds) for each in group]
+        try:
+            await asyncio.to_thread(self._jobs.send, jobs)
+        except QueueUnavailableError as exc:
+            logger.warning("jobs come back instead: %s", exc.message)
+            return Disposition.AGAIN
+        return Disposition.DONE
 
     async def _hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        if not seconds_by_receipt:
-            return
-        try:
+        if seconds_by_receipt:
             await asyncio.to_thread(self._redelivery.hide, seconds_by_receipt)
-        except QueueUnavailableError as exc:
-            logger.warning("messages come back only after the queue's own time: %s", exc.message)
 
 
 def _by_key(parsed: Sequence[_Parsed]) -> list[list[_Parsed]]:

@@ -39,6 +39,8 @@ class Disposition(enum.Enum):
     DONE = "done"
     AGAIN = "again"
     """It should come back after a backoff."""
+    LATER = "later"
+    """It should come again as one that was never tried: nothing could be done about it, however often it comes."""
 
 
 class KeyWorker:
@@ -90,6 +92,16 @@ class KeyWorker:
 
         """
         try:
+            return await self._work_on(work, waiters, is_guarded=is_guarded)
+        except CacheUnavailableError as exc:
+            # Redis went away after the claim. Nobody tells those who subscribe or are parked but this job.
+            if not _needs_cache(work):
+                raise
+            logger.warning("%s waits for Redis: %s", work.key.storage, exc.message)
+            return Disposition.LATER
+
+    async def _work_on(self, work: KeyJob, waiters: Mapping[Waiter, int], *, is_guarded: bool) -> Disposition:
+        try:
             claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS, waiters)
         except CacheUnavailableError:
             return await self._work_without_cache(work, list(waiters))
@@ -136,7 +148,7 @@ class KeyWorker:
         waiters = _without(waiters, expired)
         if filled is None:
             if work.job.kind is JobKind.LIVE:
-                return Disposition.AGAIN
+                return Disposition.LATER
             return _done_if(await self._answers.send_result(work.key, waiters, result), waiters)
         # Installed or not, the result is right for those who asked before it was begun.
         return await self._answer_filled(work, claimed, result, filled, _union(filled.waiters, waiters))
@@ -230,8 +242,8 @@ class KeyWorker:
     async def _work_without_cache(self, work: KeyJob, waiters: Sequence[Waiter]) -> Disposition:
         """Redis is away: compute for those who came with the job. Guardians and subscribers wait until it is back."""
         self._counter.count(Metric.CACHE_UNAVAILABLE)
-        if work.job.kind in (JobKind.GUARDIAN, JobKind.LIVE):
-            return Disposition.AGAIN
+        if _needs_cache(work):
+            return Disposition.LATER
         try:
             result = await self._computing.compute(work)
         except TransientError as exc:
@@ -289,6 +301,10 @@ def make_worker(
         counter=counter,
         now_ms=now_ms,
     )
+
+
+def _needs_cache(work: KeyJob) -> bool:
+    return work.job.kind in (JobKind.GUARDIAN, JobKind.LIVE)
 
 
 def _done_if(told: Sequence[Waiter], waiters: Sequence[Waiter]) -> Disposition:

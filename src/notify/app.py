@@ -20,12 +20,14 @@ from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.initialization import initialize
 from push.adapters.redis_connection import shared_async_redis
 from push.adapters.redis_leases import RedisLeases
+from push.adapters.sqs_redelivery import make_redelivery
 from push.computes import load_registry
 from push.deliveries import Delivery, parse_delivery
 from push.delivering import Deliverer
 from push.errors import RequestError, TransientError
 from push.ports import QueueBodies
 from push.queue_bodies import INLINE_BODIES
+from push.redelivery import Redelivery
 from push.settings import NotifySettings, read_settings
 from push.waiter_answers import WaiterAnswers
 
@@ -39,6 +41,8 @@ class Dependencies:
     delivery_queue_name: str
     deliverer: Deliverer
     dead_letters: DeadLetters
+    redeliveries: Mapping[str, Redelivery]
+    """By the queue's name."""
     metrics: BufferedMetrics
     bodies: QueueBodies = INLINE_BODIES
 
@@ -65,21 +69,24 @@ def build() -> Dependencies:
         now_ms=now_ms,
         bodies=bodies,
     )
-    return Dependencies(settings.delivery_queue_url.rpartition("/")[2], deliverer, dead_letters, metrics, bodies)
+    urls = (settings.delivery_queue_url, settings.compute_dead_letter_queue_url)
+    redeliveries = {_last_part(url, "/"): make_redelivery(url) for url in urls}
+    delivery_queue_name = _last_part(settings.delivery_queue_url, "/")
+    return Dependencies(delivery_queue_name, deliverer, dead_letters, redeliveries, metrics, bodies)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Deliver what a batch holds, or end its dead letters, and name the messages that are to come back."""
-    dependencies = build()
-    failed = event_loop.run(handle(event["Records"], dependencies))
+    dependencies, records = build(), event["Records"]
+    failed = event_loop.run(handle(records, dependencies))
+    dependencies.redeliveries[_queue_name(records)].back_off(records, failed)
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies) -> list[str]:
     """Return the ids of the messages that are to come back; a batch is of one queue."""
-    queue_name = records[0]["eventSourceARN"].rpartition(":")[2]
-    if queue_name == dependencies.delivery_queue_name:
+    if _queue_name(records) == dependencies.delivery_queue_name:
         return await _deliver(records, dependencies.deliverer, dependencies.bodies)
     failures = await asyncio.gather(*(_end(record, dependencies.dead_letters) for record in records))
     return [message_id for message_id in failures if message_id is not None]
@@ -108,6 +115,14 @@ async def _end(record: Mapping[str, Any], dead_letters: DeadLetters) -> str | No
         message_id: str = record["messageId"]
         return message_id
     return None
+
+
+def _queue_name(records: Sequence[Mapping[str, Any]]) -> str:
+    return _last_part(records[0]["eventSourceARN"], ":")
+
+
+def _last_part(name: str, separator: str) -> str:
+    return name.rpartition(separator)[2]
 
 
 initialize(build)

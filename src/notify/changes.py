@@ -27,6 +27,8 @@ from push.adapters.redis_leaderboards import RedisLeaderboards
 from push.adapters.redis_recent_changes import RedisRecentChanges
 from push.adapters.redis_tags import RedisTags
 from push.adapters.sqs_jobs import SqsJobs
+from push.adapters.sqs_redelivery import make_redelivery
+from push.redelivery import Redelivery
 from push.settings import ChangeSettings, read_settings
 
 logger = Logger()
@@ -37,6 +39,7 @@ class Dependencies:
     """What the handler works with, made once per execution environment."""
 
     invalidation: Invalidation
+    redelivery: Redelivery
     metrics: BufferedMetrics
 
 
@@ -66,7 +69,7 @@ def build() -> Dependencies:
         counter=metrics,
         now_ms=_now_ms,
     )
-    return Dependencies(invalidation, metrics)
+    return Dependencies(invalidation, make_redelivery(settings.change_queue_url), metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -78,8 +81,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     dependencies = build()
     records = event["Records"]
     failed = event_loop.run(dependencies.invalidation.apply(records))
+    if _is_of_stream(records):
+        failed = failed[:1]
+    else:
+        dependencies.redelivery.back_off(records, failed)
     dependencies.metrics.end_invocation()
-    return {"batchItemFailures": [{"itemIdentifier": record_id} for record_id in _reported(records, failed)]}
+    return {"batchItemFailures": [{"itemIdentifier": record_id} for record_id in failed]}
 
 
 def _now_ms() -> int:
@@ -90,8 +97,8 @@ def _new_token() -> str:
     return f"changed {secrets.token_hex(12)}"
 
 
-def _reported(records: Sequence[Mapping[str, Any]], failed: Sequence[str]) -> Sequence[str]:
-    return failed if records[0]["eventSource"] == "aws:sqs" else failed[:1]
+def _is_of_stream(records: Sequence[Mapping[str, Any]]) -> bool:
+    return bool(records[0]["eventSource"] != "aws:sqs")
 
 
 initialize(build)

@@ -29,11 +29,13 @@ from push.adapters.redis_presence import RedisToldMembers
 from push.adapters.s3_payloads import S3Payloads
 from push.adapters.shipped_namespaces import shipped_namespaces
 from push.adapters.sqs_fan_out import SqsFanOut
+from push.adapters.sqs_redelivery import make_redelivery
 from push.errors import RequestError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook, parse_fan_out_job
-from push.fanning_out import FanningOut
+from push.fanning_out import FanningOut, LeftAloneError
 from push.patched_updates import PatchedUpdates
 from push.presence import Presence
+from push.redelivery import Redelivery
 from push.settings import FanOutSettings, read_settings
 from push.topics import SHARDS, parse_topic_storage
 
@@ -49,6 +51,7 @@ class Dependencies:
 
     fanning_out: FanningOut
     presence: Presence
+    redelivery: Redelivery
     metrics: BufferedMetrics
 
 
@@ -88,19 +91,24 @@ def build() -> Dependencies:
         patched=patched,
         has_presence=lambda topic: namespaces.find(topic).presence,
     )
-    return Dependencies(fanning_out, presence, metrics)
+    return Dependencies(fanning_out, presence, make_redelivery(settings.fan_out_queue_url), metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Do what a batch asks for, and name the messages that are to come back."""
     dependencies = build()
-    failed = event_loop.run(handle(event["Records"], dependencies, now_ms() + WORK_MS))
+    records = event["Records"]
+    again = event_loop.run(handle(records, dependencies, now_ms() + WORK_MS))
+    dependencies.redelivery.back_off(records, [message_id for message_id, is_soon in again.items() if is_soon])
     dependencies.metrics.end_invocation()
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 
-async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies, until_ms: int) -> list[str]:
-    """Return the ids of the messages that are to come back; the same job several times is done once."""
+async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies, until_ms: int) -> dict[str, bool]:
+    """Return the ids of the messages that are to come back, and whether soon.
+
+    The same job several times is done once.
+    """
     received: dict[FanOutJob, list[Mapping[str, Any]]] = {}
     for record in records:
         try:
@@ -111,24 +119,31 @@ async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencie
         _try(job, dependencies, until_ms, is_redelivered=any(map(_is_redelivered, same)))
         for job, same in received.items()
     )
-    done = await asyncio.gather(*works)
-    failed = (same for same, is_done in zip(received.values(), done, strict=True) if not is_done)
-    return [record["messageId"] for same in failed for record in same]
+    faults = await asyncio.gather(*works)
+    return {
+        record["messageId"]: not isinstance(fault, LeftAloneError)
+        for same, fault in zip(received.values(), faults, strict=True)
+        for record in same
+        if fault is not None
+    }
 
 
 def _is_redelivered(record: Mapping[str, Any]) -> bool:
     return int(record["attributes"]["ApproximateReceiveCount"]) > 1
 
 
-async def _try(job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool) -> bool:
+async def _try(
+    job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool
+) -> TransientError | None:
+    """Do a job; return why it is to come back, if it is."""
     try:
         await _work(job, dependencies, until_ms, is_redelivered=is_redelivered)
     except RequestError as exc:
         logger.warning("a job can't be done and is dropped: %s", exc.message)
     except TransientError as exc:
         logger.warning("a job comes back: %s", exc.message)
-        return False
-    return True
+        return exc
+    return None
 
 
 async def _work(job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool) -> None:
@@ -150,9 +165,10 @@ async def _work(job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is
 
 async def _all_of(works: Sequence[Awaitable[None]]) -> None:
     """Bring all to an end, and raise what one of them raised: one shard's trouble does not end another's work."""
-    for ended in await asyncio.gather(*works, return_exceptions=True):
-        if isinstance(ended, BaseException):
-            raise ended
+    faults = [each for each in await asyncio.gather(*works, return_exceptions=True) if each is not None]
+    if faults:
+        # Not as soon as the others, if one must not.
+        raise next((each for each in faults if isinstance(each, LeftAloneError)), faults[0])
 
 
 initialize(build)

@@ -22,10 +22,12 @@ from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.initialization import initialize
 from push.adapters.s3_payloads import S3Payloads
 from push.adapters.sns_topics import SnsTopics
+from push.adapters.sqs_redelivery import make_redelivery
 from push.adapters.sqs_requests import SqsWebhooks
 from push.adapters.webhook_client import HttpWebhookClient
 from push.adapters.webhook_masters import WebhookMasters, fetch_masters
 from push.errors import RequestError, TransientError
+from push.redelivery import Redelivery
 from push.requests import parse_webhook_job
 from push.settings import WebhookSettings, read_settings
 from push.topic_publishing import TopicPublisher
@@ -40,6 +42,7 @@ class Dependencies:
     """What the handler works with, made once per execution environment."""
 
     deliverer: WebhookDeliverer
+    redelivery: Redelivery
     metrics: BufferedMetrics
 
 
@@ -74,7 +77,7 @@ def build() -> Dependencies:
         now_ms=_now_ms,
         random=random.random,
     )
-    return Dependencies(deliverer, metrics)
+    return Dependencies(deliverer, make_redelivery(settings.webhook_queue_url), metrics)
 
 
 def _now_ms() -> int:
@@ -83,8 +86,9 @@ def _now_ms() -> int:
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Deliver what a batch asks for, all at once, and name the messages that are to come back."""
-    dependencies = build()
-    failed = event_loop.run(handle(event["Records"], dependencies.deliverer))
+    dependencies, records = build(), event["Records"]
+    failed = event_loop.run(handle(records, dependencies.deliverer))
+    dependencies.redelivery.back_off(records, failed)
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 

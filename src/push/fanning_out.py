@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from push.errors import TransientError
@@ -61,6 +62,10 @@ class _Pushed:
 
     late: dict[str, Position] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
+
+
+class LeftAloneError(TransientError):
+    """Connections that lag have no catch-up message, which only shows when they have lagged for `LEFT_MS`."""
 
 
 class FanningOut:
@@ -124,39 +129,49 @@ class FanningOut:
             is_redelivered: somebody had this nudge before, and may have died with it.
 
         Raises:
+            LeftAloneError: the nudge must come back when connections have lagged for `LEFT_MS`.
             TransientError: something did not answer, and the nudge must come back.
 
         """
         token = self._make_token()
+        try:
+            await self._nudge(topic, shard, token, until_ms, is_redelivered=is_redelivered)
+        except TransientError:
+            await self._release_if_possible(topic, shard, token)
+            raise
+
+    async def _nudge(self, topic: Topic, shard: int, token: str, until_ms: int, *, is_redelivered: bool) -> None:
         found = await self._fan_out.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
         if isinstance(found, ShardBusy):
-            await self._leave_to_holder(topic, shard, found)
+            await self._leave_to_holder(topic, shard, found, is_redelivered=is_redelivered)
             if is_redelivered:
                 await self._find_stuck(topic, shard, LEFT_MS)
             return
         while isinstance(found, Round) and not _is_empty(found):
-            pushed = await self._try_round(topic, shard, token, found, until_ms)
+            pushed = await self._push_round(topic, shard, token, found, until_ms)
             if pushed is None:
                 await self._fan_out.release(topic, shard, token)
                 await self._send([Nudge(topic.storage, shard)], 0)
                 return
             end = found.history.end
-            found = await self._fan_out.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
-            await self._send_catch_ups(topic, pushed.late)
+            try:
+                found = await self._fan_out.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
+            finally:
+                # Also if nobody knows whether they are noted as lagging: who is not needs nothing, and is sent nothing.
+                await self._send_catch_ups(topic, pushed.late)
             await self._remove(topic, shard, pushed.gone)
         await self._find_stuck(topic, shard, LEFT_MS if is_redelivered else STUCK_MS)
 
-    async def _leave_to_holder(self, topic: Topic, shard: int, busy: ShardBusy) -> None:
-        # Who holds the lease finds all that is new. But it is renewed long before it ends, unless its holder is dead.
-        if busy.left_ms < TERM_MS // 3:
+    async def _leave_to_holder(self, topic: Topic, shard: int, busy: ShardBusy, *, is_redelivered: bool) -> None:
+        # Who holds the lease finds all that is new. But it is renewed long before it ends, unless its holder is dead;
+        # and it may be nobody's where a nudge comes again: Redis took it for him who had the nudge, and could not say.
+        if is_redelivered or busy.left_ms < TERM_MS // 3:
             await self._send([Nudge(topic.storage, shard)], math.ceil(busy.left_ms / 1000))
 
-    async def _try_round(self, topic: Topic, shard: int, token: str, found: Round, until_ms: int) -> _Pushed | None:
-        try:
-            return await self._push_round(topic, shard, token, found, until_ms)
-        except TransientError:
+    async def _release_if_possible(self, topic: Topic, shard: int, token: str) -> None:
+        # Else it ends by itself.
+        with suppress(TransientError):
             await self._fan_out.release(topic, shard, token)
-            raise
 
     async def _push_round(self, topic: Topic, shard: int, token: str, found: Round, until_ms: int) -> _Pushed | None:
         """Push a round to all who do not lag; None if not all could be: the time is over, or the lease is lost."""
@@ -216,7 +231,10 @@ class FanningOut:
 
     async def _send_catch_ups(self, topic: Topic, late: Mapping[str, Position]) -> None:
         if late:
-            await self._send([CatchUp(topic.storage, connection_id) for connection_id in late], 1)
+            try:
+                await self._send([CatchUp(topic.storage, connection_id) for connection_id in late], 1)
+            except TransientError as exc:
+                raise LeftAloneError(exc.message, code=exc.code) from exc
 
     async def _find_stuck(self, topic: Topic, shard: int, stuck_ms: int) -> None:
         """Send those their catch-up messages again who were left alone by a worker that died."""

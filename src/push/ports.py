@@ -260,10 +260,7 @@ class RedeliveryTimes(Protocol):
     """When received messages that failed are seen again."""
 
     def hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        """Have up to ten messages come back after so many seconds. Raises QueueUnavailableError.
-
-        On an error they come back after the queue's own time.
-        """
+        """Have up to ten messages come back after so many seconds; if that fails, after the queue's own time."""
 
 
 class TagIndex(Protocol):

@@ -189,6 +189,8 @@ class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings
 class NotifySettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
     """What delivers what could not be delivered at once, and reads the dead letters."""
 
+    compute_dead_letter_queue_url: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookSettings(Settings):
@@ -214,6 +216,7 @@ class ChangeSettings(CacheSettings, TopicSettings):
     """What makes results stale when their sources change, and has those computed anew that somebody subscribes to."""
 
     compute_queue_url: str
+    change_queue_url: str
     storage_bucket: str
     live_debounce_ms: int = 0
 

@@ -23,7 +23,7 @@ from push.adapters.sqs_deliveries import SqsDeliverySender
 from push.answers import render_error, render_welcome
 from push.callers import Caller, read_caller
 from push.computes import load_registry
-from push.errors import PushasideError
+from push.errors import PushasideError, TransientError
 from push.farewells import reconnect_after_seconds
 from push.messages import (
     ClientMessage,
@@ -42,6 +42,9 @@ from request.answerers import make_answerer
 from request.replying import Replier
 from request.topic_repliers import TopicRepliers
 from request.topic_replying import HasTopicReplier
+
+AWHILE_MS = 1000
+"""When a message may be sent again that met something of ours that did not answer."""
 
 logger = Logger()
 
@@ -104,9 +107,17 @@ def handle(event: Mapping[str, Any], dependencies: Dependencies) -> str:
         if isinstance(exc, MessageRefusedError):
             request_id = exc.request_id
         context = event["requestContext"]
-        logger.info("refused: %s", exc.message, code=exc.code.value, connection_id=context["connectionId"])
+        level = logger.warning if isinstance(exc, TransientError) else logger.info
+        level("refused: %s", exc.message, code=exc.code.value, connection_id=context["connectionId"])
         dependencies.metrics.count(Metric.REFUSED_MESSAGE, dimension=("Code", exc.code.value))
-        return render_error(request_id, exc)
+        return render_error(request_id, _as_told(exc))
+
+
+def _as_told(error: PushasideError) -> PushasideError:
+    """Return what clients are told of an error: when to come back if it will pass, and nothing of our inside."""
+    if not isinstance(error, TransientError):
+        return error
+    return PushasideError(code=error.code, retry_after_ms=error.retry_after_ms or AWHILE_MS)
 
 
 def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Dependencies) -> str:
@@ -128,9 +139,10 @@ def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Depe
 
 def _welcome(hello: Hello, caller: Caller, dependencies: Dependencies) -> str:
     dependencies.accepting.note(caller.connection_id, hello.accept)
-    refused = dependencies.topics.replier.resume(hello, caller) if hello.positions else None
+    refused = dependencies.topics.replier.resume(hello, caller) if hello.positions else {}
+    told = {topic: _as_told(error) for topic, error in refused.items()}
     session = hello.session or secrets.token_urlsafe(16)
-    return render_welcome(hello.id, session, dependencies.reconnect_after_seconds, refused)
+    return render_welcome(hello.id, session, dependencies.reconnect_after_seconds, told)
 
 
 initialize(build)

@@ -17,8 +17,10 @@ from push.adapters.delivery_clients import make_recorder, make_records, now_ms
 from push.adapters.emf_metrics import BufferedMetrics
 from push.adapters.initialization import initialize
 from push.adapters.redis_connection import SyncRedis
+from push.adapters.sqs_redelivery import make_redelivery
 from push.adapters.sqs_requests import SqsRequests, SqsWebhooks
 from push.computes import load_registry
+from push.redelivery import Redelivery
 from push.settings import QueuedSettings, read_settings
 from request.answerers import make_answerer
 from request.queued_requests import Message, QueuedRequests
@@ -31,6 +33,7 @@ class Dependencies:
     """What the handler works with, made once per execution environment."""
 
     requests: QueuedRequests
+    redelivery: Redelivery
     metrics: BufferedMetrics
 
 
@@ -49,14 +52,15 @@ def build() -> Dependencies:
         now_ms=now_ms,
         bodies=bodies,
     )
-    return Dependencies(requests, metrics)
+    return Dependencies(requests, make_redelivery(settings.request_queue_url), metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Look at a batch of durable requests, and name the messages that are to come back."""
-    dependencies = build()
-    messages = [Message(record["messageId"], record["body"]) for record in event["Records"]]
+    dependencies, records = build(), event["Records"]
+    messages = [Message(record["messageId"], record["body"]) for record in records]
     failed = event_loop.run(dependencies.requests.consume(messages))
+    dependencies.redelivery.back_off(records, failed)
     dependencies.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 

@@ -12,7 +12,8 @@ import pytest
 from botocore.config import Config
 
 from push.adapters.sqs_deliveries import SqsDeliveries
-from push.adapters.sqs_jobs import SqsJobs, SqsRedelivery
+from push.adapters.sqs_jobs import SqsJobs
+from push.adapters.sqs_redelivery import SqsRedelivery
 from push.deliveries import Delivery, parse_delivery
 from push.errors import QueueUnavailableError
 from push.jobs import Outgoing, Waiter, parse_job, with_guardian
@@ -97,8 +98,6 @@ def test_a_service_that_does_not_answer_takes_no_job() -> None:
     client = sqs_client(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(QueueUnavailableError):
         SqsJobs(client, "http://127.0.0.1/queue").send([Outgoing(make_job())])
-    with pytest.raises(QueueUnavailableError):
-        SqsRedelivery(client, "http://127.0.0.1/queue").hide({"receipt": 1})
 
 
 def test_a_job_that_is_refused_among_others_is_said(sqs: Any, queue_url: str, monkeypatch: Any) -> None:
@@ -117,9 +116,20 @@ def test_a_message_that_was_hidden_comes_back_after_its_time(sqs: Any, queue_url
     assert again["Attributes"]["ApproximateReceiveCount"] == "2"
 
 
-def test_a_message_that_can_not_be_hidden_is_said(sqs: Any, queue_url: str) -> None:
-    with pytest.raises(QueueUnavailableError):
-        SqsRedelivery(sqs, queue_url).hide({"no receipt": 1})
+def test_a_message_that_can_not_be_hidden_harms_no_other_and_is_logged(
+    sqs: Any, queue_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    SqsJobs(sqs, queue_url).send([Outgoing(make_job())])
+    (received,) = receive(sqs, queue_url)
+    SqsRedelivery(sqs, queue_url).hide({"no receipt": 0, received["ReceiptHandle"]: 0})
+    assert "comes back after the queue's own time" in caplog.text
+    assert len(receive(sqs, queue_url)) == 1
+
+
+def test_a_service_that_does_not_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    client = sqs_client(f"http://127.0.0.1:{free_port()}")
+    SqsRedelivery(client, "http://127.0.0.1/queue").hide({"receipt": 1})
+    assert "come back after the queue's own time" in caplog.text
 
 
 async def test_deliveries_are_sent_in_as_many_calls_as_they_need(sqs: Any, queue_url: str) -> None:

@@ -35,6 +35,7 @@ class Stack:
     aws_endpoint: str
     redis_url: str
     pid: int
+    log: Path
 
     def stats(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.http.rstrip('/')}/_local/stats", timeout=10) as answer:
@@ -85,7 +86,7 @@ def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -
             raise RuntimeError(f"the stack did not become ready; it said:\n{log.read_text()[-4000:]}")
         time.sleep(0.05)
     ready = json.loads(ready_file.read_text())
-    return Stack(**{name: ready[name] for name in Stack.__slots__})
+    return Stack(**{name: ready[name] for name in Stack.__slots__ if name in ready}, log=log)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 import random
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,7 +20,7 @@ import pytest
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, Nudge
-from push.fanning_out import STUCK_MS, TERM_MS, FanningOut
+from push.fanning_out import STUCK_MS, TERM_MS, FanningOut, LeftAloneError
 from push.histories import NewMessage
 from push.ports import PostOutcome
 from push.positions import Position, parse_position
@@ -31,6 +33,12 @@ from tests.topic_fakes import FakeFanOut, FakeHistory, TopicModel
 TOPIC = Topic(Tenant("acme"), "room:1")
 WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 60, 8, 20_000
 VISIBILITY_MS = 30_000
+BACKOFFS_MS = (0, 1000, 4000)
+FUNCTION_MS = 20_000
+"""After so long Lambda ends a worker."""
+
+ends_at_ms: ContextVar[float] = ContextVar("ends_at_ms", default=math.inf)
+"""Of the worker that goes on."""
 
 
 class KilledError(BaseException):
@@ -109,10 +117,15 @@ class Connections:
 class Simulation:
     """All that goes on around one topic."""
 
-    def __init__(self, seed: int, *, loses_redis: bool) -> None:
+    def __init__(
+        self, seed: int, *, loses_redis: bool = False, messages: int = MESSAGES, moves: int = 7, troubles: int = 1
+    ) -> None:
         self.chance = random.Random(seed)
         self.clock = Clock()
         self.loses_redis = loses_redis
+        self.messages = messages
+        self.moves = moves
+        self.troubles = troubles
         self.model = TopicModel(self.clock)
         self.histories = FakeHistory(self.model)
         self.subscribers = FakeSubscribers(self.delay)
@@ -146,20 +159,22 @@ class Simulation:
             self.clock.advance(TERM_MS)
 
     async def live(self) -> None:
-        """Let a worker die, if it is to, and then go on."""
+        """Let a worker die, if it is to or its time is over, and then go on."""
         await self.delay()
         if not self.is_calm and self.chance.random() < 0.02:
+            raise KilledError
+        if self.clock() > ends_at_ms.get():
             raise KilledError
 
     async def fail(self) -> None:
         """Before what Redis does, or after it, so that only the reply is lost."""
         await self.live()
-        if not self.is_calm and self.chance.random() < 0.01:
+        if not self.is_calm and self.chance.random() < 0.01 * self.troubles:
             raise CacheUnavailableError("Redis did not answer.")
 
     async def send(self, jobs: Sequence[FanOutJob], delay_seconds: int) -> None:
         await self.live()
-        if not self.is_calm and self.chance.random() < 0.1:
+        if not self.is_calm and self.chance.random() < 0.1 * self.troubles:
             raise QueueUnavailableError("SQS did not take it.")
         self.queue += [(self.clock() + delay_seconds * 1000, job, False) for job in jobs]
         await self.live()
@@ -182,12 +197,15 @@ class Simulation:
             assert self.done < JOBS_AT_MOST, "it never ends"
             try:
                 await self.do(job, is_redelivered=is_redelivered)
-            except (KilledError, TransientError):
+            except (KilledError, LeftAloneError):
                 self.queue.append((max(due_ms, self.clock()), job, True))
+            except TransientError:
+                self.queue.append((self.clock() + self.chance.choice(BACKOFFS_MS), job, True))
             if not self.is_calm and self.chance.random() < 0.1:
                 self.queue.append((self.clock(), job, True))
 
     async def do(self, job: FanOutJob, *, is_redelivered: bool) -> None:
+        ends_at_ms.set(self.clock() + FUNCTION_MS)
         until_ms = self.clock() + self.chance.choice((50, 500, 13_000))
         if self.is_calm:
             until_ms = self.clock() + 1_000_000
@@ -200,17 +218,18 @@ class Simulation:
                     ),
                     return_exceptions=True,
                 )
-                for failure in ended:
-                    if failure is not None:
-                        raise failure
+                failures = [each for each in ended if each is not None]
+                # As the handler does.
+                if failures:
+                    raise next((each for each in failures if isinstance(each, LeftAloneError)), failures[0])
             case Nudge(shard=int(shard)):
                 await self.fanning_out.nudge(TOPIC, shard, until_ms, is_redelivered=is_redelivered)
             case CatchUp(connection_id=connection_id, attempt=attempt):
                 await self.fanning_out.catch_up(TOPIC, connection_id, attempt, until_ms)
 
     async def publish(self) -> None:
-        for number in range(MESSAGES):
-            if self.loses_redis and number in (MESSAGES // 3, MESSAGES // 2):
+        for number in range(self.messages):
+            if self.loses_redis and number in (self.messages // 3, self.messages // 2):
                 self.model.flush()
             (appended,) = await self.histories.append(
                 TOPIC, [NewMessage(b"%d" % (number + 1))], size=1000, seconds=10_000_000
@@ -225,7 +244,7 @@ class Simulation:
         client = Client("", self.loses_redis)
         self.clients.append(client)
         await self.connect(client)
-        for _ in range(self.chance.randrange(8)):
+        for _ in range(self.chance.randint(0, self.moves)):
             for _ in range(self.chance.randrange(12)):
                 await self.delay()
                 if client.is_lost:
@@ -286,13 +305,25 @@ SEEDS = [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
 @pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])
 async def test_each_subscriber_gets_each_message_once_and_in_order(seeds: range) -> None:
     for seed in seeds:
-        simulation = Simulation(seed, loses_redis=False)
+        simulation = Simulation(seed)
         await simulation.run()
         head = await simulation.histories.head(TOPIC)
         for client in simulation.clients:
             (begun,) = client.snapshots
             expected = [Position(head.epoch, offset) for offset in range(begun.offset + 1, head.offset + 1)]
             assert client.applied == expected, seed
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(200), pytest.param(range(200, 3000), marks=pytest.mark.slow)], ids=["few", "many"]
+)
+async def test_nobody_is_left_alone_in_a_topic_that_falls_silent(seeds: range) -> None:
+    """Where much goes on, whoever is forgotten is soon found by chance: here nothing comes after one message or two."""
+    for seed in seeds:
+        simulation = Simulation(seed, messages=1 + seed % 2, moves=0, troubles=5)
+        await simulation.run()
+        head = await simulation.histories.head(TOPIC)
+        assert {client.position for client in simulation.clients} == {head}, seed
 
 
 @pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])

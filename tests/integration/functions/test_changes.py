@@ -31,6 +31,7 @@ from push.subscriptions import LiveResult, Subscription
 from push.topics import live_topic
 from tests.builders import NOW_MS, make_result, unique_key
 from tests.change_records import document_record, message, notification, score_record
+from tests.queues import send, wait_for
 from tests.real_servers import Aws
 
 ACME = Tenant("acme")
@@ -69,9 +70,16 @@ def compute_queue(aws: Aws) -> str:
 
 
 @pytest.fixture
-def invoke(environment: pytest.MonkeyPatch, redis_url: str, aws: Aws, compute_queue: str) -> Any:
+def change_queue(aws: Aws) -> str:
+    url: str = aws.client("sqs").create_queue(QueueName=f"change-{uuid.uuid4().hex[:12]}")["QueueUrl"]
+    return url
+
+
+@pytest.fixture
+def invoke(environment: pytest.MonkeyPatch, redis_url: str, aws: Aws, compute_queue: str, change_queue: str) -> Any:
     """Run the handler as Lambda does: on a thread without a running loop."""
     environment.setenv("COMPUTE_QUEUE_URL", compute_queue)
+    environment.setenv("CHANGE_QUEUE_URL", change_queue)
     environment.setenv("STORAGE_BUCKET", aws.bucket)
     environment.setenv("CACHE_URL", redis_url)
     environment.setenv("CACHE_TIMEOUT_MS", "2000")
@@ -163,12 +171,16 @@ async def test_without_redis_a_stream_is_read_again_from_the_first_change_on(
     assert await invoke(document_record("unreadable", "CA", "10"), *records) == ["11"]
 
 
-async def test_without_redis_all_messages_come_back(
-    invoke: Invoke, environment: pytest.MonkeyPatch, collection: str
+async def test_without_redis_messages_come_back_soon_but_for_those_that_can_not_be_read(
+    invoke: Invoke, environment: pytest.MonkeyPatch, collection: str, aws: Aws, change_queue: str
 ) -> None:
     environment.setenv("CACHE_URL", "redis://127.0.0.1:1/0")
-    body = notification(f"documents/acme/{collection}/CA.json")
-    assert await invoke(message(body, "m1"), message("{", "m2"), message(body, "m3")) == ["m1", "m3"]
+    bodies = [notification(f"documents/acme/{collection}/{name}.json") for name in ("CA", "TX")]
+    sqs = aws.client("sqs")
+    ca, unreadable, tx = send(sqs, change_queue, bodies[0], "{", bodies[1])
+    assert await invoke(ca, unreadable, tx) == [ca["messageId"], tx["messageId"]]
+    again = await asyncio.to_thread(wait_for, sqs, change_queue)
+    assert {each["body"] for each in again} <= set(bodies)
 
 
 def jobs_in(aws: Aws, queue: str) -> list[Job]:

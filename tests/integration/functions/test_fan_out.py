@@ -17,7 +17,10 @@ from push.adapters import event_loop
 from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
 from push.adapters.redis_connection import SyncRedis, shared_async_redis
 from push.adapters.redis_history import SyncRedisHistory
+from push.adapters.sqs_fan_out import SqsFanOut
+from push.adapters.sqs_redelivery import SqsRedelivery
 from push.computes import Tenant
+from push.errors import QueueUnavailableError
 from push.fan_out_jobs import (
     CatchUp,
     FanOutJob,
@@ -32,6 +35,7 @@ from push.settings import CacheSettings, FanOutSettings, read_settings
 from push.subscriptions import PATCH, Subscription
 from push.topics import Topic
 from tests.management_server import ManagementServer, served_in_a_thread
+from tests.queues import receive_count, send, wait_for
 from tests.real_servers import Aws
 
 UNTIL = 4_000_000_000
@@ -198,11 +202,37 @@ def test_what_is_no_job_is_dropped(topic: Topic, histories: SyncRedisHistory, se
     assert len(server.frames["c1="]) == 1
 
 
-def test_only_the_jobs_that_failed_come_back(
-    deployed: pytest.MonkeyPatch, server: ManagementServer, topic: Topic
+def test_only_the_jobs_that_failed_come_back_and_soon(
+    deployed: pytest.MonkeyPatch, server: ManagementServer, topic: Topic, aws: Aws
 ) -> None:
     deployed.setenv("CACHE_URL", "redis://127.0.0.1:1/0")
     notify.fan_out.build.cache_clear()
     now_ms = time.time_ns() // 1_000_000
-    assert work(Nudge(topic.storage), Farewell("c1=", now_ms, now_ms + 60_000)) == ["0"]
+    jobs = [Nudge(topic.storage), Farewell("c1=", now_ms, now_ms + 60_000)]
+    sqs, queue = aws.client("sqs"), os.environ["FAN_OUT_QUEUE_URL"]
+    received = send(sqs, queue, *map(serialize_fan_out_job, jobs))
+    failures = handler({"Records": received}, None)["batchItemFailures"]
+    assert failures == [{"itemIdentifier": received[0]["messageId"]}]
     assert server.received("c1=")[0]["type"] == "bye"
+    (again,) = wait_for(sqs, queue)
+    assert (again["body"], receive_count(again)) == (received[0]["body"], 2)
+
+
+def test_a_job_comes_back_late_that_left_lagging_connections_alone(
+    deployed: pytest.MonkeyPatch, server: ManagementServer, topic: Topic, aws: Aws, histories: SyncRedisHistory
+) -> None:
+    """Who lags is found again only once it has lagged for a while."""
+    publish(histories, topic, b"1")
+    server.always["c1="] = 429
+    sqs, queue = aws.client("sqs"), os.environ["FAN_OUT_QUEUE_URL"]
+    received = send(sqs, queue, serialize_fan_out_job(Nudge(topic.storage)))
+    hidden: list[object] = []
+
+    def refuse(*_: object) -> None:
+        raise QueueUnavailableError("SQS takes nothing.")
+
+    deployed.setattr(SqsFanOut, "send", refuse)
+    deployed.setattr(SqsRedelivery, "hide", lambda _, seconds: hidden.append(seconds))
+    failures = handler({"Records": received}, None)["batchItemFailures"]
+    assert failures == [{"itemIdentifier": received[0]["messageId"]}]
+    assert hidden == []

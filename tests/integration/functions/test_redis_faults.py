@@ -29,6 +29,7 @@ from push.delivering import Deliverer
 from push.jobs import serialize_job
 from push.memory_cache import MemoryCache
 from push.messages import Request
+from push.redelivery import Redelivery
 from push.settings import CacheSettings
 from push.waiter_answers import WaiterAnswers
 from push.waiter_frames import WaiterFrames
@@ -189,7 +190,8 @@ class Service:
             counter=self.counter,
             now_ms=now_ms,
         )
-        return Consumer(registry=self.registry, worker=worker, redelivery=FakeRedelivery(), random=middle)
+        redelivery = Redelivery(FakeRedelivery(), middle)
+        return Consumer(registry=self.registry, worker=worker, redelivery=redelivery, jobs=self.jobs)
 
 
 def now_ms() -> int:

@@ -19,6 +19,7 @@ from push.computes import Tenant
 from push.requests import Deliver, WebhookJob, parse_webhook_job, serialize_message
 from push.webhook_keys import public_keys
 from tests.builders import NOW_MS
+from tests.queues import receive_count, send, wait_for
 from tests.real_servers import Aws
 from tests.webhook_receivers import Answering, Receiver, receiving, status
 
@@ -174,13 +175,18 @@ def test_what_is_no_message_of_this_version_is_dropped(aws: Aws) -> None:
     assert handler(event("{}", "no json"), object()) == {"batchItemFailures": []}
 
 
-def test_messages_come_back_while_the_table_does_not_answer(
-    aws: Aws, served: Served, environment: pytest.MonkeyPatch
+def test_messages_come_back_soon_while_the_table_does_not_answer(
+    aws: Aws, served: Served, environment: pytest.MonkeyPatch, queues: dict[str, str]
 ) -> None:
-    job = settle(aws, Deliver(webhook=served.receiver.url()))
+    body = serialize_message(settle(aws, Deliver(webhook=served.receiver.url())))
     environment.setenv("REQUESTS_TABLE", "nowhere")
-    assert deliver_all(job, job) == ["0", "1"]
+    sqs, queue = aws.client("sqs"), queues["webhooks"]
+    received = send(sqs, queue, body)
+    answer = handler({"Records": received}, object())
+    assert answer["batchItemFailures"] == [{"itemIdentifier": received[0]["messageId"]}]
     assert served.receiver.requests == []
+    (again,) = wait_for(sqs, queue)
+    assert receive_count(again) == 2
 
 
 def test_outside_of_development_nothing_is_posted_to_this_host(

@@ -33,6 +33,7 @@ def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
             CACHE_TIMEOUT_MS="2000",
             COMPUTE_MODULES=COMPUTES,
             COMPUTE_QUEUE_URL=stack.queues["compute"],
+            COMPUTE_DEAD_LETTER_QUEUE_URL=stack.queues["dead"],
             DELIVERY_QUEUE_URL=stack.queues["delivery"],
             CONNECTIONS_TABLE=aws.tables["connections"],
             SUBSCRIPTIONS_TABLE=aws.tables["subscriptions"],

@@ -29,6 +29,7 @@ from push.computes import Tenant
 from push.jobs import Job, parse_job, serialize_job
 from push.keys import Key, make_key
 from push.settings import CacheSettings
+from tests import queues
 from tests.integration.requests import scripted_computes
 from tests.management_server import ManagementServer
 from tests.real_servers import Aws
@@ -112,7 +113,7 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.sqs = self.aws.client("sqs")
-        for name in ("compute", "delivery", "request", "webhook", "fan-out"):
+        for name in ("compute", "dead", "delivery", "request", "webhook", "fan-out"):
             self.queues[name] = self.sqs.create_queue(QueueName=f"{name}-{uuid.uuid4().hex[:12]}")["QueueUrl"]
 
     def configure(self, **variables: str) -> None:
@@ -172,38 +173,18 @@ class Stack:
 
     def receive(self, queue: str = "compute") -> list[dict[str, Any]]:
         """Receive what can be seen now, as the records of Lambda's event."""
-        received = self.sqs.receive_message(
-            QueueUrl=self.queues[queue],
-            MaxNumberOfMessages=10,
-            WaitTimeSeconds=0,
-            VisibilityTimeout=180,
-            MessageSystemAttributeNames=["All"],
-        )
-        return [self._record(queue, message) for message in received.get("Messages", [])]
-
-    def _record(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
-        (record,) = read_event("sqs_batch")["Records"]
-        record["messageId"] = message["MessageId"]
-        record["receiptHandle"] = message["ReceiptHandle"]
-        record["body"] = message["Body"]
-        record["attributes"]["ApproximateReceiveCount"] = message["Attributes"]["ApproximateReceiveCount"]
-        record["eventSourceARN"] = f"arn:aws:sqs:us-east-1:123456789012:{self.queues[queue].rpartition('/')[2]}"
-        return record
+        return queues.receive(self.sqs, self.queues[queue])
 
     def wait_for(self, queue: str, seconds: float = 5.0) -> list[dict[str, Any]]:
         """Receive messages that are yet hidden or delayed."""
-        give_up_at = time.monotonic() + seconds
-        while time.monotonic() < give_up_at:
-            if records := self.receive(queue):
-                return records
-            time.sleep(0.05)
-        raise TimeoutError(f"Nothing came to the {queue} queue.")
+        return queues.wait_for(self.sqs, self.queues[queue], seconds)
 
     def compute(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
         """Have a batch of jobs worked on, and return the ids of those that come back."""
         return self._invoke(compute.app.handler, "compute", self.receive() if records is None else records)
 
     def notify(self, records: Sequence[dict[str, Any]]) -> list[str]:
+        """Have a batch of deliveries or of dead letters seen to, and return the ids of those that come back."""
         return self._invoke(notify.app.handler, "delivery", records)
 
     def fan_out(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
@@ -230,7 +211,7 @@ class Stack:
         attributes = {"ApproximateReceiveCount": "1"}
         identity = str(uuid.uuid4())
         message = {"MessageId": identity, "ReceiptHandle": f"none {identity}", "Body": body, "Attributes": attributes}
-        return self._record(queue, message)
+        return queues.make_record(self.queues[queue], message)
 
     # ------------------------------------------------------------ Redis
 

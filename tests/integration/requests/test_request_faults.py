@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from push.jobs import Job
+from push.jobs import Job, serialize_job
+from tests import queues
 from tests.integration.requests.scripted_computes import runs
 from tests.integration.requests.stacks import Stack, job_of
 
@@ -128,14 +129,29 @@ def test_who_was_told_of_a_failure_may_ask_again(stack: Stack) -> None:
 def test_a_dead_letter_is_told_to_everybody_who_waits(stack: Stack) -> None:
     _, job = asked(stack)
     stack.ask("2", connection_id="ben=")
-    dead = stack.record_of(job)
-    dead["eventSourceARN"] = "arn:aws:sqs:us-east-1:123456789012:ComputeDeadLetterQueue"
-    assert stack.notify([dead]) == []
+    assert stack.notify([stack.record_of(job, "dead")]) == []
     assert codes(stack.pushed("ann=")) == codes(stack.pushed("ben=")) == ["compute_failed"]
     assert stack.waiting(job) == 0
 
 
 # ---------------------------------------------------------------- Redis and SQS
+
+
+def test_a_dead_letter_comes_back_soon_while_redis_is_away(stack: Stack, nowhere: str) -> None:
+    _, job = asked(stack)
+    stack.configure(CACHE_URL=f"redis://{nowhere}/0")
+    received = queues.send(stack.sqs, stack.queues["dead"], serialize_job(job))
+    assert stack.notify(received) == [received[0]["messageId"]]
+    (again,) = stack.wait_for("dead")
+    assert queues.receive_count(again) == 2
+
+
+def test_a_message_that_is_no_request_of_this_version_comes_back_soon(stack: Stack) -> None:
+    """Another version may be on its way, or was taken back; in the end it lies with the dead letters."""
+    received = queues.send(stack.sqs, stack.queues["request"], "no request")
+    assert stack.look(received) == [received[0]["messageId"]]
+    (again,) = stack.wait_for("request")
+    assert queues.receive_count(again) == 2
 
 
 @pytest.mark.parametrize("query", ["", "?cluster=true"])

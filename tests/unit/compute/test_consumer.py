@@ -10,6 +10,7 @@ from compute.consumer import Consumer, Message, parse_event
 from push.computes import ComputeContext, compute
 from push.errors import SourceThrottledError
 from push.jobs import GUARDIAN_DELAY_SECONDS, JobKind, serialize_job
+from push.redelivery import Redelivery
 from tests.builders import EchoParams, make_job
 from tests.fakes import FakeBodies
 from tests.world import World, received, results_of
@@ -157,9 +158,8 @@ async def test_the_wait_grows_with_each_failure(world: World) -> None:
     job = ask(world, "fail")
     seconds = []
     for receive_count in (1, 2, 3):
-        consumer = Consumer(
-            registry=world.registry, worker=world.worker, redelivery=world.redelivery, random=lambda: 0.999
-        )
+        redelivery = Redelivery(world.redelivery, lambda: 0.999)
+        consumer = Consumer(registry=world.registry, worker=world.worker, redelivery=redelivery, jobs=world.jobs)
         world.redelivery.hidden.clear()
         message = received(job.next_attempt() if receive_count == 3 else job, 1)
         await consumer.consume([Message(message.message_id, message.receipt, message.body, receive_count)])
@@ -168,9 +168,8 @@ async def test_the_wait_grows_with_each_failure(world: World) -> None:
 
 
 def reading(world: World, bodies: FakeBodies) -> Consumer:
-    return Consumer(
-        registry=world.registry, worker=world.worker, redelivery=world.redelivery, random=lambda: 0.5, bodies=bodies
-    )
+    redelivery = Redelivery(world.redelivery, lambda: 0.5)
+    return Consumer(registry=world.registry, worker=world.worker, redelivery=redelivery, jobs=world.jobs, bodies=bodies)
 
 
 async def test_a_job_too_large_for_a_message_is_worked_on_like_any_other(world: World) -> None:

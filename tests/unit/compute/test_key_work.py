@@ -572,10 +572,14 @@ async def test_without_redis_failures_are_tried_again_and_then_told(world: World
     assert errors(world.pushed()) == ["source_throttled"]
 
 
-async def test_without_redis_a_guardian_comes_back(world: World, script: Script) -> None:
+async def test_without_redis_a_guardian_comes_anew_however_often(world: World, script: Script) -> None:
     world.model.is_down = True
     job = ask(world)
-    assert await world.consume(job.guardian()) == [job.guardian()]
+    world.jobs.sent.clear()
+    assert await world.consume(job.guardian(), receive_count=4) == []
+    (anew,) = world.jobs.sent
+    assert anew.job.kind is JobKind.GUARDIAN
+    assert anew.delay_seconds > 0
     assert script.attempts == []
 
 

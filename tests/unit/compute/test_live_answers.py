@@ -234,23 +234,47 @@ async def test_a_worker_that_lost_its_lease_appends_nothing_and_is_tried_again(l
     assert live.values == ["second"]
 
 
-async def test_without_redis_the_job_comes_back_and_nothing_is_computed(live: Live) -> None:
+async def test_without_redis_the_job_comes_anew_however_often_and_nothing_is_computed(live: Live) -> None:
     live.world.model.is_down = True
     live.source.during = [AssertionError("this must not be computed")]
+    job = live.job()
+    for _ in range(10):
+        assert await live.world.consume(job) == []
+        anew = live.world.jobs.sent.pop()
+        assert 0 < anew.delay_seconds <= 8
+        assert anew.job == job
+
+
+async def test_without_redis_and_the_queue_the_job_comes_back(live: Live) -> None:
+    live.world.model.is_down = live.world.jobs.is_down = True
     job = live.job()
     assert await live.world.consume(job) == [job]
 
 
-async def test_redis_that_goes_away_during_the_compute_has_the_job_come_back(live: Live) -> None:
+async def test_a_job_that_comes_anew_keeps_count_of_its_attempts(live: Live) -> None:
+    live.world.model.is_down = True
+    await live.world.consume(live.job(), receive_count=3)
+    assert live.world.jobs.sent.pop().job.attempt == 3
+
+
+async def test_redis_that_goes_away_during_the_compute_has_the_job_come_anew(live: Live) -> None:
     async def go_away() -> None:
         live.world.model.is_down = True
 
     live.source.during = [go_away]
-    job = live.job()
-    assert await live.world.consume(job) == [job]
+    assert await live.world.consume(live.job()) == []
     live.world.model.is_down = False
     live.world.clock.advance(LEASE_TERM_MS)
-    assert await live.world.consume(job, receive_count=2) == []
+    assert await live.world.consume(live.world.jobs.sent.pop().job) == []
+    assert live.values == ["first"]
+
+
+async def test_redis_that_goes_away_after_the_compute_has_the_job_come_anew(live: Live) -> None:
+    live.world.topics.is_down = True
+    assert await live.world.consume(live.job()) == []
+    live.world.topics.is_down = False
+    live.world.clock.advance(LEASE_TERM_MS)
+    assert await live.world.consume(live.world.jobs.sent.pop().job) == []
     assert live.values == ["first"]
 
 

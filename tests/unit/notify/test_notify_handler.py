@@ -27,7 +27,7 @@ async def deliver(
     world: World, *bodies: str, queue: str = "deliveries", reader: QueueBodies = INLINE_BODIES
 ) -> list[str]:
     records = [record(f"message {index}", body, queue) for index, body in enumerate(bodies)]
-    dependencies = Dependencies("deliveries", world.deliverer, world.dead_letters, BufferedMetrics(), reader)
+    dependencies = Dependencies("deliveries", world.deliverer, world.dead_letters, {}, BufferedMetrics(), reader)
     return await handle(records, dependencies)
 
 

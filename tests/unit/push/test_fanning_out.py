@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from push.computes import Tenant
-from push.errors import CacheUnavailableError, QueueUnavailableError
+from push.errors import CacheUnavailableError
 from push.fan_out_jobs import CatchUp, Farewell, Nudge
-from push.fanning_out import LEFT_MS, MAX_ATTEMPTS, STUCK_MS, TERM_MS, FanningOut
+from push.fanning_out import LEFT_MS, MAX_ATTEMPTS, STUCK_MS, TERM_MS, FanningOut, LeftAloneError
 from push.histories import NewMessage
 from push.metrics import Metric
 from push.ports import PostOutcome
@@ -55,8 +55,8 @@ class World:
         appended = await self.histories.append(topic, [NewMessage(each) for each in data], size=size, seconds=600)
         return appended[-1].position
 
-    async def nudge(self, topic: Topic = CHANNEL) -> None:
-        await self.fanning_out.nudge(topic, SHARD, self.clock() + 13_000)
+    async def nudge(self, topic: Topic = CHANNEL, *, is_redelivered: bool = False) -> None:
+        await self.fanning_out.nudge(topic, SHARD, self.clock() + 13_000, is_redelivered=is_redelivered)
 
     async def catch_up(self, connection_id: str, attempt: int = 1, topic: Topic = CHANNEL) -> None:
         await self.fanning_out.catch_up(topic, connection_id, attempt, self.clock() + 13_000)
@@ -246,11 +246,28 @@ async def test_a_lease_that_nobody_renews_is_looked_at_once_it_has_ended(world: 
     assert world.queue.sent == [(Nudge(CHANNEL.storage, SHARD), 3)]
 
 
+async def test_a_nudge_that_comes_again_to_a_busy_shard_stays_until_the_lease_has_ended(world: World) -> None:
+    """Redis may have given the lease to whoever had the nudge before, and not have said so."""
+    await world.publish(b"1")
+    await world.fan_out.begin(CHANNEL, SHARD, "who heard nothing of it", TERM_MS, 10)
+    await world.nudge(is_redelivered=True)
+    assert world.queue.sent == [(Nudge(CHANNEL.storage, SHARD), TERM_MS // 1000)]
+
+
+async def test_a_lease_is_given_back_when_something_does_not_answer(world: World) -> None:
+    await world.publish(b"1")
+    world.connections.outcomes[BOB] = [RETRY]
+    world.queue.is_down = True
+    with pytest.raises(LeftAloneError):
+        await world.nudge()
+    assert world.model.lease_is_held(CHANNEL, SHARD, "another")
+
+
 async def test_without_the_queue_the_nudge_comes_back_and_finds_who_lags(world: World) -> None:
     world.connections.outcomes[BOB] = [RETRY]
     await world.publish(b"1")
     world.queue.is_down = True
-    with pytest.raises(QueueUnavailableError):
+    with pytest.raises(LeftAloneError):
         await world.nudge()
     world.queue.is_down = False
     world.clock.advance(STUCK_MS + TERM_MS)
