@@ -44,7 +44,7 @@ from push.adapters.redis_fan_out import RedisFanOut
 from push.adapters.redis_history import RedisHistory
 from push.computes import Tenant
 from push.fan_out_jobs import FanOutJob
-from push.fanning_out import FanningOut
+from push.fanning_out import FanningOut, Receipt
 from push.histories import NewMessage
 from push.metrics import Dimension, Metric
 from push.settings import CacheSettings
@@ -182,14 +182,13 @@ class Worker:
             counter=Outcomes(),
             now_ms=now_ms,
             random=random.random,
-            make_token=lambda: secrets.token_hex(8),
         )
 
     async def publish(self, data: bytes = DATA) -> None:
         """Append a message and push it to everybody, as a nudge has it done."""
         await self._histories.append(TOPIC, [NewMessage(data)], size=100, seconds=600)
-        until_ms = now_ms() + 60_000
-        await asyncio.gather(*(self._fanning_out.nudge(TOPIC, shard, until_ms) for shard in range(SHARDS)))
+        receipt = Receipt(secrets.token_hex(8), now_ms() + 60_000)
+        await asyncio.gather(*(self._fanning_out.nudge(TOPIC, shard, receipt) for shard in range(SHARDS)))
 
 
 async def measure(

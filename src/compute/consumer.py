@@ -20,8 +20,8 @@ from push.ports import JobSender, QueueBodies
 from push.queue_bodies import INLINE_BODIES
 from push.redelivery import Redelivery
 
-_LATER_RECEIVES = 4
-"""What can't be done while Redis is away comes anew after as long as what has come so many times: up to 8 s."""
+_LATER_RECEIVES = 3
+"""What can't be done while Redis is away comes anew after as long as what has come so many times: up to 4 s."""
 
 logger = logging.getLogger(__name__)
 

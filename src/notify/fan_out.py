@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -32,7 +31,7 @@ from push.adapters.sqs_fan_out import SqsFanOut
 from push.adapters.sqs_redelivery import make_redelivery
 from push.errors import RequestError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook, parse_fan_out_job
-from push.fanning_out import FanningOut, LeftAloneError
+from push.fanning_out import FanningOut, LeftAloneError, Receipt
 from push.patched_updates import PatchedUpdates
 from push.presence import Presence
 from push.redelivery import Redelivery
@@ -87,7 +86,6 @@ def build() -> Dependencies:
         counter=metrics,
         now_ms=now_ms,
         random=random.random,
-        make_token=lambda: secrets.token_hex(8),
         patched=patched,
         has_presence=lambda topic: namespaces.find(topic).presence,
     )
@@ -116,7 +114,7 @@ async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencie
         except RequestError as exc:
             logger.warning("a message is no job of this version and is dropped: %s", exc.message)
     works = (
-        _try(job, dependencies, until_ms, is_redelivered=any(map(_is_redelivered, same)))
+        _try(job, dependencies, Receipt(same[0]["messageId"], until_ms, any(map(_is_redelivered, same))))
         for job, same in received.items()
     )
     faults = await asyncio.gather(*works)
@@ -132,12 +130,10 @@ def _is_redelivered(record: Mapping[str, Any]) -> bool:
     return int(record["attributes"]["ApproximateReceiveCount"]) > 1
 
 
-async def _try(
-    job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool
-) -> TransientError | None:
+async def _try(job: FanOutJob, dependencies: Dependencies, receipt: Receipt) -> TransientError | None:
     """Do a job; return why it is to come back, if it is."""
     try:
-        await _work(job, dependencies, until_ms, is_redelivered=is_redelivered)
+        await _work(job, dependencies, receipt)
     except RequestError as exc:
         logger.warning("a job can't be done and is dropped: %s", exc.message)
     except TransientError as exc:
@@ -146,15 +142,15 @@ async def _try(
     return None
 
 
-async def _work(job: FanOutJob, dependencies: Dependencies, until_ms: int, *, is_redelivered: bool) -> None:
+async def _work(job: FanOutJob, dependencies: Dependencies, receipt: Receipt) -> None:
     fanning_out = dependencies.fanning_out
     match job:
         case Nudge(topic=name, shard=shard):
             topic = parse_topic_storage(name)
             shards = range(SHARDS) if shard is None else (shard,)
-            await _all_of([fanning_out.nudge(topic, each, until_ms, is_redelivered=is_redelivered) for each in shards])
+            await _all_of([fanning_out.nudge(topic, each, receipt) for each in shards])
         case CatchUp(topic=name, connection_id=connection_id, attempt=attempt):
-            await fanning_out.catch_up(parse_topic_storage(name), connection_id, attempt, until_ms)
+            await fanning_out.catch_up(parse_topic_storage(name), connection_id, attempt, receipt.until_ms)
         case PresenceLook(topic=name):
             await dependencies.presence.look(parse_topic_storage(name))
         case Farewell():

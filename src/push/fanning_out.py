@@ -68,6 +68,19 @@ class LeftAloneError(TransientError):
     """Connections that lag have no catch-up message, which only shows when they have lagged for `LEFT_MS`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A message of the queue, as it was received this time.
+
+    `token` is the message's own, whoever has it: so a lease that Redis gave to its receiver without being able to say
+    so is there for the next one. Nothing more is begun at `until_ms`. Who had a redelivered one may have died with it.
+    """
+
+    token: str
+    until_ms: int
+    is_redelivered: bool = False
+
+
 class FanningOut:
     """Fans out for one execution environment.
 
@@ -82,7 +95,6 @@ class FanningOut:
         counter: where outcomes are counted.
         now_ms: the clock, in milliseconds since 1970.
         random: in [0, 1), spreads the next tries.
-        make_token: makes tokens for leases.
         patched: what those are pushed who apply patches.
         has_presence: says of a topic whether its subscribers are told who else is there.
 
@@ -101,7 +113,6 @@ class FanningOut:
         counter: Counter,
         now_ms: Callable[[], int],
         random: Callable[[], float],
-        make_token: Callable[[], str],
         patched: PatchedUpdates | None = None,
         has_presence: Callable[[Topic], bool] = lambda _topic: False,
     ) -> None:
@@ -115,40 +126,33 @@ class FanningOut:
         self._counter = counter
         self._now_ms = now_ms
         self._random = random
-        self._make_token = make_token
         self._patched = patched
         self._has_presence = has_presence
 
-    async def nudge(self, topic: Topic, shard: int, until_ms: int, *, is_redelivered: bool = False) -> None:
-        """Push what is new to a shard's subscribers; what is left at `until_ms` is left to a nudge of its own.
-
-        Args:
-            topic: the topic.
-            shard: which part of its subscribers.
-            until_ms: when nothing more is begun.
-            is_redelivered: somebody had this nudge before, and may have died with it.
+    async def nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
+        """Push what is new to a shard's subscribers; what is left when the time is over is left to another nudge.
 
         Raises:
             LeftAloneError: the nudge must come back when connections have lagged for `LEFT_MS`.
             TransientError: something did not answer, and the nudge must come back.
 
         """
-        token = self._make_token()
         try:
-            await self._nudge(topic, shard, token, until_ms, is_redelivered=is_redelivered)
+            await self._nudge(topic, shard, receipt)
         except TransientError:
-            await self._release_if_possible(topic, shard, token)
+            await self._release_if_possible(topic, shard, receipt.token)
             raise
 
-    async def _nudge(self, topic: Topic, shard: int, token: str, until_ms: int, *, is_redelivered: bool) -> None:
+    async def _nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
+        token = receipt.token
         found = await self._fan_out.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
         if isinstance(found, ShardBusy):
-            await self._leave_to_holder(topic, shard, found, is_redelivered=is_redelivered)
-            if is_redelivered:
+            await self._leave_to_holder(topic, shard, found, is_redelivered=receipt.is_redelivered)
+            if receipt.is_redelivered:
                 await self._find_stuck(topic, shard, LEFT_MS)
             return
         while isinstance(found, Round) and not _is_empty(found):
-            pushed = await self._push_round(topic, shard, token, found, until_ms)
+            pushed = await self._push_round(topic, shard, token, found, receipt.until_ms)
             if pushed is None:
                 await self._fan_out.release(topic, shard, token)
                 await self._send([Nudge(topic.storage, shard)], 0)
@@ -160,11 +164,11 @@ class FanningOut:
                 # Also if nobody knows whether they are noted as lagging: who is not needs nothing, and is sent nothing.
                 await self._send_catch_ups(topic, pushed.late)
             await self._remove(topic, shard, pushed.gone)
-        await self._find_stuck(topic, shard, LEFT_MS if is_redelivered else STUCK_MS)
+        await self._find_stuck(topic, shard, LEFT_MS if receipt.is_redelivered else STUCK_MS)
 
     async def _leave_to_holder(self, topic: Topic, shard: int, busy: ShardBusy, *, is_redelivered: bool) -> None:
-        # Who holds the lease finds all that is new. But it is renewed long before it ends, unless its holder is dead;
-        # and it may be nobody's where a nudge comes again: Redis took it for him who had the nudge, and could not say.
+        # Who holds the lease finds all that is new. But it is renewed long before it ends, unless its holder is dead.
+        # Where a nudge comes again it may be nobody's: Redis gave it to another message of the same, and could not say.
         if is_redelivered or busy.left_ms < TERM_MS // 3:
             await self._send([Nudge(topic.storage, shard)], math.ceil(busy.left_ms / 1000))
 

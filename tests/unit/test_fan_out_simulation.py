@@ -20,7 +20,7 @@ import pytest
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
 from push.fan_out_jobs import CatchUp, FanOutJob, Nudge
-from push.fanning_out import STUCK_MS, TERM_MS, FanningOut, LeftAloneError
+from push.fanning_out import STUCK_MS, TERM_MS, FanningOut, LeftAloneError, Receipt
 from push.histories import NewMessage
 from push.ports import PostOutcome
 from push.positions import Position, parse_position
@@ -131,8 +131,8 @@ class Simulation:
         self.subscribers = FakeSubscribers(self.delay)
         self.connected: dict[str, Client] = {}
         self.clients: list[Client] = []
-        self.queue: list[tuple[int, FanOutJob, bool]] = []
-        """When it is seen, what it says, and whether somebody had it before."""
+        self.queue: list[tuple[int, FanOutJob, str, bool]] = []
+        """When it is seen, what it says, which message it is, and whether somebody had it before."""
         self.is_calm = False
         self.done = 0
         self.names = itertools.count()
@@ -147,7 +147,6 @@ class Simulation:
             counter=FakeCounter(),
             now_ms=self.clock,
             random=self.chance.random,
-            make_token=lambda: f"worker {self.chance.random()}",
         )
 
     async def delay(self) -> None:
@@ -176,10 +175,14 @@ class Simulation:
         await self.live()
         if not self.is_calm and self.chance.random() < 0.1 * self.troubles:
             raise QueueUnavailableError("SQS did not take it.")
-        self.queue += [(self.clock() + delay_seconds * 1000, job, False) for job in jobs]
+        for job in jobs:
+            self.put(job, delay_seconds * 1000)
         await self.live()
 
-    def receive(self) -> tuple[FanOutJob, bool] | None:
+    def put(self, job: FanOutJob, delay_ms: int = 0) -> None:
+        self.queue.append((self.clock() + delay_ms, job, f"message {next(self.names)}", False))
+
+    def receive(self) -> tuple[FanOutJob, str, bool] | None:
         due = [index for index, (due_ms, *_) in enumerate(self.queue) if due_ms <= self.clock()]
         return self.queue.pop(self.chance.choice(due))[1:] if due else None
 
@@ -191,31 +194,29 @@ class Simulation:
                 self.clock.advance(1 if not self.is_calm else 1000)
                 await asyncio.sleep(0)
                 continue
-            job, is_redelivered = received
+            job, name, is_redelivered = received
             due_ms = self.clock() + VISIBILITY_MS
             self.done += 1
             assert self.done < JOBS_AT_MOST, "it never ends"
             try:
-                await self.do(job, is_redelivered=is_redelivered)
+                await self.do(job, name, is_redelivered=is_redelivered)
             except (KilledError, LeftAloneError):
-                self.queue.append((max(due_ms, self.clock()), job, True))
+                self.queue.append((max(due_ms, self.clock()), job, name, True))
             except TransientError:
-                self.queue.append((self.clock() + self.chance.choice(BACKOFFS_MS), job, True))
+                self.queue.append((self.clock() + self.chance.choice(BACKOFFS_MS), job, name, True))
             if not self.is_calm and self.chance.random() < 0.1:
-                self.queue.append((self.clock(), job, True))
+                self.queue.append((self.clock(), job, name, True))
 
-    async def do(self, job: FanOutJob, *, is_redelivered: bool) -> None:
+    async def do(self, job: FanOutJob, name: str, *, is_redelivered: bool) -> None:
         ends_at_ms.set(self.clock() + FUNCTION_MS)
         until_ms = self.clock() + self.chance.choice((50, 500, 13_000))
         if self.is_calm:
             until_ms = self.clock() + 1_000_000
+        receipt = Receipt(name, until_ms, is_redelivered)
         match job:
             case Nudge(shard=None):
                 ended = await asyncio.gather(
-                    *(
-                        self.fanning_out.nudge(TOPIC, shard, until_ms, is_redelivered=is_redelivered)
-                        for shard in range(SHARDS)
-                    ),
+                    *(self.fanning_out.nudge(TOPIC, shard, receipt) for shard in range(SHARDS)),
                     return_exceptions=True,
                 )
                 failures = [each for each in ended if each is not None]
@@ -223,7 +224,7 @@ class Simulation:
                 if failures:
                     raise next((each for each in failures if isinstance(each, LeftAloneError)), failures[0])
             case Nudge(shard=int(shard)):
-                await self.fanning_out.nudge(TOPIC, shard, until_ms, is_redelivered=is_redelivered)
+                await self.fanning_out.nudge(TOPIC, shard, receipt)
             case CatchUp(connection_id=connection_id, attempt=attempt):
                 await self.fanning_out.catch_up(TOPIC, connection_id, attempt, until_ms)
 
@@ -235,7 +236,7 @@ class Simulation:
                 TOPIC, [NewMessage(b"%d" % (number + 1))], size=1000, seconds=10_000_000
             )
             assert appended.is_new
-            self.queue.append((self.clock(), Nudge(TOPIC.storage), False))
+            self.put(Nudge(TOPIC.storage))
             await self.delay()
 
     async def live_as_client(self) -> None:
@@ -271,7 +272,7 @@ class Simulation:
             await self.delay()
             self.subscribers.add(TOPIC, connection_id)
             await self.delay()
-            self.queue.append((self.clock(), CatchUp(TOPIC.storage, connection_id), False))
+            self.put(CatchUp(TOPIC.storage, connection_id))
             await self.delay()
             client.subscribed(since, recovered=True)
             return
@@ -290,7 +291,7 @@ class Simulation:
             # What the queue holds is enough, unless it was forgotten who lags: then the next message finds it out.
             self.clock.advance(STUCK_MS + TERM_MS)
             await self.histories.append(TOPIC, [NewMessage(b"0")], size=1000, seconds=10_000_000)
-            self.queue.append((self.clock(), Nudge(TOPIC.storage), False))
+            self.put(Nudge(TOPIC.storage))
             await self.work()
             for client in self.clients:
                 if client.is_lost:

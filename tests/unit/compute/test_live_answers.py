@@ -241,7 +241,7 @@ async def test_without_redis_the_job_comes_anew_however_often_and_nothing_is_com
     for _ in range(10):
         assert await live.world.consume(job) == []
         anew = live.world.jobs.sent.pop()
-        assert 0 < anew.delay_seconds <= 8
+        assert 0 < anew.delay_seconds <= 4
         assert anew.job == job
 
 

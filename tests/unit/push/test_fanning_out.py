@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from push.computes import Tenant
 from push.errors import CacheUnavailableError
 from push.fan_out_jobs import CatchUp, Farewell, Nudge
-from push.fanning_out import LEFT_MS, MAX_ATTEMPTS, STUCK_MS, TERM_MS, FanningOut, LeftAloneError
+from push.fanning_out import LEFT_MS, MAX_ATTEMPTS, STUCK_MS, TERM_MS, FanningOut, LeftAloneError, Receipt
 from push.histories import NewMessage
 from push.metrics import Metric
 from push.ports import PostOutcome
@@ -48,7 +49,6 @@ class World:
             counter=self.counter,
             now_ms=self.clock,
             random=lambda: 1.0,
-            make_token=lambda: "worker",
         )
 
     async def publish(self, *data: bytes, topic: Topic = CHANNEL, size: int = 100) -> Position:
@@ -56,7 +56,7 @@ class World:
         return appended[-1].position
 
     async def nudge(self, topic: Topic = CHANNEL, *, is_redelivered: bool = False) -> None:
-        await self.fanning_out.nudge(topic, SHARD, self.clock() + 13_000, is_redelivered=is_redelivered)
+        await self.fanning_out.nudge(topic, SHARD, Receipt("message", self.clock() + 13_000, is_redelivered))
 
     async def catch_up(self, connection_id: str, attempt: int = 1, topic: Topic = CHANNEL) -> None:
         await self.fanning_out.catch_up(topic, connection_id, attempt, self.clock() + 13_000)
@@ -160,7 +160,7 @@ async def test_a_nudge_that_comes_again_finds_sooner_who_was_left_alone(world: W
     world.clock.advance(LEFT_MS + 1)
     await world.nudge()
     assert world.queue.sent == []
-    await world.fanning_out.nudge(CHANNEL, SHARD, world.clock() + 13_000, is_redelivered=True)
+    await world.nudge(is_redelivered=True)
     assert world.queue.sent == [(CatchUp(CHANNEL.storage, BOB), 0)]
 
 
@@ -224,7 +224,7 @@ async def test_a_live_result_is_linked_to_or_an_error_or_only_said_to_be_there(
 
 async def test_what_is_left_at_the_end_of_the_time_is_handed_over(world: World) -> None:
     await world.publish(b"1")
-    await world.fanning_out.nudge(CHANNEL, SHARD, world.clock())
+    await world.fanning_out.nudge(CHANNEL, SHARD, Receipt("message", world.clock()))
     assert world.queue.sent == [(Nudge(CHANNEL.storage, SHARD), 0)]
     await world.nudge()
     assert world.data_of(ANN) == [1]
@@ -252,6 +252,32 @@ async def test_a_nudge_that_comes_again_to_a_busy_shard_stays_until_the_lease_ha
     await world.fan_out.begin(CHANNEL, SHARD, "who heard nothing of it", TERM_MS, 10)
     await world.nudge(is_redelivered=True)
     assert world.queue.sent == [(Nudge(CHANNEL.storage, SHARD), TERM_MS // 1000)]
+
+
+async def test_who_lags_is_caught_up_with_also_if_redis_could_not_say_that_it_was_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance = world.fan_out.advance
+
+    async def advance_in_silence(*args: Any) -> None:
+        await advance(*args)
+        raise CacheUnavailableError("Redis did not answer.")
+
+    world.connections.outcomes[BOB] = [RETRY]
+    await world.publish(b"1")
+    found = await world.fan_out.begin(CHANNEL, SHARD, "message", TERM_MS, 10)
+    monkeypatch.setattr(world.fan_out, "begin", AsyncMock(return_value=found))
+    monkeypatch.setattr(world.fan_out, "advance", advance_in_silence)
+    with pytest.raises(CacheUnavailableError):
+        await world.nudge()
+    assert world.queue.sent == [(CatchUp(CHANNEL.storage, BOB), 1)]
+
+
+async def test_a_lease_that_redis_gave_in_silence_is_there_when_the_message_comes_again(world: World) -> None:
+    await world.publish(b"1")
+    await world.fan_out.begin(CHANNEL, SHARD, "message", TERM_MS, 10)
+    await world.nudge(is_redelivered=True)
+    assert world.data_of(ANN) == [1]
 
 
 async def test_a_lease_is_given_back_when_something_does_not_answer(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from push.computes import Tenant
-from push.fanning_out import FanningOut
+from push.fanning_out import FanningOut, Receipt
 from push.histories import NewMessage
 from push.patched_updates import PatchedUpdates
 from push.patches import Patch, PatchKind, apply_patch, make_patch
@@ -59,7 +59,6 @@ class World:
             counter=FakeCounter(),
             now_ms=self.clock,
             random=lambda: 1.0,
-            make_token=lambda: "worker",
             patched=PatchedUpdates(
                 histories=self.histories, make_patch=self.make_patch, is_patched=lambda _topic: self.has_patches
             ),
@@ -74,7 +73,7 @@ class World:
         return appended[-1].position
 
     async def nudge(self, topic: Topic = LIVE) -> None:
-        await self.fanning_out.nudge(topic, SHARD, self.clock() + 13_000)
+        await self.fanning_out.nudge(topic, SHARD, Receipt("message", self.clock() + 13_000))
 
     async def push(self, *values: object) -> Position:
         """Append a value and push it, and so with each."""
