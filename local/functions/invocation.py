@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import orjson
+
 
 class Outcome(enum.Enum):
     """How an invocation ended, as the Lambda Invoke API tells its callers."""
@@ -23,12 +25,20 @@ class Outcome(enum.Enum):
 class Invocation:
     """The end of one invocation.
 
-    `payload` is the handler's answer as JSON bytes when `outcome` is RETURNED, else Lambda's error document
-    (`{"errorMessage": ..., "errorType": ...}`).
+    `answer` is the handler's answer as JSON bytes when `outcome` is RETURNED, else Lambda's error document
+    (`{"errorMessage": ..., "errorType": ...}`). With `is_text` the handler returned what nearly all do who answer a
+    message, `{"statusCode": 200, "body": ...}`, and this is the body alone, as UTF-8: to write a large one as a JSON
+    string and read it again would take longer than all else that is done about it.
     """
 
     outcome: Outcome
-    payload: bytes
+    answer: bytes
+    is_text: bool = False
+
+    @property
+    def payload(self) -> bytes:
+        """The answer, or error document, as JSON."""
+        return orjson.dumps({"statusCode": 200, "body": self.answer.decode()}) if self.is_text else self.answer
 
 
 class FunctionService(Protocol):

@@ -95,7 +95,7 @@ class Worker:
                 return
             self._start(number)
             kind, payload = self._call(number, event)
-            self._answers.append(_frame(kind, number, payload))
+            self._answers += (ANSWER_HEADER.pack(len(payload), kind, number), payload)
             if time.monotonic_ns() - flushed > _FLUSH_NANOSECONDS:
                 self._flush()
                 flushed = time.monotonic_ns()

@@ -29,6 +29,8 @@ GAVE_BACK: Final = 2
 """The payload is the numbers of the events that were not started."""
 INITIALIZED: Final = 3
 INIT_FAILED: Final = 4
+RETURNED_TEXT: Final = 5
+"""The payload is the body of `{"statusCode": 200, "body": ...}`, which was returned."""
 
 READ_BYTES: Final = 256 * 1024
 

@@ -181,10 +181,12 @@ class WebSocketStage:
             log.warning("route %s: the function's invocation %s", route.key, invocation.outcome.value)
             self._send_error(connection, INTERNAL_SERVER_ERROR, request_id)
         elif route.has_response:
-            self._respond(connection, route, request_id, invocation.payload)
+            self._respond(connection, route, request_id, invocation)
 
-    def _respond(self, connection: WebSocketConnection, route: _PreparedRoute, request_id: str, payload: bytes) -> None:
-        body = _proxy_body(payload)
+    def _respond(
+        self, connection: WebSocketConnection, route: _PreparedRoute, request_id: str, invocation: Invocation
+    ) -> None:
+        body = invocation.answer if invocation.is_text else _proxy_body(invocation.payload)
         if body is None or len(body) > self.limits.message_bytes:
             log.warning("route %s: the function's answer is malformed or too large to send", route.key)
             self._send_error(connection, INTERNAL_SERVER_ERROR, request_id)

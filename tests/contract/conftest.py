@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from push.adapters.lean_aws import Timeouts
+from push.adapters.lean_calls import Timeouts
 from push.adapters.lean_s3 import LeanS3
 from push.sigv4 import Credentials, Signer
 from tests.real_servers import Aws, aws_url, redis_url

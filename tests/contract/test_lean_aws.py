@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
-from push.adapters import lean_aws
-from push.adapters.lean_aws import LeanClient, Timeouts
+from push.adapters import lean_calls
+from push.adapters.lean_aws import LeanClient
+from push.adapters.lean_calls import Timeouts
 from push.sigv4 import Credentials, Signer
 
 SIGNER = Signer(Credentials("AKIDEXAMPLE", "secret"), service="dynamodb", region="us-east-1")
@@ -72,7 +73,7 @@ def serving(*steps: Step) -> Iterator[Served]:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lean_aws, "LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(lean_calls, "LONGEST_PAUSE_SECONDS", 0.001)
 
 
 def test_names_the_operation_and_signs_what_it_sends() -> None:
@@ -142,7 +143,7 @@ def test_keeps_no_other_connection_where_one_is_silent() -> None:
         client, other = served.client(read=0.05), served.client()
         client.put_item(TableName="t")
         other.put_item(TableName="t")
-        client._idle.appendleft(other._idle.pop())
+        client._kept._idle.appendleft(other._kept._idle.pop())
         assert client.put_item(TableName="t") == {"a": 1}
         assert served.connections == 3
 

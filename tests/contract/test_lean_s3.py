@@ -32,8 +32,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from push.adapters import lean_aws, lean_http, lean_s3
-from push.adapters.lean_aws import Timeouts
+from push.adapters import lean_calls, lean_http, lean_s3
+from push.adapters.lean_calls import Timeouts
 from push.adapters.lean_s3 import LeanS3
 from push.adapters.lean_streams import Body, StreamingConnection
 from push.sigv4 import Credentials, Signer
@@ -154,7 +154,7 @@ def is_short(step: bytes) -> bool:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lean_aws, "LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(lean_calls, "LONGEST_PAUSE_SECONDS", 0.001)
 
 
 def without_time(url: str) -> str:

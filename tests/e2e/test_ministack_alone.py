@@ -128,7 +128,6 @@ def _environment(port: int, folder: Path) -> dict[str, str]:
         "PERSIST_STATE": "0",
         "DOCKER_HOST": "unix:///nonexistent",
         "TMPDIR": str(folder),
-        "POWERTOOLS_TRACE_DISABLED": "true",
         "AWS_XRAY_SDK_ENABLED": "false",
         "AWS_EC2_METADATA_DISABLED": "true",
     }

@@ -9,7 +9,8 @@ import os
 from functools import cache
 from typing import Any
 
-from push.adapters.lean_aws import PROTOCOLS, LeanClient, Timeouts
+from push.adapters.lean_aws import PROTOCOLS, LeanClient
+from push.adapters.lean_calls import Timeouts
 from push.settings import Settings, read_settings
 from push.sigv4 import Credentials, Signer
 

@@ -11,24 +11,19 @@ integrity", Amazon S3 User Guide.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import ipaddress
-import random
 import re
-import time
-import weakref
 import zlib
-from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import ParamValidationError
 
-from push.adapters import lean_aws
-from push.adapters.lean_aws import Timeouts
+from push.adapters.lean_calls import Fault, KeptConnections, Timeouts, call, timestamp
 from push.adapters.lean_streams import Body, StreamingConnection
 from push.sigv4 import Headers, Signer
 
@@ -86,9 +81,8 @@ class LeanS3:
         self._has_subdomains = _has_subdomains(host)
         self._signer = signer
         self._timeouts = timeouts
-        self._most_idle = connections
-        self._idle: dict[str, deque[StreamingConnection]] = {}
-        weakref.finalize(self, _close_all_of, self._idle)
+        self._connections = connections
+        self._kept: dict[str, KeptConnections[StreamingConnection]] = {}
 
     def get_object(self, **parameters: str) -> dict[str, Any]:
         """Return an object: `Body`, `ContentLength`, `ContentType`, `ContentEncoding`, `ETag`, as far as it has them.
@@ -137,7 +131,7 @@ class LeanS3:
         if method != "get_object":
             raise ValueError(f"Links are made for get_object, not for {method}.")
         request = self._request("GetObject", "GET", Params, {})
-        query = self._signer.presign(request.host, request.path, ExpiresIn, _now())
+        query = self._signer.presign(request.host, request.path, ExpiresIn, timestamp())
         return f"{self._scheme}://{request.host}{request.path}?{query}"
 
     def _request(
@@ -164,57 +158,37 @@ class LeanS3:
         return self._host, f"/{quote(bucket, safe='')}{path}"
 
     def _call(self, request: _Request) -> Body:
-        """Make a call, up to three times, and return the body of its success."""
-        for further_tries in reversed(range(lean_aws.TRIES)):
-            try:
-                body = self._exchange(request)
-            except OSError as exc:
-                if not further_tries:
-                    raise HTTPClientError(error=exc) from exc
-            else:
-                if body.status == 200:
-                    return body
-                error = _read_error(body)
-                if not further_tries or not _is_temporary(body.status, error["Error"]["Code"]):
-                    raise ClientError(error, request.operation)
-            pause = lean_aws.LONGEST_PAUSE_SECONDS * (lean_aws.TRIES - further_tries)
-            time.sleep(pause * random.random())  # noqa: S311 - no secret
-        raise AssertionError("the last try returns or raises")
+        """Make a call and return the body of its success. Raises as `lean_calls.call`."""
+        return call(request.operation, lambda: self._exchange(request), _find_fault)
 
     def _exchange(self, request: _Request) -> Body:
-        idle = self._idle.setdefault(request.host, deque())
-        connection = _take_kept(idle)
-        if connection is not None:
-            try:
-                return self._exchange_on(connection, request)
-            except OSError as exc:
-                # After a freeze every kept connection may be dead, and not all of them say so.
-                _close_all(idle)
-                if not isinstance(exc, ConnectionError):
-                    raise
-        return self._exchange_on(self._connect(request.host), request)
+        kept = self._kept.get(request.host)
+        if kept is None:
+            kept = self._kept.setdefault(request.host, self._make_kept(request.host))
+        return kept.exchange(lambda connection: self._exchange_on(connection, request))
+
+    def _make_kept(self, host: str) -> KeptConnections[StreamingConnection]:
+        connect = partial(
+            StreamingConnection,
+            urlsplit(f"//{host}").hostname or "",
+            self._port,
+            tls=self._tls,
+            connect_seconds=self._timeouts.connect,
+            read_seconds=self._timeouts.read,
+        )
+        return KeptConnections(connect, self._connections)
 
     def _exchange_on(self, connection: StreamingConnection, request: _Request) -> Body:
         body = connection.exchange_head(self._sign(request), request.body, is_checked=request.method == "GET")
         body.receive_small(WHOLE_BYTES)
-        idle = self._idle[request.host]
-        if body.is_whole and connection.is_open and len(idle) < self._most_idle:
-            idle.append(connection)
-        elif body.is_whole:
-            connection.close()
+        if body.is_whole:
+            self._kept[request.host].keep(connection)
         return body
-
-    def _connect(self, host: str) -> StreamingConnection:
-        name = urlsplit(f"//{host}").hostname or ""
-        timeouts = self._timeouts
-        return StreamingConnection(
-            name, self._port, tls=self._tls, connect_seconds=timeouts.connect, read_seconds=timeouts.read
-        )
 
     def _sign(self, request: _Request) -> bytes:
         """Return the request's head."""
         signature = self._signer.sign(
-            request.method, request.host, request.path, request.digest, _now(), request.headers
+            request.method, request.host, request.path, request.digest, timestamp(), request.headers
         )
         length = (("Content-Length", str(len(request.body))),) if request.method == "PUT" else ()
         headers = (("Host", request.host), *length, *request.headers, *signature.items())
@@ -233,30 +207,12 @@ def _has_subdomains(host: str) -> bool:
     return False
 
 
-def _take_kept(idle: deque[StreamingConnection]) -> StreamingConnection | None:
-    try:
-        return idle.pop()
-    except IndexError:
+def _find_fault(body: Body) -> Fault | None:
+    if body.status == HTTPStatus.OK:
         return None
-
-
-def _close_all(connections: deque[StreamingConnection]) -> None:
-    with contextlib.suppress(IndexError):  # another thread took the last one
-        while True:
-            connections.pop().close()
-
-
-def _close_all_of(idle: dict[str, deque[StreamingConnection]]) -> None:
-    for connections in idle.values():
-        _close_all(connections)
-
-
-def _now() -> str:
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-
-
-def _is_temporary(status: int, code: str) -> bool:
-    return status in _RETRIED_STATUSES or code in _RETRIED_CODES
+    error = _read_error(body)
+    is_temporary = body.status in _RETRIED_STATUSES or error["Error"]["Code"] in _RETRIED_CODES
+    return Fault(error, is_temporary)
 
 
 def _fields(headers: dict[str, str], **names: str) -> dict[str, Any]:

@@ -101,10 +101,21 @@ async def test_metrics_are_counted_and_not_logged(service: FunctionService) -> N
         ("tuple", [1, 2]),
         ("nothing", None),
         ("lone_surrogate", "\ud800"),
+        ("text", {"statusCode": 200, "body": 'Zürich "\n\u2028'}),
+        ("empty_text", {"statusCode": 200, "body": ""}),
+        ("text_with_a_lone_surrogate", {"statusCode": 200, "body": "\ud800"}),
+        ("text_of_another_status", {"statusCode": 201, "body": "made"}),
+        ("text_with_headers", {"statusCode": 200, "body": "plain", "headers": {"a": "b"}}),
+        ("body_that_is_no_text", {"statusCode": 200, "body": 1}),
     ],
 )
 async def test_answers_are_serialized_as_lambda_does(service: FunctionService, kind: str, answer: object) -> None:
     assert await service.do(do="answer", kind=kind) == answer
+
+
+async def test_a_text_is_not_written_as_json_on_its_way(service: FunctionService) -> None:
+    invocation = await service.begin(do="answer", kind="text")
+    assert (invocation.is_text, invocation.answer.decode()) == (True, 'Zürich "\n\u2028')
 
 
 async def test_an_answer_that_is_not_json_is_a_marshal_error(service: FunctionService) -> None:

@@ -76,4 +76,10 @@ def do_answer(event, context):
         "nothing": None,
         "object": object(),
         "lone_surrogate": "\ud800",
+        "text": {"statusCode": 200, "body": 'Zürich "\n\u2028'},
+        "empty_text": {"statusCode": 200, "body": ""},
+        "text_with_a_lone_surrogate": {"statusCode": 200, "body": "\ud800"},
+        "text_of_another_status": {"statusCode": 201, "body": "made"},
+        "text_with_headers": {"statusCode": 200, "body": "plain", "headers": {"a": "b"}},
+        "body_that_is_no_text": {"statusCode": 200, "body": 1},
     }[event["kind"]]
