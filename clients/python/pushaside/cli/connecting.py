@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import math
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -12,9 +11,8 @@ from urllib.parse import urlsplit
 
 from pushaside import Client, PushasideError, Settings, connect
 from pushaside.cli.exits import exit_of
+from pushaside.cli.option_values import websocket_url
 from pushaside.cli.output import error_document, print_document
-from pushaside.connection import check_url
-from pushaside.http_calls import check_http_url
 
 DEFAULT_URL = "ws://127.0.0.1:8080/v1"
 
@@ -22,7 +20,7 @@ DEFAULT_URL = "ws://127.0.0.1:8080/v1"
 def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command has that opens a socket."""
     url = os.environ.get("PUSHASIDE_URL") or DEFAULT_URL
-    parser.add_argument("--url", type=_url, default=url, help="the service's URL (default: %(default)s)")
+    parser.add_argument("--url", type=websocket_url, default=url, help="the service's URL (default: %(default)s)")
     add_token_argument(parser)
 
 
@@ -78,68 +76,3 @@ def run_reporting(arguments: argparse.Namespace, work: Coroutine[object, object,
             print(f"pushaside: {exc.message} ({exc.code})", file=sys.stderr)
         return exit_of(exc)
     return 0
-
-
-def seconds(text: str) -> float:
-    """Read a number of seconds from the command line, more than 0."""
-    value = _number(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError("must be more than 0 seconds")
-    return value
-
-
-def seconds_or_zero(text: str) -> float:
-    """Read a number of seconds from the command line, 0 or more."""
-    value = _number(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 seconds or more")
-    return value
-
-
-def number_of(things: str) -> Callable[[str], float]:
-    """Return what reads how many of the things a second there are to be, more than 0."""
-
-    def read(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as exc:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {things}") from exc
-        if not math.isfinite(value) or value <= 0:
-            raise argparse.ArgumentTypeError(f"must be more than 0 {things} a second")
-        return value
-
-    return read
-
-
-def whole_number(text: str) -> int:
-    """Read a whole number from the command line, 1 or more."""
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
-    return int(text)
-
-
-def http_url(text: str) -> str:
-    """Read the URL of an HTTP service from the command line."""
-    try:
-        check_http_url(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    return text
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from exc
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
-
-
-def _url(text: str) -> str:
-    try:
-        check_url(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    return text

@@ -10,10 +10,11 @@ import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from pushaside.cli.connecting import add_token_argument, default_http_url, http_url, run_reporting, whole_number
+from pushaside.cli.connecting import add_token_argument, default_http_url, run_reporting
 from pushaside.cli.exits import Exit
 from pushaside.cli.forms import add_form_arguments
 from pushaside.cli.helping import describe
+from pushaside.cli.option_values import http_url, whole_number
 from pushaside.cli.receipts import open_sink
 from pushaside.downloads import Downloads
 from pushaside.http import HttpClient

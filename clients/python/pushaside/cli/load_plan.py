@@ -8,7 +8,7 @@ import secrets
 
 import orjson
 
-from pushaside.cli.connecting import number_of, seconds, whole_number
+from pushaside.cli.option_values import number_of, seconds, whole_number
 from pushaside.load.keys import RUN_BITS
 from pushaside.load.plan import KEY, MAX_DEADLINE_SECONDS, SYNTHETIC, Plan, TopicPlan, synthetic_params
 from pushaside.messages import FRAME_BYTES

@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from pushaside import Client
-from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds, whole_number
+from pushaside.cli.connecting import add_connection_arguments, run_connected
 from pushaside.cli.forms import add_form_arguments, is_json
 from pushaside.cli.helping import describe
+from pushaside.cli.option_values import seconds, whole_number
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import orjson
-
 from pushaside import Client
-from pushaside.cli.connecting import add_connection_arguments, run_connected, seconds
+from pushaside.cli.connecting import add_connection_arguments, run_connected
 from pushaside.cli.helping import describe
+from pushaside.cli.option_values import json_value, seconds
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("publish", description=_DESCRIPTION)
     parser.add_argument("topic", metavar="TOPIC", help="the channel, such as prices:eur")
-    parser.add_argument("data", metavar="JSON", type=_json, help="the message")
+    parser.add_argument("data", metavar="JSON", type=json_value, help="the message")
     parser.add_argument(
         "--deadline", metavar="S", type=seconds, default=30.0, help="give up after so many seconds (default: 30)"
     )
@@ -58,10 +57,3 @@ def run(arguments: argparse.Namespace) -> int:
             print(position, flush=True)
 
     return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, arguments.deadline))
-
-
-def _json(text: str) -> object:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        raise argparse.ArgumentTypeError(f"not JSON: {exc}") from exc

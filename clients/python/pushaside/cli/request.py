@@ -8,19 +8,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import orjson
-
 from pushaside import Client, Result
-from pushaside.cli.connecting import (
-    add_connection_arguments,
-    http_url,
-    http_url_beside,
-    run_connected,
-    run_reporting,
-    seconds,
-    seconds_or_zero,
-)
+from pushaside.cli.connecting import add_connection_arguments, http_url_beside, run_connected, run_reporting
 from pushaside.cli.helping import describe
+from pushaside.cli.option_values import http_url, json_object, seconds, seconds_or_zero
 from pushaside.cli.output import describe_result, print_data, print_document, result_document
 from pushaside.cli.progress import ask
 from pushaside.http import HttpClient, Webhook
@@ -47,7 +38,7 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("request", description=_DESCRIPTION)
     parser.add_argument("compute", metavar="COMPUTE", help="the compute's name, such as documents")
-    parser.add_argument("--params", metavar="JSON", type=_params, default={}, help="the params: a JSON object")
+    parser.add_argument("--params", metavar="JSON", type=json_object, default={}, help="the params: a JSON object")
     parser.add_argument("--deadline", metavar="S", type=seconds, help="give up after so many seconds (default: 30)")
     parser.add_argument(
         "--max-age", metavar="S", type=seconds_or_zero, help="take no result older than this; 0 has it computed anew"
@@ -138,13 +129,3 @@ def _print_result(arguments: argparse.Namespace, result: Result, elapsed_seconds
     else:
         print(describe_result(result, elapsed_seconds), file=sys.stderr, flush=True)
         print_data(result.data)
-
-
-def _params(text: str) -> dict[str, object]:
-    try:
-        params = orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        raise argparse.ArgumentTypeError(f"not JSON: {exc}") from exc
-    if not isinstance(params, dict):
-        raise argparse.ArgumentTypeError("must be a JSON object")
-    return params

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pushaside import PushasideError, Settings, Subscription, Update, connect
-from pushaside.cli.connecting import add_connection_arguments, run_reporting, whole_number
+from pushaside.cli.connecting import add_connection_arguments, run_reporting
 from pushaside.cli.exits import Exit
 from pushaside.cli.forms import add_form_arguments, can_draw, is_json
 from pushaside.cli.helping import describe
+from pushaside.cli.option_values import json_object, whole_number
 from pushaside.cli.output import print_document
 from pushaside.positions import parse_position
 
@@ -45,7 +46,7 @@ def add_parser(subparsers: Subparsers) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("topic", metavar="TOPIC", nargs="?", help="a channel, such as prices:eur")
     what.add_argument("--compute", metavar="C", help="a compute, whose result is subscribed to")
-    parser.add_argument("--params", metavar="JSON", type=_params, help="its params: a JSON object")
+    parser.add_argument("--params", metavar="JSON", type=json_object, help="its params: a JSON object")
     parser.add_argument("--count", metavar="N", type=whole_number, help="end after so many updates")
     parser.add_argument("--since", metavar="P", type=_position, help="a position: what came after it comes first")
     parser.add_argument("--patches", action="store_true", help="have what changed of a result sent, not all of it")
@@ -181,16 +182,6 @@ def _document(update: Update) -> dict[str, object]:
 
 def _say(sentence: str) -> None:
     print(f"pushaside: {sentence}", file=sys.stderr, flush=True)
-
-
-def _params(text: str) -> dict[str, object]:
-    try:
-        params = orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        raise argparse.ArgumentTypeError(f"not JSON: {exc}") from exc
-    if not isinstance(params, dict):
-        raise argparse.ArgumentTypeError("must be a JSON object")
-    return params
 
 
 def _position(text: str) -> str:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pushaside.cli.connecting import seconds
 from pushaside.cli.exits import Exit
 from pushaside.cli.helping import describe
+from pushaside.cli.option_values import seconds
 from pushaside.tokens import check_principal, check_tenant, sign_token
 
 if TYPE_CHECKING:
