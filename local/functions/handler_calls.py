@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from local.functions.lambda_context import FunctionIdentity, LambdaContext
-from local.functions.worker_frames import RAISED, RETURNED, RETURNED_TEXT, request_id
+from local.functions.worker_frames import RAISED, RETURNED, RETURNED_TEXT
 
 Handler = Callable[[Any, LambdaContext], Any]
 
@@ -44,19 +44,19 @@ class HandlerCalls:
 
     def call(self, number: int, event: bytes) -> tuple[int, bytes]:
         """Return the kind of the answer and its bytes; an exception is logged and described as Lambda does."""
-        invocation_id = request_id(self._environment_id, number)
-        context = LambdaContext(self._function, invocation_id, time.monotonic_ns() + self._timeout_ns)
+        deadline_ns = time.monotonic_ns() + self._timeout_ns
+        context = LambdaContext(self._function, self._environment_id, number, deadline_ns)
         try:
             answer = self.handler(orjson.loads(event), context)
         except Exception as error:  # noqa: BLE001  # the function's own: it is the answer
             log_error(error)
-            return RAISED, describe_error(error, invocation_id)
+            return RAISED, describe_error(error, context.aws_request_id)
         try:
             if (text := _text_of(answer)) is not None:
                 return RETURNED_TEXT, text
             return RETURNED, _serialize(answer)
         except Exception as error:  # noqa: BLE001  # `default` and `__str__` of the answer's own types may raise anything
-            return RAISED, _describe_marshal_error(error, invocation_id)
+            return RAISED, _describe_marshal_error(error, context.aws_request_id)
 
 
 def _no_handler(_event: object, _context: object) -> None:
@@ -65,10 +65,10 @@ def _no_handler(_event: object, _context: object) -> None:
 
 def _text_of(answer: Any) -> bytes | None:  # noqa: ANN401  # a handler may return anything
     """Return the body of an answer that has nothing else to say (`Invocation.is_text`); None if it is not one."""
-    if type(answer) is not dict or len(answer) != _TEXT_MEMBERS:
+    if type(answer) is not dict or len(answer) != _TEXT_MEMBERS or "statusCode" not in answer or "body" not in answer:
         return None
-    body = answer.get("body")
-    if type(body) is not str or answer.get("statusCode") != _OK:
+    body = answer["body"]
+    if type(body) is not str or answer["statusCode"] != _OK:
         return None
     try:
         return body.encode()

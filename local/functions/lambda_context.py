@@ -7,36 +7,55 @@ from __future__ import annotations
 
 import time
 
+from local.functions.worker_frames import request_id
+
 
 class LambdaContext:
     """Tells a handler about its function, its environment and the time it has left."""
 
-    __slots__ = (
-        "_deadline_ns",
-        "aws_request_id",
-        "client_context",
-        "function_name",
-        "function_version",
-        "identity",
-        "invoked_function_arn",
-        "log_group_name",
-        "log_stream_name",
-        "memory_limit_in_mb",
-        "tenant_id",
-    )
+    __slots__ = ("_deadline_ns", "_environment_id", "_function", "_number")
 
-    def __init__(self, function: FunctionIdentity, aws_request_id: str, deadline_ns: int) -> None:
-        self.aws_request_id = aws_request_id
-        self.function_name = function.name
-        self.function_version = "$LATEST"
-        self.invoked_function_arn = function.arn
-        self.memory_limit_in_mb = function.memory_megabytes
-        self.log_group_name = function.log_group_name
-        self.log_stream_name = function.log_stream_name
-        self.client_context = None
-        self.identity = None
-        self.tenant_id = None
+    function_version = "$LATEST"
+    client_context = None
+    identity = None
+    tenant_id = None
+
+    def __init__(self, function: FunctionIdentity, environment_id: str, number: int, deadline_ns: int) -> None:
+        # Most handlers ask for nothing, so all else is made when it is asked for.
+        self._function = function
+        self._environment_id = environment_id
+        self._number = number
         self._deadline_ns = deadline_ns
+
+    @property
+    def aws_request_id(self) -> str:
+        """The invocation's id."""
+        return request_id(self._environment_id, self._number)
+
+    @property
+    def function_name(self) -> str:
+        """The function's deployed name."""
+        return self._function.name
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN."""
+        return self._function.arn
+
+    @property
+    def memory_limit_in_mb(self) -> int:
+        """The memory that the function was given."""
+        return self._function.memory_megabytes
+
+    @property
+    def log_group_name(self) -> str:
+        """Where the function's log is."""
+        return self._function.log_group_name
+
+    @property
+    def log_stream_name(self) -> str:
+        """The environment's part of the log."""
+        return self._function.log_stream_name
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the function's timeout, at least 0."""
