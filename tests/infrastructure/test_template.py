@@ -16,6 +16,7 @@ import pytest
 
 from push import settings
 from push.fanning_out import LEFT_MS
+from push.freshness import backoff_seconds
 from push.settings import BUILT_IN_COMPUTES, Settings
 
 Template = dict[str, Any]
@@ -314,6 +315,14 @@ def test_messages_stay_hidden_for_six_times_the_consumers_timeout(template: Temp
         consumer = functions(template)[mapping["FunctionName"]["Ref"]]
         if name != "FanOutQueue":
             assert template["Resources"][name]["Properties"]["VisibilityTimeout"] >= 6 * consumer["Timeout"]
+
+
+def test_what_fails_for_a_quarter_of_an_hour_does_not_end_with_the_dead_letters(template: Template) -> None:
+    """Failed messages come back after a backoff with full jitter. Those of computes end soon: somebody waits."""
+    for name in mappings_of(template, "sqs").keys() - {"ComputeQueue"}:
+        receives = template["Resources"][name]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+        mean_seconds = sum(backoff_seconds(count, 0.5) for count in range(1, receives))
+        assert mean_seconds > 15 * 60, name
 
 
 def test_what_a_fan_out_worker_died_with_comes_back_soon(template: Template) -> None:
