@@ -179,7 +179,7 @@ class TestLinks:
         params = {"Bucket": bucket, "Key": key}
         with mock.patch("botocore.auth.get_current_datetime", return_value=now.replace(tzinfo=None)):
             theirs = by_boto3(endpoint, token).generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
-        with mock.patch.object(lean_s3, "_now", return_value=now.strftime("%Y%m%dT%H%M%SZ")):
+        with mock.patch.object(lean_s3, "timestamp", return_value=now.strftime("%Y%m%dT%H%M%SZ")):
             client = lean(endpoint or REGION_ENDPOINT, token)
             assert client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds) == theirs
 

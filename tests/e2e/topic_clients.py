@@ -61,9 +61,20 @@ class Listener:
             self.repeated += 1
             return False
         self._positions[topic] = position
+        if frame["type"] == "subscribed" and etag is None:
+            self._drop_what_came_before(topic, *position)
         is_old_value = etag is not None and etag == self._etags.get(topic)
         self._etags[topic] = etag
         return not is_old_value and (frame["type"] != "subscribed" or etag is not None)
+
+    def _drop_what_came_before(self, topic: str, epoch: str, offset: int) -> None:
+        """Forget updates up to where a subscription begins: what is pushed may come before its answer."""
+        told = self._told[topic]
+        for early in [told.get_nowait() for _ in range(told.qsize())]:
+            if early["type"] != "update" or (epoch_of(early) == epoch and offset_of(early) > offset):
+                told.put_nowait(early)
+                if early["type"] == "update":
+                    self._positions[topic] = epoch, offset_of(early)
 
     async def ask(self, action: str, **fields: object) -> Frame:
         """Send a message and return its answer."""
