@@ -59,7 +59,8 @@ class Runtime:
         _prepare_ready_file(options.ready_file)
         template = load_template(options.template)
         code = locate_code(template, options.template)
-        self._port = _probe_port(options.host, options.port)
+        self._port, self._listener = _reserve_port(options.host, options.port)
+        self._closing.append(self._give_port_back)
         self._log = LogWriter(quiet=options.quiet)
         self._closing.append(self._log.close)
         aws = self._start_aws()
@@ -92,6 +93,10 @@ class Runtime:
             self._lost.exception()  # told already, or what it broke was
 
     # Parts
+
+    async def _give_port_back(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
 
     def _start_aws(self) -> EmbeddedAws | None:
         if self._options.aws_endpoint is not None:
@@ -198,7 +203,7 @@ class Runtime:
         stats.gateway = gateway
         self._closing.append(gateway.close)
         try:
-            await gateway.start(self._options.host, self._port)
+            await gateway.start(self._options.host, self._port, self._listener)
         except OSError as error:
             raise CannotStartError(_port_sentence(self._options.host, self._port, error)) from error
 
@@ -220,15 +225,21 @@ class Runtime:
         }
 
 
-def _probe_port(host: str, port: int) -> int:
-    """Return the port to use; raise CannotStartError when it is taken. Found out first, before anything is started."""
+def _reserve_port(host: str, port: int) -> tuple[int, socket.socket | None]:
+    """Return the port to use; raise CannotStartError when it is taken. Found out first, before anything is started.
+
+    One that was only free at the moment is kept, or somebody else might be given it before the gateway listens.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((host, port), family=family) as probe:
-            free: int = probe.getsockname()[1]
-            return free
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         raise CannotStartError(_port_sentence(host, port, error)) from error
+    free: int = listener.getsockname()[1]
+    if port:
+        listener.close()
+        return free, None
+    return free, listener
 
 
 def _port_sentence(host: str, port: int, error: OSError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -88,11 +89,15 @@ class Gateway:
 
     # Life
 
-    async def start(self, host: str = "127.0.0.1", port: int = 8080) -> None:
-        """Listen. Raises OSError when the port is taken; port 0 takes a free one, which `address` then tells."""
+    async def start(self, host: str = "127.0.0.1", port: int = 8080, listener: socket.socket | None = None) -> None:
+        """Listen, on `listener` if one is given, which is closed with this.
+
+        Raises OSError when the port is taken; port 0 takes a free one, which `address` then tells.
+        """
         loop = asyncio.get_running_loop()
+        where = {"host": host, "port": port} if listener is None else {"sock": listener}
         self._server = await loop.create_server(
-            lambda: HttpConnection(self, self._now), host, port, backlog=_LISTEN_BACKLOG
+            lambda: HttpConnection(self, self._now), backlog=_LISTEN_BACKLOG, **where
         )
         self._sweep_timer = loop.call_later(self._sweep_seconds, self._sweep)
 
