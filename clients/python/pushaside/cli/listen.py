@@ -14,7 +14,7 @@ from pushaside.cli.connecting import add_token_argument, default_http_url, run_r
 from pushaside.cli.exits import Exit
 from pushaside.cli.forms import add_form_arguments
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import http_url, whole_number
+from pushaside.cli.option_values import checked, http_url, whole_number
 from pushaside.cli.receipts import open_sink
 from pushaside.downloads import Downloads
 from pushaside.http import HttpClient
@@ -53,7 +53,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--secret",
         metavar="whsec_...",
-        type=_secret,
+        type=checked(check_secret),
         action="append",
         default=[],
         help="verify with this secret; may be repeated; PUSHASIDE_WEBHOOK_SECRET keeps it out of the list of processes",
@@ -182,11 +182,3 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError("must be a port, 0 to 65535")
     return int(text)
-
-
-def _secret(text: str) -> str:
-    try:
-        check_secret(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    return text

@@ -50,22 +50,21 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
-def http_url(text: str) -> str:
-    """Read the URL of an HTTP service from the command line."""
-    try:
-        check_http_url(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    return text
+def checked(check: Callable[[str], object]) -> Callable[[str], str]:
+    """Return what reads a text that `check` raises no ValueError for."""
+
+    def read(text: str) -> str:
+        try:
+            check(text)
+        except ValueError as exc:
+            raise argparse.ArgumentTypeError(str(exc)) from exc
+        return text
+
+    return read
 
 
-def websocket_url(text: str) -> str:
-    """Read the URL of a WebSocket from the command line."""
-    try:
-        check_url(text)
-    except ValueError as exc:
-        raise argparse.ArgumentTypeError(str(exc)) from exc
-    return text
+http_url = checked(check_http_url)
+websocket_url = checked(check_url)
 
 
 def json_value(text: str) -> object:

@@ -6,13 +6,12 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pushaside.cli.exits import Exit
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import seconds
+from pushaside.cli.option_values import checked, seconds
 from pushaside.tokens import check_principal, check_tenant, sign_token
 
 if TYPE_CHECKING:
@@ -36,9 +35,9 @@ def add_parser(subparsers: Subparsers) -> None:
     secret = parser.add_mutually_exclusive_group(required=True)
     secret.add_argument("--secret-file", metavar="F", type=Path, help="a file that holds the secret")
     secret.add_argument("--secret-env", metavar="NAME", help="the environment variable that holds the secret")
-    parser.add_argument("--tenant", metavar="T", type=_checked(check_tenant), required=True, help="who may see what")
+    parser.add_argument("--tenant", metavar="T", type=checked(check_tenant), required=True, help="who may see what")
     parser.add_argument(
-        "--principal", metavar="P", type=_checked(check_principal), default="cli", help="whose it is (default: cli)"
+        "--principal", metavar="P", type=checked(check_principal), default="cli", help="whose it is (default: cli)"
     )
     parser.add_argument(
         "--expires-in", metavar="S", type=seconds, default=_EXPIRES_IN, help="seconds it is good for (default: 3600)"
@@ -74,14 +73,3 @@ def _read_secret(arguments: argparse.Namespace) -> bytes:
     if arguments.secret_env not in os.environ:
         raise ValueError(f"The environment variable {arguments.secret_env} is not set.")
     return os.fsencode(os.environ[arguments.secret_env])
-
-
-def _checked(check: Callable[[str], None]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        try:
-            check(text)
-        except ValueError as exc:
-            raise argparse.ArgumentTypeError(str(exc)) from exc
-        return text
-
-    return read
