@@ -43,11 +43,11 @@ setup-build: $(BUILD_VENV)/build.stamp
 
 # The requirement files are whole closures with hashes, so pip need not resolve anything. They leave out
 # pandas and numpy: vega_datasets is used for its data files only.
-$(VENV)/run.stamp: requirements/run.txt pyproject.toml clients/python/pyproject.toml
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml clients/python/pyproject.toml clients/tools/pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/run.txt
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e clients/tools -e .
 	touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
@@ -80,10 +80,10 @@ $(BUILD_VENV)/build.stamp: requirements/build.txt
 	touch $@
 
 # What is only compared with stays out of the environment that everything else runs in.
-$(BENCH_VENV)/bench.stamp: requirements/bench.txt benchmarks/peers/package-lock.json pyproject.toml clients/python/pyproject.toml
+$(BENCH_VENV)/bench.stamp: requirements/bench.txt benchmarks/peers/package-lock.json pyproject.toml clients/python/pyproject.toml clients/tools/pyproject.toml
 	test -x $(BENCH_BIN)/python || $(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
-	$(BENCH_BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e .
+	$(BENCH_BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e clients/tools -e .
 	! command -v npm >/dev/null || $(NPM_INSTALL) benchmarks/peers || echo "The peers on Node could not be had from npm: they are skipped."
 	touch $@
 

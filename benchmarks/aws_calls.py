@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import httptools
 
 from benchmarks._measuring import Batch, measure_in_turn, print_table, repeat
-from push.adapters.aws_clients import make_client
+from push.adapters.aws.clients import make_client
 
 ROW = {"request": {"S": "acme/1"}, "state": {"S": "accepted"}, "expires_at": {"N": "1790000000"}}
 JOB = '{"kind":"request","tenant":"public","compute":"documents","params":{"collection":"airports","ids":["TX"]}}'

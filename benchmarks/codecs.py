@@ -27,7 +27,7 @@ import msgspec
 from redis import Redis
 
 from benchmarks._measuring import cut, demo_results, measure_in_turn, print_table, repeat
-from tests.servers import valkey
+from tests.servers.valkey import valkey
 
 MAX_BYTES = 8 * 1024 * 1024
 """Bound on what a compressed result may become."""

@@ -32,7 +32,7 @@ from benchmarks._measuring import print_table
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET_MS = 150.0
-TARGETS = ("connect.app", "connect.authorizer", "request.app")
+TARGETS = ("connect.app", "connect.authorizer", "request.socket_app")
 """Who waits for these waits for their start."""
 
 RUN_SECONDS = 60
@@ -150,7 +150,7 @@ def _row(module: str, compiled: Import, source: Import) -> tuple[str, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", metavar="MODULE", help="of these handlers alone, as `request.app`")
+    parser.add_argument("--only", nargs="+", metavar="MODULE", help="of these handlers alone, as `request.socket_app`")
     parser.add_argument("--modules", metavar="MODULE", help="show what one handler imports instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cold-start-") as folder:

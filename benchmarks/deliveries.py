@@ -26,8 +26,11 @@ from botocore.config import Config
 from benchmarks._measuring import demo_results, print_table
 from compute.synthetic import make_content
 from local.demo import airport_documents, read_airports, temperature_documents
-from push.adapters.s3_payloads import S3Payloads
-from push.answers import (
+from push.adapters.s3.payloads import S3Payloads
+from push.computes import Tenant
+from push.keys import Key
+from push.protocol.chunks import split_message
+from push.protocol.frames import (
     MAX_FRAME_BYTES,
     CacheState,
     render_result,
@@ -35,11 +38,8 @@ from push.answers import (
     render_with_encoded,
     render_with_link,
 )
-from push.chunks import split_message
-from push.computes import Tenant
-from push.keys import Key
-from push.large_answers import encode_data, fits_message, is_large, render_large_result
-from push.payloads import LINK_SECONDS, payload_name
+from push.protocol.large_answers import encode_data, fits_message, is_large, render_large_result
+from push.protocol.payloads import LINK_SECONDS, payload_name
 from push.results import Result, Status, make_etag
 
 MESSAGE_DOLLARS = 1.00

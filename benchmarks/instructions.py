@@ -40,13 +40,13 @@ from local.gateway.request_clock import RequestClock
 from local.gateway.request_ids import RequestIds
 from local.gateway.websocket_connection import WebSocketConnection
 from local.gateway.websocket_stage import WebSocketStage
-from push.adapters.lean_series import LeanSeries
-from push.sigv4 import Credentials, Signer
-from pushaside.messages import read_message
-from pushaside.questions import GZIP, ask_compute
-from pushaside.session import Session
+from push.adapters.aws.sigv4 import Credentials, Signer
+from push.adapters.management.lean_series import LeanSeries
+from pushaside.protocol.messages import read_message
+from pushaside.protocol.questions import GZIP, ask_compute
+from pushaside.session.session import Session
 from pushaside.settings import Settings
-from tests.servers import valkey
+from tests.servers.valkey import valkey
 
 KEPT = Path(__file__).with_suffix(".json")
 TOLERANCE = 0.03

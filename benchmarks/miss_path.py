@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks._measuring import print_table
 from benchmarks.hit_path import ENVIRONMENT, TIMER_SECONDS, make_event
 from benchmarks.push_clients import serve
-from push.adapters.aws_clients import make_client
-from tests.servers import valkey
+from push.adapters.aws.clients import make_client
+from tests.servers.valkey import valkey
 
 BATCH = 10
 WARM_UP_BATCHES = 20
@@ -83,7 +83,7 @@ class Misses:
 
     def __init__(self, queue_url: str) -> None:
         from compute import app as compute
-        from request import app as request
+        from request import socket_app as request
 
         self._request, self._compute = request.handler, compute.handler
         self._sqs = make_client("sqs")

@@ -22,10 +22,10 @@ import boto3
 import httptools
 from botocore.config import Config
 
-from push.adapters.boto3_connections import Boto3Connections
-from push.adapters.lean_connections import LeanConnections
-from push.ports import ClientConnections, PostOutcome
-from push.sigv4 import Credentials, Signer
+from push.adapters.aws.sigv4 import Credentials, Signer
+from push.adapters.management.boto3_connections import Boto3Connections
+from push.adapters.management.lean_connections import LeanConnections
+from push.delivery.ports import ClientConnections, PostOutcome
 
 FRAME = "x" * 490
 CREDENTIALS = ("AKIDEXAMPLE", "secret")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.servers import valkey, valkey_cluster
+from tests.servers.valkey import valkey, valkey_cluster
 
 # Every client is given an endpoint on loopback; should one not be, it must not find a way to AWS.
 os.environ.update(

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tests.servers import free_port
+from tests.servers.valkey import free_port
 
 __all__ = ["NotStartedError", "Processes", "cpu_seconds", "free_port", "resident_bytes", "tree"]
 

@@ -16,24 +16,24 @@ from compute.computing import Computing
 from compute.consumer import Consumer, parse_event
 from compute.key_work import make_worker
 from compute.live_answers import LiveAnswers
-from push.adapters import event_loop
-from push.adapters.aws_clients import make_client
-from push.adapters.claim_checks import ClaimChecks
-from push.adapters.delivery_clients import make_deliverer, make_frames, make_recorder, now_ms
-from push.adapters.emf_metrics import BufferedMetrics
-from push.adapters.initialization import initialize
-from push.adapters.redis_connection import shared_async_redis
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_live_histories import RedisLiveHistories
-from push.adapters.redis_tags import RedisTags
-from push.adapters.s3_payloads import S3Payloads
-from push.adapters.shipped_namespaces import shipped_namespaces
-from push.adapters.sqs_fan_out import SqsFanOut
-from push.adapters.sqs_jobs import SqsJobs
-from push.adapters.sqs_redelivery import make_redelivery
+from push.adapters.aws.clients import make_client
+from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.redis.connection import shared_async_redis
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.live_histories import RedisLiveHistories
+from push.adapters.redis.tags import RedisTags
+from push.adapters.s3.claim_checks import ClaimChecks
+from push.adapters.s3.payloads import S3Payloads
+from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.jobs import SqsJobs
+from push.adapters.sqs.redelivery import make_redelivery
+from push.adapters.wiring import event_loop
+from push.adapters.wiring.delivery import make_deliverer, make_frames, make_recorder, now_ms
+from push.adapters.wiring.initialization import initialize
+from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.computes import load_registry
+from push.delivery.waiter_answers import WaiterAnswers
 from push.settings import ComputeSettings, read_settings
-from push.waiter_answers import WaiterAnswers
 
 logger = Logger()
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from push.answers import render_error_object
+from push.cache.freshness import lifetime
+from push.cache.jobs import Job
 from push.computes import AnyCompute, ComputeContext, Computed
 from push.errors import ComputeFailedError, ErrorCode, RequestError, TransientError
-from push.freshness import lifetime
-from push.jobs import Job
 from push.keys import Key
 from push.metrics import Counter, Metric
-from push.payloads import LINK_FROM_BYTES, payload_name
-from push.ports import Payloads
+from push.protocol.frames import render_error_object
+from push.protocol.payloads import LINK_FROM_BYTES, payload_name
+from push.protocol.ports import Payloads
 from push.results import Result, Status, is_storable, make_etag
 from push.settings import ComputeSettings
 

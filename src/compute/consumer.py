@@ -12,13 +12,23 @@ from msgspec.structs import replace
 
 from compute.computing import KeyJob
 from compute.key_work import Disposition, KeyWorker
+from push.cache.jobs import (
+    GUARDIAN_DELAY_SECONDS,
+    NO_DEADLINE_MS,
+    Job,
+    JobKind,
+    Outgoing,
+    Waiter,
+    live_waiter,
+    parse_job,
+)
+from push.cache.ports import JobSender
 from push.computes import Registry
 from push.errors import QueueUnavailableError, RequestError, TransientError
-from push.jobs import GUARDIAN_DELAY_SECONDS, NO_DEADLINE_MS, Job, JobKind, Outgoing, Waiter, live_waiter, parse_job
 from push.keys import Key, make_key
-from push.ports import JobSender, QueueBodies
-from push.queue_bodies import INLINE_BODIES
-from push.redelivery import Redelivery
+from push.queues.bodies import INLINE_BODIES
+from push.queues.ports import QueueBodies
+from push.queues.redelivery import Redelivery
 
 _LATER_RECEIVES = 3
 """What can't be done while Redis is away comes anew after as long as what has come so many times: up to 4 s."""

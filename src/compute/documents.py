@@ -15,10 +15,11 @@ from typing import Annotated
 import msgspec
 
 from push.computes import ComputeContext, Scope, Tenant, compute
-from push.documents import (
+from push.errors import ComputeFailedError, ErrorCode
+from push.names import Name
+from push.settings import ComputeSettings
+from push.sources.documents import (
     MAX_DOCUMENTS,
-    DocumentIndex,
-    DocumentStore,
     Reference,
     check_bounds,
     collection_tag,
@@ -26,9 +27,7 @@ from push.documents import (
     merge,
     put_in_order,
 )
-from push.errors import ComputeFailedError, ErrorCode
-from push.names import Name
-from push.settings import ComputeSettings
+from push.sources.ports import DocumentIndex, DocumentStore
 
 MAX_QUERY_CHARACTERS = 4096
 MAX_RESULT_BYTES = 6 * 1024 * 1024
@@ -83,9 +82,9 @@ async def documents(params: DocumentsParams, context: ComputeContext) -> object:
 @cache
 def build(settings: ComputeSettings) -> DocumentReader:
     """Make what reads documents, once per execution environment."""
-    from push.adapters.aws_clients import make_client
-    from push.adapters.dynamodb_documents import DynamoDbDocuments
-    from push.adapters.s3_documents import S3Documents
+    from push.adapters.aws.clients import make_client
+    from push.adapters.dynamodb.documents import DynamoDbDocuments
+    from push.adapters.s3.documents import S3Documents
 
     if not settings.documents_table or not settings.storage_bucket:
         raise ComputeFailedError("This deployment has no documents.", code=ErrorCode.NOT_FOUND)

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from compute.computing import Computing, KeyJob
 from compute.lease_keeping import LeaseKeeper
+from push.cache.jobs import LEASE_TERM_MS, Waiter
+from push.cache.ports import Claimed, Filled, FillOutcome, Leases, TagIndex
 from push.errors import CacheUnavailableError
-from push.jobs import LEASE_TERM_MS, Waiter
 from push.metrics import Counter, Metric
-from push.ports import Claimed, Filled, FillOutcome, Leases, TagIndex
 from push.results import Result
 
 COMPUTES = 3

@@ -16,14 +16,14 @@ from compute.computing import Computing, KeyJob
 from compute.filling import Filler
 from compute.lease_keeping import LeaseKeeper
 from compute.live_answers import LiveAnswers
-from push.answers import CacheState
+from push.cache.freshness import Freshness, judge
+from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
+from push.cache.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases, TagIndex
+from push.delivery.waiter_answers import WaiterAnswers, suits
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
-from push.freshness import Freshness, judge
-from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
 from push.metrics import Counter, Metric
-from push.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases, TagIndex
+from push.protocol.frames import CacheState
 from push.results import Result, Status
-from push.waiter_answers import WaiterAnswers, suits
 
 MAX_ATTEMPTS = 3
 

@@ -12,11 +12,12 @@ from typing import Annotated
 
 import msgspec
 
-from push.boards import Around, BoardCache, Entry, Scores, Top, View, board_tag, require_member, view_scores
 from push.computes import ComputeContext, Scope, Tenant, compute
 from push.errors import CacheUnavailableError, ComputeFailedError, ErrorCode
 from push.names import Name
 from push.settings import ComputeSettings
+from push.sources.boards import Around, Entry, Top, View, board_tag, require_member, view_scores
+from push.sources.ports import BoardCache, Scores
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,10 @@ async def leaderboard(params: LeaderboardParams, context: ComputeContext) -> obj
 @cache
 def build(settings: ComputeSettings) -> BoardReader:
     """Make what reads boards, once per execution environment."""
-    from push.adapters.aws_clients import make_client
-    from push.adapters.dynamodb_scores import DynamoDbScores
-    from push.adapters.redis_connection import shared_async_redis
-    from push.adapters.redis_leaderboards import RedisLeaderboards
+    from push.adapters.aws.clients import make_client
+    from push.adapters.dynamodb.scores import DynamoDbScores
+    from push.adapters.redis.connection import shared_async_redis
+    from push.adapters.redis.leaderboards import RedisLeaderboards
 
     if not settings.scores_table:
         raise ComputeFailedError("This deployment has no leaderboards.", code=ErrorCode.NOT_FOUND)

@@ -7,13 +7,13 @@ import logging
 from collections.abc import Callable
 
 from compute.computing import Computing, KeyJob
+from push.cache.jobs import LEASE_TERM_MS, Waiter
+from push.cache.ports import Claimed, Leases
+from push.delivery.waiter_answers import WaiterAnswers
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError
-from push.jobs import LEASE_TERM_MS, Waiter
 from push.keys import Key
 from push.metrics import Counter, Metric
-from push.ports import Claimed, Leases
 from push.results import Result
-from push.waiter_answers import WaiterAnswers
 
 logger = logging.getLogger(__name__)
 

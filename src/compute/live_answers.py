@@ -6,14 +6,16 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from push.cache.jobs import Waiter
+from push.cache.ports import Leases
 from push.errors import TransientError
-from push.fan_out_jobs import FanOutQueue, Nudge
-from push.jobs import Waiter
 from push.keys import Key
-from push.live_results import LiveHistories, entry_of
-from push.ports import Leases, Payloads
+from push.protocol.ports import Payloads
 from push.results import Result
-from push.topics import live_topic
+from push.topics.fan_out_jobs import Nudge
+from push.topics.live_results import entry_of
+from push.topics.ports import FanOutQueue, LiveHistories
+from push.topics.topics import live_topic
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +23,8 @@ logger = logging.getLogger(__name__)
 class LiveAnswers:
     """Tells subscribers for one execution environment.
 
-    They stand among a key's waiters as one of them (`push.jobs.live_waiter`), and so are as safe: parked until they
-    are told, found by whoever takes over from a worker that died, and given another job if a result is not as new as
+    Subscribers are one of a key's waiters (`push.cache.jobs.live_waiter`) and as safe as any: parked until they are
+    told, found by the worker that takes over from one that died, and given another job if a result is not as new as
     they need.
 
     Args:

@@ -12,16 +12,17 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from connect.leaving import Leaving
-from push.adapters.aws_clients import make_client
-from push.adapters.dynamodb_connections import DynamoDbConnections
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
-from push.adapters.initialization import initialize
-from push.adapters.shipped_namespaces import shipped_namespaces
-from push.adapters.sqs_fan_out import SqsFanOut
+from push.access.connections import Connection, choose_subprotocol
+from push.access.handshakes import read_header
+from push.access.ports import ConnectionRecords
+from push.adapters.aws.clients import make_client
+from push.adapters.dynamodb.connections import DynamoDbConnections
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
+from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.wiring.initialization import initialize
+from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.callers import read_caller
-from push.connections import Connection, ConnectionRecords, choose_subprotocol
 from push.errors import PushasideError
-from push.handshakes import read_header
 from push.settings import ConnectSettings, read_settings
 
 logger = Logger()

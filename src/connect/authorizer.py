@@ -12,11 +12,11 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
-from push.access import Access, OpenAccess, OriginRefusedError, TokenAccess
-from push.adapters.initialization import initialize
-from push.handshakes import read_handshake
+from push.access.access import Access, OpenAccess, OriginRefusedError, TokenAccess
+from push.access.handshakes import read_handshake
+from push.access.tokens import CredentialRefusedError, Identity
+from push.adapters.wiring.initialization import initialize
 from push.settings import AuthorizerSettings, read_settings
-from push.tokens import CredentialRefusedError, Identity
 
 logger = Logger()
 
@@ -43,7 +43,7 @@ def build() -> Dependencies:
     if settings.auth_mode == "none":
         return Dependencies(OpenAccess(settings.origins))
     # Not loaded where everybody is let in: cryptography and boto3 take longer to load than all the rest.
-    from push.adapters.token_access import make_tickets, make_verifier
+    from push.adapters.wiring.token_access import make_tickets, make_verifier
 
     return Dependencies(TokenAccess(settings.origins, make_verifier(settings), make_tickets(settings)))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from push.fan_out_jobs import FanOutQueue, PresenceLook
-from push.namespaces import Namespaces
-from push.subscriptions import PRESENCE_DELAY_SECONDS, Subscriptions
+from push.topics.fan_out_jobs import PresenceLook
+from push.topics.namespaces import Namespaces
+from push.topics.ports import FanOutQueue, Subscriptions
+from push.topics.subscriptions import PRESENCE_DELAY_SECONDS
 
 
 class Leaving:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from push.cache.freshness import Freshness, judge
+from push.cache.jobs import LEASE_TERM_MS, Job, Waiter, parse_job
+from push.cache.ports import Busy, Claimed, Leases
 from push.computes import Registry
+from push.delivery.waiter_answers import WaiterAnswers, suits
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, RequestError
-from push.freshness import Freshness, judge
-from push.jobs import LEASE_TERM_MS, Job, Waiter, parse_job
 from push.keys import Key, make_key
 from push.metrics import Counter, Metric
-from push.ports import Busy, Claimed, Leases, QueueBodies
-from push.queue_bodies import INLINE_BODIES
-from push.waiter_answers import WaiterAnswers, suits
+from push.queues.bodies import INLINE_BODIES
+from push.queues.ports import QueueBodies
 
 logger = logging.getLogger(__name__)
 

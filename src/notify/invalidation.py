@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from notify.live_changes import LiveChanges
-from push.boards import BoardCache
-from push.changes import TenantChanges, Told, merge, read_records
+from push.cache.ports import TagIndex
 from push.errors import TransientError
 from push.metrics import Counter, Metric
-from push.ports import TagIndex
+from push.sources.changes import TenantChanges, Told, merge, read_records
+from push.sources.ports import BoardCache
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,14 @@ import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
+from push.cache.jobs import Job, JobKind, Outgoing
+from push.cache.ports import JobSender
 from push.computes import Tenant
 from push.errors import TransientError
-from push.jobs import Job, JobKind, Outgoing
-from push.live_results import ChangePhase, RecentChanges
-from push.ports import JobSender
-from push.subscriptions import LiveResult, LiveResults, Subscribers
-from push.topics import SHARDS, live_topic
+from push.topics.live_results import ChangePhase
+from push.topics.ports import LiveResults, RecentChanges, Subscribers
+from push.topics.subscriptions import LiveResult
+from push.topics.topics import SHARDS, live_topic
 
 _JOBS_PER_CALL = 10
 

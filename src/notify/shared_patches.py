@@ -7,20 +7,20 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from push.patches import Patch
+    from push.topics.patches import Patch
 
 _REMEMBERED = 4
 """Shards are pushed to at the same time, or soon after each other. Two values of up to 96 KB are kept with each."""
 
 
 class SharedPatches:
-    """`push.patched_updates.MakePatch`, which makes a patch once for all who ask for it about the same time."""
+    """`push.topics.patched_updates.MakePatch`, which makes a patch once for all who ask for it about the same time."""
 
     def __init__(self) -> None:
         self._made: OrderedDict[tuple[bytes, bytes], asyncio.Task[Patch | None]] = OrderedDict()
 
     async def __call__(self, old: bytes, new: bytes) -> Patch | None:
-        """Return what `push.patches.make_patch` does."""
+        """Return what `push.topics.patches.make_patch` does."""
         making = self._made.get((old, new))
         if making is None:
             making = self._made[old, new] = asyncio.create_task(asyncio.to_thread(_make, old, new))
@@ -32,6 +32,6 @@ class SharedPatches:
 
 def _make(old: bytes, new: bytes) -> Patch | None:
     # Here, for it takes 34 ms, and most who fan out never make a patch.
-    from push.patches import make_patch
+    from push.topics.patches import make_patch
 
     return make_patch(old, new)

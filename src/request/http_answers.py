@@ -9,10 +9,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from push.access.handshakes import read_bearer, read_header
+from push.access.ports import TokenVerifier
+from push.access.tokens import ANYBODY, CredentialRefusedError, Identity
 from push.errors import ErrorCode, PushasideError, RequestError
-from push.handshakes import read_bearer, read_header
-from push.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
-from push.tokens import ANYBODY, CredentialRefusedError, Identity, TokenVerifier
+from push.protocol.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
 
 HttpAnswer = dict[str, Any]
 

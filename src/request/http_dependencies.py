@@ -7,21 +7,20 @@ import uuid
 from collections.abc import Mapping
 from functools import cached_property, partial
 
-from push.adapters.aws_clients import make_client
-from push.adapters.claim_checks import ClaimChecks
-from push.adapters.dynamodb_requests import DynamoDbRequests
-from push.adapters.dynamodb_webhooks import DynamoDbWebhooks
-from push.adapters.s3_payloads import S3Payloads
-from push.adapters.sqs_requests import SqsRequests
-from push.adapters.token_access import READ_TIMEOUT_SECONDS, make_tickets, make_verifier
-from push.adapters.webhook_masters import WebhookMasters, fetch_masters
+from push.access.ports import Tickets, TokenVerifier
+from push.adapters.aws.clients import make_client
+from push.adapters.dynamodb.requests import DynamoDbRequests
+from push.adapters.dynamodb.webhooks import DynamoDbWebhooks
+from push.adapters.s3.claim_checks import ClaimChecks
+from push.adapters.s3.payloads import S3Payloads
+from push.adapters.secrets.webhook_masters import WebhookMasters, fetch_masters
+from push.adapters.sqs.requests import SqsRequests
+from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_tickets, make_verifier
 from push.computes import load_registry
-from push.ports import Payloads
+from push.protocol.ports import Payloads
 from push.settings import AuthorizerSettings, HttpSettings, TokenSettings, read_settings
-from push.tickets import Tickets
-from push.tokens import TokenVerifier
-from request.deliver_checks import DeliverChecks
-from request.durable_requests import DurableRequests
+from request.durable.deliver_checks import DeliverChecks
+from request.durable.requests import DurableRequests
 
 
 class Dependencies:

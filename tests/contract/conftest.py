@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from push.adapters.lean_calls import Timeouts
-from push.adapters.lean_s3 import LeanS3
-from push.sigv4 import Credentials, Signer
-from tests.real_servers import Aws, aws_url, redis_url
-from tests.real_servers import aws as aws_by_boto3
+from push.adapters.aws.calls import Timeouts
+from push.adapters.aws.s3_client import LeanS3
+from push.adapters.aws.sigv4 import Credentials, Signer
+from tests.servers.aws import Aws, aws_url, redis_url
+from tests.servers.aws import aws as aws_by_boto3
 
 __all__ = ["aws_by_boto3", "aws_url", "redis_url"]
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from push.adapters.redis_connection import AsyncRedis, Script, SyncRedis
+from push.adapters.redis.connection import AsyncRedis, Script, SyncRedis
 from push.settings import CacheSettings
 
 

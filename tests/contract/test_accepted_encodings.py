@@ -7,18 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from push.adapters.redis_accepted_encodings import (
-    KEPT_SECONDS,
-    RedisAcceptedEncodings,
-    RedisConnectionEncodings,
-)
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
+from push.adapters.redis.accepted_encodings import KEPT_SECONDS, RedisAcceptedEncodings, RedisConnectionEncodings
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.errors import CacheUnavailableError
-from push.ports import AcceptedEncodings, ConnectionEncodings
+from push.protocol.ports import AcceptedEncodings, ConnectionEncodings
 from push.settings import CacheSettings
-from tests.builders import NOW_MS
-from tests.fakes import CacheModel, FakeConnectionEncodings, FakeEncodings
-from tests.servers import free_port
+from tests.builders.results import NOW_MS
+from tests.fakes.cache import CacheModel
+from tests.fakes.delivery import FakeConnectionEncodings, FakeEncodings
+from tests.servers.valkey import free_port
 
 TWO_HOURS = 2 * 3600
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from push.adapters import aws_clients
-from push.adapters.aws_clients import make_client
-from push.adapters.lean_aws import PROTOCOLS
+from push.adapters.aws import clients as aws_clients
+from push.adapters.aws.clients import make_client
+from push.adapters.aws.json_client import PROTOCOLS
 
 VARIABLES = [
     {},

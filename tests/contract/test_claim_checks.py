@@ -12,14 +12,14 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from push.adapters.claim_checks import ClaimChecks
-from push.adapters.sqs_jobs import SqsJobs
+from push.adapters.s3.claim_checks import ClaimChecks
+from push.adapters.sqs.jobs import SqsJobs
+from push.cache.jobs import Outgoing, parse_job, with_guardian
 from push.errors import ErrorCode, QueueUnavailableError, RequestError, TransientError
-from push.jobs import Outgoing, parse_job, with_guardian
-from push.queue_bodies import INLINE_BYTES, claimed_name, make_claim_check
-from tests.builders import make_job
-from tests.real_servers import CREDENTIALS, Aws
-from tests.servers import free_port
+from push.queues.bodies import INLINE_BYTES, claimed_name, make_claim_check
+from tests.builders.results import make_job
+from tests.servers.aws import CREDENTIALS, Aws
+from tests.servers.valkey import free_port
 
 
 def client(service: str, url: str) -> Any:

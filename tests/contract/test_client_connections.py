@@ -13,11 +13,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from push.adapters.boto3_connections import Boto3Connections
-from push.adapters.lean_connections import LeanConnections
-from push.ports import ClientConnections, PostOutcome
-from push.sigv4 import Credentials, Signer
-from tests.management_server import CLOSE, DROP, GARBAGE, HANG, THROTTLED, ManagementServer, Post
+from push.adapters.aws.sigv4 import Credentials, Signer
+from push.adapters.management.boto3_connections import Boto3Connections
+from push.adapters.management.lean_connections import LeanConnections
+from push.delivery.ports import ClientConnections, PostOutcome
+from tests.servers.management import CLOSE, DROP, GARBAGE, HANG, THROTTLED, ManagementServer, Post
 
 DELIVERED, GONE, RETRY, REFUSED = PostOutcome.DELIVERED, PostOutcome.GONE, PostOutcome.RETRY, PostOutcome.REFUSED
 TIMEOUT_SECONDS = 0.5

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from push.adapters.commands_together import MOST_BYTES, MOST_COMMANDS, Command, CommandsTogether
-from push.adapters.redis_connection import AsyncRedis, Script
+from push.adapters.redis.commands_together import MOST_BYTES, MOST_COMMANDS, Command, CommandsTogether
+from push.adapters.redis.connection import AsyncRedis, Script
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 

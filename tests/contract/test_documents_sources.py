@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from push.adapters.dynamodb_documents import DynamoDbDocuments
-from push.adapters.s3_documents import S3Documents
+from push.adapters.dynamodb.documents import DynamoDbDocuments
+from push.adapters.s3.documents import S3Documents
 from push.computes import Tenant
-from push.documents import Reference
 from push.errors import ComputeFailedError, ErrorCode, SourceThrottledError, TransientError
-from tests.real_servers import Aws
+from push.sources.documents import Reference
+from tests.servers.aws import Aws
 
 ACME = Tenant("acme")
 
@@ -104,7 +104,7 @@ class TestStore:
     async def test_more_bytes_than_the_index_told_of_are_refused(
         self, aws: Aws, store: S3Documents, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("push.documents.MAX_DOCUMENTS_BYTES", 15)
+        monkeypatch.setattr("push.sources.documents.MAX_DOCUMENTS_BYTES", 15)
         for name in ("a", "b"):
             aws.put_document("acme", "letters", name, b"1234567890")
         with pytest.raises(ComputeFailedError) as caught:

@@ -8,12 +8,12 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from push.adapters.dynamodb_connections import DynamoDbConnections
+from push.access.connections import CONNECTION_SECONDS, TOMBSTONE_SECONDS, Connection
+from push.adapters.dynamodb.connections import DynamoDbConnections
 from push.callers import Caller
 from push.computes import Tenant
-from push.connections import CONNECTION_SECONDS, TOMBSTONE_SECONDS, Connection
 from push.errors import TransientError
-from tests.real_servers import CREDENTIALS, Aws
+from tests.servers.aws import CREDENTIALS, Aws
 
 NOW_MS = 1_700_000_000_123
 CONNECTION = Connection(Caller(Tenant("acme"), "ada", "abc="), connected_at_ms=NOW_MS)

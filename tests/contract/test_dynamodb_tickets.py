@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from push.adapters.dynamodb_tickets import DynamoDbTickets
+from push.access.tickets import TICKET_SECONDS
+from push.access.tokens import Identity
+from push.adapters.dynamodb.tickets import DynamoDbTickets
 from push.computes import Tenant
-from push.tickets import TICKET_SECONDS
-from push.tokens import Identity
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 NOW = 1_700_000_000.5
 ADA = Identity(Tenant("acme"), "ada")

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_fan_out import LAGGING_KEPT_MS, RedisFanOut
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.fan_out import LAGGING_KEPT_MS, RedisFanOut
 from push.errors import CacheUnavailableError
-from push.histories import Round, ShardBusy
-from push.positions import Position
 from push.settings import CacheSettings
-from push.topics import Topic
+from push.topics.histories import Round, ShardBusy
+from push.topics.positions import Position
+from push.topics.topics import Topic
 from tests.contract.topic_stores import TopicStores, in_model, in_redis, unique_topic
 
 SHARD, TERM_MS, LIMIT = 2, 5000, 10

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from push.adapters.dynamodb_gone_connections import DynamoDbGoneConnections
+from push.adapters.dynamodb.gone_connections import DynamoDbGoneConnections
 
 
 @pytest.fixture

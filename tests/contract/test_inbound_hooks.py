@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from push.adapters.redis_connection import SyncRedis
-from push.adapters.redis_seen_hooks import RedisSeenHooks
-from push.adapters.secrets_manager_hooks import FRESH_SECONDS, KEPT_SECONDS, CachedHookSecrets, fetch_hook_secrets
+from push.adapters.redis.connection import SyncRedis
+from push.adapters.redis.seen_hooks import RedisSeenHooks
+from push.adapters.secrets.hooks import FRESH_SECONDS, KEPT_SECONDS, CachedHookSecrets, fetch_hook_secrets
 from push.errors import SettingsError, TransientError
 from push.settings import CacheSettings
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 
 class TestSeenHooks:

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from push.adapters.dynamodb_scores import DynamoDbScores
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_leaderboards import KEPT_MS, RedisLeaderboards
-from push.boards import Around, Entry, Top, View, view_scores
+from push.adapters.dynamodb.scores import DynamoDbScores
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.leaderboards import KEPT_MS, RedisLeaderboards
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, ComputeFailedError, TransientError
 from push.settings import CacheSettings
-from tests.real_servers import Aws
+from push.sources.boards import Around, Entry, Top, View, view_scores
+from tests.servers.aws import Aws
 
 ACME = Tenant("acme")
 SCORES = {"ada": 10.0, "bob": 12.5, "cyd": 10.0, "Zoe": 10.0, "émile": 10.0, "neg": -3.0, "zero": 0.0, "big": 1e15}
@@ -199,7 +199,7 @@ class TestScores:
     def test_a_board_larger_than_can_be_read_is_refused(
         self, aws: Aws, scores: DynamoDbScores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("push.adapters.dynamodb_scores.MAX_MEMBERS", 2)
+        monkeypatch.setattr("push.adapters.dynamodb.scores.MAX_MEMBERS", 2)
         aws.put_scores("acme", "huge", {"a": 1.0, "b": 1.0, "c": 1.0})
         with pytest.raises(ComputeFailedError):
             scores.read_all(ACME, "huge")

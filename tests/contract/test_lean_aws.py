@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
-from push.adapters import lean_calls
-from push.adapters.lean_aws import LeanClient
-from push.adapters.lean_calls import Timeouts
-from push.sigv4 import Credentials, Signer
+from push.adapters.aws import calls as lean_calls
+from push.adapters.aws.calls import Timeouts
+from push.adapters.aws.json_client import LeanClient
+from push.adapters.aws.sigv4 import Credentials, Signer
 
 SIGNER = Signer(Credentials("AKIDEXAMPLE", "secret"), service="dynamodb", region="us-east-1")
 CUT = b""

@@ -32,13 +32,15 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from push.adapters import lean_calls, lean_http, lean_s3
-from push.adapters.lean_calls import Timeouts
-from push.adapters.lean_s3 import LeanS3
-from push.adapters.lean_streams import Body, StreamingConnection
-from push.sigv4 import Credentials, Signer
-from tests.real_servers import Aws
-from tests.webhook_receivers import make_authority
+from push.adapters.aws import calls as lean_calls
+from push.adapters.aws import http as lean_http
+from push.adapters.aws import s3_client as lean_s3
+from push.adapters.aws.calls import Timeouts
+from push.adapters.aws.http_streams import Body, StreamingConnection
+from push.adapters.aws.s3_client import LeanS3
+from push.adapters.aws.sigv4 import Credentials, Signer
+from tests.servers.aws import Aws
+from tests.servers.webhook_receivers import make_authority
 
 REGION_ENDPOINT = "https://s3.eu-west-1.amazonaws.com"
 CUT = b""

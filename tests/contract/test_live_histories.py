@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
-from push.adapters.redis_history import RedisHistory
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_live_histories import RedisLiveHistories
-from push.adapters.redis_recent_changes import RedisRecentChanges
-from push.adapters.redis_results import RedisResults
-from push.adapters.shipped_namespaces import shipped_namespaces
-from push.jobs import Waiter, live_waiter
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.histories import RedisHistory
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.live_histories import RedisLiveHistories
+from push.adapters.redis.recent_changes import RedisRecentChanges
+from push.adapters.redis.results import RedisResults
+from push.adapters.wiring.shipped_namespaces import shipped_namespaces
+from push.cache.jobs import Waiter, live_waiter
+from push.cache.ports import Claimed, FillOutcome, Leases, ParkOutcome, ResultStore
 from push.keys import Key
-from push.live_results import ChangePhase, LiveHistories, entry_of, parse_entry
-from push.ports import Claimed, FillOutcome, Leases, ParkOutcome, ResultStore
 from push.settings import CacheSettings
-from push.topic_ports import TopicHistories
-from push.topics import live_topic
-from tests.builders import NOW_MS, make_result, unique_key
-from tests.fakes import CacheModel, Clock, FakeLeases, FakeResults
-from tests.live_fakes import FakeLiveHistories
-from tests.topic_fakes import FakeHistory, TopicModel
+from push.topics.live_results import ChangePhase, entry_of, parse_entry
+from push.topics.ports import LiveHistories, TopicHistories
+from push.topics.topics import live_topic
+from tests.builders.results import NOW_MS, make_result, unique_key
+from tests.fakes.cache import CacheModel, FakeLeases, FakeResults
+from tests.fakes.clock import Clock
+from tests.fakes.live_results import FakeLiveHistories
+from tests.fakes.topics import FakeHistory, TopicModel
 
 TERM_MS = 4000
 

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_results import RedisResults
-from push.jobs import Waiter
-from push.ports import Claimed, FillOutcome, ParkOutcome
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.results import RedisResults
+from push.cache.jobs import Waiter
+from push.cache.ports import Claimed, FillOutcome, ParkOutcome
 from push.settings import CacheSettings
-from tests.builders import NOW_MS, make_result, unique_key
-from tests.servers import LosingProxy
+from tests.builders.results import NOW_MS, make_result, unique_key
+from tests.servers.valkey import LosingProxy
 
 WAITER = Waiter("connection", "1")
 DEADLINE_MS = NOW_MS + 30_000

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_fan_out import RedisFanOut
-from push.adapters.redis_history import RedisHistory
-from push.histories import NewMessage, Round
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.fan_out import RedisFanOut
+from push.adapters.redis.histories import RedisHistory
 from push.settings import CacheSettings
-from push.topics import Topic
+from push.topics.histories import NewMessage, Round
+from push.topics.topics import Topic
 from tests.contract.topic_stores import unique_topic
-from tests.servers import LosingProxy
+from tests.servers.valkey import LosingProxy
 
 SHARD, TERM_MS, LIMIT = 0, 5000, 1
 TWO = (NewMessage(b"1"), NewMessage(b"2", id="a"))

@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import pytest
 
-from push.adapters.aws_clients import make_client
-from push.adapters.s3_payloads import S3Payloads
+from push.adapters.aws.clients import make_client
+from push.adapters.s3.payloads import S3Payloads
 from push.errors import TransientError
-from push.payloads import payload_name
-from push.ports import Payloads
-from tests.builders import unique_key
-from tests.real_servers import Aws
-from tests.servers import free_port
+from push.protocol.payloads import payload_name
+from push.protocol.ports import Payloads
+from tests.builders.results import unique_key
+from tests.servers.aws import Aws
+from tests.servers.valkey import free_port
 
 DATA = '{"text":"\u00fc\U0001f600"}'.encode()
 
@@ -93,7 +93,7 @@ def test_a_link_leads_to_the_bucket_in_its_region_and_is_signed_by_version_4(
     assert query["X-Amz-SignedHeaders"] == ["host"]
 
 
-@pytest.mark.parametrize(("clients", "module"), [("lean", "push.adapters.lean_s3"), ("boto3", "botocore.client")])
+@pytest.mark.parametrize(("clients", "module"), [("lean", "push.adapters.aws.s3_client"), ("boto3", "botocore.client")])
 def test_the_setting_says_whose_client_it_is(environment: pytest.MonkeyPatch, clients: str, module: str) -> None:
     environment.setenv("AWS_CLIENTS", clients)
     assert type(make_client("s3")).__mro__[-2].__module__ == module

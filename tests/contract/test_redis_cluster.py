@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 import pytest
 from redis.crc import key_slot
 
-import push.adapters
-from push.adapters.redis_connection import AsyncRedis, Script, load_script
-from push.adapters.redis_leaderboards import RedisLeaderboards
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_tags import RedisTags
-from push.boards import Top
+import push.adapters.redis
+from push.adapters.redis.connection import AsyncRedis, Script, load_script
+from push.adapters.redis.leaderboards import RedisLeaderboards
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.tags import RedisTags
+from push.cache.jobs import Waiter
+from push.cache.ports import Claimed
 from push.computes import Tenant
 from push.errors import CacheUnavailableError
-from push.jobs import Waiter
-from push.ports import Claimed
 from push.settings import CacheSettings
-from tests.builders import NOW_MS, make_result, unique_key
+from push.sources.boards import Top
+from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.contract.redis_clients import Client, open_client
-from tests.faulty_network import FaultyNetwork, clustered_networks
-from tests.servers import ask, ports_of_cluster, valkey_cluster
+from tests.servers.faulty_network import FaultyNetwork, clustered_networks
+from tests.servers.valkey import ask, ports_of_cluster, valkey_cluster
 
 ARGUMENTS_PER_REQUEST = 3_999
 """ElastiCache Serverless takes no more (Amazon ElastiCache User Guide, "Redis OSS and Valkey configuration")."""
@@ -202,7 +202,7 @@ async def test_the_keys_of_each_script_share_a_slot(recording: RecordingRedis) -
         assert len({key_slot(name.encode()) for name in keys}) == 1, keys
 
 
-SCRIPTS = sorted(path.stem for path in Path(push.adapters.__file__).parent.glob("*.lua"))
+SCRIPTS = sorted(path.stem for path in (Path(push.adapters.redis.__file__).parent / "lua").glob("*.lua"))
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

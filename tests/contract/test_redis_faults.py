@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis, Script
+from push.adapters.redis.connection import AsyncRedis, Script
 from push.circuit_breaker import FAILURES_TO_OPEN
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from tests.contract.redis_clients import Client, open_client
-from tests.faulty_network import FaultyNetwork
-from tests.servers import ask, free_port, valkey
+from tests.servers.faulty_network import FaultyNetwork
+from tests.servers.valkey import ask, free_port, valkey
 
 SECONDS = 10.0
 """Within so long Redis is used again after it came back; the longest pause of the circuit breaker is one second."""

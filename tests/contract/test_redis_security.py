@@ -19,8 +19,8 @@ from cryptography.x509.oid import NameOID
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from tests.contract.redis_clients import open_client
-from tests.faulty_network import FaultyNetwork, clustered_networks
-from tests.servers import ask, ports_of_cluster, valkey, valkey_cluster
+from tests.servers.faulty_network import FaultyNetwork, clustered_networks
+from tests.servers.valkey import ask, ports_of_cluster, valkey, valkey_cluster
 
 PASSWORD = "p@ss:/w%rd#?+& é"
 

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from push.adapters.claim_checks import ClaimChecks
-from push.adapters.sqs_requests import SqsRequests, SqsWebhooks
+from push.adapters.s3.claim_checks import ClaimChecks
+from push.adapters.sqs.requests import SqsRequests, SqsWebhooks
 from push.computes import Tenant
+from push.durable.requests import Deliver, QueuedRequest, WebhookJob, parse_queued_request, parse_webhook_job
 from push.errors import QueueUnavailableError, RequestError
-from push.queue_bodies import decode_body
-from push.requests import Deliver, QueuedRequest, WebhookJob, parse_queued_request, parse_webhook_job
-from tests.builders import NOW_MS
-from tests.real_servers import Aws
+from push.queues.bodies import decode_body
+from tests.builders.results import NOW_MS
+from tests.servers.aws import Aws
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ import pytest
 from backports import zstd
 from botocore.config import Config
 
-from push.adapters.dynamodb_requests import DynamoDbRequests, parse_record
+from push.adapters.dynamodb.requests import DynamoDbRequests, parse_record
 from push.computes import Tenant
-from push.errors import TransientError
-from push.ports import RequestRecords, Settled, SettleOutcome
-from push.requests import (
+from push.durable.ports import RequestRecords, Settled, SettleOutcome
+from push.durable.requests import (
     Attempt,
     Deliver,
     DeliveryState,
@@ -25,9 +24,10 @@ from push.requests import (
     RequestStatus,
     Settlement,
 )
-from tests.builders import NOW_MS
-from tests.real_servers import CREDENTIALS, Aws
-from tests.request_fakes import FakeRequestRecords
+from push.errors import TransientError
+from tests.builders.results import NOW_MS
+from tests.fakes.durable import FakeRequestRecords
+from tests.servers.aws import CREDENTIALS, Aws
 
 ACME = Tenant("acme")
 DAY_SECONDS = 24 * 60 * 60

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis, SyncRedis, generation_name
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_results import RedisResults
-from push.jobs import Waiter
+from push.adapters.redis.connection import AsyncRedis, SyncRedis, generation_name
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.results import RedisResults
+from push.cache.jobs import Waiter
+from push.cache.ports import Busy, Claimed, FillOutcome, Leases, Parked, ParkOutcome, ResultStore
 from push.keys import Key
-from push.ports import Busy, Claimed, FillOutcome, Leases, Parked, ParkOutcome, ResultStore
 from push.results import Result
 from push.settings import CacheSettings
-from tests.builders import NOW_MS, make_result, unique_key
-from tests.fakes import CacheModel, Clock, FakeLeases, FakeResults
+from tests.builders.results import NOW_MS, make_result, unique_key
+from tests.fakes.cache import CacheModel, FakeLeases, FakeResults
+from tests.fakes.clock import Clock
 
 TERM_MS = 4000
 DEADLINE_MS = NOW_MS + 30_000

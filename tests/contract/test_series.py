@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from push.adapters.lean_connections import LeanConnections
-from push.adapters.lean_series import LeanSeries
-from push.ports import PostOutcome
-from push.series import Posted, Series, SeriesConnections, SeriesInTurns
-from push.sigv4 import Credentials, Signer
+from push.adapters.aws.sigv4 import Credentials, Signer
+from push.adapters.management.lean_connections import LeanConnections
+from push.adapters.management.lean_series import LeanSeries
+from push.delivery.frame_series import SeriesInTurns
+from push.delivery.ports import Posted, PostOutcome, Series, SeriesConnections
 from tests.contract.test_client_connections import expected_signature
-from tests.management_server import CLOSE, DROP, GARBAGE, HANG, ManagementServer
+from tests.servers.management import CLOSE, DROP, GARBAGE, HANG, ManagementServer
 
 DELIVERED, GONE, RETRY, REFUSED = PostOutcome.DELIVERED, PostOutcome.GONE, PostOutcome.RETRY, PostOutcome.REFUSED
 PUSH_SECONDS = 0.3

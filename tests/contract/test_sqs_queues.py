@@ -11,14 +11,14 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from push.adapters.sqs_deliveries import SqsDeliveries
-from push.adapters.sqs_jobs import SqsJobs
-from push.adapters.sqs_redelivery import SqsRedelivery
-from push.deliveries import Delivery, parse_delivery
+from push.adapters.sqs.deliveries import SqsDeliveries
+from push.adapters.sqs.jobs import SqsJobs
+from push.adapters.sqs.redelivery import SqsRedelivery
+from push.cache.jobs import Outgoing, Waiter, parse_job, with_guardian
+from push.delivery.deliveries import Delivery, parse_delivery
 from push.errors import QueueUnavailableError
-from push.jobs import Outgoing, Waiter, parse_job, with_guardian
-from tests.builders import make_job
-from tests.servers import free_port
+from tests.builders.results import make_job
+from tests.servers.valkey import free_port
 
 
 def sqs_client(url: str) -> Any:

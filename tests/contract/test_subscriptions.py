@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from botocore.config import Config
 
-from push.adapters.dynamodb_subscribers import DynamoDbLiveResults, DynamoDbSubscribers
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions, DynamoDbTopicMembers
+from push.adapters.dynamodb.subscribers import DynamoDbLiveResults, DynamoDbSubscribers
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions, DynamoDbTopicMembers
 from push.computes import Tenant
 from push.errors import TransientError
 from push.keys import Key
-from push.subscriptions import LiveResult, Subscription
-from push.topics import SHARDS, Topic, shard_of
-from tests.real_servers import CREDENTIALS, Aws
+from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.topics import SHARDS, Topic, shard_of
+from tests.servers.aws import CREDENTIALS, Aws
 
 NOW = 1_700_000_000
 LATER = NOW + 8100

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_results import RedisResults
-from push.adapters.redis_tags import KEPT_MS, RedisTags
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.results import RedisResults
+from push.adapters.redis.tags import KEPT_MS, RedisTags
+from push.cache.freshness import Freshness, judge
+from push.cache.ports import Claimed, FillOutcome, Leases, ResultStore, TagIndex
 from push.computes import Tenant
 from push.errors import CacheUnavailableError
-from push.freshness import Freshness, judge
 from push.keys import Key
-from push.ports import Claimed, FillOutcome, Leases, ResultStore, TagIndex
 from push.results import Result
 from push.settings import CacheSettings
-from tests.builders import NOW_MS, make_result, unique_key
-from tests.fakes import CacheModel, Clock, FakeLeases, FakeResults, FakeTags
+from tests.builders.results import NOW_MS, make_result, unique_key
+from tests.fakes.cache import CacheModel, FakeLeases, FakeResults, FakeTags
+from tests.fakes.clock import Clock
 
 ACME, GLOBEX = Tenant("acme"), Tenant("globex")
 KEEP_MS = 60_000

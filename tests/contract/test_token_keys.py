@@ -14,13 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from push.adapters.cached_keys import RETRY_SECONDS, CachedKeys
-from push.adapters.jwks_keys import fetch_jwks
-from push.adapters.pyjwt_tokens import PyJwtVerifier
-from push.adapters.secrets_manager_keys import fetch_secrets
+from push.access.tokens import ClaimRules, CredentialRefusedError
+from push.adapters.secrets.token_keys import fetch_secrets
+from push.adapters.tokens.cached_keys import RETRY_SECONDS, CachedKeys
+from push.adapters.tokens.jwks_keys import fetch_jwks
+from push.adapters.tokens.pyjwt import PyJwtVerifier
 from push.errors import SettingsError, TransientError
-from push.tokens import ClaimRules, CredentialRefusedError
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 OLD, NEW, OTHER = "o" * 64, "n" * 64, "x" * 64
 

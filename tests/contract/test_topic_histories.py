@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_history import TOPIC_KEPT_MS, RedisHistory
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.histories import TOPIC_KEPT_MS, RedisHistory
 from push.errors import CacheUnavailableError
-from push.histories import NewMessage
-from push.positions import Position
 from push.settings import CacheSettings
-from push.topics import Topic
+from push.topics.histories import NewMessage
+from push.topics.positions import Position
+from push.topics.topics import Topic
 from tests.contract.topic_stores import TopicStores, in_model, in_redis, unique_topic
 
 KINDS = ("model", "sync model", "redis_url", "sync redis_url", "redis_cluster_url", "sync redis_cluster_url")

@@ -8,16 +8,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from push.adapters.redis_connection import SyncRedis
-from push.adapters.redis_history import SyncRedisHistory
-from push.histories import NewMessage
-from push.positions import Position
+from push.adapters.redis.connection import SyncRedis
+from push.adapters.redis.histories import SyncRedisHistory
 from push.settings import CacheSettings
-from push.topic_ports import SyncTopicHistories
-from push.topics import Topic
+from push.topics.histories import NewMessage
+from push.topics.ports import SyncTopicHistories
+from push.topics.positions import Position
+from push.topics.topics import Topic
 from tests.contract.topic_stores import unique_topic
-from tests.fakes import Clock
-from tests.topic_fakes import SyncFakeHistory, TopicModel
+from tests.fakes.clock import Clock
+from tests.fakes.topics import SyncFakeHistory, TopicModel
 
 SIZES = st.integers(1, 8)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from push.adapters.webhook_client import MAX_BODY_BYTES, HttpWebhookClient
-from push.webhook_posting import Answer
-from push.webhook_targets import WebhookUrl, check_url
-from tests.webhook_receivers import Answering, Authority, Received, answer, make_authority, receiving, status
+from push.adapters.webhooks import MAX_BODY_BYTES, HttpWebhookClient
+from push.durable.ports import Answer
+from push.durable.webhook_targets import WebhookUrl, check_url
+from tests.servers.webhook_receivers import Answering, Authority, Received, answer, make_authority, receiving, status
 
 BODY = b'{"type":"request.done"}'
 NAME = "receiver.example"
@@ -215,22 +215,20 @@ class TestAddresses:
         names = Names(["192.0.2.7"], ["127.0.0.1"])
         checks: list[str] = []
         connections: list[tuple[object, ...]] = []
-        monkeypatch.setattr("push.adapters.webhook_client.check_address", checks.append)
+        monkeypatch.setattr("push.adapters.webhooks.check_address", checks.append)
 
         async def open_connection(*arguments: object, **_options: object) -> object:
             connections.append(arguments)
             raise ConnectionRefusedError
 
-        monkeypatch.setattr("push.adapters.webhook_client.asyncio.open_connection", open_connection)
+        monkeypatch.setattr("push.adapters.webhooks.asyncio.open_connection", open_connection)
         await HttpWebhookClient(allow_private=False, resolve=names).post(checked(f"https://{NAME}/"), {}, BODY)
         assert (names.asked, checks, connections) == ([(NAME, 443)], ["192.0.2.7"], [("192.0.2.7", 443)])
 
     async def test_a_name_that_rebinds_is_refused_when_it_does(self, monkeypatch: pytest.MonkeyPatch) -> None:
         async with receiving() as receiver:
             names = Names(["127.0.0.1"], ["169.254.169.254"])
-            monkeypatch.setattr(
-                "push.adapters.webhook_client.check_address", _check_as_if_public("127.0.0.1"), raising=True
-            )
+            monkeypatch.setattr("push.adapters.webhooks.check_address", _check_as_if_public("127.0.0.1"), raising=True)
             client = HttpWebhookClient(allow_private=False, resolve=names)
             assert await client.post(checked(receiver.url(NAME)), {}, BODY) == Answer(200)
             second = await client.post(checked(receiver.url(NAME)), {}, BODY)
@@ -252,7 +250,7 @@ class TestAddresses:
 
 
 def _check_as_if_public(public: str) -> object:
-    from push.webhook_targets import check_address
+    from push.durable.webhook_targets import check_address
 
     return lambda address: None if address == public else check_address(address)
 

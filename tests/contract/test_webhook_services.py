@@ -7,11 +7,11 @@ import json
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from push.adapters.sns_topics import SnsTopics
-from push.adapters.webhook_masters import FRESH_SECONDS, RETRY_SECONDS, WebhookMasters, fetch_masters
+from push.adapters.aws.sns import SnsTopics
+from push.adapters.secrets.webhook_masters import FRESH_SECONDS, RETRY_SECONDS, WebhookMasters, fetch_masters
+from push.durable.ports import Reply
 from push.errors import SettingsError, TransientError
-from push.webhook_delivering import Reply
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 OLD, NEW, NEWEST = "o" * 64, "n" * 64, "w" * 64
 

@@ -11,17 +11,18 @@ import msgspec
 import pytest
 from backports import zstd
 
-from push.adapters.dynamodb_attempts import DynamoDbAttempts
-from push.adapters.dynamodb_webhooks import DynamoDbWebhooks
+from push.adapters.dynamodb.attempts import DynamoDbAttempts
+from push.adapters.dynamodb.webhooks import DynamoDbWebhooks
 from push.computes import Tenant
+from push.durable.ports import DeliveryAttempts, WebhookEndpoints
+from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
+from push.durable.webhook_delivering import KEPT_ATTEMPTS
+from push.durable.webhook_endpoints import TRIAL_AFTER_MS, FailingEndpoint
 from push.errors import TransientError
-from push.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
-from push.webhook_delivering import KEPT_ATTEMPTS, DeliveryAttempts
-from push.webhook_endpoints import TRIAL_AFTER_MS, FailingEndpoint, WebhookEndpoints
-from tests.builders import NOW_MS
-from tests.real_servers import Aws
-from tests.webhook_builders import URL, make_record
-from tests.webhook_fakes import FakeAttempts, FakeEndpoints
+from tests.builders.results import NOW_MS
+from tests.builders.webhooks import URL, make_record
+from tests.fakes.webhooks import FakeAttempts, FakeEndpoints
+from tests.servers.aws import Aws
 
 ACME = Tenant("acme")
 UNTIL_MS = NOW_MS + 30_000

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
-from push.adapters.redis_fan_out import RedisFanOut, SyncRedisLagging
-from push.adapters.redis_history import RedisHistory, SyncRedisHistory
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.fan_out import RedisFanOut, SyncRedisLagging
+from push.adapters.redis.histories import RedisHistory, SyncRedisHistory
 from push.computes import Tenant
-from push.histories import Appended, History, NewMessage
-from push.positions import Position
 from push.settings import CacheSettings
-from push.topic_ports import FanOut, SyncLagging, SyncTopicHistories, TopicHistories
-from push.topics import Topic
-from tests.fakes import Clock
-from tests.topic_fakes import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
+from push.topics.histories import Appended, History, NewMessage
+from push.topics.ports import FanOut, SyncLagging, SyncTopicHistories, TopicHistories
+from push.topics.positions import Position
+from push.topics.topics import Topic
+from tests.fakes.clock import Clock
+from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
 
 Wait = Callable[[int], Awaitable[None]]
 

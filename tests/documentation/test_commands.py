@@ -20,7 +20,7 @@ from pushaside.cli.main import build_whole_parser
 from tests.documentation.blocks import ROOT, Block, every_block
 from tests.documentation.reader import Reader, Started
 from tests.e2e.test_http_page import EXAMPLES
-from tests.servers import free_port
+from tests.servers.valkey import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from push.messages import parse_message
+from push.protocol.messages import parse_message
 from tests.documentation.asyncapi import CLIENTS, SERVERS, declared_members, fitting, payload_of
 from tests.documentation.blocks import Block, blocks, every_block, pages
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from push.errors import CODES
-from push.messages import parse_message
+from push.protocol.messages import parse_message
 from tests.documentation.asyncapi import CLIENTS, SERVERS, declared_members, fitting, payload_of
 from tests.documentation.blocks import ROOT, indented_lines
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from push.problems import STATUSES
+from push.protocol.problems import STATUSES
 from tests.e2e.conftest import ROOT, Stack, running
 
 pytestmark = pytest.mark.slow

@@ -32,7 +32,7 @@ from tests.e2e.network_clients.population import (
     python_clients,
 )
 from tests.e2e.sources import Sources
-from tests.faulty_network import FaultyNetwork
+from tests.servers.faulty_network import FaultyNetwork
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 

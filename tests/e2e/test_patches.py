@@ -11,9 +11,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 import pushaside
-import pushaside.patches
-from push.patches import Patch, PatchKind, apply_patch
+import pushaside.protocol.patches
 from push.results import make_etag
+from push.topics.patches import Patch, PatchKind, apply_patch
 from tests.e2e.conftest import Stack
 from tests.e2e.sources import Sources
 
@@ -82,13 +82,13 @@ async def test_the_client_applies_what_it_is_pushed(
     stack: Stack, sources: Sources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     applied: list[object] = []
-    apply = pushaside.patches.Patch.apply
+    apply = pushaside.protocol.patches.Patch.apply
 
-    def note(patch: pushaside.patches.Patch, value: object) -> object:
+    def note(patch: pushaside.protocol.patches.Patch, value: object) -> object:
         applied.append(apply(patch, value))
         return applied[-1]
 
-    monkeypatch.setattr(pushaside.patches.Patch, "apply", note)
+    monkeypatch.setattr(pushaside.protocol.patches.Patch, "apply", note)
     collection = uuid.uuid4().hex
     await asyncio.to_thread(sources.put_document, collection, "a", {"version": 0, **FILLER})
     params = {"collection": collection, "query": "[0]"}

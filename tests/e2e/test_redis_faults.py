@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 import pushaside
 from tests.e2e.conftest import Stack, running
-from tests.servers import free_port
+from tests.servers.valkey import free_port
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.conftest import COMMAND, Stack
-from tests.faulty_network import FaultyNetwork
+from tests.servers.faulty_network import FaultyNetwork
 
 pytestmark = pytest.mark.slow
 

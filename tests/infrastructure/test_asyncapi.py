@@ -17,7 +17,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from push.answers import (
+from push.computes import Tenant
+from push.errors import CODES, ErrorCode, PushasideError
+from push.keys import Key
+from push.protocol.chunks import split_message
+from push.protocol.frames import (
     CacheState,
     render_accepted,
     render_error,
@@ -25,31 +29,27 @@ from push.answers import (
     render_result,
     render_welcome,
 )
-from push.chunks import split_message
-from push.computes import Tenant
-from push.errors import CODES, ErrorCode, PushasideError
-from push.fan_out_jobs import Farewell
-from push.farewells import render_bye
-from push.histories import History, Message
-from push.keys import Key
-from push.large_answers import encode_data, render_large_data, render_large_result
-from push.live_results import PAYLOAD_FROM_BYTES, entry_of
-from push.messages import ClientMessage, MessageRefusedError, parse_message
-from push.patches import PatchKind, make_patch
-from push.payloads import LINK_FROM_BYTES
-from push.positions import MAX_OFFSET, Position
-from push.presence import MAX_NAMED
+from push.protocol.large_answers import encode_data, render_large_data, render_large_result
+from push.protocol.messages import ClientMessage, MessageRefusedError, parse_message
+from push.protocol.payloads import LINK_FROM_BYTES
 from push.results import Result, Status, make_etag
-from push.topic_answers import (
+from push.topics.fan_out_jobs import Farewell
+from push.topics.farewells import render_bye
+from push.topics.histories import History, Message
+from push.topics.live_results import PAYLOAD_FROM_BYTES, entry_of
+from push.topics.patches import PatchKind, make_patch
+from push.topics.positions import MAX_OFFSET, Position
+from push.topics.presence import MAX_NAMED
+from push.topics.topic_answers import (
     Subscribed,
     render_published,
     render_subscribed_head,
     render_unsubscribed,
     subscribed_live,
 )
-from push.topics import Topic, live_topic
-from push.update_frames import render_history, render_patched, render_presence
-from tests.builders import NOW_MS, make_result
+from push.topics.topics import Topic, live_topic
+from push.topics.update_frames import render_history, render_patched, render_presence
+from tests.builders.results import NOW_MS, make_result
 from tests.documentation.asyncapi import (
     CLIENTS,
     SERVERS,
@@ -208,7 +208,7 @@ class TestTheDocument:
         assert actions | {"ping"} == CLIENTS
 
     def test_every_renderer_is_held_against_it_below(self, root: Path) -> None:
-        sources = [path.read_text() for path in (root / "src/push").glob("*.py") if path.name not in OVER_HTTP]
+        sources = [path.read_text() for path in (root / "src/push").rglob("*.py") if path.name not in OVER_HTTP]
         renderers = {name for each in sources for name in re.findall(r"^def (render_\w+)", each, re.MULTILINE)}
         assert renderers - globals().keys() == RENDERERS_OF_PARTS
 

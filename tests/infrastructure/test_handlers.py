@@ -14,16 +14,16 @@ import pytest
 HANDLERS = (
     "connect.app.handler",
     "connect.authorizer.handler",
-    "request.app.handler",
-    "request.http.handler",
-    "request.queued.handler",
-    "request.results.handler",
-    "request.topics.handler",
+    "request.socket_app.handler",
+    "request.http_app.handler",
+    "request.queue_app.handler",
+    "request.results_app.handler",
+    "request.topics_app.handler",
     "compute.app.handler",
-    "notify.app.handler",
-    "notify.changes.handler",
-    "notify.fan_out.handler",
-    "notify.webhooks.handler",
+    "notify.deliveries_app.handler",
+    "notify.changes_app.handler",
+    "notify.fan_out_app.handler",
+    "notify.webhooks_app.handler",
 )
 IMPORT = """
 import importlib, json, socket, sys
@@ -62,21 +62,21 @@ def test_a_handler_imports_with_an_empty_environment_and_opens_nothing(root: Pat
     [
         "connect.app.handler",
         "connect.authorizer.handler",
-        "request.http.handler",
-        "notify.webhooks.handler",
+        "request.http_app.handler",
+        "notify.webhooks_app.handler",
     ],
 )
 def test_functions_that_use_no_cache_load_no_redis_client(root: Path, handler: str) -> None:
     assert loaded_modules(root, handler).isdisjoint({"redis", "hiredis"})
 
 
-@pytest.mark.parametrize("handler", ["connect.app.handler", "request.app.handler", "compute.app.handler"])
+@pytest.mark.parametrize("handler", ["connect.app.handler", "request.socket_app.handler", "compute.app.handler"])
 def test_functions_that_check_no_tokens_load_no_token_library(root: Path, handler: str) -> None:
     assert loaded_modules(root, handler).isdisjoint({"jwt"})
 
 
 def test_fan_out_loads_what_makes_patches_once_somebody_asks_for_one(root: Path) -> None:
-    assert loaded_modules(root, "notify.fan_out.handler").isdisjoint({"jsonpatch", "rfc8785"})
+    assert loaded_modules(root, "notify.fan_out_app.handler").isdisjoint({"jsonpatch", "rfc8785"})
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -99,7 +99,7 @@ def test_functions_that_do_one_thing_at_a_time_load_no_event_loop(root: Path, ha
 
 @pytest.mark.parametrize(
     ("handler", "most"),
-    [("connect.app.handler", 280), ("connect.authorizer.handler", 230), ("request.app.handler", 475)],
+    [("connect.app.handler", 280), ("connect.authorizer.handler", 230), ("request.socket_app.handler", 475)],
 )
 def test_what_a_handshake_or_a_message_waits_for_loads_few_modules(root: Path, handler: str, most: int) -> None:
     """A tenth more than they load; a client of AWS or a telemetry library is hundreds."""
@@ -107,7 +107,12 @@ def test_what_a_handshake_or_a_message_waits_for_loads_few_modules(root: Path, h
 
 
 @pytest.mark.parametrize(
-    "handler", [each for each in HANDLERS if not each.startswith(("request.http", "request.results", "request.topics"))]
+    "handler",
+    [
+        each
+        for each in HANDLERS
+        if not each.startswith(("request.http_app", "request.results_app", "request.topics_app"))
+    ],
 )
 def test_in_lambda_a_function_that_lacks_a_setting_does_not_start_and_says_which(root: Path, handler: str) -> None:
     module, _, name = handler.rpartition(".")

@@ -12,14 +12,14 @@ import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from push.answers import CacheState, render_error, render_result
 from push.computes import Tenant
+from push.durable.requests import Deliver, RequestRecord, RequestStatus
+from push.durable.webhook_messages import render_message, without_data
 from push.errors import ErrorCode, PushasideError
 from push.keys import Key
-from push.problems import STATUSES, render_problem
-from push.requests import Deliver, RequestRecord, RequestStatus
-from push.webhook_messages import render_message, without_data
-from tests.builders import NOW_MS, make_result
+from push.protocol.frames import CacheState, render_error, render_result
+from push.protocol.problems import STATUSES, render_problem
+from tests.builders.results import NOW_MS, make_result
 from tests.documentation.asyncapi import SERVERS, fitting
 
 METHODS = {"get", "put", "post", "delete", "patch"}

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from push import settings
-from push.fanning_out import LEFT_MS
-from push.freshness import backoff_seconds
+from push.backoff import backoff_seconds
 from push.settings import BUILT_IN_COMPUTES, Settings
+from push.topics.fanning_out import LEFT_MS
 
 Template = dict[str, Any]
 Resource = dict[str, Any]

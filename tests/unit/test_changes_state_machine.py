@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from push.computes import ComputeContext, Tenant, compute
-from tests.builders import EchoParams
-from tests.world import World
+from tests.builders.results import EchoParams
+from tests.worlds.functions import World
 
 TENANT = Tenant("acme")
 ENVIRONMENTS = 3

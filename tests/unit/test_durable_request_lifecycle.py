@@ -16,14 +16,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from push.access.tokens import Identity
+from push.cache.jobs import Outgoing
 from push.computes import Tenant
+from push.durable.requests import Deliver, RequestStatus, request_name
 from push.errors import RequestError, TransientError
-from push.jobs import Outgoing
-from push.requests import Deliver, RequestStatus, request_name
-from push.tokens import Identity
-from request.durable_requests import id_of_key
-from tests.request_world import HOOK, POLL, RequestWorld
-from tests.virtual_time import VirtualTimeLoop
+from request.durable.requests import id_of_key
+from tests.fakes.virtual_time import VirtualTimeLoop
+from tests.worlds.durable import HOOK, POLL, RequestWorld
 
 DRAIN_ROUNDS = 200
 ROUND_MS = 15_000

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from push.computes import Tenant
-from push.histories import Message, NewMessage, Round
-from push.positions import Position
-from push.topics import Topic
-from tests.fakes import Clock
-from tests.topic_fakes import FakeFanOut, FakeHistory, TopicModel
+from push.topics.histories import Message, NewMessage, Round
+from push.topics.positions import Position
+from push.topics.topics import Topic
+from tests.fakes.clock import Clock
+from tests.fakes.topics import FakeFanOut, FakeHistory, TopicModel
 
 TOPIC, SHARD = Topic(Tenant("acme"), "room:1"), 0
 TERM_MS, STUCK_MS, LIMIT, PAGE = 100, 2000, 3, 2

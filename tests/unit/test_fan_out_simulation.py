@@ -18,17 +18,18 @@ from dataclasses import dataclass, field
 import pytest
 
 from push.computes import Tenant
+from push.delivery.ports import Posted, PostOutcome, Series
 from push.errors import CacheUnavailableError, QueueUnavailableError, TransientError
-from push.fan_out_jobs import CatchUp, FanOutJob, Nudge
-from push.fanning_out import STUCK_MS, TERM_MS, FanningOut, LeftAloneError, Receipt
-from push.histories import NewMessage
-from push.ports import PostOutcome
-from push.positions import Position, parse_position
-from push.series import Posted, Series
-from push.topics import SHARDS, Topic, shard_of
-from tests.fakes import Clock, FakeCounter, FakePayloads, FakeRecords
-from tests.fan_out_fakes import FakeSubscribers
-from tests.topic_fakes import FakeFanOut, FakeHistory, TopicModel
+from push.topics.fan_out_jobs import CatchUp, FanOutJob, Nudge
+from push.topics.fanning_out import STUCK_MS, TERM_MS, FanningOut, LeftAloneError, Receipt
+from push.topics.histories import NewMessage
+from push.topics.positions import Position, parse_position
+from push.topics.topics import SHARDS, Topic, shard_of
+from tests.fakes.clock import Clock
+from tests.fakes.delivery import FakePayloads, FakeRecords
+from tests.fakes.fan_out import FakeSubscribers
+from tests.fakes.queues import FakeCounter
+from tests.fakes.topics import FakeFanOut, FakeHistory, TopicModel
 
 TOPIC = Topic(Tenant("acme"), "room:1")
 WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 60, 8, 20_000

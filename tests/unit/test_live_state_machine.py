@@ -16,15 +16,15 @@ import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
+from push.cache.freshness import Freshness, judge
+from push.cache.jobs import NO_DEADLINE_MS, Job, JobKind, Outgoing, live_waiter
 from push.computes import ComputeContext, Tenant, compute
-from push.fan_out_jobs import FanOutJob
-from push.freshness import Freshness, judge
-from push.jobs import NO_DEADLINE_MS, Job, JobKind, Outgoing, live_waiter
 from push.keys import make_key
-from push.live_results import parse_entry
-from push.topics import live_topic
-from tests.builders import EchoParams
-from tests.world import World
+from push.topics.fan_out_jobs import FanOutJob
+from push.topics.live_results import parse_entry
+from push.topics.topics import live_topic
+from tests.builders.results import EchoParams
+from tests.worlds.functions import World
 
 TENANT = Tenant("acme")
 TAG = "source"

@@ -22,10 +22,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from push.callers import Caller
 from push.computes import Tenant
-from push.messages import Request
-from tests.lifecycle import LATE_SECONDS, Asked, Lifecycle, LifecycleParams
-from tests.simulated_queue import now
-from tests.virtual_time import VirtualTimeLoop
+from push.protocol.messages import Request
+from tests.fakes.simulated_queue import now
+from tests.fakes.virtual_time import VirtualTimeLoop
+from tests.worlds.lifecycle import LATE_SECONDS, Asked, Lifecycle, LifecycleParams
 
 DRAIN_SECONDS = 20 * 60.0
 

@@ -10,15 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from push.durable.ports import Reply
+from push.durable.requests import DeliveryState, RequestRecord, WebhookJob, parse_webhook_job, serialize_message
+from push.durable.webhook_delivering import WebhookDeliverer
 from push.errors import TransientError
-from push.requests import DeliveryState, RequestRecord, WebhookJob, parse_webhook_job, serialize_message
-from push.webhook_delivering import Reply, WebhookDeliverer
-from tests.builders import NOW_MS
-from tests.fakes import FakeCounter
-from tests.simulated_queue import Queued, SimulatedQueue, now
-from tests.virtual_time import run_virtually
-from tests.webhook_builders import make_record
-from tests.webhook_fakes import FakeAttempts
+from tests.builders.results import NOW_MS
+from tests.builders.webhooks import make_record
+from tests.fakes.queues import FakeCounter
+from tests.fakes.simulated_queue import Queued, SimulatedQueue, now
+from tests.fakes.virtual_time import run_virtually
+from tests.fakes.webhooks import FakeAttempts
 
 REQUESTS = 5
 

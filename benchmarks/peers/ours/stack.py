@@ -20,11 +20,11 @@ from benchmarks.peers.processes import Processes, free_port, tree
 from benchmarks.peers.workloads import Publisher, Target
 from compute.documents import DocumentsParams, documents
 from compute.synthetic import SyntheticParams, synthetic
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_leases import RedisLeases
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.leases import RedisLeases
+from push.cache.ports import Claimed
 from push.computes import AnyCompute, Tenant
 from push.keys import make_key
-from push.ports import Claimed
 from push.results import Result, Status, make_etag
 from push.settings import CacheSettings
 

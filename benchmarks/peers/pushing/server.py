@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.fan_out import THREADS, Worker, make_client  # noqa: E402 - the path comes first
 from benchmarks.gateway_echo import serve  # noqa: E402
-from tests.servers import valkey  # noqa: E402
+from tests.servers.valkey import valkey  # noqa: E402
 
 Push = Callable[[bytes], Awaitable[object]]
 

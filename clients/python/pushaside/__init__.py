@@ -38,15 +38,15 @@ from pushaside.errors import (
     UnreadableResultError,
     UnverifiedWebhookError,
 )
-from pushaside.feeds import Update
-from pushaside.http import HttpClient
-from pushaside.messages import Result
+from pushaside.http.client import HttpClient
 from pushaside.metrics import Metrics
 from pushaside.place import Token
 from pushaside.progress import Progress
+from pushaside.protocol.messages import Result
+from pushaside.protocol.topic_messages import Presence
+from pushaside.session.feeds import Update
 from pushaside.settings import Settings
 from pushaside.subscription import Subscription
-from pushaside.topic_messages import Presence
 
 __all__ = [
     "AccessError",

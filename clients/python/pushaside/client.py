@@ -9,17 +9,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
-from pushaside.effects import Outcome
-from pushaside.messages import Result
 from pushaside.metrics import measured
 from pushaside.place import Place
-from pushaside.positions import parse_position
 from pushaside.progress import Progress, ProgressQueue
-from pushaside.questions import GZIP, ComputeQuestion, PingQuestion, ask_compute
+from pushaside.protocol.messages import Result
+from pushaside.protocol.positions import parse_position
+from pushaside.protocol.questions import GZIP, ComputeQuestion, PingQuestion, ask_compute
+from pushaside.protocol.topic_messages import Published
+from pushaside.protocol.topic_questions import PATCH, publish_to, subscribe_to
+from pushaside.session.effects import Outcome
 from pushaside.shell import Shell
 from pushaside.subscription import Subscription
-from pushaside.topic_messages import Published
-from pushaside.topic_questions import PATCH, publish_to, subscribe_to
 
 
 class Client:

@@ -21,7 +21,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from pushaside.errors import CannotConnectError, ForbiddenError, PushasideError, UnauthorizedError
-from pushaside.messages import split_frames
+from pushaside.protocol.messages import split_frames
 from pushaside.reaching import TRY_AGAIN, is_loopback, read_seconds, say_reason
 from pushaside.settings import Settings
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec
 
-from pushaside.effects import Outcome
 from pushaside.errors import PushasideError
-from pushaside.messages import Result
 from pushaside.progress import Progress
+from pushaside.protocol.messages import Result
+from pushaside.session.effects import Outcome
 
 logger = logging.getLogger("pushaside")
 

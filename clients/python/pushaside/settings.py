@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pushaside.messages import RESULT_BYTES
+from pushaside.protocol.messages import RESULT_BYTES
 
 
 @dataclass(frozen=True, slots=True)

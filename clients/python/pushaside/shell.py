@@ -1,4 +1,4 @@
-"""Carries out on asyncio what a `pushaside.session.Session` decides: connections, timers, and who waits for what."""
+"""Carries out on asyncio what a `Session` decides: connections, timers, and the futures that callers await."""
 
 from __future__ import annotations
 
@@ -13,18 +13,30 @@ from urllib.parse import urlsplit
 
 from pushaside import metrics as hooks
 from pushaside.connection import Connection, open_connection
-from pushaside.downloads import Downloads
-from pushaside.effects import Close, Connect, Effect, End, Fetch, Notify, Outcome, Report, Send, Settle, TellPresence
 from pushaside.errors import ConnectionClosedError, PushasideError
-from pushaside.feeds import Feed, Update
-from pushaside.messages import read_message
+from pushaside.http.downloads import Downloads
 from pushaside.place import Place, get_token
-from pushaside.positions import Position
 from pushaside.progress import Progress
-from pushaside.questions import Question
-from pushaside.session import Session
+from pushaside.protocol.messages import read_message
+from pushaside.protocol.positions import Position
+from pushaside.protocol.questions import Question
+from pushaside.protocol.topic_questions import Subject
+from pushaside.session.effects import (
+    Close,
+    Connect,
+    Effect,
+    End,
+    Fetch,
+    Notify,
+    Outcome,
+    Report,
+    Send,
+    Settle,
+    TellPresence,
+)
+from pushaside.session.feeds import Feed, Update
+from pushaside.session.session import Session
 from pushaside.subscription import Subscription
-from pushaside.topic_questions import Subject
 
 logger = logging.getLogger("pushaside")
 

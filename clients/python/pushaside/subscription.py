@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pushaside.errors import PushasideError
-from pushaside.feeds import Feed, Update
-from pushaside.topic_messages import Presence
+from pushaside.protocol.topic_messages import Presence
+from pushaside.session.feeds import Feed, Update
 
 _MOST_PRESENCE = 100
 

@@ -21,14 +21,14 @@ from typing import Any, Self
 from pushaside import client as asynchronous
 from pushaside import connecting, subscription
 from pushaside.errors import PushasideError
-from pushaside.feeds import Update
 from pushaside.loop_thread import LoopThread
-from pushaside.messages import Result
 from pushaside.metrics import Metrics
 from pushaside.place import Token
 from pushaside.progress import Progress
+from pushaside.protocol.messages import Result
+from pushaside.protocol.topic_messages import Presence
+from pushaside.session.feeds import Update
 from pushaside.settings import Settings
-from pushaside.topic_messages import Presence
 
 __all__ = ["Client", "Subscription", "connect"]
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import orjson
 
 from pushaside.errors import UnreadableResultError, UnverifiedWebhookError
-from pushaside.messages import RESULT_BYTES, Failed, Linked, Result, read_fields
-from pushaside.raw_json import raw_member
+from pushaside.protocol.messages import RESULT_BYTES, Failed, Linked, Result, read_fields
+from pushaside.protocol.raw_json import raw_member
 
 TOLERANCE_SECONDS = 300.0
 """Webhooks signed longer ago, or so far ahead, may have been recorded and sent again."""

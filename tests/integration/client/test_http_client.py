@@ -11,7 +11,7 @@ import pytest
 
 import pushaside
 from pushaside import HttpClient, Settings
-from pushaside.http import Resource, Sns, Webhook
+from pushaside.http.client import Resource, Sns, Webhook
 from tests.integration.client.scripted_http import (
     HANG_UP,
     Answer,

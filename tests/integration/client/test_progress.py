@@ -11,7 +11,7 @@ import pytest
 
 import pushaside
 from pushaside import Progress, Result
-from pushaside.data_forms import make_etag
+from pushaside.protocol.data_forms import make_etag
 from tests.integration.client.scripted_http import Answer, ScriptedHttp
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 

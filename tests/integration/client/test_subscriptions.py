@@ -13,10 +13,10 @@ import pytest
 
 import pushaside
 from pushaside import Client, Settings, Subscription
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.scripted_http import Answer, ScriptedHttp
 from tests.integration.client.scripted_server import PATIENCE_SECONDS, ScriptedServer
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
+from tests.servers.faulty_network import FaultyNetwork
 
 CHANNEL = "prices:eur"
 

@@ -10,10 +10,10 @@ import signal
 import pytest
 
 from pushaside.cli.exits import Exit
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.scripted_server import PATIENCE_SECONDS, ScriptedServer
 from tests.integration.client.test_command_line import run, start
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
+from tests.servers.faulty_network import FaultyNetwork
 
 CHANNEL = "prices:eur"
 

@@ -7,10 +7,10 @@ import json
 import re
 
 import pytest
+from tests.integration.client.test_load import Service
 
 from pushaside.cli.exits import Exit
 from tests.integration.client.scripted_server import Peer, ScriptedServer
-from tests.integration.client.test_load import Service
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 from tests.integration.command_line.terminal import Terminal
 

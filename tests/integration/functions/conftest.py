@@ -15,12 +15,12 @@ import compute.documents
 import compute.leaderboard
 import connect.app
 import connect.authorizer
-import request.http
-import request.topics
-from push.adapters.aws_clients import make_client
-from push.adapters.redis_connection import AsyncRedis, shared_async_redis
+import request.http_app
+import request.topics_app
+from push.adapters.aws.clients import make_client
+from push.adapters.redis.connection import AsyncRedis, shared_async_redis
 from push.settings import ComputeSettings
-from tests.real_servers import Aws, aws, aws_url, redis_url
+from tests.servers.aws import Aws, aws, aws_url, redis_url
 
 __all__ = ["aws", "aws_url", "redis_url"]
 
@@ -34,7 +34,7 @@ def read_event() -> Callable[[str], dict[str, Any]]:
 
 def forget_environment() -> None:
     """Begin a new execution environment."""
-    for build in (connect.app.build, connect.authorizer.build, request.http.build, request.topics.build):
+    for build in (connect.app.build, connect.authorizer.build, request.http_app.build, request.topics_app.build):
         build.cache_clear()
     compute.documents.build.cache_clear()
     compute.leaderboard.build.cache_clear()

@@ -11,10 +11,10 @@ import jwt
 import pytest
 
 import connect.authorizer
-import request.http
+import request.http_app
 from connect.authorizer import UnauthorizedError, handler
 from push.errors import TransientError
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 ReadEvent = Callable[[str], dict[str, Any]]
 SECRET = "s" * 64
@@ -70,7 +70,7 @@ def test_a_token_among_the_subprotocols_is_allowed_from_an_allowed_origin(event:
 def test_a_ticket_from_the_http_api_is_allowed_once(event: dict[str, Any], read_event: ReadEvent) -> None:
     http_event = read_event("http_tickets")
     http_event["headers"]["authorization"] = f"Bearer {token()}"
-    issued = request.http.handler(http_event, None)
+    issued = request.http_app.handler(http_event, None)
     event["queryStringParameters"] = {"ticket": json.loads(issued["body"])["ticket"]}
     with_headers(event, Origin=ORIGIN)
     assert handler(event, None) == allowed("acme", "ada")

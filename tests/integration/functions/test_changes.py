@@ -14,25 +14,25 @@ from typing import Any
 import msgspec
 import pytest
 
-import notify.changes
-from push.adapters import event_loop
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
-from push.adapters.redis_connection import AsyncRedis, shared_async_redis
-from push.adapters.redis_leaderboards import RedisLeaderboards
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_tags import RedisTags
-from push.boards import Entry, Top
+import notify.changes_app
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
+from push.adapters.redis.connection import AsyncRedis, shared_async_redis
+from push.adapters.redis.leaderboards import RedisLeaderboards
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.tags import RedisTags
+from push.adapters.wiring import event_loop
+from push.cache.jobs import Job, JobKind, parse_job
+from push.cache.ports import Claimed
 from push.computes import Tenant
-from push.jobs import Job, JobKind, parse_job
 from push.keys import Key
-from push.ports import Claimed
 from push.settings import CacheSettings, ChangeSettings, read_settings
-from push.subscriptions import LiveResult, Subscription
-from push.topics import live_topic
-from tests.builders import NOW_MS, make_result, unique_key
-from tests.change_records import document_record, message, notification, score_record
-from tests.queues import send, wait_for
-from tests.real_servers import Aws
+from push.sources.boards import Entry, Top
+from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.topics import live_topic
+from tests.builders.change_records import document_record, message, notification, score_record
+from tests.builders.results import NOW_MS, make_result, unique_key
+from tests.servers.aws import Aws
+from tests.servers.queues import send, wait_for
 
 ACME = Tenant("acme")
 
@@ -89,20 +89,20 @@ def invoke(environment: pytest.MonkeyPatch, redis_url: str, aws: Aws, compute_qu
 
 
 async def invoke_handler(*records: dict[str, Any]) -> list[str]:
-    answer = await asyncio.to_thread(notify.changes.handler, {"Records": list(records)}, None)
+    answer = await asyncio.to_thread(notify.changes_app.handler, {"Records": list(records)}, None)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 @pytest.fixture(autouse=True)
 def new_environment(environment: pytest.MonkeyPatch) -> Iterator[None]:
     """Begin and end an execution environment: its clients belong to its loop."""
-    notify.changes.build.cache_clear()
+    notify.changes_app.build.cache_clear()
     event_loop._loop.cache_clear()
     yield
     event_loop.run(shared_async_redis(read_settings(ChangeSettings, os.environ)).close())
     event_loop._loop().close()
     event_loop._loop.cache_clear()
-    notify.changes.build.cache_clear()
+    notify.changes_app.build.cache_clear()
 
 
 @pytest.fixture

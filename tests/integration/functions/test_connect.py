@@ -9,14 +9,14 @@ import pytest
 
 import connect.app
 from connect.app import Dependencies, handle, handler
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
+from push.access.connections import Connection
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
 from push.computes import Tenant
-from push.connections import Connection
 from push.errors import SourceThrottledError
-from push.fan_out_jobs import PresenceLook, parse_fan_out_job
-from push.subscriptions import Subscription
-from push.topics import Topic
-from tests.real_servers import Aws
+from push.topics.fan_out_jobs import PresenceLook, parse_fan_out_job
+from push.topics.subscriptions import Subscription
+from push.topics.topics import Topic
+from tests.servers.aws import Aws
 
 ReadEvent = Callable[[str], dict[str, Any]]
 

@@ -15,7 +15,7 @@ from local.demo import BOARD, DemoReport, load_demo
 from local.errors import CannotStartError
 from push.computes import AnyCompute, ComputeContext, Tenant
 from push.settings import ComputeSettings
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from compute.documents import documents
 from push.computes import ComputeContext, Tenant
 from push.errors import ComputeFailedError, ErrorCode, SourceThrottledError, TransientError
 from push.settings import ComputeSettings
-from tests.real_servers import Aws
+from tests.servers.aws import Aws
 
 Run = Callable[..., Awaitable[Any]]
 

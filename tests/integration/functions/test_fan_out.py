@@ -11,17 +11,18 @@ from typing import Any
 
 import pytest
 
-import notify.fan_out
-from notify.fan_out import handler
-from push.adapters import event_loop
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
-from push.adapters.redis_connection import SyncRedis, shared_async_redis
-from push.adapters.redis_history import SyncRedisHistory
-from push.adapters.sqs_fan_out import SqsFanOut
-from push.adapters.sqs_redelivery import SqsRedelivery
+import notify.fan_out_app
+from notify.fan_out_app import handler
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
+from push.adapters.redis.connection import SyncRedis, shared_async_redis
+from push.adapters.redis.histories import SyncRedisHistory
+from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.redelivery import SqsRedelivery
+from push.adapters.wiring import event_loop
 from push.computes import Tenant
 from push.errors import QueueUnavailableError
-from push.fan_out_jobs import (
+from push.settings import CacheSettings, FanOutSettings, read_settings
+from push.topics.fan_out_jobs import (
     CatchUp,
     FanOutJob,
     Farewell,
@@ -30,13 +31,12 @@ from push.fan_out_jobs import (
     parse_fan_out_job,
     serialize_fan_out_job,
 )
-from push.histories import NewMessage
-from push.settings import CacheSettings, FanOutSettings, read_settings
-from push.subscriptions import PATCH, Subscription
-from push.topics import Topic
-from tests.management_server import ManagementServer, served_in_a_thread
-from tests.queues import receive_count, send, wait_for
-from tests.real_servers import Aws
+from push.topics.histories import NewMessage
+from push.topics.subscriptions import PATCH, Subscription
+from push.topics.topics import Topic
+from tests.servers.aws import Aws
+from tests.servers.management import ManagementServer, served_in_a_thread
+from tests.servers.queues import receive_count, send, wait_for
 
 UNTIL = 4_000_000_000
 NAMES = [f"c{number}=" for number in range(12)]
@@ -68,12 +68,12 @@ def deployed(
     event_loop.run(_close(settings))
     event_loop._loop().close()
     event_loop._loop.cache_clear()
-    notify.fan_out.build.cache_clear()
+    notify.fan_out_app.build.cache_clear()
 
 
 async def _close(settings: FanOutSettings) -> None:
     await shared_async_redis(settings).close()
-    notify.fan_out.build().fanning_out._connections.close()  # type: ignore[attr-defined] # it is the lean one
+    notify.fan_out_app.build().fanning_out._connections.close()  # type: ignore[attr-defined] # it is the lean one
     await asyncio.sleep(0)
     pending = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*pending, return_exceptions=True)
@@ -206,7 +206,7 @@ def test_only_the_jobs_that_failed_come_back_and_soon(
     deployed: pytest.MonkeyPatch, server: ManagementServer, topic: Topic, aws: Aws
 ) -> None:
     deployed.setenv("CACHE_URL", "redis://127.0.0.1:1/0")
-    notify.fan_out.build.cache_clear()
+    notify.fan_out_app.build.cache_clear()
     now_ms = time.time_ns() // 1_000_000
     jobs = [Nudge(topic.storage), Farewell("c1=", now_ms, now_ms + 60_000)]
     sqs, queue = aws.client("sqs"), os.environ["FAN_OUT_QUEUE_URL"]

@@ -10,9 +10,9 @@ from typing import Any
 import jwt
 import pytest
 
-from push.tickets import TICKET_SECONDS, hash_ticket
-from request.http import handler
-from tests.real_servers import Aws
+from push.access.tickets import TICKET_SECONDS, hash_ticket
+from request.http_app import handler
+from tests.servers.aws import Aws
 
 ReadEvent = Callable[[str], dict[str, Any]]
 SECRET = "s" * 64

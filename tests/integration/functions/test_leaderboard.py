@@ -12,13 +12,13 @@ import msgspec
 import pytest
 
 from compute.leaderboard import BoardReader, build, leaderboard
-from push.adapters.redis_connection import AsyncRedis
-from push.adapters.redis_leaderboards import RedisLeaderboards
-from push.boards import Top
+from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.leaderboards import RedisLeaderboards
 from push.computes import ComputeContext, Tenant
 from push.errors import ComputeFailedError, ErrorCode, TransientError
 from push.settings import ComputeSettings
-from tests.real_servers import Aws
+from push.sources.boards import Top
+from tests.servers.aws import Aws
 
 Run = Callable[..., Awaitable[Any]]
 SCORES = {f"player-{number:02}": 100.0 - number for number in range(30)}

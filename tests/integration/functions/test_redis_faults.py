@@ -16,39 +16,32 @@ from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
 from compute.live_answers import LiveAnswers
-from push.adapters.redis_accepted_encodings import RedisConnectionEncodings
-from push.adapters.redis_connection import AsyncRedis, SyncRedis
-from push.adapters.redis_leases import RedisLeases
-from push.adapters.redis_live_histories import RedisLiveHistories
-from push.adapters.redis_results import RedisResults
-from push.adapters.redis_tags import RedisTags
-from push.adapters.shipped_namespaces import shipped_namespaces
+from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.live_histories import RedisLiveHistories
+from push.adapters.redis.results import RedisResults
+from push.adapters.redis.tags import RedisTags
+from push.adapters.wiring.shipped_namespaces import shipped_namespaces
+from push.cache.jobs import serialize_job
+from push.cache.memory import MemoryCache
 from push.callers import Caller
 from push.computes import ComputeContext, Registry, Tenant, compute
-from push.delivering import Deliverer
-from push.jobs import serialize_job
-from push.memory_cache import MemoryCache
-from push.messages import Request
-from push.redelivery import Redelivery
+from push.delivery.delivering import Deliverer
+from push.delivery.waiter_answers import WaiterAnswers
+from push.delivery.waiter_frames import WaiterFrames
+from push.protocol.messages import Request
+from push.queues.redelivery import Redelivery
 from push.settings import CacheSettings
-from push.waiter_answers import WaiterAnswers
-from push.waiter_frames import WaiterFrames
-from request.answering import Answerer
-from tests.fakes import (
-    FakeConnections,
-    FakeCounter,
-    FakeDeliveries,
-    FakeJobs,
-    FakePayloads,
-    FakeRecorder,
-    FakeRecords,
-    FakeRedelivery,
-    Tokens,
-)
-from tests.faulty_network import FaultyNetwork
-from tests.live_fakes import FakeFanOutQueue
-from tests.servers import ask, valkey
-from tests.world import SETTINGS, middle, reply_with
+from request.asking.answering import Answerer
+from tests.fakes.cache import FakeJobs
+from tests.fakes.clock import Tokens
+from tests.fakes.delivery import FakeConnections, FakeDeliveries, FakePayloads, FakeRecorder, FakeRecords
+from tests.fakes.live_results import FakeFanOutQueue
+from tests.fakes.queues import FakeCounter, FakeRedelivery
+from tests.servers.faulty_network import FaultyNetwork
+from tests.servers.valkey import ask, valkey
+from tests.worlds.functions import SETTINGS, middle, reply_with
 
 ENVIRONMENTS = 3
 BATCH = 10

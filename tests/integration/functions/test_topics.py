@@ -13,17 +13,17 @@ from typing import Any
 import jwt
 import pytest
 
-import request.topics
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
-from push.adapters.redis_connection import SyncRedis
-from push.adapters.redis_history import SyncRedisHistory
+import request.topics_app
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
+from push.adapters.redis.connection import SyncRedis
+from push.adapters.redis.histories import SyncRedisHistory
 from push.computes import Tenant
-from push.fan_out_jobs import FanOutJob, Nudge, parse_fan_out_job
 from push.settings import CacheSettings
-from push.subscriptions import Subscription
-from push.topics import Topic
-from request.topics import handler
-from tests.real_servers import Aws
+from push.topics.fan_out_jobs import FanOutJob, Nudge, parse_fan_out_job
+from push.topics.subscriptions import Subscription
+from push.topics.topics import Topic
+from request.topics_app import handler
+from tests.servers.aws import Aws
 
 SECRET = "s" * 64
 HOOK_SECRET = "a secret of sixteen bytes"
@@ -260,6 +260,6 @@ def test_a_webhook_that_could_not_be_published_may_come_again(
     environment.setenv("FAN_OUT_QUEUE_URL", f"{fan_out_queue}-absent")
     assert api.hook("github", body)[0] == 503
     environment.setenv("FAN_OUT_QUEUE_URL", fan_out_queue)
-    request.topics.build.cache_clear()
+    request.topics_app.build.cache_clear()
     assert api.hook("github", body)[1]["published"] is True
     assert published(histories, "github:ada/engine") == [PUSHED]

@@ -18,19 +18,19 @@ import pytest
 from backports import zstd
 from standardwebhooks import Webhook
 
-from notify.webhooks import handle
-from push.adapters.dynamodb_attempts import DynamoDbAttempts
-from push.adapters.webhook_client import HttpWebhookClient
+from notify.webhooks_app import handle
+from push.adapters.dynamodb.attempts import DynamoDbAttempts
+from push.adapters.webhooks import HttpWebhookClient
 from push.computes import Tenant
-from push.requests import WebhookJob, serialize_message
-from push.webhook_delivering import WebhookDeliverer
-from push.webhook_keys import public_keys
-from push.webhook_posting import WebhookPoster
-from tests.builders import NOW_MS
-from tests.fakes import FakeCounter
-from tests.real_servers import Aws
-from tests.webhook_fakes import FakeEndpoints, FakePayloads, FakeSender, FakeWebhookQueue
-from tests.webhook_receivers import Received, Receiver, receiving, status
+from push.durable.requests import WebhookJob, serialize_message
+from push.durable.webhook_delivering import WebhookDeliverer
+from push.durable.webhook_keys import public_keys
+from push.durable.webhook_posting import WebhookPoster
+from tests.builders.results import NOW_MS
+from tests.fakes.queues import FakeCounter
+from tests.fakes.webhooks import FakeEndpoints, FakePayloads, FakeSender, FakeWebhookQueue
+from tests.servers.aws import Aws
+from tests.servers.webhook_receivers import Received, Receiver, receiving, status
 
 ACME = Tenant("acme")
 MASTER = b"m" * 32

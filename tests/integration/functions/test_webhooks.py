@@ -13,15 +13,15 @@ import pytest
 from backports import zstd
 from standardwebhooks import Webhook
 
-import notify.webhooks
-from notify.webhooks import handler
+import notify.webhooks_app
+from notify.webhooks_app import handler
 from push.computes import Tenant
-from push.requests import Deliver, WebhookJob, parse_webhook_job, serialize_message
-from push.webhook_keys import public_keys
-from tests.builders import NOW_MS
-from tests.queues import receive_count, send, wait_for
-from tests.real_servers import Aws
-from tests.webhook_receivers import Answering, Receiver, receiving, status
+from push.durable.requests import Deliver, WebhookJob, parse_webhook_job, serialize_message
+from push.durable.webhook_keys import public_keys
+from tests.builders.results import NOW_MS
+from tests.servers.aws import Aws
+from tests.servers.queues import receive_count, send, wait_for
+from tests.servers.webhook_receivers import Answering, Receiver, receiving, status
 
 MASTER = "m" * 64
 
@@ -68,7 +68,7 @@ def queues(aws: Aws) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def webhooks(environment: pytest.MonkeyPatch, aws: Aws, queues: dict[str, str]) -> Iterator[None]:
-    notify.webhooks.build.cache_clear()
+    notify.webhooks_app.build.cache_clear()
     variables = {
         "POWERTOOLS_METRICS_NAMESPACE": "Pushaside",
         "POWERTOOLS_SERVICE_NAME": "webhook",
@@ -84,7 +84,7 @@ def webhooks(environment: pytest.MonkeyPatch, aws: Aws, queues: dict[str, str]) 
     for name, value in variables.items():
         environment.setenv(name, value)
     yield
-    notify.webhooks.build.cache_clear()
+    notify.webhooks_app.build.cache_clear()
 
 
 def settle(aws: Aws, deliver: Deliver, request_id: str = "request-1", **attributes: Any) -> WebhookJob:

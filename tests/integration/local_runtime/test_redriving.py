@@ -18,7 +18,7 @@ from local import redriving
 from local.dead_letters import RedriveError, find_queues
 from local.deploying.aws_clients import AwsClients
 from local.deploying.sam_template import load_template
-from tests.real_servers import aws_url  # noqa: F401  (a fixture)
+from tests.servers.aws import aws_url  # noqa: F401  (a fixture)
 
 QUEUES = ("Request", "Compute", "Delivery", "Webhook", "Change")
 STREAM_FAILURE = json.dumps({"DDBStreamBatchInfo": {"shardId": "s", "startSequenceNumber": "1"}})

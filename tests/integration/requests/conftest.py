@@ -8,9 +8,9 @@ import pytest
 
 from tests.integration.requests import scripted_computes
 from tests.integration.requests.stacks import COMPUTES, TOKEN_SECRET, WEBHOOK_SECRET, Environments, Stack
-from tests.management_server import served_in_a_thread
-from tests.real_servers import Aws, aws, aws_url
-from tests.servers import free_port
+from tests.servers.aws import Aws, aws, aws_url
+from tests.servers.management import served_in_a_thread
+from tests.servers.valkey import free_port
 
 __all__ = ["aws", "aws_url"]
 

@@ -16,26 +16,32 @@ import jwt
 import pytest
 
 import compute.app
-import notify.app
-import notify.fan_out
-import request.app
-import request.http
-import request.queued
-from push.adapters import event_loop
-from push.adapters.aws_clients import make_client
-from push.adapters.lean_series import LeanSeries
-from push.adapters.redis_connection import AsyncRedis, SyncRedis, lease_name, shared_async_redis, waiters_name
+import notify.deliveries_app
+import notify.fan_out_app
+import request.http_app
+import request.queue_app
+import request.socket_app
+from push.adapters.aws.clients import make_client
+from push.adapters.management.lean_series import LeanSeries
+from push.adapters.redis.connection import AsyncRedis, SyncRedis, lease_name, shared_async_redis, waiters_name
+from push.adapters.wiring import event_loop
+from push.cache.jobs import Job, parse_job, serialize_job
 from push.computes import Tenant
-from push.jobs import Job, parse_job, serialize_job
 from push.keys import Key, make_key
 from push.settings import CacheSettings
-from tests import queues
 from tests.integration.requests import scripted_computes
-from tests.management_server import ManagementServer
-from tests.real_servers import Aws
+from tests.servers import queues
+from tests.servers.aws import Aws
+from tests.servers.management import ManagementServer
 
 EVENTS = Path(__file__).parents[2] / "events"
-FUNCTIONS: tuple[Any, ...] = (request.app, request.queued, compute.app, notify.app, notify.fan_out)
+FUNCTIONS: tuple[Any, ...] = (
+    request.socket_app,
+    request.queue_app,
+    compute.app,
+    notify.deliveries_app,
+    notify.fan_out_app,
+)
 TOKEN_SECRET = "s" * 64
 WEBHOOK_SECRET = "w" * 64
 COMPUTES = "tests.integration.requests.scripted_computes"
@@ -63,7 +69,7 @@ class Environments:
     def begin(self) -> None:
         """Begin anew: what the old ones keep is closed and forgotten."""
         self.end()
-        for function in (*FUNCTIONS, request.http):
+        for function in (*FUNCTIONS, request.http_app):
             function.build.cache_clear()
         for cached in (make_client, shared_async_redis):
             cached.cache_clear()
@@ -136,7 +142,7 @@ class Stack:
         event["requestContext"]["connectionId"] = connection_id
         event["requestContext"]["authorizer"]["tenant"] = tenant
         event["body"] = message if isinstance(message, str) else json.dumps(message)
-        answer = request.app.handler(event, None)
+        answer = request.socket_app.handler(event, None)
         assert answer["statusCode"] == 200
         return json.loads(answer["body"])
 
@@ -163,7 +169,7 @@ class Stack:
             event["body"] = document if isinstance(document, str) else json.dumps(document)
         if path is not None:
             event["pathParameters"] = {"id": path}
-        answer = request.http.handler(event, None)
+        answer = request.http_app.handler(event, None)
         return HttpAnswer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
 
     def pushed(self, connection_id: str = "ann=") -> list[dict[str, Any]]:
@@ -185,16 +191,18 @@ class Stack:
 
     def notify(self, records: Sequence[dict[str, Any]]) -> list[str]:
         """Have a batch of deliveries or of dead letters seen to, and return the ids of those that come back."""
-        return self._invoke(notify.app.handler, "delivery", records)
+        return self._invoke(notify.deliveries_app.handler, "delivery", records)
 
     def fan_out(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
         """Have what is new in topics pushed, and return the ids of the messages that come back."""
         given = self.receive("fan-out") if records is None else records
-        return self._invoke(notify.fan_out.handler, "fan-out", given)
+        return self._invoke(notify.fan_out_app.handler, "fan-out", given)
 
     def look(self, records: Sequence[dict[str, Any]] | None = None) -> list[str]:
         """Have durable requests looked at, and return the ids of the messages that come back."""
-        return self._invoke(request.queued.handler, "request", self.receive("request") if records is None else records)
+        return self._invoke(
+            request.queue_app.handler, "request", self.receive("request") if records is None else records
+        )
 
     def _invoke(self, handler: Any, queue: str, records: Sequence[dict[str, Any]]) -> list[str]:
         assert records, "There is nothing in the queue."

@@ -14,10 +14,10 @@ import pytest
 
 from compute.synthetic import make_content
 from push.computes import Tenant
-from push.payloads import LINK_FROM_BYTES
-from push.requests import parse_webhook_job
-from push.webhook_endpoints import endpoint_name
-from push.webhook_keys import public_keys
+from push.durable.requests import parse_webhook_job
+from push.durable.webhook_endpoints import endpoint_name
+from push.durable.webhook_keys import public_keys
+from push.protocol.payloads import LINK_FROM_BYTES
 from tests.integration.requests.stacks import WEBHOOK_SECRET, HttpAnswer, Stack
 
 HOOK = "https://receiver.example.com/hook"

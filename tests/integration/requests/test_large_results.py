@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from compute.synthetic import make_content
-from push.payloads import LINK_FROM_BYTES
+from push.protocol.payloads import LINK_FROM_BYTES
 from tests.integration.requests.stacks import Stack
 
 MEGABYTES_5 = 5 * 1024 * 1024

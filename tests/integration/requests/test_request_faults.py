@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from push.jobs import Job, serialize_job
-from tests import queues
+from push.cache.jobs import Job, serialize_job
 from tests.integration.requests.scripted_computes import runs
 from tests.integration.requests.stacks import Stack, job_of
+from tests.servers import queues
 
 
 def codes(frames: list[dict]) -> list[str]:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from push.jobs import JobKind
+from push.cache.jobs import JobKind
 from tests.integration.requests.scripted_computes import runs
 from tests.integration.requests.stacks import Stack, job_of
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from push.adapters.dynamodb_subscriptions import DynamoDbSubscriptions
+from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
 from tests.integration.requests.stacks import Stack
 
 LARGE = 300_000

@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 import orjson
 
-from pushaside.effects import (
+from pushaside.errors import PushasideError
+from pushaside.protocol.messages import Result, read_message
+from pushaside.protocol.questions import PingQuestion, ask_compute
+from pushaside.session.effects import (
     Close,
     Connect,
     Effect,
@@ -21,10 +24,7 @@ from pushaside.effects import (
     Settle,
     TellPresence,
 )
-from pushaside.errors import PushasideError
-from pushaside.messages import Result, read_message
-from pushaside.questions import PingQuestion, ask_compute
-from pushaside.session import Session
+from pushaside.session.session import Session
 from pushaside.settings import Settings
 
 MOST_TICKS = 10_000

@@ -5,8 +5,8 @@ import time
 import jwt
 import pytest
 
-from push.adapters.pyjwt_tokens import PyJwtVerifier, VerificationKey
-from push.tokens import ClaimRules, CredentialRefusedError, Identity
+from push.access.tokens import ClaimRules, CredentialRefusedError, Identity
+from push.adapters.tokens.pyjwt import PyJwtVerifier, VerificationKey
 from pushaside.cli import main
 from pushaside.tokens import sign_token
 

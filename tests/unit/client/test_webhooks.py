@@ -12,8 +12,8 @@ import pytest
 from standardwebhooks.webhooks import Webhook as Reference
 
 from pushaside.errors import PushasideError, UnreadableResultError, UnverifiedWebhookError
-from pushaside.messages import Failed, Linked
-from pushaside.raw_json import raw_member
+from pushaside.protocol.messages import Failed, Linked
+from pushaside.protocol.raw_json import raw_member
 from pushaside.webhooks import check_secret, read_webhook, sign_webhook, verify_webhook
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()

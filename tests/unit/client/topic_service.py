@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pushaside.feeds import Feed, Update
-from pushaside.positions import Position, parse_position
+from pushaside.protocol.positions import Position, parse_position
+from pushaside.protocol.topic_questions import ChannelSubject, LiveSubject, Subject
+from pushaside.session.feeds import Feed, Update
 from pushaside.settings import Settings
-from pushaside.topic_questions import ChannelSubject, LiveSubject, Subject
 from tests.unit.client.driver import Driver, seeded
 
 CHANNEL, LIVE = "prices:eur", "leaderboard@1:ab12"

@@ -7,13 +7,13 @@ import asyncio
 import pytest
 
 from compute.consumer import Consumer, Message, parse_event
+from push.cache.jobs import GUARDIAN_DELAY_SECONDS, JobKind, serialize_job
 from push.computes import ComputeContext, compute
 from push.errors import SourceThrottledError
-from push.jobs import GUARDIAN_DELAY_SECONDS, JobKind, serialize_job
-from push.redelivery import Redelivery
-from tests.builders import EchoParams, make_job
-from tests.fakes import FakeBodies
-from tests.world import World, received, results_of
+from push.queues.redelivery import Redelivery
+from tests.builders.results import EchoParams, make_job
+from tests.fakes.queues import FakeBodies
+from tests.worlds.functions import World, received, results_of
 
 running: list[str] = []
 

@@ -10,9 +10,9 @@ import pytest
 
 from compute.documents import MAX_TAGGED_IDS, DocumentsParams, documents, documents_tags, evaluate
 from push.computes import load_registry
-from push.documents import MAX_DOCUMENTS, Reference
 from push.errors import ComputeFailedError, ErrorCode, RequestError
 from push.names import Name
+from push.sources.documents import MAX_DOCUMENTS, Reference
 
 
 def parse(**params: object) -> DocumentsParams:

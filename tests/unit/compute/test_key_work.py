@@ -10,15 +10,15 @@ import pytest
 from compute.computing import KeyJob
 from compute.filling import COMPUTES
 from compute.key_work import MAX_ATTEMPTS
+from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, Job, JobKind, Waiter
 from push.computes import Compute, ComputeContext, Computed, Tenant, compute
+from push.delivery.ports import PostOutcome
 from push.errors import ComputeFailedError, ErrorCode, RequestError, SourceThrottledError
-from push.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, Job, JobKind, Waiter
 from push.keys import Key, make_key
 from push.metrics import Metric
-from push.ports import PostOutcome
-from tests.builders import EchoParams
-from tests.virtual_time import run_virtually
-from tests.world import World, results_of
+from tests.builders.results import EchoParams
+from tests.fakes.virtual_time import run_virtually
+from tests.worlds.functions import World, results_of
 
 
 class Script:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from push.delivery.ports import PostOutcome
 from push.keys import parse_storage
-from push.payloads import LINK_FROM_BYTES, payload_name
-from push.ports import PostOutcome
+from push.protocol.payloads import LINK_FROM_BYTES, payload_name
 from push.results import Status
-from tests.builders import make_result
-from tests.world import World
+from tests.builders.results import make_result
+from tests.worlds.functions import World
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ import msgspec
 import pytest
 
 from compute.key_work import MAX_ATTEMPTS
+from push.cache.jobs import LEASE_TERM_MS, Job, JobKind
+from push.cache.ports import Claimed
 from push.computes import Compute, ComputeContext, Computed, Tenant, compute
 from push.errors import ComputeFailedError, SourceThrottledError
-from push.fan_out_jobs import Nudge
-from push.jobs import LEASE_TERM_MS, Job, JobKind
 from push.keys import Key, make_key
-from push.live_results import LiveEntry, parse_entry
-from push.payloads import payload_name
-from push.ports import Claimed
-from push.topics import live_topic
-from tests.builders import EchoParams
-from tests.world import World
+from push.protocol.payloads import payload_name
+from push.topics.fan_out_jobs import Nudge
+from push.topics.live_results import LiveEntry, parse_entry
+from push.topics.topics import live_topic
+from tests.builders.results import EchoParams
+from tests.worlds.functions import World
 
 ACME = Tenant("acme")
 

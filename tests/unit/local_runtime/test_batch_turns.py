@@ -9,7 +9,7 @@ import pytest
 from local.functions.idle_cores import IdleCores
 from local.sources import batch_turns
 from local.sources.batch_turns import PATIENCE_SECONDS, STANDSTILL_SECONDS, BatchTurns
-from tests.virtual_time import run_virtually
+from tests.fakes.virtual_time import run_virtually
 
 
 @pytest.fixture(autouse=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from notify.dead_letters import DeadLetters
+from push.cache.jobs import LEASE_TERM_MS, Job, serialize_job
+from push.delivery.ports import PostOutcome
 from push.errors import CacheUnavailableError, TransientError
-from push.jobs import LEASE_TERM_MS, Job, serialize_job
 from push.keys import Key, make_key
 from push.metrics import Metric
-from push.ports import PostOutcome
-from tests.builders import make_job
-from tests.fakes import FakeBodies
-from tests.world import World, results_of
+from tests.builders.results import make_job
+from tests.fakes.queues import FakeBodies
+from tests.worlds.functions import World, results_of
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 
 from notify.invalidation import Invalidation
 from notify.live_changes import LiveChanges
-from push.boards import Entry, View
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.keys import Key
 from push.metrics import Metric
-from tests.builders import NOW_MS
-from tests.change_records import document_record, message, notification, score_record
-from tests.fakes import FakeCounter
+from push.sources.boards import Entry, View
+from tests.builders.change_records import document_record, message, notification, score_record
+from tests.builders.results import NOW_MS
+from tests.fakes.queues import FakeCounter
 
 
 class Effects(LiveChanges):

@@ -8,14 +8,15 @@ import msgspec
 import pytest
 
 from notify.live_changes import LiveChanges
+from push.cache.jobs import Job, JobKind, Outgoing, serialize_job
 from push.computes import Tenant
 from push.errors import QueueUnavailableError, TransientError
-from push.jobs import Job, JobKind, Outgoing, serialize_job
 from push.keys import Key
-from push.live_results import ChangePhase
-from push.subscriptions import LiveResult, Subscription
-from push.topics import Topic, live_topic
-from tests.fakes import Clock, FakeJobs, Tokens
+from push.topics.live_results import ChangePhase
+from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.topics import Topic, live_topic
+from tests.fakes.cache import FakeJobs
+from tests.fakes.clock import Clock, Tokens
 
 ACME = Tenant("acme")
 TAG = "leaderboard:chess"

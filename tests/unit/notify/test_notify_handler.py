@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from notify.app import Dependencies, handle
-from push.adapters.emf_metrics import BufferedMetrics
-from push.deliveries import Delivery, serialize_delivery
-from push.jobs import serialize_job
-from push.ports import PostOutcome, QueueBodies
-from push.queue_bodies import INLINE_BODIES
-from tests.fakes import FakeBodies
-from tests.world import World
+from notify.deliveries_app import Dependencies, handle
+from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.cache.jobs import serialize_job
+from push.delivery.deliveries import Delivery, serialize_delivery
+from push.delivery.ports import PostOutcome
+from push.queues.bodies import INLINE_BODIES
+from push.queues.ports import QueueBodies
+from tests.fakes.queues import FakeBodies
+from tests.worlds.functions import World
 
 
 @pytest.fixture

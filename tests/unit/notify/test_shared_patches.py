@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-import push.patches
+import push.topics.patches
 from notify.shared_patches import SharedPatches
-from push.patches import Patch, make_patch
+from push.topics.patches import Patch, make_patch
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         made.append(new)
         return make_patch(old, new)
 
-    monkeypatch.setattr(push.patches, "make_patch", note)
+    monkeypatch.setattr(push.topics.patches, "make_patch", note)
     return made
 
 

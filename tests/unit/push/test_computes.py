@@ -10,7 +10,7 @@ import pytest
 
 from push.computes import Compute, ComputeContext, Registry, Scope, compute, load_registry
 from push.errors import ErrorCode, RequestError, SettingsError
-from tests.builders import EchoParams, echo, shared
+from tests.builders.results import EchoParams, echo, shared
 
 
 def declare(name: str) -> Compute[EchoParams]:
@@ -55,7 +55,7 @@ def test_two_computes_of_one_name_are_refused() -> None:
 
 
 def test_a_modules_computes_are_found() -> None:
-    assert load_registry(["tests.builders"]).find("echo") is echo
+    assert load_registry(["tests.builders.results"]).find("echo") is echo
 
 
 def test_a_module_that_is_not_there_is_named() -> None:

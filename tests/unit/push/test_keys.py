@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from push.computes import ComputeContext, Tenant, compute
 from push.errors import ErrorCode, RequestError
 from push.keys import Key, make_key, parse_tenant
-from tests.builders import echo, shared
+from tests.builders.results import echo, shared
 
 
 class FloatParams(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from push.results import (
     serialize_header,
     serialize_result,
 )
-from tests.builders import make_result
+from tests.builders.results import make_result
 
 TIMES = st.integers(0, 2**63)
 TAGS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), max_size=5).map(tuple)

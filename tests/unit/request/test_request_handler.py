@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from push.adapters.emf_metrics import BufferedMetrics
-from request.app import Dependencies, handle
-from tests.topic_world import TopicWorld
-from tests.world import World
+from push.adapters.aws.emf_metrics import BufferedMetrics
+from request.socket_app import Dependencies, handle
+from tests.worlds.functions import World
+from tests.worlds.topics import TopicWorld
 
 
 @pytest.fixture

@@ -11,19 +11,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from push.answers import render_error_object
+from push.access.tokens import CredentialRefusedError, Identity
+from push.cache.memory import MemoryCache
 from push.computes import Tenant
 from push.errors import ComputeFailedError, ErrorCode
 from push.keys import Key, make_key
-from push.memory_cache import MemoryCache
+from push.protocol.frames import render_error_object
 from push.results import Status, make_etag
-from push.tokens import CredentialRefusedError, Identity
-from request.cacheable_results import CacheableResults
-from request.result_answers import ResultRenderer
-from request.results import handle
-from tests.builders import EchoParams, make_result
-from tests.fakes import FakeCounter
-from tests.world import World, middle
+from request.asking.cacheable_results import CacheableResults
+from request.asking.result_answers import ResultRenderer
+from request.results_app import handle
+from tests.builders.results import EchoParams, make_result
+from tests.fakes.queues import FakeCounter
+from tests.worlds.functions import World, middle
 
 
 class Tokens:

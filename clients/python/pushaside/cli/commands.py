@@ -27,14 +27,14 @@ OWN = {
     "publish": "publish a message to a channel",
     "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
-    "load": "put load on the service, measure it, and check every answer",
     "token": "make a token, signed by the service's secret",
-    "plan": "say what a deployment for a load needs of AWS, and costs",
     "completion": "have a shell complete commands and options",
 }
 
 
 KNOWN = {
+    "plan": "say what a deployment for a load needs of AWS, and costs",
+    "load": "put load on the service, measure it, and check every answer",
     "local": "run the whole service on this machine",
     "redrive": "send dead letters again",
 }

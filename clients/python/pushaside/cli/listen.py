@@ -14,14 +14,14 @@ from pushaside.cli.connecting import add_token_argument, default_http_url, run_r
 from pushaside.cli.exits import Exit
 from pushaside.cli.forms import add_form_arguments
 from pushaside.cli.helping import describe
+from pushaside.cli.http_requests import HEAD_BYTES, HttpRequest, RequestRefusedError, answer, read_request
 from pushaside.cli.option_values import checked, http_url, whole_number
 from pushaside.cli.receipts import open_sink
-from pushaside.downloads import Downloads
-from pushaside.http import HttpClient
-from pushaside.http_requests import HEAD_BYTES, HttpRequest, RequestRefusedError, answer, read_request
+from pushaside.cli.webhook_receiving import Keys, Receipt, Receiver
+from pushaside.http.client import HttpClient
+from pushaside.http.downloads import Downloads
 from pushaside.reaching import say_reason
 from pushaside.settings import Settings
-from pushaside.webhook_receiving import Keys, Receipt, Receiver
 from pushaside.webhooks import check_secret
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from pushaside.connection import check_url
-from pushaside.http_calls import check_http_url
+from pushaside.http.calls import check_http_url
 
 
 def seconds(text: str) -> float:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import orjson
 
 from pushaside.cli.forms import has_rich, make_console
+from pushaside.cli.webhook_receiving import UNAVAILABLE, Receipt
 from pushaside.errors import PushasideError
-from pushaside.messages import Result
-from pushaside.webhook_receiving import UNAVAILABLE, Receipt
+from pushaside.protocol.messages import Result
 
 _SCALARS = (str, int, float, bool, type(None))
 

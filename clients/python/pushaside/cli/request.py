@@ -14,7 +14,7 @@ from pushaside.cli.helping import describe
 from pushaside.cli.option_values import http_url, json_object, seconds, seconds_or_zero
 from pushaside.cli.output import describe_result, print_data, print_document, result_document
 from pushaside.cli.progress import ask
-from pushaside.http import HttpClient, Webhook
+from pushaside.http.client import HttpClient, Webhook
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers

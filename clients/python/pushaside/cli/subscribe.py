@@ -18,7 +18,7 @@ from pushaside.cli.forms import add_form_arguments, can_draw, is_json
 from pushaside.cli.helping import describe
 from pushaside.cli.option_values import json_object, whole_number
 from pushaside.cli.output import print_document
-from pushaside.positions import parse_position
+from pushaside.protocol.positions import parse_position
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers

@@ -1,0 +1,1 @@
+"""The same results over HTTP, without a socket."""

@@ -1,0 +1,335 @@
+"""The same results without a socket: durable requests, polled or delivered elsewhere, and results as resources.
+
+client = pushaside.HttpClient("http://127.0.0.1:8080/")
+accepted = await client.submit("documents", {"collection": "airports", "ids": ["TX"]})
+result = await client.wait(accepted.id)
+"""
+
+from __future__ import annotations
+
+import math
+import random as system_random
+import ssl
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from pushaside.backoff import full_jitter
+from pushaside.deadlines import Deadline
+from pushaside.errors import (
+    CannotConnectError,
+    PushasideError,
+    RequestTimeoutError,
+    UnreadableResultError,
+    error_from_wire,
+)
+from pushaside.http.calls import HttpAnswer, HttpCall, call, call_in_thread, check_http_url
+from pushaside.http.downloads import Downloads
+from pushaside.http.durable_requests import Accepted, Deliver, Poll, RequestState, Resource, Sns, Webhook
+from pushaside.http.problems import error_from_answer
+from pushaside.place import Token, get_token
+from pushaside.protocol.data_forms import make_etag, parse_data
+from pushaside.protocol.messages import Failed, Linked, Result, read_fields
+from pushaside.protocol.questions import write_params
+from pushaside.reaching import read_seconds
+from pushaside.settings import Settings
+
+__all__ = ["Accepted", "Deliver", "HttpClient", "Poll", "RequestState", "Resource", "Sns", "Webhook"]
+
+_NOT_MODIFIED, _ACCEPTED, _REDIRECTED = 304, 202, frozenset((302, 303, 307, 308))
+_ERROR = 400
+_LONGEST_WAIT_SECONDS = 20
+"""One call waits no longer for a result; API Gateway gives up on an integration after 30 seconds."""
+
+
+class HttpClient:
+    """Asks by HTTP; every call makes a connection of its own, so there is nothing to open or close.
+
+    `url` is that of the HTTP API, `token` is sent as `Authorization: Bearer` (a function is called before every call),
+    `tls` replaces the default context of `https` URLs. Calls block a thread each, never the event loop. What is busy or
+    gets lost on the way is tried again, a bounded number of times and not past the deadline; if nothing is there at
+    all, the first call fails at once. Examples are as in `python -m asyncio`.
+
+    >>> client = HttpClient(HTTP_URL)
+    >>> accepted = await client.submit("documents", {"collection": "airports", "ids": ["TX"]})
+    >>> result = await client.wait(accepted.id, deadline=30.0)
+    >>> result.data[0]["state"]
+    'TX'
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token | None = None,
+        settings: Settings | None = None,
+        tls: ssl.SSLContext | None = None,
+        random: Callable[[], float] = system_random.random,
+    ) -> None:
+        check_http_url(url)
+        self._url = url.rstrip("/") + "/"
+        self._token = token
+        self._settings = settings or Settings()
+        self._tls = tls
+        self._random = random
+        self._downloads = Downloads(self._settings, tls=tls, host=urlsplit(url).hostname)
+        self._was_reached = False
+
+    async def submit(
+        self,
+        compute: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        deliver: Deliver | None = None,
+        id: str | None = None,  # noqa: A002  (the protocol's word)
+        request_deadline: float | None = None,
+        max_age: float | None = None,
+        deadline: float = 30.0,
+    ) -> Accepted:
+        """Hand a request over; once this returns, the service will not lose it.
+
+        `deliver` says where the result goes; left out, it waits to be polled. `id` makes it safe to submit the same
+        twice; left out, one is made. `request_deadline` is how many seconds the service may take for the result (at
+        most 86400; left out, 900), `max_age` how many seconds old it may be, `deadline` how many seconds handing it
+        over may take.
+
+        Raises:
+            RequestTimeoutError: it could not be handed over before the deadline.
+            CannotConnectError: nothing is there, or it is too busy.
+            PushasideError: the service did not accept it; its class goes by its code.
+
+        """
+        request_id = uuid.uuid4().hex if id is None else id
+        document: dict[str, object] = {
+            "id": request_id,
+            "compute": compute,
+            "params": orjson.Fragment(write_params(params)),
+            "deliver": (deliver or Poll()).to_wire(),
+        }
+        if request_deadline is not None:
+            document["deadline_ms"] = max(1, round(request_deadline * 1000))
+        if max_age is not None:
+            document["max_age"] = max_age
+        answer = await self._ask("POST", "requests", Deadline(deadline), body=orjson.dumps(document))
+        fields = _read_object(answer)
+        return Accepted(_text(fields, "id") or request_id, _text(fields, "status") or "pending")
+
+    async def look(self, request_id: str, *, wait: float = 0.0, deadline: float = 30.0) -> RequestState:
+        """See what has become of a request; `wait` up to so many seconds (at most 25) for it to be settled.
+
+        Raises:
+            NotFoundError: the service knows no such request, or does not keep it any more.
+            RequestTimeoutError: there was no answer before the deadline, in seconds.
+            PushasideError: the service did not tell, or the result can't be read.
+
+        """
+        return await self._look(request_id, wait, Deadline(deadline))
+
+    async def wait(self, request_id: str, *, deadline: float = 30.0) -> Result:
+        """Wait until a request is settled, for so many seconds.
+
+        Raises:
+            RequestTimeoutError: it was not settled before the deadline, or not before its own.
+            NotFoundError: the service knows no such request, or does not keep it any more.
+            PushasideError: the request failed; the class goes by the code.
+
+        """
+        limit = Deadline(deadline)
+        while True:
+            began, waited = limit.now(), self._longest_wait(limit)
+            state = await self._look(request_id, waited, limit)
+            if isinstance(state.outcome, PushasideError):
+                raise state.outcome
+            if state.outcome is not None:
+                return state.outcome
+            # One that waited has been left alone for long enough.
+            if limit.now() - began < waited / 2 or waited == 0:
+                await limit.sleep(state.retry_after or 1.0)
+
+    async def result(
+        self,
+        compute: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        known: Resource | None = None,
+        deadline: float = 30.0,
+    ) -> Resource:
+        """Get a result as a resource that caches on the way may answer.
+
+        With `known`, which is returned if it still holds, the data is sent only if it is another.
+
+        Raises:
+            RequestTimeoutError: there was no result before the deadline, in seconds.
+            PushasideError: the service answered with an error; its class goes by its code.
+
+        """
+        limit = Deadline(deadline)
+        path = f"results/{quote(compute, safe='')}?params={quote(write_params(params), safe='')}"
+        while True:
+            began, waited = limit.now(), self._longest_wait(limit)
+            headers = {"Prefer": f"wait={waited}"} if waited else {}
+            if known is not None:
+                headers["If-None-Match"] = f'"{known.etag}"'
+            answer = await self._ask("GET", path, limit, headers=headers, wait=waited)
+            if answer.status == _NOT_MODIFIED and known is not None:
+                return Resource(known.data, known.etag, _age(answer))
+            if answer.status != _ACCEPTED:
+                return await self._read_resource(answer, limit)
+            if limit.now() - began < waited / 2 or waited == 0:
+                await limit.sleep(read_seconds(answer.headers.get("retry-after", "")) or 1.0)
+
+    async def webhook_secrets(self, *, deadline: float = 30.0) -> tuple[str, ...]:
+        """Get the secrets that this caller's webhooks are signed with, the current one first.
+
+        Raises:
+            RequestTimeoutError: there was no answer before the deadline, in seconds.
+            PushasideError: the service did not tell them.
+
+        """
+        fields = _read_object(await self._ask("GET", "webhooks/keys", Deadline(deadline)))
+        secrets = fields.get("secrets")
+        if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
+            raise UnreadableResultError("The service told no secrets.")
+        return tuple(secrets)
+
+    def _longest_wait(self, limit: Deadline) -> int:
+        return max(0, min(_LONGEST_WAIT_SECONDS, math.floor(limit.left())))
+
+    async def _look(self, request_id: str, wait: float, limit: Deadline) -> RequestState:
+        path = f"requests/{quote(request_id, safe='')}" + (f"?wait={wait:g}" if wait else "")
+        links = 0
+        while True:
+            answer = await self._ask("GET", path, limit, wait=wait)
+            try:
+                async with limit.bound():
+                    return await self._read_state(request_id, answer)
+            except CannotConnectError as exc:
+                # A link's time may have run out: the next answer has another.
+                links += 1
+                if not exc.retryable or links >= self._settings.fetch_attempts:
+                    raise
+
+    async def _read_state(self, request_id: str, answer: HttpAnswer) -> RequestState:
+        fields = _read_object(answer)
+        status = _text(fields, "status") or "pending"
+        delivery = fields.get("delivery")
+        outcome: Result | PushasideError | None = None
+        if status == "failed":
+            error = fields.get("error")
+            outcome = error_from_wire(error if isinstance(error, dict) else {})
+        elif status == "done":
+            outcome = await self._read_outcome(request_id, fields.get("result"))
+        return RequestState(
+            request_id,
+            status,
+            outcome,
+            delivery if isinstance(delivery, dict) else {},
+            read_seconds(answer.headers.get("retry-after", "")),
+        )
+
+    async def _read_outcome(self, request_id: str, message: object) -> Result | PushasideError:
+        if not isinstance(message, dict):
+            raise UnreadableResultError("The service says that the request is done, and shows no result.")
+        match read_fields({"id": request_id, **message, "type": "result"}, self._settings.max_result_bytes):
+            case Result() as result:
+                return result
+            case Linked() as linked:
+                return await self._downloads.follow(linked)
+            case Failed() as failed:
+                raise failed.error
+            case _:
+                raise UnreadableResultError("The service shows a result that is none.")
+
+    async def _read_resource(self, answer: HttpAnswer, limit: Deadline) -> Resource:
+        etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
+        body = answer.body
+        if answer.status in _REDIRECTED:
+            async with limit.bound():
+                body = await self._downloads.fetch_data(answer.headers.get("location", ""))
+            # Whoever keeps what the link leads to does not know the etag: it is what the data hash to.
+            etag = etag or await call_in_thread(lambda _abandoned: make_etag(body))
+        return Resource(await call_in_thread(lambda _abandoned: parse_data(body)), etag, _age(answer))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        limit: Deadline,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        wait: float = 0.0,
+    ) -> HttpAnswer:
+        """Call until there is an answer that is no error; errors that may pass are waited out."""
+        attempt, trouble = 0, ""
+        while True:
+            try:
+                return await self._call(method, path, limit, headers or {}, body, wait)
+            except RequestTimeoutError as exc:
+                if not trouble:
+                    raise
+                raise RequestTimeoutError(exc.message + trouble) from exc
+            except PushasideError as exc:
+                trouble = f" Before: {exc.message}"
+                if not exc.retryable or not self._was_reached or attempt >= self._settings.max_retries:
+                    raise
+                seconds = max(self._backoff(attempt), exc.retry_after or 0.0)
+                if seconds >= limit.left():
+                    raise
+            attempt += 1
+            await limit.sleep(seconds)
+
+    async def _call(
+        self, method: str, path: str, limit: Deadline, headers: Mapping[str, str], body: bytes | None, wait: float
+    ) -> HttpAnswer:
+        async with limit.bound():
+            token = await get_token(self._token)
+            request = HttpCall(
+                self._url + path,
+                # Whether time is over is for the deadline to say, and not for the socket.
+                timeout_seconds=min(limit.left() + 1.0, self._settings.fetch_timeout_seconds + wait),
+                max_bytes=self._settings.max_result_bytes,
+                method=method,
+                headers=_headers(headers, token, body),
+                body=body,
+                tls=self._tls,
+            )
+            answer = await call_in_thread(lambda abandoned: call(request, abandoned))
+        self._was_reached = True
+        if answer.status >= _ERROR:
+            raise error_from_answer(answer)
+        return answer
+
+    def _backoff(self, attempt: int) -> float:
+        return full_jitter(
+            attempt,
+            self._random(),
+            base_seconds=self._settings.backoff_base_seconds,
+            cap_seconds=self._settings.backoff_cap_seconds,
+        )
+
+
+def _headers(headers: Mapping[str, str], token: str | None, body: bytes | None) -> dict[str, str]:
+    more = {} if token is None else {"Authorization": f"Bearer {token}"}
+    if body is not None:
+        more["Content-Type"] = "application/json"
+    return {"Accept": "application/json", **headers, **more}
+
+
+def _read_object(answer: HttpAnswer) -> dict[str, Any]:
+    fields = parse_data(answer.body)
+    if not isinstance(fields, dict):
+        raise UnreadableResultError("The service answered with something that is no JSON object.")
+    return fields
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _age(answer: HttpAnswer) -> float:
+    return read_seconds(answer.headers.get("age", "")) or 0.0

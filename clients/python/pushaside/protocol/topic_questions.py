@@ -1,0 +1,123 @@
+"""What is asked of the service about topics, written as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import orjson
+
+from pushaside.errors import InvalidParamsError
+from pushaside.protocol.positions import Position
+from pushaside.protocol.questions import write_params
+
+PATCH = ("patch",)
+"""What is said in `accept` by those who apply patches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSubject:
+    """A channel, by its topic."""
+
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSubject:
+    """A live result, by compute and params; the service tells its topic. The params are written already."""
+
+    compute: str
+    params: bytes
+
+
+Subject = ChannelSubject | LiveSubject
+"""What one subscribes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeQuestion:
+    """Asks to be told what is new. `since` tells the position that is held when the message is written."""
+
+    subject: Subject
+    since: Callable[[], Position | None]
+    accept: tuple[str, ...] = ()
+    asked_again: ClassVar[bool] = True
+
+    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it has no deadline)
+        """Write the message."""
+        message: dict[str, object] = {"action": "subscribe", "id": question_id}
+        if isinstance(self.subject, ChannelSubject):
+            message["topic"] = self.subject.topic
+        else:
+            message |= {"compute": self.subject.compute, "params": orjson.Fragment(self.subject.params)}
+        if (since := self.since()) is not None:
+            message["since"] = str(since)
+        if self.accept:
+            message["accept"] = self.accept
+        return orjson.dumps(message)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeQuestion:
+    """Asks to be told nothing more of a topic.
+
+    >>> UnsubscribeQuestion("prices:eur").write("q1", 10.0)
+    b'{"action":"unsubscribe","id":"q1","topic":"prices:eur"}'
+    """
+
+    topic: str
+    asked_again: ClassVar[bool] = True
+
+    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it has no deadline)
+        """Write the message."""
+        return orjson.dumps({"action": "unsubscribe", "id": question_id, "topic": self.topic})
+
+
+@dataclass(frozen=True, slots=True)
+class PublishQuestion:
+    """Publishes a message, which is written already. Asked again, also on another connection, it is the same one.
+
+    >>> publish_to("prices:eur", {"bid": 1.1}).write("q1", 10.0)
+    b'{"action":"publish","id":"q1","topic":"prices:eur","data":{"bid":1.1},"message_id":"q1"}'
+    """
+
+    topic: str
+    data: bytes
+    asked_again: ClassVar[bool] = True
+
+    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it is kept as it comes)
+        """Write the message."""
+        message = {"action": "publish", "id": question_id, "topic": self.topic, "data": orjson.Fragment(self.data)}
+        return orjson.dumps({**message, "message_id": question_id})
+
+
+def subscribe_to(topic: str | None, compute: str | None, params: Mapping[str, object] | None) -> Subject:
+    """Write down what is subscribed to: a topic, or a compute with params.
+
+    Raises:
+        ValueError: it is neither, or both.
+        InvalidParamsError: the params hold something that JSON cannot.
+
+    """
+    if (topic is None) == (compute is None):
+        raise ValueError("Either a topic or a compute is subscribed to.")
+    if topic is not None:
+        if params is not None:
+            raise ValueError("A topic has no params.")
+        return ChannelSubject(topic)
+    assert compute is not None  # noqa: S101  (one of them is given)
+    return LiveSubject(compute, write_params(params))
+
+
+def publish_to(topic: str, data: object) -> PublishQuestion:
+    """Write the data down: later changes to the caller's objects change nothing.
+
+    Raises:
+        InvalidParamsError: they hold something that JSON cannot.
+
+    """
+    try:
+        return PublishQuestion(topic, orjson.dumps(data))
+    except TypeError as exc:
+        raise InvalidParamsError(f"The data cannot be written as JSON: {exc}.") from exc

@@ -1,0 +1,377 @@
+"""All subscriptions of a session: which messages are whose, and when which is made, made anew and given back.
+
+On each new connection every subscription is made anew since its position, all at once. The connection before it goes
+on bringing messages until they hold on the new one; what comes by both counts once.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from pushaside.backoff import growing
+from pushaside.errors import PushasideError
+from pushaside.protocol.messages import Linked, Result
+from pushaside.protocol.positions import Position
+from pushaside.protocol.questions import GZIP
+from pushaside.protocol.topic_messages import Presence, Pushed, Subscribed, Unsubscribed, Value
+from pushaside.protocol.topic_questions import Subject, SubscribeQuestion
+from pushaside.session.agenda import Agenda
+from pushaside.session.effects import Effect, Fetch, FetchFailure, Notify, Outcome, Remedy, TellPresence
+from pushaside.session.exchanges import Exchange, Exchanges
+from pushaside.session.farewells import Farewells
+from pushaside.session.feeds import Feed, Update
+from pushaside.session.links import Link
+from pushaside.session.strays import Strays
+from pushaside.settings import Settings
+
+
+class _Plan(Enum):
+    """What a subscription is to do at its time."""
+
+    CLOSE_GAP = auto()
+    """Be made anew, unless what is missing has come by then."""
+    ASK = auto()
+    FETCH = auto()
+
+
+@dataclass(slots=True, eq=False)
+class _Subscription:
+    """A feed, and where it comes from: it holds on `link`, or is being asked for."""
+
+    feed: Feed
+    question: SubscribeQuestion
+    exchange: Exchange | None = None
+    link: Link | None = None
+    asked_at: float = -math.inf
+    failures: int = 0
+    plan: _Plan | None = None
+    fetching: Pushed | None = None
+    fetches: int = 0
+
+
+class Subscriptions:
+    """Holds them by id; what is to be sent and told is appended to `effects`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        random: Callable[[], float],
+        new_id: Callable[[], str],
+        exchanges: Exchanges,
+        effects: list[Effect],
+    ) -> None:
+        self._settings = settings
+        self._random = random
+        self._new_id = new_id
+        self._exchanges = exchanges
+        self._effects = effects
+        self._accept = GZIP if settings.accept_gzip else ()
+        self._all: dict[str, _Subscription] = {}
+        self._by_topic: dict[str, dict[str, _Subscription]] = {}
+        self._unnamed: set[str] = set()
+        self._asked: dict[str, _Subscription] = {}
+        self._fetched: dict[str, _Subscription] = {}
+        self._farewells = Farewells(new_id, exchanges, self._left)
+        self._strays = Strays()
+        self._agenda = Agenda()
+        self.current: Link | None = None
+        """The connection that subscriptions are made on."""
+
+    def next_at(self) -> float | None:
+        """Tell when `tick` has something to do."""
+        return self._agenda.next_at()
+
+    # The caller's side
+
+    def write(self, subject: Subject, since: Position | None, accept: tuple[str, ...] = ()) -> bytes:
+        """Write what would be asked, to see how large it is."""
+        return SubscribeQuestion(subject, lambda: since, self._accept + accept).write(self._new_id(), math.inf)
+
+    def add(self, subject: Subject, since: Position | None, now: float, accept: tuple[str, ...] = ()) -> Feed:
+        """Subscribe; `accept` lists what this subscription reads beside what all do."""
+        feed = Feed(self._new_id(), subject, since, self._settings.max_queued_updates)
+        question = SubscribeQuestion(subject, lambda: feed.position, self._accept + accept)
+        subscription = self._all[feed.id] = _Subscription(feed, question)
+        self._name(subscription, feed.topic)
+        self._ask(subscription, now)
+        return feed
+
+    def take(self, subscription_id: str, now: float) -> Update | None:
+        """Take what is next of a subscription; None if there is nothing for now."""
+        subscription = self._all[subscription_id]
+        update = subscription.feed.take()
+        if subscription.feed.make_room():
+            self._ask(subscription, now)
+        return update
+
+    def remove(self, subscription_id: str, now: float) -> None:
+        """Unsubscribe."""
+        subscription = self._all.pop(subscription_id, None)
+        if subscription is not None and subscription.feed.error is None:
+            self._give_back(subscription, now)
+
+    def end(self, error: PushasideError) -> None:
+        """End all of them; what they have brought can still be taken."""
+        self.current = None
+        self._farewells.stop()
+        for subscription in self._all.values():
+            self._detach(subscription)
+            subscription.feed.end(copy.copy(error))
+            self._tell(subscription)
+        self._by_topic.clear()
+        self._unnamed.clear()
+        self._strays.clear()
+
+    # The network's side
+
+    def link_opened(self, link: Link, now: float) -> None:
+        """Make every subscription anew on a new connection."""
+        self.current = link
+        self._farewells.stop()
+        for subscription in self._all.values():
+            self._ask(subscription, now)
+            if subscription.exchange is None:
+                self._move(subscription, None)
+
+    def link_gone(self, link: Link) -> None:
+        """Note that a connection is lost, or not to be used any more."""
+        if self.current is link:
+            self.current = None
+        for subscription_id in link.feeds.copy():
+            self._move(self._all[subscription_id], None)
+            self._tell(self._all[subscription_id])
+
+    def take_subscribed(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
+        """Take an answer: the subscription holds on this connection."""
+        subscription = self._asked.get(subscribed.id)
+        exchange = None if subscription is None else subscription.exchange
+        if link is None or subscription is None or exchange is None:
+            self._take_unwanted(link, subscribed, now)
+            return
+        if exchange.link is not link:
+            return
+        self._drop_exchange(subscription)
+        subscription.failures = 0
+        self._move(subscription, link)
+        self._name(subscription, subscribed.topic)
+        if (stray := self._strays.take(subscribed.topic)) is not None:
+            subscription.feed.push(stray)
+        subscription.feed.subscribed(subscribed)
+        if not self._unnamed:
+            self._strays.clear()
+        self._settle(subscription, now)
+
+    def take_pushed(self, pushed: Pushed, now: float) -> None:
+        """Take a message of a topic, from any connection."""
+        subscriptions = self._by_topic.get(pushed.topic)
+        if subscriptions is None:
+            if self._unnamed:
+                self._strays.hold(pushed)
+            return
+        for subscription in list(subscriptions.values()):
+            subscription.feed.push(pushed)
+            self._settle(subscription, now)
+
+    def take_presence(self, presence: Presence) -> None:
+        """Take who has come and gone; it has no position, so it is told as it comes."""
+        for subscription_id in self._by_topic.get(presence.topic, ()):
+            self._effects.append(TellPresence(subscription_id, presence))
+
+    def take_unsubscribed(self, unsubscribed: Unsubscribed) -> None:
+        """Take the answer to a farewell."""
+        self._farewells.answered(unsubscribed.id)
+
+    def take_fetched(self, fetch_id: str, outcome: Result | FetchFailure, now: float) -> None:
+        """Take what following a link came to; it may be nobody's any more."""
+        subscription = self._fetched.pop(fetch_id, None)
+        if subscription is None or (pushed := subscription.fetching) is None:
+            return
+        if isinstance(outcome, Result):
+            subscription.feed.fetched(pushed, Value(outcome.data, outcome.etag))
+        else:
+            self._fetch_later(subscription, outcome, now)
+        self._settle(subscription, now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for subscription_id in self._agenda.take_due(now):
+            subscription = self._all[subscription_id]
+            plan, subscription.plan = subscription.plan, None
+            if plan is _Plan.FETCH:
+                self._fetch(subscription)
+            else:
+                self._ask(subscription, now)
+
+    # Asking
+
+    def _ask(self, subscription: _Subscription, now: float) -> None:
+        """Make a subscription, or make it anew; what it has to wait for sees to it in its time."""
+        feed = subscription.feed
+        self._drop_exchange(subscription)
+        self._unplan(subscription)
+        if self.current is None or feed.is_full or feed.error is not None or self._farewells.concern(feed.subject):
+            return
+        feed.begin()
+        self._forget_fetch(subscription)
+        exchange = Exchange(self._new_id(), subscription.question, now, math.inf)
+        exchange.settled = lambda outcome: self._refused(subscription, exchange, outcome)
+        subscription.exchange, subscription.asked_at = exchange, now
+        self._asked[exchange.id] = subscription
+        self._exchanges.add(exchange)
+        self._exchanges.ask(exchange, self.current, now)
+
+    def _refused(self, subscription: _Subscription, exchange: Exchange, outcome: Outcome) -> None:
+        del self._asked[exchange.id]
+        subscription.exchange = None
+        if not isinstance(outcome, PushasideError):
+            return
+        if outcome.retryable and subscription.feed.is_subscribed:
+            patience = max(self._backoff(subscription.failures), outcome.retry_after or 0.0)
+            subscription.failures += 1
+            self._plan(subscription, _Plan.ASK, exchange.asked_at + patience)
+        else:
+            subscription.feed.end(outcome)
+            self._detach(subscription)
+            self._tell(subscription)
+
+    def _settle(self, subscription: _Subscription, now: float) -> None:
+        """Do what has become necessary by what a feed was given."""
+        feed = subscription.feed
+        self._tell(subscription)
+        if feed.error is not None:
+            self._give_back(subscription, now)
+            return
+        if feed.linked is not subscription.fetching:
+            self._forget_fetch(subscription)
+            if feed.linked is not None:
+                subscription.fetching = feed.linked
+                self._fetch(subscription)
+        if not feed.is_missing:
+            if subscription.plan is _Plan.CLOSE_GAP:
+                self._unplan(subscription)
+        elif subscription.exchange is None:
+            self._plan_to_close_gap(subscription, now)
+
+    def _plan_to_close_gap(self, subscription: _Subscription, now: float) -> None:
+        patience = self._settings.gap_seconds
+        if subscription.feed.is_elsewhere and subscription.plan is not _Plan.ASK:
+            # Waiting brings nothing; but nobody asks more often than that, whatever old messages may still come.
+            self._plan(subscription, _Plan.CLOSE_GAP, max(now, subscription.asked_at + patience))
+        elif subscription.plan is None:
+            self._plan(subscription, _Plan.CLOSE_GAP, now + patience)
+
+    def _give_back(self, subscription: _Subscription, now: float) -> None:
+        """Let go of a subscription, and unsubscribe unless there is another one of its topic."""
+        self._detach(subscription)
+        topic = subscription.feed.topic
+        if topic is not None and topic not in self._by_topic:
+            self._leave(topic, subscription.feed.subject, now)
+
+    def _detach(self, subscription: _Subscription) -> None:
+        """Expect nothing more for a subscription."""
+        self._drop_exchange(subscription)
+        self._unplan(subscription)
+        self._forget_fetch(subscription)
+        self._move(subscription, None)
+        self._name(subscription, None)
+        self._unnamed.discard(subscription.feed.id)
+
+    def _take_unwanted(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
+        """Unsubscribe what was closed before this answer came."""
+        if link is not None and link is self.current and subscribed.topic not in self._by_topic and not self._unnamed:
+            self._leave(subscribed.topic, None, now)
+
+    def _leave(self, topic: str, subject: Subject | None, now: float) -> None:
+        if self.current is not None:
+            self._farewells.say(topic, subject, self.current, now)
+
+    def _left(self, asked_at: float) -> None:
+        """Make the subscriptions that had to wait: the service may work on two messages at once, in any order."""
+        for subscription in self._all.values():
+            if subscription.exchange is None and subscription.link is None and subscription.plan is None:
+                self._plan(subscription, _Plan.ASK, asked_at)
+
+    # Data behind links
+
+    def _fetch(self, subscription: _Subscription) -> None:
+        pushed = subscription.fetching
+        if pushed is None or pushed.value is None or pushed.value.url is None:
+            return
+        subscription.fetches += 1
+        fetch_id = self._new_id()
+        self._fetched[fetch_id] = subscription
+        result = Result(fetch_id, pushed.topic, pushed.value.etag, "", 0.0, None)
+        self._effects.append(Fetch(fetch_id, Linked(result, pushed.value.url)))
+
+    def _fetch_later(self, subscription: _Subscription, failure: FetchFailure, now: float) -> None:
+        if subscription.feed.skip_linked():
+            return
+        if failure.remedy is Remedy.NOTHING:
+            subscription.feed.end(failure.error)
+        elif failure.remedy is Remedy.FETCH_AGAIN and subscription.fetches < self._settings.fetch_attempts:
+            self._plan(subscription, _Plan.FETCH, now + self._backoff(subscription.fetches - 1))
+        elif subscription.exchange is None:
+            self._plan(subscription, _Plan.ASK, now + self._backoff(subscription.failures))
+            subscription.failures += 1
+
+    def _forget_fetch(self, subscription: _Subscription) -> None:
+        subscription.fetching, subscription.fetches = None, 0
+        for fetch_id in [each for each, of in self._fetched.items() if of is subscription]:
+            del self._fetched[fetch_id]
+
+    # Keeping the books
+
+    def _name(self, subscription: _Subscription, topic: str | None) -> None:
+        """Note what the topic of a subscription is; None if it is not known, or not wanted any more."""
+        feed = subscription.feed
+        if feed.topic is not None and feed.topic in self._by_topic:
+            named = self._by_topic[feed.topic]
+            named.pop(feed.id, None)
+            if not named:
+                del self._by_topic[feed.topic]
+        if topic is None:
+            self._unnamed.add(feed.id)
+        else:
+            self._unnamed.discard(feed.id)
+            self._by_topic.setdefault(topic, {})[feed.id] = subscription
+
+    def _move(self, subscription: _Subscription, link: Link | None) -> None:
+        if subscription.link is not None:
+            subscription.link.feeds.discard(subscription.feed.id)
+        subscription.link = link
+        if subscription.feed.holds is not (link is not None):
+            subscription.feed.holds = link is not None
+            subscription.feed.has_news = True
+        if link is not None:
+            link.feeds.add(subscription.feed.id)
+
+    def _tell(self, subscription: _Subscription) -> None:
+        if subscription.feed.has_news:
+            subscription.feed.has_news = False
+            self._effects.append(Notify(subscription.feed.id))
+
+    def _drop_exchange(self, subscription: _Subscription) -> None:
+        if subscription.exchange is not None:
+            self._exchanges.remove(subscription.exchange)
+            del self._asked[subscription.exchange.id]
+            subscription.exchange = None
+
+    def _plan(self, subscription: _Subscription, plan: _Plan, at: float) -> None:
+        subscription.plan = plan
+        self._agenda.put(subscription.feed.id, at)
+
+    def _unplan(self, subscription: _Subscription) -> None:
+        subscription.plan = None
+        self._agenda.drop(subscription.feed.id)
+
+    def _backoff(self, attempt: int) -> float:
+        return growing(
+            attempt,
+            self._random(),
+            base_seconds=self._settings.backoff_base_seconds,
+            cap_seconds=self._settings.backoff_cap_seconds,
+        )

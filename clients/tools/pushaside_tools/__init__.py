@@ -1,0 +1,1 @@
+"""`pushaside load` and `pushaside plan`."""

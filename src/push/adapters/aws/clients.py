@@ -1,0 +1,93 @@
+"""Clients of AWS services as this service wants them: short timeouts, few retries, made once per execution environment.
+
+Endpoints come from botocore's own variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`); none is set here.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from push.adapters.aws.calls import Timeouts
+from push.adapters.aws.json_client import PROTOCOLS, LeanClient
+from push.adapters.aws.sigv4 import Credentials, Signer
+from push.settings import Settings, read_settings
+
+CONNECT_TIMEOUT_SECONDS = 1.0
+
+
+@cache
+def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections: int = 10) -> Any:  # noqa: ANN401
+    """Return the environment's client of an AWS service: boto3's, or one that is called as boto3's.
+
+    Args:
+        service: botocore's name of it.
+        read_timeout_seconds: how long one try waits for bytes of the answer.
+        connections: how many calls may be under way at once.
+
+    """
+    # Lambda gives every environment credentials in these variables; whoever has others needs botocore to find them.
+    if (
+        (service in PROTOCOLS or service == "s3")
+        and "AWS_ACCESS_KEY_ID" in os.environ
+        and read_settings(Settings, os.environ).aws_clients == "lean"
+    ):
+        return _make_lean_client(service, Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds), connections)
+    return _make_boto3_client(service, read_timeout_seconds, connections)
+
+
+def _make_lean_client(service: str, timeouts: Timeouts, connections: int) -> Any:  # noqa: ANN401
+    endpoint, signer = _find_endpoint(service), make_signer(service)
+    if service == "s3":
+        # Only what is large, or documents' own, goes there.
+        from push.adapters.aws.s3_client import LeanS3
+
+        return LeanS3(endpoint, signer, timeouts, connections=connections)
+    return LeanClient(service, endpoint, signer, timeouts, connections=connections)
+
+
+def make_signer(service: str) -> Signer:
+    """Return what signs for a service, by the credentials that Lambda gives an environment: they outlive it."""
+    credentials = Credentials(
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+        os.environ.get("AWS_SESSION_TOKEN", ""),
+    )
+    return Signer(credentials, service=service, region=_region())
+
+
+def _region() -> str:
+    return os.environ.get("AWS_REGION") or os.environ["AWS_DEFAULT_REGION"]
+
+
+def _find_endpoint(service: str) -> str:
+    """Return the endpoint that botocore would find: by its own variables, or the region's."""
+    variable = "SECRETS_MANAGER" if service == "secretsmanager" else service.upper()
+    endpoint = os.environ.get(f"AWS_ENDPOINT_URL_{variable}") or os.environ.get("AWS_ENDPOINT_URL")
+    region = _region()
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return endpoint or f"https://{service}.{region}.{suffix}"
+
+
+def _make_boto3_client(service: str, read_timeout_seconds: float, connections: int) -> Any:  # noqa: ANN401
+    # boto3 takes longer to load than all else, and most functions need none of its services.
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=read_timeout_seconds,
+        max_pool_connections=connections,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        tcp_keepalive=True,
+    )
+    if service == "s3":
+        # What botocore leaves to its old defaults, presigned URLs would show: signed by version 2, which new regions
+        # refuse, and for the global endpoint, which redirects to the region's. An IP address is not affected.
+        config = config.merge(
+            Config(
+                signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}
+            )
+        )
+    return boto3.client(service, config=config)  # type: ignore[call-overload] # the service is a variable here

@@ -1,0 +1,265 @@
+"""S3 as our adapters use it, called as boto3's client is and without botocore's machinery.
+
+Objects are got whole and put whole, and links are signed; parameters, answers and exceptions are boto3's. What else S3
+knows (multipart uploads, access points, directory buckets, redirects to another region) is boto3's alone:
+`AWS_CLIENTS=boto3` brings it back.
+
+Sources: "REST API" and "Error responses", Amazon S3 API Reference; the endpoint rules in botocore; "Checking object
+integrity", Amazon S3 User Guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import re
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from botocore.exceptions import ParamValidationError
+
+from push.adapters.aws.calls import Fault, KeptConnections, Timeouts, call, timestamp
+from push.adapters.aws.http_streams import Body, StreamingConnection
+from push.adapters.aws.sigv4 import Headers, Signer
+
+WHOLE_BYTES = 8 * 1024 * 1024
+"""A body of at most so many bytes is read before it is answered, and so within the tries."""
+
+_RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
+_RETRIED_CODES = frozenset({"RequestTimeout", "SlowDown"})
+_HEADERS: Final = {
+    "ContentEncoding": "content-encoding",
+    "ContentType": "content-type",
+    "IfMatch": "if-match",
+    "IfNoneMatch": "if-none-match",
+}
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A call, before it is signed."""
+
+    operation: str
+    method: str
+    host: str
+    """As in the Host header."""
+    path: str
+    """As sent."""
+    headers: Headers
+    body: bytes
+    digest: str
+    """SHA-256 of the body in hex."""
+
+
+class LeanS3:
+    """A client of S3; it may be used by several threads at once.
+
+    Args:
+        endpoint: `https://{host}` of the region, or of what stands for S3; a path is ignored.
+        signer: signs for S3 in its region.
+        timeouts: of a try.
+        connections: how many connections are kept for each bucket.
+
+    """
+
+    def __init__(self, endpoint: str, signer: Signer, timeouts: Timeouts, *, connections: int = 10) -> None:
+        parts = urlsplit(endpoint)
+        self._scheme = parts.scheme
+        self._tls = parts.scheme == "https"
+        host = parts.hostname or ""
+        name = f"[{host}]" if ":" in host else host
+        self._port = parts.port or (443 if self._tls else 80)
+        # Who follows a link leaves out the scheme's own port, and so does what they send as Host.
+        self._host = name if self._port == (443 if self._tls else 80) else f"{name}:{self._port}"
+        self._has_subdomains = _has_subdomains(host)
+        self._signer = signer
+        self._timeouts = timeouts
+        self._connections = connections
+        self._kept: dict[str, KeptConnections[StreamingConnection]] = {}
+
+    def get_object(self, **parameters: str) -> dict[str, Any]:
+        """Return an object: `Body`, `ContentLength`, `ContentType`, `ContentEncoding`, `ETag`, as far as it has them.
+
+        Args:
+            parameters: `Bucket`, `Key`, and where wanted `IfMatch`, `IfNoneMatch`.
+
+        Raises:
+            ClientError: S3 answered with an error, which `response` holds as botocore's does.
+            HTTPClientError: it did not answer.
+
+        """
+        also = {"x-amz-checksum-mode": "ENABLED"}
+        body = self._call(self._request("GetObject", "GET", parameters, also))
+        fields = _fields(body.headers, ETag="etag", ContentType="content-type", ContentEncoding="content-encoding")
+        if "content-length" in body.headers:
+            fields["ContentLength"] = int(body.headers["content-length"])
+        return {**fields, "Body": body, "ResponseMetadata": _metadata(body)}
+
+    def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - as boto3's
+        """Store an object, in place of what was there.
+
+        Args:
+            parameters: `Bucket`, `Key`, `Body` (bytes), and where wanted `ContentType`, `ContentEncoding`, `IfMatch`,
+                `IfNoneMatch`.
+
+        Raises:
+            ClientError: S3 answered with an error, which `response` holds as botocore's does.
+            HTTPClientError: it did not answer; whether the object is stored is not known.
+
+        """
+        content: bytes = parameters.pop("Body", b"")
+        # Kept with the object, so that its readers can check what they got.
+        checksum = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
+        also = {"x-amz-checksum-crc32": checksum, "x-amz-sdk-checksum-algorithm": "CRC32"}
+        body = self._call(self._request("PutObject", "PUT", parameters, also, content))
+        return {**_fields(body.headers, ETag="etag"), "ResponseMetadata": _metadata(body)}
+
+    def generate_presigned_url(self, method: str, *, Params: dict[str, str], ExpiresIn: int = 3600) -> str:  # noqa: N803
+        """Return the URL by which anybody may get an object for so many seconds.
+
+        Raises:
+            ValueError: the method is another than `get_object`.
+
+        """
+        if method != "get_object":
+            raise ValueError(f"Links are made for get_object, not for {method}.")
+        request = self._request("GetObject", "GET", Params, {})
+        query = self._signer.presign(request.host, request.path, ExpiresIn, timestamp())
+        return f"{self._scheme}://{request.host}{request.path}?{query}"
+
+    def _request(
+        self, operation: str, method: str, parameters: dict[str, str], also: dict[str, str], body: bytes = b""
+    ) -> _Request:
+        given = dict(parameters)
+        bucket, key = given.pop("Bucket", ""), given.pop("Key", "")
+        if not bucket or not key or not given.keys() <= _HEADERS.keys():
+            raise ParamValidationError(report=f"{operation} takes Bucket, Key and {', '.join(_HEADERS)}.")
+        host, path = self._locate(bucket, key)
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {
+            **{_HEADERS[name]: value for name, value in given.items()},
+            "x-amz-content-sha256": digest,
+            **also,
+        }
+        return _Request(operation, method, host, path, tuple(headers.items()), body, digest)
+
+    def _locate(self, bucket: str, key: str) -> tuple[str, str]:
+        """Return the Host header and the path of an object; the bucket is in the host where botocore has it there."""
+        path = f"/{quote(key, safe='/')}"
+        if self._has_subdomains and _HOST_LABEL.fullmatch(bucket):
+            return f"{bucket}.{self._host}", path
+        return self._host, f"/{quote(bucket, safe='')}{path}"
+
+    def _call(self, request: _Request) -> Body:
+        """Make a call and return the body of its success. Raises as `lean_calls.call`."""
+        return call(request.operation, lambda: self._exchange(request), _find_fault)
+
+    def _exchange(self, request: _Request) -> Body:
+        kept = self._kept.get(request.host)
+        if kept is None:
+            kept = self._kept.setdefault(request.host, self._make_kept(request.host))
+        return kept.exchange(lambda connection: self._exchange_on(connection, request))
+
+    def _make_kept(self, host: str) -> KeptConnections[StreamingConnection]:
+        connect = partial(
+            StreamingConnection,
+            urlsplit(f"//{host}").hostname or "",
+            self._port,
+            tls=self._tls,
+            connect_seconds=self._timeouts.connect,
+            read_seconds=self._timeouts.read,
+        )
+        return KeptConnections(connect, self._connections)
+
+    def _exchange_on(self, connection: StreamingConnection, request: _Request) -> Body:
+        body = connection.exchange_head(self._sign(request), request.body, is_checked=request.method == "GET")
+        body.receive_small(WHOLE_BYTES)
+        if body.is_whole:
+            self._kept[request.host].keep(connection)
+        return body
+
+    def _sign(self, request: _Request) -> bytes:
+        """Return the request's head."""
+        signature = self._signer.sign(
+            request.method, request.host, request.path, request.digest, timestamp(), request.headers
+        )
+        length = (("Content-Length", str(len(request.body))),) if request.method == "PUT" else ()
+        headers = (("Host", request.host), *length, *request.headers, *signature.items())
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+        return f"{request.method} {request.path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+def _has_subdomains(host: str) -> bool:
+    """Return whether a bucket's name may precede a host: not an address, nor this machine's name."""
+    if host == "localhost":
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _find_fault(body: Body) -> Fault | None:
+    if body.status == HTTPStatus.OK:
+        return None
+    error = _read_error(body)
+    is_temporary = body.status in _RETRIED_STATUSES or error["Error"]["Code"] in _RETRIED_CODES
+    return Fault(error, is_temporary)
+
+
+def _fields(headers: dict[str, str], **names: str) -> dict[str, Any]:
+    return {field: headers[name] for field, name in names.items() if name in headers}
+
+
+def _metadata(body: Body) -> dict[str, Any]:
+    return {
+        "HTTPStatusCode": body.status,
+        "RequestId": body.headers.get("x-amz-request-id", ""),
+        "HostId": body.headers.get("x-amz-id-2", ""),
+    }
+
+
+def _read_error(body: Body) -> Any:  # noqa: ANN401 - botocore's own type is private
+    fields = _parse_error(body.read()) if body.is_whole else {}
+    # 304 says nothing but its status.
+    by_status = {"Code": str(body.status), "Message": _PHRASES.get(body.status, "")}
+    return {"Error": fields or by_status, "ResponseMetadata": _metadata(body)}
+
+
+def _parse_error(document: bytes) -> dict[str, str]:
+    """Return the fields of the `Error` that a document is; none where it is anything else."""
+    # Errors are rare. Of what a hostile document could do, all needs a declaration, and none is taken.
+    from xml.parsers import expat
+
+    names: list[str] = []
+    fields: dict[str, str] = {}
+
+    def take(text: str) -> None:
+        if len(names) == 2 and names[0] == "Error":
+            fields[names[1]] += text
+
+    def start(name: str, _attributes: object) -> None:
+        names.append(name)
+        if len(names) == 2:
+            fields[name] = ""
+
+    def refuse(*_declaration: object) -> None:
+        raise ValueError("S3's errors declare nothing.")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.CharacterDataHandler = start, take
+    parser.EndElementHandler = lambda _name: names.pop()
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(document, True)  # noqa: FBT003 - takes no keywords
+    except (expat.ExpatError, ValueError):
+        return {}
+    return {name: text for name, text in fields.items() if name not in {"RequestId", "HostId"}}

@@ -1,0 +1,172 @@
+"""Durable requests in DynamoDB: one row each, settled by a conditional write: of two answers the first counts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from backports import zstd
+from botocore.exceptions import BotoCoreError, ClientError
+
+from push.adapters.dynamodb.errors import is_condition_failure, translate
+from push.computes import Tenant
+from push.durable.ports import Settled, SettleOutcome
+from push.durable.requests import (
+    Attempt,
+    Deliver,
+    DeliveryState,
+    QueuedRequest,
+    RequestRecord,
+    RequestStatus,
+    Settlement,
+    request_name,
+)
+from push.errors import TransientError
+
+_DAY_SECONDS = 24 * 60 * 60
+_LEVEL = 3
+
+logger = logging.getLogger(__name__)
+
+_encoder = msgspec.json.Encoder()
+_deliver_decoder = msgspec.json.Decoder(Deliver)
+
+
+class DynamoDbRequests:
+    """`push.ports.RequestRecords` on DynamoDB.
+
+    A row lives for `result_days` after the request's deadline, and a day longer if it is to be delivered: so long
+    may the attempts take.
+    """
+
+    def __init__(self, client: Any, table: str, result_days: int) -> None:  # noqa: ANN401 - a boto3 client
+        self._client = client
+        self._table = table
+        self._result_days = result_days
+
+    def put(self, request: QueuedRequest) -> bool:
+        """See `RequestRecords.put`."""
+        days = self._result_days + (0 if request.deliver.poll else 1)
+        item = {
+            "request": {"S": request.name},
+            "status": {"S": RequestStatus.PENDING},
+            "compute": {"S": request.compute},
+            "fingerprint": {"S": request.fingerprint},
+            "deliver": {"S": _encoder.encode(request.deliver).decode()},
+            "accepted_at": {"N": str(request.accepted_at_ms)},
+            "deadline_at": {"N": str(request.deadline_at_ms)},
+            "attempt_count": {"N": "0"},
+            "expires_at": {"N": str(request.deadline_at_ms // 1000 + days * _DAY_SECONDS)},
+        }
+        try:
+            # `request` is a reserved word.
+            self._client.put_item(
+                TableName=self._table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(#request)",
+                ExpressionAttributeNames={"#request": "request"},
+            )
+        except (BotoCoreError, ClientError) as exc:
+            if is_condition_failure(exc):
+                return False
+            raise translate(exc, "record a request") from exc
+        return True
+
+    def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+        """See `RequestRecords.read`."""
+        key = {"request": {"S": request_name(tenant, request_id)}}
+        try:
+            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        except (BotoCoreError, ClientError) as exc:
+            raise translate(exc, "return a request") from exc
+        item = answer.get("Item")
+        return None if item is None else parse_record(item)
+
+    async def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Settled]:
+        """See `RequestRecords.settle`."""
+        return await asyncio.gather(*(asyncio.to_thread(self._settle, each, now_ms) for each in settlements))
+
+    def _settle(self, settlement: Settlement, now_ms: int) -> Settled:
+        try:
+            row = self._update(settlement, now_ms)
+        except (BotoCoreError, ClientError) as exc:
+            if is_condition_failure(exc):
+                return Settled(SettleOutcome.OVER)
+            logger.warning("the request %s of %s was not settled: %s", settlement.id, settlement.tenant, exc)
+            return Settled(SettleOutcome.UNREACHED)
+        return Settled(SettleOutcome.SETTLED, _deliver_decoder.decode(row["deliver"]["S"]))
+
+    def _update(self, settlement: Settlement, now_ms: int) -> Mapping[str, Any]:
+        changes = "#status = :status, answer = :answer, settled_at = :now"
+        values: dict[str, Any] = {
+            ":pending": {"S": RequestStatus.PENDING},
+            ":status": {"S": settlement.status},
+            ":answer": {"B": zstd.compress(settlement.answer, _LEVEL)},
+            ":now": {"N": str(now_ms)},
+        }
+        if settlement.payload:
+            changes += ", payload = :payload"
+            values[":payload"] = {"S": settlement.payload}
+        answer = self._client.update_item(
+            TableName=self._table,
+            Key={"request": {"S": request_name(settlement.tenant, settlement.id)}},
+            UpdateExpression=f"SET {changes}",
+            ConditionExpression="#status = :pending",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues=values,
+            # What was there, for the answer need not come back.
+            ReturnValues="ALL_OLD",
+        )
+        row: Mapping[str, Any] = answer["Attributes"]
+        return row
+
+
+def parse_record(item: Mapping[str, Any]) -> RequestRecord:
+    """Read a row of the table of requests.
+
+    Raises:
+        TransientError: it is not one of this version.
+
+    """
+    try:
+        return _parse(item)
+    except (KeyError, ValueError, msgspec.DecodeError, zstd.ZstdError) as exc:
+        raise TransientError("A request's record can't be read.") from exc
+
+
+def _parse(item: Mapping[str, Any]) -> RequestRecord:
+    tenant, _, request_id = item["request"]["S"].partition("/")
+    return RequestRecord(
+        tenant=Tenant(tenant),
+        id=request_id,
+        status=RequestStatus(item["status"]["S"]),
+        compute=item["compute"]["S"],
+        fingerprint=item["fingerprint"]["S"],
+        deliver=_deliver_decoder.decode(item["deliver"]["S"]),
+        accepted_at_ms=int(item["accepted_at"]["N"]),
+        deadline_at_ms=int(item["deadline_at"]["N"]),
+        settled_at_ms=_number(item, "settled_at"),
+        answer=zstd.decompress(item["answer"]["B"]) if "answer" in item else None,
+        payload=item["payload"]["S"] if "payload" in item else "",
+        delivery=DeliveryState(item["delivery"]["S"]) if "delivery" in item else DeliveryState.WAITING,
+        attempt_count=_number(item, "attempt_count") or 0,
+        attempt_until_ms=_number(item, "attempt_until") or 0,
+        next_attempt_at_ms=_number(item, "next_attempt_at"),
+        attempts=tuple(_parse_attempt(each["M"]) for each in item.get("attempts", {"L": ()})["L"]),
+    )
+
+
+def _parse_attempt(attempt: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        at_ms=int(attempt["at"]["N"]),
+        took_ms=int(attempt["ms"]["N"]),
+        status=_number(attempt, "status"),
+        error=attempt["error"]["S"] if "error" in attempt else "",
+    )
+
+
+def _number(item: Mapping[str, Any], name: str) -> int | None:
+    return int(item[name]["N"]) if name in item else None

@@ -1,0 +1,113 @@
+"""Subscribers and live results in DynamoDB (`dynamodb_subscription_rows`) on asyncio, for fan-out and changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from push.adapters.dynamodb.errors import is_condition_failure
+from push.adapters.dynamodb.subscription_rows import (
+    Row,
+    SubscriptionTable,
+    deletions_of,
+    partition_of,
+    read_subscription,
+    tag_partition_of,
+)
+from push.computes import Tenant
+from push.errors import TransientError
+from push.keys import parse_storage
+from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.topics import Topic
+
+logger = logging.getLogger(__name__)
+
+
+class DynamoDbSubscribers:
+    """`push.topics.ports.Subscribers` on DynamoDB."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self._table = SubscriptionTable(client, table, now)
+
+    async def page(
+        self, topic: Topic, shard: int, start: str | None = None, limit: int = 1000
+    ) -> tuple[Sequence[Subscription], str | None]:
+        """See `Subscribers.page`."""
+        return await asyncio.to_thread(self._page, topic, shard, start, limit)
+
+    def _page(
+        self, topic: Topic, shard: int, start: str | None, limit: int
+    ) -> tuple[Sequence[Subscription], str | None]:
+        options: dict[str, Any] = {"ConsistentRead": True, "Limit": limit}
+        if start is not None:
+            options["ExclusiveStartKey"] = {"topic": {"S": partition_of(topic, shard)}, "connection_id": {"S": start}}
+        page = self._table.query("find subscribers", **self._table.living(topic, shard), **options)
+        last = page.get("LastEvaluatedKey")
+        found = [read_subscription(topic, row) for row in page["Items"]]
+        return found, last["connection_id"]["S"] if last else None
+
+    async def remove_all(self, topic: Topic, connection_ids: Collection[str]) -> None:
+        """See `Subscribers.remove_all`."""
+        deletions = deletions_of((topic, connection_id) for connection_id in dict.fromkeys(connection_ids))
+        try:
+            await asyncio.to_thread(self._table.write_all, "remove subscriptions", deletions)
+        except TransientError as exc:
+            logger.warning("rows of gone subscribers were left: %s %r", exc.message, exc.__cause__)
+
+
+class DynamoDbLiveResults:
+    """`push.topics.ports.LiveResults` on DynamoDB."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self._table = SubscriptionTable(client, table, now)
+
+    async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
+        """See `LiveResults.live_of`."""
+        found = await asyncio.gather(*(asyncio.to_thread(self._live_of, tenant, tag) for tag in dict.fromkeys(tags)))
+        return list({live.key.storage: live for results in found for live in results}.values())
+
+    def _live_of(self, tenant: Tenant | None, tag: str) -> list[LiveResult]:
+        options = {
+            "KeyConditionExpression": "topic = :tag",
+            "FilterExpression": "expires_at > :now",
+            "ExpressionAttributeValues": {
+                ":tag": {"S": tag_partition_of(tenant, tag)},
+                ":now": {"N": str(int(self._table.now()))},
+            },
+            "ConsistentRead": True,
+        }
+        return [
+            _read_live(row) for page in self._table.query_all("find live results", **options) for row in page["Items"]
+        ]
+
+    async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
+        """See `LiveResults.remove_live`."""
+        await asyncio.gather(*(asyncio.to_thread(self._remove_live, tag, live) for tag in dict.fromkeys(tags)))
+
+    def _remove_live(self, tag: str, live: LiveResult) -> None:
+        try:
+            self._table.client.delete_item(
+                TableName=self._table.name,
+                Key={"topic": {"S": tag_partition_of(live.key.tenant, tag)}, "connection_id": {"S": live.key.storage}},
+                ConditionExpression="attribute_not_exists(written) OR written = :written",
+                ExpressionAttributeValues={":written": {"S": live.written}},
+            )
+        except (BotoCoreError, ClientError) as exc:
+            if not is_condition_failure(exc):
+                logger.warning("a live result without subscribers was left: %s", exc)
+
+
+def _read_live(row: Row) -> LiveResult:
+    return LiveResult(
+        key=parse_storage(row["connection_id"]["S"]),
+        tenant=Tenant(row["tenant"]["S"]),
+        params=msgspec.Raw(row["params"]["S"].encode()),
+        expires_at=int(row["expires_at"]["N"]),
+        written=row["written"]["S"],
+    )

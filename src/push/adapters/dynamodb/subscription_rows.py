@@ -1,0 +1,118 @@
+"""Subscriptions in DynamoDB: a row for each, by shard of its topic, and an index of them by shard of its connection.
+
+| row | `topic` (hash) | `connection_id` (range) | other attributes |
+| --- | --- | --- | --- |
+| subscription | `<scope>/<topic>#<shard>` | the connection's id | `principal`, `options`, `connection_shard` |
+| live result | `tag/<scope>/<tag>` | the key's name in a store | `tenant`, `params`, `written` |
+
+All have `expires_at`, in seconds. `tag/a/b` is no topic of a tenant `tag`: every topic's name has a colon before its
+first `/`, and no scope has. The index `by_connection` (`connection_shard`, `topic`) has keys only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from push.adapters.dynamodb.errors import translate
+from push.computes import Tenant
+from push.errors import TransientError
+from push.topics.subscriptions import Subscription
+from push.topics.topics import Topic, shard_of
+
+_BATCH_ROWS = 25
+"""DynamoDB's BatchWriteItem takes 25 rows a call (API Reference)."""
+
+_BATCH_TRIES = 4
+_BATCH_PAUSE_SECONDS = 0.05
+
+Row = Mapping[str, Any]
+
+
+class SubscriptionTable:
+    """What all that keep subscriptions do with their table."""
+
+    def __init__(self, client: Any, name: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self.client = client
+        self.name = name
+        self.now = now
+
+    def query(self, what: str, **options: Any) -> Row:  # noqa: ANN401 - boto3's own options
+        """Read one page of rows."""
+        try:
+            page: Row = self.client.query(TableName=self.name, **options)
+        except (BotoCoreError, ClientError) as exc:
+            raise translate(exc, what) from exc
+        return page
+
+    def query_all(self, what: str, **options: Any) -> Iterator[Row]:  # noqa: ANN401 - boto3's own options
+        """Read all pages of rows."""
+        while True:
+            page = self.query(what, **options)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            options["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def write_all(self, what: str, writes: Sequence[Row]) -> None:
+        """Put or delete rows, each of which is named once; what DynamoDB has no capacity for is tried again."""
+        for start in range(0, len(writes), _BATCH_ROWS):
+            self._write(what, writes[start : start + _BATCH_ROWS])
+
+    def _write(self, what: str, writes: Sequence[Row]) -> None:
+        for number in range(_BATCH_TRIES):
+            if number:
+                time.sleep(_BATCH_PAUSE_SECONDS * 2**number)
+            try:
+                answer = self.client.batch_write_item(RequestItems={self.name: writes})
+            except (BotoCoreError, ClientError) as exc:
+                raise translate(exc, what) from exc
+            writes = answer.get("UnprocessedItems", {}).get(self.name, ())
+            if not writes:
+                return
+        raise TransientError(f"DynamoDB did not {what}.")
+
+    def living(self, topic: Topic, shard: int) -> dict[str, Any]:
+        """Select the subscriptions of a shard that have not expired."""
+        return {
+            "KeyConditionExpression": "topic = :topic",
+            "FilterExpression": "expires_at > :now",
+            "ExpressionAttributeValues": {
+                ":topic": {"S": partition_of(topic, shard)},
+                ":now": {"N": str(int(self.now()))},
+            },
+        }
+
+
+def partition_of(topic: Topic, shard: int) -> str:
+    """Return the hash key of a topic's shard."""
+    return f"{topic.storage}#{shard}"
+
+
+def tag_partition_of(tenant: Tenant | None, tag: str) -> str:
+    """Return the hash key of the live results that a tag touches."""
+    return f"tag/{'*' if tenant is None else tenant}/{tag}"
+
+
+def key_of(topic: Topic, connection_id: str) -> dict[str, Any]:
+    """Return the key of a subscription's row."""
+    return {"topic": {"S": partition_of(topic, shard_of(connection_id))}, "connection_id": {"S": connection_id}}
+
+
+def deletions_of(subscriptions: Iterator[tuple[Topic, str]]) -> list[Row]:
+    """Return what deletes the rows of subscriptions, for `SubscriptionTable.write_all`."""
+    return [{"DeleteRequest": {"Key": key_of(topic, connection_id)}} for topic, connection_id in subscriptions]
+
+
+def read_subscription(topic: Topic, row: Row) -> Subscription:
+    """Read the row of a subscription."""
+    return Subscription(
+        topic=topic,
+        connection_id=row["connection_id"]["S"],
+        principal=row["principal"]["S"],
+        expires_at=int(row["expires_at"]["N"]),
+        options=frozenset(filter(None, row["options"]["S"].split(","))),
+    )

@@ -1,0 +1,129 @@
+"""Subscriptions in DynamoDB (`dynamodb_subscription_rows`) for functions that answer one message at a time."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from push.adapters.dynamodb.errors import translate
+from push.adapters.dynamodb.subscription_rows import (
+    Row,
+    SubscriptionTable,
+    deletions_of,
+    key_of,
+    read_subscription,
+    tag_partition_of,
+)
+from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.topics import SHARDS, Topic, parse_topic_storage, shard_of
+
+INDEX = "by_connection"
+
+
+class DynamoDbSubscriptions:
+    """`push.topics.ports.Subscriptions` on DynamoDB."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self._table = SubscriptionTable(client, table, now)
+
+    def add(self, subscriptions: Sequence[Subscription]) -> None:
+        """See `Subscriptions.add`."""
+        rows = {(each.topic.storage, each.connection_id): _write_subscription(each) for each in subscriptions}
+        self._table.write_all("record a subscription", [{"PutRequest": {"Item": row}} for row in rows.values()])
+
+    def remove(self, topic: Topic, connection_id: str) -> None:
+        """See `Subscriptions.remove`."""
+        try:
+            self._table.client.delete_item(TableName=self._table.name, Key=key_of(topic, connection_id))
+        except (BotoCoreError, ClientError) as exc:
+            raise translate(exc, "remove a subscription") from exc
+
+    def remove_connection(self, connection_id: str) -> Sequence[Topic]:
+        """See `Subscriptions.remove_connection`."""
+        topics = [parse_topic_storage(name) for name in self._names_of(connection_id)]
+        self._table.write_all("remove a subscription", deletions_of((topic, connection_id) for topic in topics))
+        return topics
+
+    def _names_of(self, connection_id: str) -> Iterator[str]:
+        for shard in range(SHARDS):
+            for page in self._table.query_all("find subscriptions", **_of_connection(connection_id, shard)):
+                yield from (row["topic"]["S"].rpartition("#")[0] for row in page["Items"])
+
+    def count_of(self, connection_id: str, topic: Topic | None = None) -> int:
+        """See `Subscriptions.count_of`."""
+        shards = range(SHARDS) if topic is None else (shard_of(topic.storage),)
+        return sum(
+            page["Count"]
+            for shard in shards
+            for page in self._table.query_all(
+                "count subscriptions", **_of_connection(connection_id, shard), Select="COUNT"
+            )
+        )
+
+    def add_live(self, tags: Collection[str], live: LiveResult) -> None:
+        """See `Subscriptions.add_live`."""
+        _add_live(self._table, tags, live)
+
+
+class DynamoDbTopicMembers:
+    """`push.topics.ports.TopicMembers` on DynamoDB."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self._table = SubscriptionTable(client, table, now)
+
+    def count(self, topic: Topic) -> int:
+        """See `TopicMembers.count`."""
+        return sum(page["Count"] for page in self._pages(topic, Select="COUNT"))
+
+    def members(self, topic: Topic, limit: int) -> Sequence[Subscription]:
+        """See `TopicMembers.members`."""
+        found: list[Subscription] = []
+        for page in self._pages(topic):
+            found += (read_subscription(topic, row) for row in page["Items"])
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _pages(self, topic: Topic, **options: Any) -> Iterator[Row]:  # noqa: ANN401 - boto3's own options
+        for shard in range(SHARDS):
+            yield from self._table.query_all("find subscribers", **self._table.living(topic, shard), **options)
+
+
+def _add_live(table: SubscriptionTable, tags: Collection[str], live: LiveResult) -> None:
+    # Of several writes in one second each can be told from the others: who found no subscriber removes only what it
+    # read, and not what a subscriber has written since.
+    attributes = {
+        "connection_id": {"S": live.key.storage},
+        "tenant": {"S": live.tenant},
+        "params": {"S": bytes(live.params).decode()},
+        "written": {"S": secrets.token_hex(6)},
+        "expires_at": {"N": str(live.expires_at)},
+    }
+    rows = [{"topic": {"S": tag_partition_of(live.key.tenant, tag)}, **attributes} for tag in dict.fromkeys(tags)]
+    table.write_all("record a live result", [{"PutRequest": {"Item": row}} for row in rows])
+
+
+def _connection_shard(connection_id: str, shard: int) -> dict[str, str]:
+    return {"S": f"{connection_id}#{shard}"}
+
+
+def _of_connection(connection_id: str, shard: int) -> dict[str, Any]:
+    return {
+        "IndexName": INDEX,
+        "KeyConditionExpression": "connection_shard = :connection",
+        "ExpressionAttributeValues": {":connection": _connection_shard(connection_id, shard)},
+    }
+
+
+def _write_subscription(subscription: Subscription) -> dict[str, Any]:
+    return {
+        **key_of(subscription.topic, subscription.connection_id),
+        "connection_shard": _connection_shard(subscription.connection_id, shard_of(subscription.topic.storage)),
+        "principal": {"S": subscription.principal},
+        "options": {"S": ",".join(sorted(subscription.options))},
+        "expires_at": {"N": str(subscription.expires_at)},
+    }

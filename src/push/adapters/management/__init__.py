@@ -1,0 +1,1 @@
+"""Adapters over API Gateway's `@connections`."""

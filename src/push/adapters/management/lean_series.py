@@ -1,0 +1,363 @@
+"""Frames to many clients at once through `@connections`, each client's in order: what fan-out needs.
+
+There is no task, future or timer for each push: an HTTP connection takes the next push when the answer to its last one
+has come, and one timer looks after all. `benchmarks/fan_out.py` measures it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import ssl
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import cast
+from urllib.parse import quote, urlsplit
+
+import httptools
+
+from push.adapters.aws.sigv4 import Signer
+from push.delivery.ports import Posted, PostOutcome, Series
+
+PUSH_SECONDS = 2.0
+"""A push that is not answered in this time is one to a slow or dead client."""
+
+_FRAME_SECONDS = 0.04
+"""How much more a series has for each frame: a call within a region takes 10 to 30 ms."""
+
+LAST_SECONDS = 0.5
+"""How long the last of many are waited for once all others are done."""
+
+_THROTTLED_IN_A_ROW = 5
+"""So many 429 without a success are the account's limit and no slow clients': all pushes pause, and these again."""
+
+_PAUSE_SECONDS = 0.2
+_MAX_PAUSES = 5
+_LAST_SHARE = 0.05
+_LOOK_SECONDS = 0.05
+
+_OUTCOMES = {200: PostOutcome.DELIVERED, 410: PostOutcome.GONE, 429: PostOutcome.RETRY}
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
+
+
+class _Work:
+    """A series on its way; `tries` counts the HTTP connections that died under its present frame."""
+
+    __slots__ = ("connection_id", "delivered", "frames", "index", "tries")
+
+    def __init__(self, index: int, series: Series) -> None:
+        self.index = index
+        self.connection_id = series.connection_id
+        self.frames = series.frames
+        self.delivered = 0
+        self.tries = 0
+
+
+class _HttpConnection(asyncio.Protocol):
+    """One HTTP/1.1 connection, which carries one request at a time for one run at a time."""
+
+    __slots__ = ("_parser", "_transport", "is_open", "run", "sent_at", "since", "work")
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self.is_open = False
+        self.run: _Run | None = None
+        self.work: _Work | None = None
+        self.sent_at = 0.0
+        self.since = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # create_connection makes no other
+        self.is_open = True
+
+    def write(self, request: bytes) -> None:
+        """Send a whole request."""
+        assert self._transport is not None  # noqa: S101 - set when the connection was made
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.abort()
+            self._lose()
+
+    def on_message_complete(self) -> None:
+        """Take the answer that the parser has read to its end."""
+        if not self._parser.should_keep_alive():
+            self.abort()
+        if self.run is not None:
+            self.run.answered(self, self._parser.get_status_code())
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self.is_open = False
+        self._lose()
+
+    def _lose(self) -> None:
+        if self.run is not None and self.work is not None:
+            self.run.lost(self)
+
+    def abort(self) -> None:
+        """Close without waiting for what was not sent."""
+        self.is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class LeanSeries:
+    """`push.delivery.ports.SeriesConnections` by hand: signed POSTs over a pool of keep-alive connections.
+
+    Args:
+        endpoint: the management endpoint, `https://{host}/{stage}`.
+        signer: signs for the service `execute-api`.
+        connections: how many pushes are under way at once.
+        push_seconds: how long a push may take.
+        last_seconds: how long the last of many are waited for once all others are done.
+
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        signer: Signer,
+        *,
+        connections: int = 200,
+        push_seconds: float = PUSH_SECONDS,
+        last_seconds: float = LAST_SECONDS,
+    ) -> None:
+        parts = urlsplit(endpoint)
+        self._host = parts.hostname or ""
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._port = parts.port or (443 if self._tls else 80)
+        self._host_header = self._host if parts.port is None else f"{self._host}:{parts.port}"
+        self._path = f"{parts.path.rstrip('/')}/%40connections/"
+        self._signed_path = quote(self._path, safe="/-_.~")
+        self._signer = signer
+        self._timestamp = (0, "")
+        self.width = connections
+        self.push_seconds = push_seconds
+        self.last_seconds = last_seconds
+        self.idle: deque[_HttpConnection] = deque()
+
+    async def post_series(self, series: Sequence[Series]) -> list[Posted]:
+        """See `SeriesConnections.post_series`."""
+        return await _Run(self, series).end()
+
+    async def connect(self) -> _HttpConnection:
+        """Open another connection."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self.push_seconds):
+            _, connection = await loop.create_connection(_HttpConnection, self._host, self._port, ssl=self._tls)
+        return connection
+
+    def render(self, connection_id: str, body: bytes, digest: str) -> bytes:
+        """Write a request."""
+        name = _escape(connection_id)
+        # What is percent-encoded twice differs from once in its percent signs alone.
+        signed_path = self._signed_path + name.replace("%", "%25")
+        headers = self._signer.sign("POST", self._host_header, signed_path, digest, self._now())
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        head = (
+            f"POST {self._path}{name} HTTP/1.1\r\nHost: {self._host_header}\r\n{lines}"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    def _now(self) -> str:
+        second, text = self._timestamp
+        now = int(time.time())
+        if now != second:
+            text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+            self._timestamp = now, text
+        return text
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self.idle:
+            self.idle.pop().abort()
+
+
+def outcome_of(status: int) -> PostOutcome:
+    """Return what a status of the management API means ("Use @connections commands", API Gateway Developer Guide)."""
+    if outcome := _OUTCOMES.get(status):
+        return outcome
+    return PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED
+
+
+def _escape(connection_id: str) -> str:
+    # An id is base64; the general way, a byte after the other, takes as long as signing the push.
+    if _BASE64.fullmatch(connection_id):
+        return connection_id.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F")
+    return quote(connection_id, safe="")
+
+
+class _Run:
+    """One call of `post_series`."""
+
+    def __init__(self, client: LeanSeries, series: Sequence[Series]) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._posted = [Posted(0) for _ in series]
+        self._waiting = deque(_Work(index, each) for index, each in enumerate(series) if each.frames)
+        self._total = self._left = len(self._waiting)
+        self._busy: set[_HttpConnection] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._digests: dict[bytes, str] = {}
+        self._last_done = 0.0
+        self._throttled = 0
+        self._pauses = 0
+        self._paused_until = 0.0
+        self._done = self._loop.create_future()
+
+    async def end(self) -> list[Posted]:
+        """Run to the end."""
+        if self._left:
+            self._widen()
+            timer = self._loop.call_later(_LOOK_SECONDS, self._look)
+            try:
+                await self._done
+            finally:
+                timer.cancel()
+                self._stop()
+        return self._posted
+
+    def _widen(self) -> None:
+        """Have as many connections at work as there is work for."""
+        if self._loop.time() < self._paused_until:
+            return
+        idle = self._client.idle
+        wanted = min(self._client.width - len(self._busy), len(self._waiting)) - len(self._opening)
+        while wanted > 0 and idle:
+            connection = idle.pop()
+            if connection.is_open:
+                wanted -= 1
+                connection.run = self
+                self._busy.add(connection)
+                self._next(connection)
+        for _ in range(wanted):
+            task = self._loop.create_task(self._open())
+            self._opening.add(task)
+            task.add_done_callback(self._opening.discard)
+
+    async def _open(self) -> None:
+        try:
+            connection = await self._client.connect()
+        except (OSError, TimeoutError):
+            self._opening = {task for task in self._opening if task is not asyncio.current_task()}
+            # Whoever is at work goes on; if nobody is, nobody will be.
+            if not self._busy and not self._opening:
+                while self._waiting:
+                    self._finish(self._waiting.popleft(), PostOutcome.RETRY)
+            return
+        connection.run = self
+        self._busy.add(connection)
+        self._next(connection)
+
+    def _next(self, connection: _HttpConnection) -> None:
+        """Give a connection the next series; it rests if there is none."""
+        if self._waiting and connection.is_open and self._loop.time() >= self._paused_until:
+            connection.work = self._waiting.popleft()
+            connection.since = self._loop.time()
+            self._push(connection, connection.work)
+            return
+        connection.run = connection.work = None
+        self._busy.discard(connection)
+        if connection.is_open:
+            self._client.idle.append(connection)
+        elif self._waiting:
+            self._widen()
+
+    def _pauses_for(self, work: _Work) -> bool:
+        """Say whether everybody pauses now that a push was throttled, after which it is made again."""
+        self._throttled += 1
+        now = self._loop.time()
+        if self._throttled < _THROTTLED_IN_A_ROW or (now >= self._paused_until and self._pauses == _MAX_PAUSES):
+            return False
+        if now >= self._paused_until:
+            self._pauses += 1
+            self._paused_until = now + _PAUSE_SECONDS
+        self._waiting.appendleft(work)
+        return True
+
+    def _push(self, connection: _HttpConnection, work: _Work) -> None:
+        frame = work.frames[work.delivered]
+        digest = self._digests.get(frame)
+        if digest is None:
+            digest = self._digests[frame] = hashlib.sha256(frame).hexdigest()
+        connection.sent_at = self._loop.time()
+        connection.write(self._client.render(work.connection_id, frame, digest))
+
+    def answered(self, connection: _HttpConnection, status: int) -> None:
+        """Take the answer to a connection's push."""
+        work = connection.work
+        if work is None:
+            return
+        if status == 429 and self._pauses_for(work):
+            connection.work = None
+            self._next(connection)
+            return
+        if status == 200:
+            self._throttled = 0
+            work.delivered += 1
+            work.tries = 0
+            if work.delivered < len(work.frames):
+                if connection.is_open:
+                    self._push(connection, work)
+                else:
+                    connection.work = None
+                    self._waiting.appendleft(work)
+                    self._next(connection)
+                return
+        self._finish(work, outcome_of(status))
+        self._next(connection)
+
+    def lost(self, connection: _HttpConnection) -> None:
+        """Go on without a connection that ended before its answer came."""
+        work, connection.work = connection.work, None
+        if work is not None:
+            work.tries += 1
+            # After a freeze every kept-alive connection may be dead: the second try is made on another one.
+            if work.tries < 2:
+                self._waiting.append(work)
+            else:
+                self._finish(work, PostOutcome.RETRY)
+        # Those that rest are likely to be as dead.
+        self._client.close()
+        self._next(connection)
+
+    def _finish(self, work: _Work, outcome: PostOutcome) -> None:
+        self._posted[work.index] = Posted(work.delivered, outcome)
+        self._left -= 1
+        self._last_done = self._loop.time()
+        if not self._left and not self._done.done():
+            self._done.set_result(None)
+
+    def _look(self) -> None:
+        """End the series that take too long."""
+        now = self._loop.time()
+        is_end = not self._waiting and self._left < self._total * _LAST_SHARE
+        last_seconds = self._client.last_seconds
+        for connection in list(self._busy):
+            work = connection.work
+            if work is not None and (
+                now - connection.sent_at > self._client.push_seconds
+                or now - connection.since > self._client.push_seconds + len(work.frames) * _FRAME_SECONDS
+                or (is_end and now - self._last_done > last_seconds and now - connection.sent_at > last_seconds)
+            ):
+                connection.work = None
+                connection.abort()
+                self._finish(work, PostOutcome.RETRY)
+                self._next(connection)
+        if not self._done.done():
+            self._widen()
+            self._loop.call_later(_LOOK_SECONDS, self._look)
+
+    def _stop(self) -> None:
+        for task in self._opening:
+            task.cancel()
+        for connection in self._busy:
+            connection.run = connection.work = None
+            connection.abort()

@@ -1,0 +1,1 @@
+"""Adapters over Redis (or Valkey); their scripts are in `lua`."""

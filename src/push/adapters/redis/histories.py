@@ -1,0 +1,164 @@
+"""Histories in Redis: a stream for each topic, and a hash with its epoch, its head and its fan-out's cursors.
+
+All names of a topic share a hash slot, so that each script sees all of it. The hash decides: what else is left of a
+topic whose hash is gone belongs to no epoch, and is dropped.
+
+What a script is called with and how its reply is read is written once, as a `Call`, for both clients.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from push.adapters.redis.connection import AsyncRedis, Script, SyncRedis, as_text, load_script
+from push.topics.histories import Appended, History, Message, NewMessage
+from push.topics.positions import Position
+from push.topics.topics import Topic
+
+TOPIC_KEPT_MS = 24 * 60 * 60 * 1000
+"""How long after its last use a topic keeps its epoch, beyond its messages: far longer than a connection lasts."""
+
+ID_KEPT_MS = 10 * 60 * 1000
+"""How long the id of a message is remembered."""
+
+_TRY_KEPT_MS = 10_000
+"""How long a message without an id is remembered: until a command whose reply was lost has been tried again."""
+
+LATEST = Position("", 0)
+"""Stands for: the latest messages, whatever their position."""
+
+Reply = TypeVar("Reply")
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Reply]):
+    """One call of a script, and how to read what it returns."""
+
+    script: Script
+    names: Sequence[str]
+    args: Sequence[str | bytes | int]
+    parse: Callable[[Any], Reply]
+
+    def run(self, redis: SyncRedis) -> Reply:
+        """Run the script and wait for it. Raises CacheUnavailableError."""
+        return self.parse(redis.run_script(self.script, self.names, self.args))
+
+    async def start(self, redis: AsyncRedis) -> Reply:
+        """Run the script on asyncio. Raises CacheUnavailableError."""
+        return self.parse(await redis.run_script(self.script, self.names, self.args))
+
+
+class RedisHistory:
+    """`push.topics.ports.TopicHistories` on Redis."""
+
+    def __init__(self, redis: AsyncRedis) -> None:
+        self._redis = redis
+
+    async def append(
+        self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
+    ) -> tuple[Appended, ...]:
+        """See `TopicHistories.append`."""
+        return await append_messages(topic, messages, size, seconds, only_changed=only_changed).start(self._redis)
+
+    async def read(self, topic: Topic, after: Position, limit: int) -> History:
+        """See `TopicHistories.read`."""
+        return await _read(topic, after, limit).start(self._redis)
+
+    async def read_latest(self, topic: Topic, limit: int) -> History:
+        """See `TopicHistories.read_latest`."""
+        return await _read(topic, LATEST, limit).start(self._redis)
+
+    async def head(self, topic: Topic) -> Position:
+        """See `TopicHistories.head`."""
+        return (await _read(topic, LATEST, 0).start(self._redis)).head
+
+
+class SyncRedisHistory:
+    """`push.topics.ports.SyncTopicHistories` on Redis."""
+
+    def __init__(self, redis: SyncRedis) -> None:
+        self._redis = redis
+
+    def append(
+        self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
+    ) -> tuple[Appended, ...]:
+        """See `TopicHistories.append`."""
+        return append_messages(topic, messages, size, seconds, only_changed=only_changed).run(self._redis)
+
+    def read(self, topic: Topic, after: Position, limit: int) -> History:
+        """See `TopicHistories.read`."""
+        return _read(topic, after, limit).run(self._redis)
+
+    def read_latest(self, topic: Topic, limit: int) -> History:
+        """See `TopicHistories.read_latest`."""
+        return _read(topic, LATEST, limit).run(self._redis)
+
+    def head(self, topic: Topic) -> Position:
+        """See `TopicHistories.head`."""
+        return _read(topic, LATEST, 0).run(self._redis).head
+
+
+def topic_name(topic: Topic) -> str:
+    """Name of the hash of a topic's epoch, head, latest etag and cursors."""
+    return f"{{{topic.storage}}}:topic"
+
+
+def history_name(topic: Topic) -> str:
+    """Name of the stream of a topic's messages."""
+    return f"{{{topic.storage}}}:history"
+
+
+def parse_history(epoch: bytes, head: bytes, is_complete: int, entries: Sequence[Any]) -> History:
+    """Read what a script returns of a history."""
+    text = as_text(epoch)
+    messages = tuple(_parse_entry(text, as_text(entry_id), fields) for entry_id, fields in entries)
+    return History(messages, bool(is_complete), Position(text, int(head)))
+
+
+def append_messages(
+    topic: Topic,
+    messages: Sequence[NewMessage],
+    size: int,
+    seconds: int,
+    *,
+    only_changed: bool,
+    lease: str = "",
+    token: str = "",
+) -> Call[tuple[Appended, ...]]:
+    """Return the call that appends; given a token, only while `lease`, a name in the topic's slot, is held under it."""
+    names = [topic_name(topic), history_name(topic), lease or topic_name(topic)]
+    age_ms = seconds * 1000
+    args: list[str | bytes | int] = [_new_epoch(), size, age_ms, TOPIC_KEPT_MS + age_ms, int(only_changed), token]
+    for message in messages:
+        names.append(f"{{{topic.storage}}}:{'message:' + message.id if message.id else 'try:' + secrets.token_hex(12)}")
+        args += (message.id, message.data, message.etag, ID_KEPT_MS if message.id else _TRY_KEPT_MS)
+    return Call(load_script("append_messages"), names, args, _parse_appended)
+
+
+def _parse_appended(reply: Sequence[Any]) -> tuple[Appended, ...]:
+    epoch, *standing = reply
+    return tuple(_pairs(as_text(epoch), standing))
+
+
+def _pairs(epoch: str, standing: Sequence[Any]) -> Iterator[Appended]:
+    for offset, is_new in zip(standing[::2], standing[1::2], strict=True):
+        yield Appended(Position(epoch, int(offset)), bool(is_new))
+
+
+def _read(topic: Topic, after: Position, limit: int) -> Call[History]:
+    names = (topic_name(topic), history_name(topic))
+    args = (_new_epoch(), TOPIC_KEPT_MS, after.epoch, after.offset, limit)
+    return Call(load_script("read_history"), names, args, lambda reply: parse_history(*reply))
+
+
+def _parse_entry(epoch: str, entry_id: str, fields: Sequence[bytes]) -> Message:
+    offset, _, published_at_ms = entry_id.partition("-")
+    _, data, _, message_id, _, etag = fields
+    return Message(Position(epoch, int(offset)), data, int(published_at_ms), as_text(message_id), as_text(etag))
+
+
+def _new_epoch() -> str:
+    return secrets.token_urlsafe(6)

@@ -1,0 +1,1 @@
+"""Scripts that Redis runs, each one atomic step."""

@@ -1,0 +1,46 @@
+"""The memory of webhooks in Redis: one key each, which the first to set it owns.
+
+A Redis that was emptied has forgotten all: a webhook that was dealt with may then be taken for new, if its signed
+time still allows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from push.adapters.redis.connection import SyncRedis, load_script
+from push.errors import TransientError
+
+_DONE = b"done"
+
+
+class RedisSeenHooks:
+    """`push.hooks.ports.SeenHooks` on Redis."""
+
+    def __init__(self, redis: SyncRedis) -> None:
+        self._redis = redis
+
+    def first_time(self, source: str, identity: str, seconds: int) -> bool:
+        """See `SeenHooks.first_time`. Raises CacheUnavailableError."""
+        # If the reply is lost, the second try finds the first one's claim, and knows it by the token.
+        claim = secrets.token_bytes(12)
+        found = self._redis.run_script(load_script("claim_hook"), [_name(source, identity)], [claim, seconds])
+        if found is None or found == claim:
+            return True
+        if found != _DONE:
+            raise TransientError("The webhook is being dealt with; send it again later.")
+        return False
+
+    def remember(self, source: str, identity: str, seconds: int) -> None:
+        """See `SeenHooks.remember`. Raises CacheUnavailableError."""
+        self._redis.run("SET", _name(source, identity), _DONE, "EX", seconds)
+
+    def forget(self, source: str, identity: str) -> None:
+        """See `SeenHooks.forget`. Raises CacheUnavailableError."""
+        self._redis.run("DEL", _name(source, identity))
+
+
+def _name(source: str, identity: str) -> str:
+    # Hashed, for a sender chooses its length and its characters.
+    return f"hook:{source}:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"

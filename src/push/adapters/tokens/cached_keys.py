@@ -1,0 +1,70 @@
+"""Keys of a token issuer, kept in the execution environment, and fetched anew so that they can be rotated."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from push.adapters.tokens.pyjwt import VerificationKey
+from push.errors import TransientError
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 300.0
+"""How long a key that was taken back goes on being accepted."""
+
+RETRY_SECONDS = 60.0
+"""At most once in so long are new keys looked for because a token fitted none: anybody can send such tokens."""
+
+KEPT_SECONDS = 24 * 3600.0
+"""How long keys are used while new ones can't be fetched."""
+
+
+class CachedKeys:
+    """`push.adapters.tokens.pyjwt.KeySource` over any way to fetch keys.
+
+    Args:
+        fetch: returns all keys, or raises TransientError.
+        monotonic: seconds of a clock that never goes back.
+
+    """
+
+    def __init__(
+        self, fetch: Callable[[], Sequence[VerificationKey]], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._fetch = fetch
+        self._monotonic = monotonic
+        self._keys: Sequence[VerificationKey] = ()
+        self._fetched_at = float("-inf")
+        self._tried_at = float("-inf")
+
+    def find(self, key_id: str | None) -> Sequence[VerificationKey]:
+        """See `KeySource.find`."""
+        now = self._monotonic()
+        if not self._keys or (now - self._fetched_at >= FRESH_SECONDS and now - self._tried_at >= RETRY_SECONDS):
+            self._refresh(now)
+        return self._fitting(key_id)
+
+    def find_newer(self, key_id: str | None) -> Sequence[VerificationKey]:
+        """See `KeySource.find_newer`."""
+        now = self._monotonic()
+        if now - self._tried_at < RETRY_SECONDS:
+            return ()
+        self._refresh(now)
+        return self._fitting(key_id)
+
+    def _refresh(self, now: float) -> None:
+        self._tried_at = now
+        try:
+            self._keys = self._fetch()
+        except TransientError as exc:
+            if now - self._fetched_at >= KEPT_SECONDS:
+                self._keys = ()
+                raise
+            logger.warning("keys of the token issuer were not refreshed: %s %r", exc.message, exc.__cause__)
+        else:
+            self._fetched_at = now
+
+    def _fitting(self, key_id: str | None) -> Sequence[VerificationKey]:
+        return [key for key in self._keys if key.fits(key_id)]

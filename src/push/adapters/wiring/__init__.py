@@ -1,0 +1,1 @@
+"""What several functions build in the same way, once per execution environment."""

@@ -1,0 +1,80 @@
+"""What brings answers to those who wait, as an execution environment has it: to connections, and to records."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+from push.adapters.aws.clients import make_client, make_signer
+from push.adapters.dynamodb.gone_connections import DynamoDbGoneConnections
+from push.adapters.dynamodb.requests import DynamoDbRequests
+from push.adapters.management.boto3_connections import Boto3Connections
+from push.adapters.management.lean_connections import LeanConnections
+from push.adapters.management.lean_series import LeanSeries
+from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
+from push.adapters.redis.connection import shared_async_redis
+from push.adapters.s3.claim_checks import ClaimChecks
+from push.adapters.s3.payloads import S3Payloads
+from push.adapters.sqs.deliveries import SqsDeliveries
+from push.adapters.sqs.requests import SqsWebhooks
+from push.delivery.delivering import Deliverer
+from push.delivery.frame_series import SeriesInTurns
+from push.delivery.ports import ClientConnections, SeriesConnections
+from push.delivery.waiter_frames import WaiterFrames
+from push.durable.recording import Recorder
+from push.metrics import Counter
+from push.settings import ComputeSettings, ManagementSettings, NotifySettings, RecordSettings
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter) -> Deliverer:
+    """Make the environment's deliverer."""
+    return Deliverer(
+        connections=_make_connections(settings),
+        records=DynamoDbGoneConnections(make_client("dynamodb"), settings.connections_table),
+        queue=SqsDeliveries(make_client("sqs"), settings.delivery_queue_url, ClaimChecks(settings.storage_bucket)),
+        counter=counter,
+        now_ms=now_ms,
+        random=random.random,
+    )
+
+
+def make_frames(settings: ComputeSettings | NotifySettings) -> WaiterFrames:
+    """Make what writes the environment's answers to those who wait."""
+    encodings = RedisConnectionEncodings(shared_async_redis(settings))
+    return WaiterFrames(encodings=encodings, payloads=S3Payloads(settings.storage_bucket))
+
+
+def make_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
+    """Make the environment's recorder."""
+    payloads = S3Payloads(settings.storage_bucket)
+    return Recorder(
+        records=make_records(settings),
+        queue=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
+        store_payload=lambda name, data: asyncio.to_thread(payloads.put, name, data),
+        counter=counter,
+        now_ms=now_ms,
+    )
+
+
+def make_records(settings: RecordSettings) -> DynamoDbRequests:
+    """Make what keeps the environment's durable requests."""
+    return DynamoDbRequests(make_client("dynamodb", connections=20), settings.requests_table, settings.result_days)
+
+
+def _make_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
+    if settings.management_client == "boto3":
+        return Boto3Connections(make_client("apigatewaymanagementapi", connections=50))
+    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))
+
+
+def make_series(settings: ManagementSettings) -> SeriesConnections:
+    """Make what pushes to many connections in order."""
+    if settings.management_client == "boto3":
+        return SeriesInTurns(Boto3Connections(make_client("apigatewaymanagementapi", connections=50)))
+    return LeanSeries(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))

@@ -1,0 +1,26 @@
+"""The namespaces that ship with the stack: `topics.json`, at the root of the artifact."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from push.errors import SettingsError
+from push.topics.namespaces import Namespaces, parse_namespaces
+
+PATH = Path(__file__).parents[3] / "topics.json"
+
+
+@cache
+def shipped_namespaces() -> Namespaces:
+    """Read the namespaces, once per execution environment.
+
+    Raises:
+        SettingsError: the file is absent or not of its form.
+
+    """
+    try:
+        document = PATH.read_bytes()
+    except OSError as exc:
+        raise SettingsError(f"topics.json can't be read: {exc.strerror}.") from exc
+    return parse_namespaces(document)

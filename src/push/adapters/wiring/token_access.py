@@ -1,0 +1,43 @@
+"""Tokens and tickets put together from a function's settings; what the authorizer and the HTTP API share."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from push.access.tokens import ClaimRules
+from push.adapters.aws.clients import make_client
+from push.adapters.dynamodb.tickets import DynamoDbTickets
+from push.adapters.secrets.token_keys import fetch_secrets
+from push.adapters.tokens.cached_keys import CachedKeys
+from push.adapters.tokens.jwks_keys import fetch_jwks
+from push.adapters.tokens.pyjwt import KeySource, PyJwtVerifier
+from push.errors import SettingsError
+from push.settings import AuthorizerSettings, TokenSettings
+
+READ_TIMEOUT_SECONDS = 1.0
+"""A handshake waits for these calls: three tries end before the function's timeout of ten seconds."""
+
+
+def make_verifier(settings: TokenSettings) -> PyJwtVerifier:
+    """Make what checks tokens: against the JWKS if its URL is set, else against the shared secret.
+
+    Raises:
+        SettingsError: neither is set.
+
+    """
+    return PyJwtVerifier(_make_keys(settings), ClaimRules(settings.jwt_issuer, settings.jwt_audience))
+
+
+def _make_keys(settings: TokenSettings) -> KeySource:
+    if settings.jwks_url:
+        return CachedKeys(partial(fetch_jwks, settings.jwks_url))
+    if not settings.token_secret_arn:
+        raise SettingsError("AUTH_MODE is jwt, and neither JWKS_URL nor TOKEN_SECRET_ARN is set.")
+    client = make_client("secretsmanager", read_timeout_seconds=READ_TIMEOUT_SECONDS)
+    return CachedKeys(partial(fetch_secrets, client, settings.token_secret_arn))
+
+
+def make_tickets(settings: AuthorizerSettings) -> DynamoDbTickets:
+    """Make what keeps tickets."""
+    client = make_client("dynamodb", read_timeout_seconds=READ_TIMEOUT_SECONDS)
+    return DynamoDbTickets(client, settings.tickets_table)

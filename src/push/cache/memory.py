@@ -1,0 +1,100 @@
+"""The first tier: results kept in the memory of one execution environment, bounded in bytes and in number."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from push.protocol.large_answers import encode_data
+from push.results import Result
+
+_OVERHEAD_BYTES = 500
+"""What an entry costs beside its data: objects and the dictionary's slot, measured roughly."""
+
+
+@dataclass(slots=True)
+class Remembered:
+    """A result, and when it was last known to be what Redis holds (milliseconds).
+
+    `is_lost` once Redis was seen to hold none in its place: it was flushed, or evicted it.
+    """
+
+    result: Result
+    confirmed_at_ms: int
+    refresh_tried_at_ms: int = 0
+    """When this environment last tried to have it refreshed; spares Redis a try per request."""
+    is_lost: bool = False
+    encoded: str | None = None
+    """The data as `encode_data` returns them, once somebody asked for that."""
+
+    @property
+    def seen(self) -> Result | None:
+        """What Redis is known to hold."""
+        return None if self.is_lost else self.result
+
+
+class MemoryCache:
+    """Least recently used results of one execution environment.
+
+    It never says whether a result may be answered: that is `freshness.judge`, and how long a result may be
+    trusted without asking Redis is the caller's to decide from `confirmed_at_ms`.
+    """
+
+    __slots__ = ("_entries", "_max_bytes", "_max_entries", "_size_bytes")
+
+    def __init__(self, *, max_bytes: int, max_entries: int = 10_000) -> None:
+        self._entries: OrderedDict[str, Remembered] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        self._size_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What the entries take together."""
+        return self._size_bytes
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, name: str) -> Remembered | None:
+        """Return what is remembered under a key's storage name."""
+        entry = self._entries.get(name)
+        if entry is not None:
+            self._entries.move_to_end(name)
+        return entry
+
+    def put(self, name: str, result: Result, now_ms: int) -> Remembered:
+        """Remember a result just read from Redis, unless it alone is over the bound."""
+        self.drop(name)
+        entry = Remembered(result=result, confirmed_at_ms=now_ms)
+        cost = _cost_bytes(entry)
+        if cost > self._max_bytes:
+            return entry
+        self._entries[name] = entry
+        self._size_bytes += cost
+        self._evict()
+        return entry
+
+    def encode(self, name: str, entry: Remembered) -> str:
+        """Return an entry's data as `encode_data` does, and keep them beside it for as long as it is remembered."""
+        if entry.encoded is None:
+            entry.encoded = encode_data(entry.result.data)
+            if self._entries.get(name) is entry:
+                self._size_bytes += len(entry.encoded)
+                self._evict()
+        return entry.encoded
+
+    def drop(self, name: str) -> None:
+        """Forget a key; nothing happens if it is not remembered."""
+        entry = self._entries.pop(name, None)
+        if entry is not None:
+            self._size_bytes -= _cost_bytes(entry)
+
+    def _evict(self) -> None:
+        while self._size_bytes > self._max_bytes or len(self._entries) > self._max_entries:
+            _, evicted = self._entries.popitem(last=False)
+            self._size_bytes -= _cost_bytes(evicted)
+
+
+def _cost_bytes(entry: Remembered) -> int:
+    return len(entry.result.data) + len(entry.encoded or "") + _OVERHEAD_BYTES

@@ -1,0 +1,1 @@
+"""Frames on their way to connections, and answers on their way to waiters."""

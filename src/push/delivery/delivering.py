@@ -1,0 +1,84 @@
+"""How frames get to connections: once at the spot, then through the delivery queue until they arrive or expire."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+
+from push.backoff import backoff_seconds
+from push.delivery.deliveries import Delivery
+from push.delivery.ports import ClientConnections, ConnectionRecords, DeliveryQueue, PostOutcome
+from push.errors import QueueUnavailableError
+from push.metrics import Counter, Metric
+
+
+class Deliverer:
+    """Delivers for one execution environment.
+
+    Args:
+        connections: the management API.
+        records: where connections found gone are removed.
+        queue: where deliveries go that are to be tried again.
+        counter: where outcomes are counted.
+        now_ms: the clock, in milliseconds since 1970.
+        random: in [0, 1), spreads the next tries.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: ClientConnections,
+        records: ConnectionRecords,
+        queue: DeliveryQueue,
+        counter: Counter,
+        now_ms: Callable[[], int],
+        random: Callable[[], float],
+    ) -> None:
+        self._connections = connections
+        self._records = records
+        self._queue = queue
+        self._counter = counter
+        self._now_ms = now_ms
+        self._random = random
+
+    async def deliver(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Try each delivery once; what may succeed later is queued.
+
+        Returns those that are neither delivered nor given up nor queued, because the queue did not take them.
+        """
+        if not deliveries:
+            return []
+        outcomes = await self._connections.post_all([(each.connection_id, each.frame) for each in deliveries])
+        gone = [each.connection_id for each, outcome in zip(deliveries, outcomes, strict=True) if outcome == "gone"]
+        if gone:
+            await self._records.forget(gone)
+        retries = [each for each, outcome in zip(deliveries, outcomes, strict=True) if outcome == "retry"]
+        now_ms = self._now_ms()
+        alive = [each for each in retries if each.until_ms > now_ms]
+        self._count(outcomes, expired=len(retries) - len(alive))
+        return await self._queue_again(alive)
+
+    async def _queue_again(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        unqueued: list[Delivery] = []
+        for attempt in sorted({each.attempt for each in deliveries}):
+            same = [each for each in deliveries if each.attempt == attempt]
+            delay_seconds = math.ceil(backoff_seconds(attempt, self._random()))
+            try:
+                await self._queue.send([each.again() for each in same], delay_seconds)
+            except QueueUnavailableError:
+                unqueued += same
+        return unqueued
+
+    def _count(self, outcomes: Sequence[PostOutcome], *, expired: int) -> None:
+        tally = Tally(outcomes)
+        counted = {
+            "delivered": tally[PostOutcome.DELIVERED],
+            "gone": tally[PostOutcome.GONE],
+            "retried": tally[PostOutcome.RETRY] - expired,
+            "failed": tally[PostOutcome.REFUSED] + expired,
+        }
+        for outcome, number in counted.items():
+            if number:
+                self._counter.count(Metric.PUSH, number, dimension=("Outcome", outcome))

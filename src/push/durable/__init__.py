@@ -1,0 +1,1 @@
+"""Durable requests and the webhooks that deliver their answers."""

@@ -1,0 +1,177 @@
+"""Durable requests: those whose result goes to a webhook, to an SNS topic, or waits to be polled.
+
+A request is durable from the 202 on. Its queue message carries all of it and stays on the way until the request is
+settled, so nothing else needs to survive; its row tells what became of it.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+import msgspec
+
+from push.computes import Tenant
+from push.errors import ErrorCode, RequestError
+from push.queues.escaping import escape_for_sqs
+
+FIRST_LOOK_SECONDS = 10
+LAST_LOOK_SECONDS = 300
+
+
+class Deliver(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a result goes: exactly one of a webhook's URL, the ARN of an SNS topic, or nowhere until it is polled."""
+
+    webhook: str | None = None
+    sns: str | None = None
+    poll: bool = False
+
+
+class RequestStatus(enum.StrEnum):
+    """What has become of a durable request."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class DeliveryState(enum.StrEnum):
+    """What has become of the delivery of a settled request."""
+
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class QueuedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of the request queue; times are milliseconds since 1970, `look` counts from 1."""
+
+    tenant: Tenant
+    principal: str
+    id: str
+    compute: str
+    params: msgspec.Raw
+    deliver: Deliver
+    accepted_at_ms: int
+    deadline_at_ms: int
+    max_age: float | None = None
+    look: int = 1
+
+    @property
+    def name(self) -> str:
+        """The request's name in the table: ids are a tenant's own."""
+        return request_name(self.tenant, self.id)
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this request from another that was sent under the same id.
+
+        It is the same before the queue and behind it, where the params may be escaped.
+        """
+        asked = _encoder.encode((self.compute, self.params, self.deliver, self.max_age))
+        return hashlib.sha256(escape_for_sqs(asked.decode()).encode()).hexdigest()
+
+    def next_look(self) -> Self:
+        """Return this request for the look after this one."""
+        return msgspec.structs.replace(self, look=self.look + 1)
+
+    def seconds_to_next_look(self, now_ms: int) -> int:
+        """Return how long to leave a request alone: longer each time, and not past its deadline."""
+        seconds = min(LAST_LOOK_SECONDS, FIRST_LOOK_SECONDS << min(self.look - 1, 10))
+        return max(1, min(seconds, -(-(self.deadline_at_ms - now_ms) // 1000) + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to deliver, times in milliseconds; `status` is the receiver's, `error` what kept it from answering."""
+
+    at_ms: int
+    took_ms: int
+    status: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A durable request's row. `answer` is the `result` or `error` message; `payload` names its data if not inline."""
+
+    tenant: Tenant
+    id: str
+    status: RequestStatus
+    compute: str
+    fingerprint: str
+    deliver: Deliver
+    accepted_at_ms: int
+    deadline_at_ms: int
+    settled_at_ms: int | None = None
+    answer: bytes | None = None
+    payload: str = ""
+    delivery: DeliveryState = DeliveryState.WAITING
+    attempt_count: int = 0
+    attempt_until_ms: int = 0
+    next_attempt_at_ms: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What ends a pending request: `answer` is its `result` or `error` message, and `payload` names data left out."""
+
+    tenant: Tenant
+    id: str
+    status: RequestStatus
+    answer: bytes
+    payload: str = ""
+
+
+class WebhookJob(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message of the webhook queue: deliver a settled request, not before a time (ms); `attempt` counts from 1."""
+
+    tenant: Tenant
+    id: str
+    attempt: int = 1
+    not_before_ms: int = 0
+
+
+_encoder = msgspec.json.Encoder()
+_request_decoder = msgspec.json.Decoder(QueuedRequest)
+_job_decoder = msgspec.json.Decoder(WebhookJob)
+
+
+def request_name(tenant: Tenant, request_id: str) -> str:
+    """Return a request's name in the table; tenants hold no `/`, so no two requests share a name."""
+    return f"{tenant}/{request_id}"
+
+
+def serialize_message(message: QueuedRequest | WebhookJob) -> str:
+    """Write a message of the request queue or of the webhook queue."""
+    return escape_for_sqs(_encoder.encode(message).decode())
+
+
+def parse_queued_request(body: str) -> QueuedRequest:
+    """Read a message of the request queue.
+
+    Raises:
+        RequestError: it is not one of this version.
+
+    """
+    try:
+        return _request_decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+        raise RequestError(f"A queue message is not a request: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc
+
+
+def parse_webhook_job(body: str) -> WebhookJob:
+    """Read a message of the webhook queue.
+
+    Raises:
+        RequestError: it is not one of this version.
+
+    """
+    try:
+        return _job_decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+        raise RequestError(f"A queue message is not a delivery: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc

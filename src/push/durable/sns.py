@@ -1,0 +1,57 @@
+"""One attempt at an SNS topic: the message of a webhook, published."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+from push.durable.ports import Reply, Topics
+from push.durable.requests import RequestRecord
+from push.durable.webhook_messages import LINK_SECONDS, TYPES, render_message, webhook_id, without_data
+from push.protocol.ports import Payloads
+
+MAX_MESSAGE_BYTES = 250_000
+"""SNS takes 256 KB, and counts the attributes ("Amazon SNS endpoints and quotas", AWS General Reference)."""
+
+
+class TopicPublisher:
+    """`push.durable.ports.Sender` for SNS topics.
+
+    Args:
+        topics: the service.
+        allowed: ARNs of topics that results may go to.
+        payloads: makes the links to large data.
+        store_payload: keeps data under a name, as `Payloads.put` does, without holding up others.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        topics: Topics,
+        allowed: Collection[str],
+        payloads: Payloads,
+        store_payload: Callable[[str, bytes], Awaitable[None]],
+    ) -> None:
+        self._topics = topics
+        self._allowed = allowed
+        self._payloads = payloads
+        self._store_payload = store_payload
+
+    async def send(self, record: RequestRecord) -> Reply:
+        """See `Sender.send`."""
+        arn = record.deliver.sns or ""
+        if arn not in self._allowed:
+            return Reply(error="Results may not go to this topic.", is_final=True)
+        attributes = {"type": TYPES[record.status], "id": webhook_id(record)}
+        return await self._topics.publish(arn, (await self._render(record)).decode(), attributes)
+
+    async def _render(self, record: RequestRecord) -> bytes:
+        name = record.payload
+        if not name:
+            message = render_message(record)
+            if len(message) <= MAX_MESSAGE_BYTES:
+                return message
+            record, data = without_data(record)
+            name = f"payloads/topics/tenants/{record.tenant}/{webhook_id(record)}"
+            await self._store_payload(name, data)
+        return render_message(record, self._payloads.link(name, LINK_SECONDS))

@@ -1,0 +1,108 @@
+"""One attempt at a webhook: its URL checked, its body signed, and what the receiver's failures mean for the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+
+from push.durable.ports import Answer, Reply, WebhookClient, WebhookEndpoints
+from push.durable.requests import RequestRecord
+from push.durable.webhook_endpoints import FAILING, GONE, FailingEndpoint
+from push.durable.webhook_keys import sign
+from push.durable.webhook_messages import LINK_SECONDS, render_message, webhook_id
+from push.durable.webhook_schedule import parse_retry_after
+from push.durable.webhook_targets import WebhookUrl, check_url
+from push.errors import RequestError
+from push.metrics import Counter, Metric
+from push.protocol.ports import Payloads
+
+
+class WebhookPoster:
+    """`push.durable.ports.Sender` for URLs.
+
+    Args:
+        client: makes the requests.
+        endpoints: what is known of URLs that fail.
+        payloads: makes the links to large data.
+        read_masters: returns the master secrets, the current one first; raises TransientError.
+        allow_private: whether URLs may lead anywhere; for development only.
+        counter: where disabled URLs are counted.
+        now_ms: the clock, in milliseconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        client: WebhookClient,
+        endpoints: WebhookEndpoints,
+        payloads: Payloads,
+        read_masters: Callable[[], Awaitable[Sequence[bytes]]],
+        allow_private: bool,
+        counter: Counter,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._client = client
+        self._endpoints = endpoints
+        self._payloads = payloads
+        self._read_masters = read_masters
+        self._allow_private = allow_private
+        self._counter = counter
+        self._now_ms = now_ms
+
+    async def send(self, record: RequestRecord) -> Reply:
+        """See `Sender.send`."""
+        try:
+            url = check_url(record.deliver.webhook or "", allow_private=self._allow_private)
+        except RequestError as exc:
+            return Reply(error=exc.message, is_final=True)
+        known = await self._endpoints.read(record.tenant, url.text)
+        if known is not None and not await self._may_try(record, known):
+            return Reply(error=f"The URL is disabled. {known.reason}", is_final=True)
+        reply = await self._post(record, url)
+        if reply.error:
+            return await self._note_failure(record, url, reply)
+        if known is not None:
+            await self._endpoints.note_success(record.tenant, url.text)
+        return reply
+
+    async def _may_try(self, record: RequestRecord, known: FailingEndpoint) -> bool:
+        if known.disabled_at_ms is None:
+            return True
+        now_ms = self._now_ms()
+        return known.is_trial_due(now_ms) and await self._endpoints.begin_trial(record.tenant, known, now_ms)
+
+    async def _post(self, record: RequestRecord, url: WebhookUrl) -> Reply:
+        masters = await self._read_masters()
+        body = render_message(record, self._payloads.link(record.payload, LINK_SECONDS) if record.payload else "")
+        signed = sign(masters, record.tenant, webhook_id(record), self._now_ms() // 1000, body)
+        answer = await self._client.post(url, {"content-type": "application/json", **signed}, body)
+        return Reply(
+            answer.status, answer.error or _error_of(answer), parse_retry_after(answer.retry_after, self._now_ms())
+        )
+
+    async def _note_failure(self, record: RequestRecord, url: WebhookUrl, reply: Reply) -> Reply:
+        """Return the reply, final if the URL is disabled now."""
+        now_ms = self._now_ms()
+        known = await self._endpoints.note_failure(record.tenant, url.text, now_ms)
+        is_gone = reply.status == HTTPStatus.GONE
+        if known is None:
+            return replace(reply, is_final=is_gone)
+        if is_gone or (known.disabled_at_ms is None and known.is_worn_out(now_ms)):
+            await self._disable(record, url, GONE if is_gone else FAILING)
+            return replace(reply, is_final=True)
+        return replace(reply, is_final=known.disabled_at_ms is not None)
+
+    async def _disable(self, record: RequestRecord, url: WebhookUrl, reason: str) -> None:
+        if await self._endpoints.disable(record.tenant, url.text, reason, self._now_ms()):
+            self._counter.count(Metric.WEBHOOK_DISABLED)
+
+
+def _error_of(answer: Answer) -> str:
+    """Return why an answer is no success: only 2xx is (Standard Webhooks, "Webhook delivery")."""
+    status = answer.status or 0
+    if 200 <= status < 300:
+        return ""
+    sentence = f"The receiver answered {status}."
+    return f"{sentence} Redirects are not followed." if 300 <= status < 400 else sentence

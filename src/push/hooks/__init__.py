@@ -1,0 +1,1 @@
+"""Webhooks that other services send us."""

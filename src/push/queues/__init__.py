@@ -1,0 +1,1 @@
+"""Bodies and redelivery of queue messages."""

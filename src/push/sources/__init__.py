@@ -1,0 +1,1 @@
+"""What results are made from, and what a change of it makes stale."""

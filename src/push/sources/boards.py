@@ -1,0 +1,77 @@
+"""Leaderboards: members by score, the highest first; of equal scores the lower member in order of its UTF-8 first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from push.errors import ComputeFailedError, ErrorCode
+
+MAX_MEMBERS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One place on a board; `rank` counts from 1, and no two members share one."""
+
+    rank: int
+    member: str
+    score: float
+
+    def as_json(self) -> dict[str, object]:
+        """Return what callers see; whole scores are written as integers."""
+        score = int(self.score) if self.score.is_integer() else self.score
+        return {"rank": self.rank, "member": self.member, "score": score}
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The first so many."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A member and so many on either side."""
+
+    member: str
+    neighbours: int
+
+
+View = Top | Around
+
+
+def board_tag(board: str) -> str:
+    """Name a board as what a result is made from."""
+    return f"leaderboard:{board}"
+
+
+def view_scores(scores: dict[str, float], view: View) -> list[Entry]:
+    """Return part of a board from all of its scores; an empty list if the member is absent."""
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0].encode()))
+    if isinstance(view, Top):
+        return _entries(ranked[: view.count], first_rank=1)
+    place = next((index for index, (member, _) in enumerate(ranked) if member == view.member), None)
+    if place is None:
+        return []
+    start = max(0, place - view.neighbours)
+    return _entries(ranked[start : place + view.neighbours + 1], first_rank=start + 1)
+
+
+def _entries(items: Sequence[tuple[str, float]], first_rank: int) -> list[Entry]:
+    return [Entry(first_rank + index, member, score) for index, (member, score) in enumerate(items)]
+
+
+def require_member(entries: list[Entry], view: Around, board: str) -> list[Entry]:
+    """Return the entries, of which one is the member's.
+
+    Raises:
+        ComputeFailedError: the member is not on the board (`not_found`).
+
+    """
+    if not entries:
+        raise ComputeFailedError(
+            f"There is no member {view.member!r} on the board {board!r}.", code=ErrorCode.NOT_FOUND
+        )
+    return entries

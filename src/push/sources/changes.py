@@ -1,0 +1,235 @@
+"""Changes of sources, as streams and notifications tell of them, and what they make stale.
+
+Three kinds of records are read: of the streams of the documents' index and of the scores (told apart by the keys of
+their tables), and S3's notifications of documents written or removed. Each names a tenant and tags. A record that
+can't be read is reported and holds up no other.
+
+Sources: "DynamoDB Streams record format" (DynamoDB API), "Event message structure" (Amazon S3 User Guide).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_plus
+
+import msgspec
+
+from push.computes import Tenant
+from push.errors import PushasideError
+from push.keys import parse_tenant
+from push.names import Name
+from push.sources.boards import board_tag
+from push.sources.documents import collection_tag, document_tag
+
+_OBJECT_KEY = re.compile(r"documents/([^/]+)/([^/]+)/(.+)\.json")
+_TEST_EVENT = "s3:TestEvent"
+"""What S3 sends to a queue when the notification is set up."""
+
+
+class Source(enum.StrEnum):
+    """Where a change was seen."""
+
+    DOCUMENTS = "documents"
+    SCORES = "scores"
+    OBJECTS = "objects"
+
+
+class UnreadableChangeError(PushasideError):
+    """A record does not tell of a change in a way that is understood; another try would not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewScore:
+    """A member's score on a board after a change; None if the member was taken off."""
+
+    board: str
+    member: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change: whose data, and the tags of what is made from them."""
+
+    source: Source
+    tenant: Tenant
+    tags: tuple[str, ...]
+    score: NewScore | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one record told: changes, or why it can't be read. Its id is what a batch's failures are reported by."""
+
+    record_id: str
+    changes: tuple[Change, ...] = ()
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class TenantChanges:
+    """All changes of a tenant's data in one batch, each tag once and each score as the last change left it."""
+
+    tenant: Tenant
+    tags: dict[str, None] = field(default_factory=dict)
+    """In the order in which they first appear."""
+    scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    record_ids: list[str] = field(default_factory=list)
+
+
+def read_records(records: Iterable[Mapping[str, Any]]) -> list[Told]:
+    """Read the records of a batch, of a stream or of the queue of notifications, in their order."""
+    return [_read_record(record) for record in records]
+
+
+def merge(told: Iterable[Told]) -> list[TenantChanges]:
+    """Put the changes of a batch together by tenant, in the order in which tenants appear."""
+    merged: dict[Tenant, TenantChanges] = {}
+    for each in told:
+        for change in each.changes:
+            of_tenant = merged.setdefault(change.tenant, TenantChanges(change.tenant))
+            of_tenant.tags.update(dict.fromkeys(change.tags))
+            if change.score is not None:
+                of_tenant.scores.setdefault(change.score.board, {})[change.score.member] = change.score.score
+            if each.record_id not in of_tenant.record_ids[-1:]:
+                of_tenant.record_ids.append(each.record_id)
+    return list(merged.values())
+
+
+def _read_record(record: Mapping[str, Any]) -> Told:
+    is_message = record["eventSource"] == "aws:sqs"
+    record_id = record["messageId"] if is_message else record["dynamodb"]["SequenceNumber"]
+    try:
+        changes = parse_notification(record["body"]) if is_message else (parse_stream_record(record),)
+    except UnreadableChangeError as exc:
+        return Told(record_id, problem=exc.message)
+    return Told(record_id, changes)
+
+
+class _Text(msgspec.Struct, rename={"text": "S"}):
+    text: str
+
+
+class _Number(msgspec.Struct, rename={"text": "N"}):
+    text: str
+
+
+class _ScoreImage(msgspec.Struct):
+    score: _Number
+
+
+class _StreamData(msgspec.Struct, rename={"keys": "Keys", "new_image": "NewImage"}):
+    keys: dict[str, _Text]
+    new_image: dict[str, Any] | None = None
+
+
+class _StreamRecord(msgspec.Struct):
+    dynamodb: _StreamData
+
+
+def parse_stream_record(record: Mapping[str, Any]) -> Change:
+    """Read a record of the stream of the documents' index or of the scores.
+
+    Raises:
+        UnreadableChangeError: it is neither, or a name in it is not one that can be asked for.
+
+    """
+    data = _convert(record, _StreamRecord).dynamodb
+    keys = {name: value.text for name, value in data.keys.items()}
+    match keys:
+        case {"collection": partition, "id": document_id}:
+            tenant, collection = _split_partition(partition)
+            return _document_change(Source.DOCUMENTS, tenant, collection, document_id)
+        case {"board": partition, "member": member}:
+            tenant, board = _split_partition(partition)
+            score = None if data.new_image is None else _read_score(data.new_image)
+            return Change(Source.SCORES, tenant, (board_tag(board),), NewScore(board, member, score))
+        case _:
+            raise UnreadableChangeError(f"A record's keys {sorted(keys)} are those of no source.")
+
+
+class _S3Object(msgspec.Struct):
+    key: str
+
+
+class _S3Data(msgspec.Struct):
+    object: _S3Object
+
+
+class _S3Record(msgspec.Struct):
+    s3: _S3Data
+
+
+class _Notification(msgspec.Struct, rename={"event": "Event", "records": "Records"}):
+    event: str = ""
+    records: tuple[_S3Record, ...] | None = None
+
+
+def parse_notification(body: str) -> tuple[Change, ...]:
+    """Read a notification of S3: the changes of its objects, none if S3 only tries whether it arrives.
+
+    Raises:
+        UnreadableChangeError: it is none, or an object in it is not named as a document's.
+
+    """
+    try:
+        notification = msgspec.json.decode(body, type=_Notification)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as exc:
+        raise UnreadableChangeError(f"A message is no notification of S3: {exc}.") from exc
+    if notification.event == _TEST_EVENT:
+        return ()
+    if notification.records is None:
+        raise UnreadableChangeError("A message is no notification of S3: it has no records.")
+    return tuple(_object_change(unquote_plus(record.s3.object.key)) for record in notification.records)
+
+
+def _object_change(key: str) -> Change:
+    found = _OBJECT_KEY.fullmatch(key)
+    if found is None:
+        raise UnreadableChangeError(f"The object {key!r} is not named as a document's.")
+    tenant, collection, document_id = found.groups()
+    return _document_change(Source.OBJECTS, _tenant(tenant), _name(collection), document_id)
+
+
+def _document_change(source: Source, tenant: Tenant, collection: str, document_id: str) -> Change:
+    return Change(source, tenant, (document_tag(collection, document_id), collection_tag(collection)))
+
+
+def _split_partition(partition: str) -> tuple[Tenant, str]:
+    tenant, _, name = partition.partition("/")
+    return _tenant(tenant), _name(name)
+
+
+def _tenant(text: str) -> Tenant:
+    try:
+        return parse_tenant(text)
+    except PushasideError as exc:
+        raise UnreadableChangeError(f"{text!r} is no tenant's name.") from exc
+
+
+def _name(text: str) -> str:
+    name: str = _convert(text, Name)
+    return name
+
+
+def _read_score(image: Mapping[str, Any]) -> float:
+    text: str = _convert(image, _ScoreImage).score.text
+    try:
+        score = float(text)
+    except ValueError as exc:
+        raise UnreadableChangeError(f"The score {text!r} is no number.") from exc
+    if not math.isfinite(score):
+        raise UnreadableChangeError(f"The score {text!r} is no number.")
+    return score
+
+
+def _convert(value: object, kind: Any) -> Any:  # noqa: ANN401 - as varied as what is read
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as exc:
+        raise UnreadableChangeError(f"A record can't be read: {exc}.") from exc

@@ -1,0 +1,1 @@
+"""Topics: subscriptions, histories, and fan-out to subscribers."""

@@ -1,0 +1,127 @@
+"""Namespaces: what holds for the topics whose names match a pattern, as `topics.json` says.
+
+The document is a list, and the first namespace whose `match` fits a topic's name is the topic's. In a pattern `*`
+stands for any characters, also none, and everything else for itself. The last one must match everything.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, lru_cache
+from typing import Annotated, Literal, assert_never
+
+import msgspec
+
+from push.callers import ANYBODY_PRINCIPAL
+from push.computes import Tenant
+from push.errors import ErrorCode, RequestError, SettingsError
+from push.topics.topics import Topic
+
+EVERYTHING = "*"
+_REMEMBERED_TOPICS = 4096
+
+Principal = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Who = Literal["anybody", "tenant", "nobody"] | tuple[Principal, ...]
+"""Whom something is allowed: of the topic's own tenant in every case.
+
+`anybody` also those without a credential (where AUTH_MODE is none), `tenant` all with one, or the principals listed.
+"""
+
+
+class Namespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """Options of the topics that match.
+
+    The history holds the latest `history_size` messages, unless they are older than `history_seconds`. `presence`:
+    subscribers are told who else is. `patches`: who asks for patches gets them where they are smaller.
+    """
+
+    match: Annotated[str, msgspec.Meta(min_length=1, max_length=193)]
+    history_size: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1000
+    history_seconds: Annotated[int, msgspec.Meta(ge=10, le=7 * 86_400)] = 600
+    subscribe: Who = "anybody"
+    publish: Who = "nobody"
+    presence: bool = False
+    patches: bool = False
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(".*".join(re.escape(part) for part in self.match.split("*")))
+
+    def matches(self, name: str) -> bool:
+        """Say whether a topic of that name is of this namespace, if of none before it."""
+        return self._pattern.fullmatch(name) is not None
+
+    def check_subscribe(self, topic: Topic, tenant: Tenant, principal: str) -> None:
+        """Let those pass who may subscribe to a topic of this namespace.
+
+        Raises:
+            RequestError: the others (`forbidden`).
+
+        """
+        is_own = topic.scope == tenant or (topic.scope is None and topic.is_live)
+        if not (is_own and _includes(self.subscribe, principal)):
+            raise RequestError(f"You may not subscribe to {topic.name}.", code=ErrorCode.FORBIDDEN)
+
+    def check_publish(self, topic: Topic, tenant: Tenant, principal: str) -> None:
+        """Let those pass who may publish to a topic of this namespace; nobody may to a live result.
+
+        Raises:
+            RequestError: the others (`forbidden`).
+
+        """
+        if topic.is_live:
+            raise RequestError("Live results are computed; nobody publishes to them.", code=ErrorCode.FORBIDDEN)
+        if not (topic.scope == tenant and _includes(self.publish, principal)):
+            raise RequestError(f"You may not publish to {topic.name}.", code=ErrorCode.FORBIDDEN)
+
+
+class Namespaces:
+    """All namespaces, in the order in which they are tried."""
+
+    def __init__(self, namespaces: tuple[Namespace, ...]) -> None:
+        self._namespaces = namespaces
+        self._find = lru_cache(maxsize=_REMEMBERED_TOPICS)(self._search)
+
+    def find(self, topic: Topic) -> Namespace:
+        """Return a topic's namespace."""
+        return self._find(topic.name)
+
+    def _search(self, name: str) -> Namespace:
+        return next(namespace for namespace in self._namespaces if namespace.matches(name))
+
+
+def parse_namespaces(document: bytes) -> Namespaces:
+    """Read the JSON document.
+
+    Raises:
+        SettingsError: it is not of its form; the sentence says where and why.
+
+    """
+    try:
+        namespaces = _decoder.decode(document)
+    except msgspec.DecodeError as exc:
+        raise SettingsError(f"topics.json is not usable: {exc}.") from exc
+    matches = [namespace.match for namespace in namespaces]
+    if not matches or matches[-1] != EVERYTHING:
+        raise SettingsError(f'topics.json must end with a namespace that matches "{EVERYTHING}".')
+    repeated = {match for match in matches if matches.count(match) > 1}
+    if repeated:
+        raise SettingsError(f'topics.json has several namespaces that match "{min(repeated)}".')
+    return Namespaces(namespaces)
+
+
+_decoder = msgspec.json.Decoder(tuple[Namespace, ...])
+
+
+def _includes(who: Who, principal: str) -> bool:
+    match who:
+        case "anybody":
+            return True
+        case "tenant":
+            return principal != ANYBODY_PRINCIPAL
+        case "nobody":
+            return False
+        case tuple():
+            return principal in who
+        case _:
+            assert_never(who)

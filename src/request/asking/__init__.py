@@ -1,0 +1,1 @@
+"""Requests for results: find, judge, park and send."""

@@ -1,0 +1,113 @@
+"""A result as `GET /results/{compute}` answers it: the data alone, not modified, somewhere else, or a problem."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from push.access.handshakes import read_header
+from push.errors import ErrorCode, PushasideError
+from push.protocol.http_fields import accepts_gzip, entity_tag, find_match, freshness_fields
+from push.protocol.payloads import LINK_FROM_BYTES, LINK_SECONDS, payload_name
+from push.results import Status
+from request.asking.answering import Answer
+from request.http_answers import HttpAnswer, answer_json, answer_problem
+
+GZIP_FROM_BYTES = 1024
+
+_TEXT_BYTES = 900_000
+"""Of what is answered as text a character may take six bytes in the function's own JSON."""
+
+_MAX_BODY_CHARACTERS = 5_500_000
+"""A function's answer holds 6 MB ("Lambda quotas", Developer Guide)."""
+
+_LEVEL = 4
+_GZIP_FORMAT = 31
+
+Encode = Callable[[Answer], str]
+Link = Callable[[str, int], str]
+
+
+class _StoredError(msgspec.Struct):
+    code: str
+    message: str
+    retry_after_ms: int | None = None
+
+
+_error_decoder = msgspec.json.Decoder(_StoredError)
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRenderer:
+    """Renders results for one execution environment.
+
+    Args:
+        encode: returns base64 of gzip of data, remembered; empty if that does not pay or they are to be linked to.
+        link: makes a URL of a payload's name that lasts for so many seconds.
+        is_open: everybody may ask, and gets the same.
+
+    """
+
+    encode: Encode
+    link: Link
+    is_open: bool
+
+    def render(self, event: Mapping[str, Any], answer: Answer) -> HttpAnswer:
+        """Return what answers an event."""
+        is_public = self.is_open or answer.key.tenant is None
+        fields = freshness_fields(answer.result, answer.asked_at_ms, is_public=is_public)
+        fields["vary"] = "Accept-Encoding" if self.is_open else "Accept-Encoding, Authorization"
+        if answer.result.status is Status.FAILURE:
+            return answer_problem(_stored_error(answer.result.data), fields)
+        is_gzip = accepts_gzip(read_header(event, "Accept-Encoding"))
+        match = find_match(read_header(event, "If-None-Match"), answer.result.etag)
+        if match is not None:
+            # With `*` the client has not said which; the tag is that of what it would have got.
+            etag = entity_tag(answer.result.etag, is_gzip=is_gzip and _may_encode(answer)) if match == "*" else match
+            return {"statusCode": 304, "headers": {**fields, "etag": etag}}
+        return self._render_data(answer, fields, is_gzip=is_gzip and _may_encode(answer))
+
+    def _render_data(self, answer: Answer, fields: dict[str, str], *, is_gzip: bool) -> HttpAnswer:
+        encoded = self._gzip(answer) if is_gzip else ""
+        headers = {"content-type": "application/json", **fields, "etag": entity_tag(answer.result.etag, is_gzip=False)}
+        if encoded and len(encoded) <= _MAX_BODY_CHARACTERS:
+            headers |= {"content-encoding": "gzip", "etag": entity_tag(answer.result.etag, is_gzip=True)}
+            return _answer_bytes(headers, encoded)
+        data = answer.result.data
+        if len(data) <= _TEXT_BYTES:
+            return {"statusCode": 200, "headers": headers, "body": data.decode()}
+        if len(data) * 4 // 3 <= _MAX_BODY_CHARACTERS:
+            return _answer_bytes(headers, base64.b64encode(data).decode())
+        return self._redirect(answer, fields["vary"])
+
+    def _gzip(self, answer: Answer) -> str:
+        data = answer.result.data
+        if len(data) < LINK_FROM_BYTES:
+            return self.encode(answer)
+        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
+        compressed = compressor.compress(data) + compressor.flush()
+        return base64.b64encode(compressed).decode() if len(compressed) < len(data) else ""
+
+    def _redirect(self, answer: Answer, vary: str) -> HttpAnswer:
+        """Send the client to the payload, which is stored encoded, whatever the client accepts."""
+        url = self.link(payload_name(answer.key, answer.result.etag), LINK_SECONDS)
+        return answer_json(307, msgspec.json.encode({"url": url}), {"location": url, "vary": vary})
+
+
+def _may_encode(answer: Answer) -> bool:
+    return len(answer.result.data) >= GZIP_FROM_BYTES
+
+
+def _answer_bytes(headers: dict[str, str], body: str) -> HttpAnswer:
+    return {"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": True}
+
+
+def _stored_error(data: bytes) -> PushasideError:
+    stored = _error_decoder.decode(data)
+    code = ErrorCode(stored.code) if stored.code in list(ErrorCode) else ErrorCode.COMPUTE_FAILED
+    return PushasideError(stored.message, code=code, retry_after_ms=stored.retry_after_ms)

@@ -1,0 +1,1 @@
+"""`POST /requests` and what follows from it."""

@@ -1,0 +1,182 @@
+"""Durable requests on their way: each is asked like a client's, again and again, until its record is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from push.cache.jobs import Waiter
+from push.callers import Caller
+from push.durable.ports import RequestQueue, RequestRecords, WebhookQueue
+from push.durable.recording import Recorder
+from push.durable.requests import (
+    FIRST_LOOK_SECONDS,
+    QueuedRequest,
+    RequestRecord,
+    RequestStatus,
+    WebhookJob,
+    parse_queued_request,
+)
+from push.errors import ErrorCode, PushasideError, QueueUnavailableError, RequestError, TransientError
+from push.protocol.messages import Request
+from push.queues.bodies import INLINE_BODIES
+from push.queues.ports import QueueBodies
+from request.asking.answering import Answer, Answerer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A received message of the request queue."""
+
+    message_id: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at a request came to: over, or to be looked at again after so many seconds."""
+
+    message_id: str
+    request: QueuedRequest | None = None
+    delay_seconds: int = 0
+    is_failed: bool = False
+
+
+class QueuedRequests:
+    """Looks at durable requests for one execution environment.
+
+    A request's message is given up only when its record is settled and its delivery begun, or when the message of
+    its next look is durable: so nothing else needs to survive for it to end.
+
+    Args:
+        answerer: answers requests, or parks them.
+        records: the records of durable requests.
+        recorder: settles them.
+        queue: where those go that are to be looked at again.
+        webhooks: where the delivery of settled ones begins.
+        now_ms: the clock, in milliseconds since 1970.
+        bodies: makes documents of messages' bodies.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        answerer: Answerer,
+        records: RequestRecords,
+        recorder: Recorder,
+        queue: RequestQueue,
+        webhooks: WebhookQueue,
+        now_ms: Callable[[], int],
+        bodies: QueueBodies = INLINE_BODIES,
+    ) -> None:
+        self._answerer = answerer
+        self._records = records
+        self._recorder = recorder
+        self._queue = queue
+        self._webhooks = webhooks
+        self._now_ms = now_ms
+        self._bodies = bodies
+
+    async def consume(self, messages: Sequence[Message]) -> list[str]:
+        """Look at a batch of requests, and return the ids of the messages that are to come back."""
+        looks = await asyncio.gather(*map(self._look, messages))
+        failed = [look.message_id for look in looks if look.is_failed]
+        again = [(look, look.request.next_look()) for look in looks if look.request is not None]
+        if again:
+            try:
+                requests = [(request, look.delay_seconds) for look, request in again]
+                await asyncio.to_thread(self._queue.send, requests)
+            except QueueUnavailableError as exc:
+                logger.warning("%d requests come back by themselves: %s", len(again), exc.message)
+                failed += [look.message_id for look, _ in again]
+        return failed
+
+    async def _look(self, message: Message) -> _Look:
+        try:
+            request = parse_queued_request(await self._bodies.unpack(message.body))
+            return await self._look_at(message.message_id, request)
+        except RequestError as exc:
+            logger.warning("a message is no request of this version: %s", exc.message)
+        except TransientError as exc:
+            logger.warning("a request comes back: %s", exc.message)
+        except Exception:
+            # A fault of ours: the rest of the batch must not come back because of it.
+            logger.exception("a request comes back")
+        return _Look(message.message_id, is_failed=True)
+
+    async def _look_at(self, message_id: str, request: QueuedRequest) -> _Look:
+        try:
+            is_over = await self._advance(request)
+        except TransientError as exc:
+            logger.warning("the request %s is looked at again: %s", request.name, exc.message)
+            is_over = False
+        if is_over:
+            return _Look(message_id)
+        seconds = request.seconds_to_next_look(self._now_ms())
+        if self._now_ms() >= request.deadline_at_ms:
+            # It is over but for its record, which does not answer: no reason to hurry.
+            seconds = max(seconds, FIRST_LOOK_SECONDS)
+        return _Look(message_id, request, seconds)
+
+    async def _advance(self, request: QueuedRequest) -> bool:
+        """Bring a request nearer to its end, and return whether it is there.
+
+        Raises:
+            TransientError: the records or a queue did not answer; everything can be done again.
+
+        """
+        record = await asyncio.to_thread(self._find_or_record, request)
+        if record is not None and record.fingerprint != request.fingerprint:
+            logger.warning("the request %s was accepted otherwise, and this message is dropped", request.name)
+            return True
+        if record is not None and record.status is not RequestStatus.PENDING:
+            await self._begin_delivery(record)
+            return True
+        if record is not None:
+            # Of two messages of one request the times of the recorded one count.
+            times = {"accepted_at_ms": record.accepted_at_ms, "deadline_at_ms": record.deadline_at_ms}
+            request = msgspec.structs.replace(request, **times)
+        return await self._ask(request)
+
+    def _find_or_record(self, request: QueuedRequest) -> RequestRecord | None:
+        """Return a request's record; None if there was none, and it is made."""
+        record = self._records.read(request.tenant, request.id)
+        if record is None and not self._records.put(request):
+            return self._records.read(request.tenant, request.id)
+        return record
+
+    async def _begin_delivery(self, record: RequestRecord) -> None:
+        """Send a settled request to where it is to go, unless that was seen to be begun."""
+        if not record.deliver.poll and record.attempt_count == 0:
+            await self._webhooks.send([WebhookJob(record.tenant, record.id)])
+
+    async def _ask(self, request: QueuedRequest) -> bool:
+        """Ask for the result as a client does, and return whether the request is settled."""
+        now_ms = self._now_ms()
+        waiter = Waiter("", request.id, tenant=request.tenant)
+        if now_ms >= request.deadline_at_ms:
+            return not await self._recorder.settle_with_error([waiter], PushasideError(code=ErrorCode.TIMEOUT))
+        try:
+            answer = self._answerer.answer(_as_request(request, now_ms), Caller(request.tenant, request.principal, ""))
+        except RequestError as exc:
+            # It was checked when it was accepted: what is on offer changed since.
+            return not await self._recorder.settle_with_error([waiter], exc)
+        if not isinstance(answer, Answer):
+            return False
+        return not await self._recorder.settle_with_result(answer.key, [waiter], answer.result, answer.state)
+
+
+def _as_request(request: QueuedRequest, now_ms: int) -> Request:
+    """Return what a client would ask now; nothing older will do than when the request was accepted."""
+    max_age = request.max_age
+    if max_age is not None:
+        # Half a millisecond more, for it is cut off to whole ones: each look then parks the same waiter.
+        max_age = (int(max_age * 1000) + now_ms - request.accepted_at_ms + 0.5) / 1000
+    return Request(request.id, request.compute, request.params, max_age, request.deadline_at_ms - now_ms)

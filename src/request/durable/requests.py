@@ -1,0 +1,184 @@
+"""Durable requests over HTTP: accepted once they can't be lost, and told of until they are forgotten."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from push.access.tokens import Identity
+from push.computes import Registry, Tenant
+from push.durable.ports import RequestQueue, RequestRecords
+from push.durable.requests import Deliver, QueuedRequest, RequestRecord, RequestStatus
+from push.errors import ErrorCode, RequestError
+from push.protocol.messages import MAX_ID_BYTES, Id, Name
+
+DEFAULT_DEADLINE_MS = 15 * 60 * 1000
+MAX_DEADLINE_MS = 24 * 60 * 60 * 1000
+MAX_WAIT_SECONDS = 25
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LAST_PAUSE_SECONDS = 1.0
+
+CheckDeliver = Callable[[Tenant, Deliver], None]
+
+
+class NewRequest(msgspec.Struct, frozen=True):
+    """The body of `POST /requests`; `max_age` is in seconds, `deadline_ms` counts from its arrival."""
+
+    compute: Name
+    deliver: Deliver
+    id: Id | None = None
+    params: msgspec.Raw = msgspec.Raw(b"{}")
+    deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=MAX_DEADLINE_MS)] = DEFAULT_DEADLINE_MS
+    max_age: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+_decoder = msgspec.json.Decoder(NewRequest)
+
+
+def parse_new_request(body: bytes) -> NewRequest:
+    """Read and check the body of `POST /requests`.
+
+    Raises:
+        RequestError: it is not JSON (`invalid_json`), or not a request (`invalid_message`).
+
+    """
+    try:
+        request = _decoder.decode(body)
+    except msgspec.ValidationError as exc:
+        raise RequestError(f"The body is not a request: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc
+    except RecursionError as exc:
+        raise RequestError("The body is nested too deeply.", code=ErrorCode.INVALID_JSON) from exc
+    except (msgspec.DecodeError, UnicodeError) as exc:
+        raise RequestError(f"The body is not JSON: {exc}.", code=ErrorCode.INVALID_JSON) from exc
+    deliver = request.deliver
+    if (deliver.webhook is not None) + (deliver.sns is not None) + deliver.poll != 1:
+        sentence = "A request goes to exactly one place: `webhook` with a URL, `sns` with an ARN, or `poll` with true."
+        raise RequestError(sentence, code=ErrorCode.INVALID_MESSAGE)
+    if request.id is not None:
+        _check_id(request.id)
+    return request
+
+
+def _check_id(request_id: str) -> None:
+    if len(request_id.encode()) > MAX_ID_BYTES:
+        raise RequestError(f"The id is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE)
+    if "/" in request_id:
+        raise RequestError("The id holds a `/`.", code=ErrorCode.INVALID_MESSAGE)
+
+
+def id_of_key(idempotency_key: str) -> str:
+    """Return the id of a request that was sent with an `Idempotency-Key` and without an id."""
+    return f"ik-{hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A request that can't be lost any more, and what has become of it till now."""
+
+    id: str
+    status: RequestStatus
+
+
+class DurableRequests:
+    """Accepts durable requests and looks them up, for one execution environment.
+
+    Args:
+        registry: the computes on offer.
+        records: the records of requests.
+        queue: what makes them durable.
+        check_deliver: says whether a tenant's results may go there, or raises RequestError.
+        now_ms: the clock, in milliseconds since 1970.
+        new_id: makes ids, each unique.
+        sleep: waits for so many seconds.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        records: RequestRecords,
+        queue: RequestQueue,
+        check_deliver: CheckDeliver,
+        now_ms: Callable[[], int],
+        new_id: Callable[[], str],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._registry = registry
+        self._records = records
+        self._queue = queue
+        self._check_deliver = check_deliver
+        self._now_ms = now_ms
+        self._new_id = new_id
+        self._sleep = sleep
+
+    def accept(self, body: bytes, idempotency_key: str, identity: Identity) -> Acceptance:
+        """Make a request durable; the same under the same id is one request, however often it is sent.
+
+        The queue comes first: its message is the whole request, and makes the record if nobody else did. So there is
+        no record without a message, and a message without a record ends as a request that nobody was promised.
+
+        Raises:
+            RequestError: the request is none, asks for what is not on offer, or goes where it may not; or its id is
+                that of another request (`invalid_params`).
+            TransientError: it is not accepted, though it may be answered all the same; it can be sent again.
+
+        """
+        new = parse_new_request(body)
+        self._registry.find(new.compute).parse_params(new.params)
+        request = self._as_queued(new, idempotency_key, identity)
+        if (new.id or idempotency_key) and (record := self._records.read(request.tenant, request.id)):
+            return _accepted_before(request, record)
+        self._check_deliver(request.tenant, request.deliver)
+        self._queue.send([(request, 0)])
+        if self._records.put(request):
+            return Acceptance(request.id, RequestStatus.PENDING)
+        # Its own message was faster, or another request under the same id.
+        record = self._records.read(request.tenant, request.id)
+        return Acceptance(request.id, RequestStatus.PENDING) if record is None else _accepted_before(request, record)
+
+    def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity) -> QueuedRequest:
+        now_ms = self._now_ms()
+        return QueuedRequest(
+            tenant=identity.tenant,
+            principal=identity.principal,
+            id=new.id or (id_of_key(idempotency_key) if idempotency_key else self._new_id()),
+            compute=new.compute,
+            params=new.params,
+            deliver=new.deliver,
+            accepted_at_ms=now_ms,
+            deadline_at_ms=now_ms + new.deadline_ms,
+            max_age=new.max_age,
+        )
+
+    def find(self, tenant: Tenant, request_id: str, wait_seconds: float = 0.0) -> RequestRecord:
+        """Return a request's record: at once, or when it is settled, which is waited for so long at most.
+
+        Raises:
+            RequestError: the tenant has no request under that id (`not_found`).
+            TransientError: the records did not answer.
+
+        """
+        until_ms = self._now_ms() + int(wait_seconds * 1000)
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            record = self._records.read(tenant, request_id)
+            if record is None:
+                raise RequestError("There is no request under that id.", code=ErrorCode.NOT_FOUND)
+            left_seconds = (until_ms - self._now_ms()) / 1000
+            if record.status is not RequestStatus.PENDING or left_seconds <= 0:
+                return record
+            self._sleep(min(pause_seconds, left_seconds))
+            pause_seconds = min(pause_seconds * 1.5, _LAST_PAUSE_SECONDS)
+
+
+def _accepted_before(request: QueuedRequest, record: RequestRecord) -> Acceptance:
+    if record.fingerprint != request.fingerprint:
+        sentence = "Another request was accepted under this id: compute, params, deliver and max_age must be the same."
+        raise RequestError(sentence, code=ErrorCode.INVALID_PARAMS)
+    return Acceptance(record.id, record.status)

@@ -1,0 +1,68 @@
+"""Handler of the request queue."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
+
+from push.adapters.aws.clients import make_client
+from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.redis.connection import SyncRedis
+from push.adapters.s3.claim_checks import ClaimChecks
+from push.adapters.sqs.redelivery import make_redelivery
+from push.adapters.sqs.requests import SqsRequests, SqsWebhooks
+from push.adapters.wiring import event_loop
+from push.adapters.wiring.delivery import make_recorder, make_records, now_ms
+from push.adapters.wiring.initialization import initialize
+from push.computes import load_registry
+from push.queues.redelivery import Redelivery
+from push.settings import QueuedSettings, read_settings
+from request.asking.answerers import make_answerer
+from request.durable.queued_requests import Message, QueuedRequests
+
+logger = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the handler works with, made once per execution environment."""
+
+    requests: QueuedRequests
+    redelivery: Redelivery
+    metrics: BufferedMetrics
+
+
+@cache
+def build() -> Dependencies:
+    """Make the dependencies from the environment."""
+    copy_config_to_registered_loggers(logger, include={"request", "push"})
+    settings = read_settings(QueuedSettings, os.environ)
+    metrics, bodies = BufferedMetrics(interval_seconds=0.0), ClaimChecks(settings.storage_bucket)
+    requests = QueuedRequests(
+        answerer=make_answerer(settings, load_registry(settings.modules), SyncRedis(settings), metrics),
+        records=make_records(settings),
+        recorder=make_recorder(settings, metrics),
+        queue=SqsRequests(make_client("sqs"), settings.request_queue_url, bodies),
+        webhooks=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
+        now_ms=now_ms,
+        bodies=bodies,
+    )
+    return Dependencies(requests, make_redelivery(settings.request_queue_url), metrics)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Look at a batch of durable requests, and name the messages that are to come back."""
+    dependencies, records = build(), event["Records"]
+    messages = [Message(record["messageId"], record["body"]) for record in records]
+    failed = event_loop.run(dependencies.requests.consume(messages))
+    dependencies.redelivery.back_off(records, failed)
+    dependencies.metrics.end_invocation()
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+initialize(build)

@@ -1,0 +1,1 @@
+"""Subscriptions, publications, topic pages and inbound webhooks."""

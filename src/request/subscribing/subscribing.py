@@ -1,0 +1,229 @@
+"""How connections are told of topics: first the row, then what is the case, then the answer, so nothing falls between.
+
+Whoever says since when makes the connection lag at that position before its row is written: until it has caught up,
+by messages of its own, fan-out leaves it out, and so all that it is sent comes in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from push.callers import Caller
+from push.computes import Registry, Scope
+from push.errors import ErrorCode, PushasideError, RequestError, TransientError
+from push.protocol.large_answers import GZIP
+from push.protocol.messages import MAX_TOPICS, Subscribe, Unsubscribe
+from push.topics.fan_out_jobs import CatchUp, FanOutJob, PresenceLook
+from push.topics.farewells import make_farewell
+from push.topics.namespaces import Namespaces
+from push.topics.ports import FanOutQueue, Subscriptions, SyncLagging, SyncTopicHistories
+from push.topics.positions import Position, parse_position
+from push.topics.subscriptions import PATCH, PRESENCE_DELAY_SECONDS, Subscription, subscribed_until
+from push.topics.topic_answers import Subscribed, subscribed_live
+from push.topics.topics import Topic, parse_topic, shard_of
+from request.asking.live_values import LiveQuestion, LiveValues
+
+_COUNTED_FROM = 150
+"""A connection with fewer topics in one shard is taken to be below the bound: to count all takes four queries."""
+
+_OPTIONS = frozenset((PATCH, GZIP))
+
+
+@dataclass(frozen=True, slots=True)
+class _Resumed:
+    """One topic of a `hello`."""
+
+    topic: Topic
+    since: Position
+
+
+class Subscribing:
+    """Subscribes and unsubscribes the connections of one execution environment's callers.
+
+    Args:
+        namespaces: who may subscribe to what.
+        registry: the computes on offer.
+        subscriptions: where subscriptions are kept.
+        histories: where topics are.
+        lagging: who is to catch up first.
+        fan_out: the queue of what is to be pushed.
+        live: the values of live results.
+        now_ms: the clock, in milliseconds since 1970.
+        connection_seconds: how long API Gateway lets a connection last.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        namespaces: Namespaces,
+        registry: Registry,
+        subscriptions: Subscriptions,
+        histories: SyncTopicHistories,
+        lagging: SyncLagging,
+        fan_out: FanOutQueue,
+        live: LiveValues,
+        now_ms: Callable[[], int],
+        connection_seconds: float = 7200.0,
+    ) -> None:
+        self._namespaces = namespaces
+        self._shared_computes = frozenset(
+            name for name, compute in registry.by_name.items() if compute.scope is Scope.SHARED
+        )
+        self._subscriptions = subscriptions
+        self._histories = histories
+        self._lagging = lagging
+        self._fan_out = fan_out
+        self._live = live
+        self._now_ms = now_ms
+        self._connection_seconds = connection_seconds
+
+    def subscribe(self, message: Subscribe, caller: Caller) -> Subscribed:
+        """Subscribe a connection; once more is no harm.
+
+        Raises:
+            RequestError: there is no such topic, it is not the caller's, or the connection has too many.
+            TransientError: something did not answer. The connection may be subscribed; whoever asks again loses
+                nothing.
+
+        """
+        since = None if message.since is None else parse_position(message.since)
+        if message.compute is not None:
+            question = self._live.identify(caller.tenant, message.compute, message.params)
+            return self._subscribe_live(question, message, caller, since)
+        topic = self._channel(message.topic or "", caller)
+        self._check_count(topic, caller)
+        return self._subscribe_channel(self._subscription(topic, caller, message.accept), since)
+
+    def unsubscribe(self, message: Unsubscribe, caller: Caller) -> Topic:
+        """End a subscription, if there is one, and return its topic.
+
+        Raises:
+            RequestError: it is no topic's name.
+            TransientError: something did not answer; the connection may still be subscribed.
+
+        """
+        topic = parse_topic(message.topic, caller.tenant, self._shared_computes)
+        self._subscriptions.remove(topic, caller.connection_id)
+        self._lagging.forget(topic, shard_of(caller.connection_id), [caller.connection_id])
+        self._look_who_is_there([topic])
+        return topic
+
+    def resume(
+        self, positions: Mapping[str, str], caller: Caller, accept: tuple[str, ...] | None
+    ) -> dict[str, PushasideError]:
+        """Subscribe a connection to many channels, each since a position; return why some are refused.
+
+        What follows a position is pushed, or `resync` where that is not all there any more. Never raises: what
+        could not be done now is refused with an error that says so.
+        """
+        refused: dict[str, PushasideError] = {}
+        resumed = list(self._read_positions(positions, caller, refused))
+        try:
+            room = MAX_TOPICS - self._subscriptions.count_of(caller.connection_id)
+            refused |= {each.topic.name: _too_many() for each in resumed[max(0, room) :]}
+            self._resume(resumed[: max(0, room)], caller, accept)
+        except TransientError as exc:
+            refused |= {each.topic.name: exc for each in resumed}
+        return refused
+
+    def _read_positions(
+        self, positions: Mapping[str, str], caller: Caller, refused: dict[str, PushasideError]
+    ) -> Iterator[_Resumed]:
+        for name, position in positions.items():
+            try:
+                yield _Resumed(self._channel(name, caller), parse_position(position))
+            except RequestError as exc:
+                refused[name] = exc
+
+    def _resume(self, resumed: Sequence[_Resumed], caller: Caller, accept: tuple[str, ...] | None) -> None:
+        shard = shard_of(caller.connection_id)
+        marks = [self._lagging.lag(each.topic, shard, caller.connection_id, each.since) for each in resumed]
+        self._subscriptions.add([self._subscription(each.topic, caller, accept) for each in resumed])
+        self._fan_out.send(
+            [
+                CatchUp(each.topic.storage, caller.connection_id)
+                for each, mark in zip(resumed, marks, strict=True)
+                if not self._is_level(each.topic, caller.connection_id, mark, each.since)
+            ]
+        )
+        self._look_who_is_there([each.topic for each in resumed])
+
+    def _subscribe_channel(self, subscription: Subscription, since: Position | None) -> Subscribed:
+        topic = subscription.topic
+        if since is not None and self._histories.read(topic, since, 1).is_complete:
+            connection_id = subscription.connection_id
+            mark = self._lagging.lag(topic, shard_of(connection_id), connection_id, since)
+            self._add(subscription)
+            if not self._is_level(topic, connection_id, mark, since):
+                self._fan_out.send([CatchUp(topic.storage, connection_id)])
+            return Subscribed(topic, since)
+        self._add(subscription)
+        if since is None:
+            return Subscribed(topic, self._histories.head(topic))
+        latest = self._histories.read_latest(topic, 1)
+        data = latest.messages[-1].data if latest.messages else b"null"
+        return Subscribed(topic, latest.head, recovered=False, data=data)
+
+    def _is_level(self, topic: Topic, connection_id: str, mark: str, since: Position) -> bool:
+        """Let a connection lag no more, once its row is written, if it lacks nothing: most who reconnect do not."""
+        if self._histories.head(topic) != since:
+            return False
+        # What has been appended since, and is being pushed without it, it lacks all the same.
+        return self._lagging.catch_up(topic, shard_of(connection_id), connection_id, mark, since) is None
+
+    def _subscribe_live(
+        self, question: LiveQuestion, message: Subscribe, caller: Caller, since: Position | None
+    ) -> Subscribed:
+        topic = question.topic
+        self._namespaces.find(topic).check_subscribe(topic, caller.tenant, caller.principal)
+        self._check_count(topic, caller)
+        self._add(self._subscription(topic, caller, message.accept))
+        self._live.note(question)
+        # The position before the value: what is filled later comes with a later position, though it be the same.
+        head = self._histories.head(topic)
+        recovered = since is None or since.epoch == head.epoch
+        return subscribed_live(topic, head, self._live.read(question), recovered=recovered)
+
+    def _add(self, subscription: Subscription) -> None:
+        self._subscriptions.add([subscription])
+        self._look_who_is_there([subscription.topic])
+
+    def _subscription(self, topic: Topic, caller: Caller, accept: tuple[str, ...] | None) -> Subscription:
+        options = _OPTIONS.intersection(accept or ())
+        until = subscribed_until(self._now_ms())
+        return Subscription(topic, caller.connection_id, caller.principal, until, options)
+
+    def _channel(self, name: str, caller: Caller) -> Topic:
+        topic = parse_topic(name, caller.tenant, self._shared_computes)
+        if topic.is_live:
+            raise RequestError("A live result is subscribed to by its `compute` and `params`.")
+        self._namespaces.find(topic).check_subscribe(topic, caller.tenant, caller.principal)
+        return topic
+
+    def _check_count(self, topic: Topic, caller: Caller) -> None:
+        count = self._subscriptions.count_of(caller.connection_id, topic)
+        if 0 < count < _COUNTED_FROM:
+            return
+        count = self._subscriptions.count_of(caller.connection_id)
+        if count >= MAX_TOPICS:
+            raise _too_many()
+        if count == 0:
+            self._see_off(caller)
+
+    def _see_off(self, caller: Caller) -> None:
+        """Have a connection told in time that it will be closed: whoever subscribes may say nothing until then."""
+        self._fan_out.send([make_farewell(caller.connection_id, caller.connected_at_ms, self._connection_seconds)], 1)
+
+    def _look_who_is_there(self, topics: Sequence[Topic]) -> None:
+        looks: list[FanOutJob] = [
+            PresenceLook(topic.storage) for topic in topics if self._namespaces.find(topic).presence
+        ]
+        if looks:
+            self._fan_out.send(looks, PRESENCE_DELAY_SECONDS)
+
+
+def _too_many() -> RequestError:
+    sentence = f"A connection may be subscribed to {MAX_TOPICS} topics, and this one is."
+    return RequestError(sentence, code=ErrorCode.FORBIDDEN)

