@@ -39,9 +39,9 @@ from benchmarks._measuring import print_table
 from benchmarks.gateway_echo import EchoClient, Load, serve
 from push.adapters.aws.sigv4 import Credentials, Signer
 from push.adapters.management.lean_series import LeanSeries
-from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.fan_out import RedisFanOut
-from push.adapters.redis.histories import RedisHistory
+from push.adapters.redis.histories import RedisHistory, SyncRedisHistory
 from push.adapters.wiring.delivery import now_ms
 from push.computes import Tenant
 from push.metrics import Dimension, Metric
@@ -167,11 +167,12 @@ class Worker:
     """Fan-out's own, with what the handler gives it but for DynamoDB and SQS."""
 
     def __init__(self, endpoint: str, redis_url: str, connection_ids: Sequence[str]) -> None:
-        redis = AsyncRedis(CacheSettings(cache_url=redis_url, cache_timeout_ms=2000))
-        self._histories = RedisHistory(redis)
+        settings = CacheSettings(cache_url=redis_url, cache_timeout_ms=2000)
+        redis = AsyncRedis(settings)
+        self._histories = SyncRedisHistory(SyncRedis(settings))
         self._fanning_out = FanningOut(
             fan_out=RedisFanOut(redis),
-            histories=self._histories,
+            histories=RedisHistory(redis),
             subscribers=MemorySubscribers(connection_ids),
             connections=LeanSeries(
                 endpoint, Signer(Credentials(*CREDENTIALS), service="execute-api", region="us-east-1")
@@ -186,7 +187,7 @@ class Worker:
 
     async def publish(self, data: bytes = DATA) -> None:
         """Append a message and push it to everybody, as a nudge has it done."""
-        await self._histories.append(TOPIC, [NewMessage(data)], size=100, seconds=600)
+        self._histories.append(TOPIC, [NewMessage(data)], size=100, seconds=600)
         receipt = Receipt(secrets.token_hex(8), now_ms() + 60_000)
         await asyncio.gather(*(self._fanning_out.nudge(TOPIC, shard, receipt) for shard in range(SHARDS)))
 

@@ -202,7 +202,7 @@ async def test_who_could_not_be_pushed_a_round_lags_from_where_it_is(stores: Top
 
 async def test_who_lags_already_goes_on_from_where_it_is(stores: TopicStores, topic: Topic) -> None:
     positions = await stores.append(topic, b"1", b"2")
-    await stores.fan_out.lag(topic, SHARD, "c1", positions[0])
+    stores.lagging.lag(topic, SHARD, "c1", positions[0])
     before = await stores.fan_out.behind(topic, SHARD, "c1")
     worker = Worker(stores, topic)
     found = await worker.begin_round()
@@ -267,7 +267,7 @@ async def test_who_fell_behind_again_is_not_brought_forward_by_the_catch_up_befo
     stores: TopicStores, topic: Topic
 ) -> None:
     positions = await stores.append(topic, b"1", b"2", b"3")
-    await stores.fan_out.lag(topic, SHARD, "c1", positions[0])
+    stores.lagging.lag(topic, SHARD, "c1", positions[0])
     before = await stores.fan_out.behind(topic, SHARD, "c1")
     assert before is not None
     stores.lagging.lag(topic, SHARD, "c1", positions[1])
@@ -281,7 +281,7 @@ async def test_who_lagged_when_all_was_lost_is_level_at_the_new_head(stores: Top
     positions = await stores.append(topic, b"1", b"2")
     await stores.flush()
     await stores.append(topic, b"3")
-    await stores.fan_out.lag(topic, SHARD, "c1", positions[0])
+    stores.lagging.lag(topic, SHARD, "c1", positions[0])
     behind = await stores.fan_out.behind(topic, SHARD, "c1")
     assert behind is not None
     history = await stores.histories.read(topic, behind.position, LIMIT)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
-from push.adapters.redis.histories import RedisHistory
+from push.adapters.redis.histories import SyncRedisHistory
 from push.adapters.redis.leases import RedisLeases
 from push.adapters.redis.live_histories import RedisLiveHistories
 from push.adapters.redis.recent_changes import RedisRecentChanges
@@ -19,13 +19,13 @@ from push.cache.ports import Claimed, FillOutcome, Leases, ParkOutcome, ResultSt
 from push.keys import Key
 from push.settings import CacheSettings
 from push.topics.live_results import ChangePhase, entry_of, parse_entry
-from push.topics.ports import LiveHistories, TopicHistories
+from push.topics.ports import LiveHistories, SyncTopicHistories
 from push.topics.topics import live_topic
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.fakes.cache import CacheModel, FakeLeases, FakeResults
 from tests.fakes.clock import Clock
 from tests.fakes.live_results import FakeLiveHistories
-from tests.fakes.topics import FakeHistory, TopicModel
+from tests.fakes.topics import SyncFakeHistory, TopicModel
 
 TERM_MS = 4000
 
@@ -35,7 +35,7 @@ class Live:
     results: ResultStore
     leases: Leases
     live: LiveHistories
-    histories: TopicHistories
+    histories: SyncTopicHistories
 
     async def claim(self, key: Key) -> Claimed:
         claimed = await self.leases.claim(key, "queued 1", TERM_MS, {})
@@ -43,10 +43,10 @@ class Live:
         return claimed
 
     async def subscribe(self, key: Key) -> None:
-        await self.histories.head(live_topic(key))
+        self.histories.head(live_topic(key))
 
     async def history_of(self, key: Key) -> list[bytes]:
-        history = await self.histories.read_latest(live_topic(key), 10)
+        history = self.histories.read_latest(live_topic(key), 10)
         return [bytes(parse_entry(message.data).data) for message in history.messages]
 
 
@@ -59,11 +59,11 @@ def settings(redis_url: str) -> CacheSettings:
 async def live(request: pytest.FixtureRequest, settings: CacheSettings) -> AsyncIterator[Live]:
     if request.param == "fake":
         model, topics = CacheModel(Clock(NOW_MS)), TopicModel(Clock(NOW_MS))
-        yield Live(FakeResults(model), FakeLeases(model), FakeLiveHistories(model, topics), FakeHistory(topics))
+        yield Live(FakeResults(model), FakeLeases(model), FakeLiveHistories(model, topics), SyncFakeHistory(topics))
         return
     redis, sync_redis = AsyncRedis(settings), SyncRedis(settings)
     live_histories = RedisLiveHistories(redis, shipped_namespaces())
-    yield Live(RedisResults(sync_redis), RedisLeases(redis), live_histories, RedisHistory(redis))
+    yield Live(RedisResults(sync_redis), RedisLeases(redis), live_histories, SyncRedisHistory(sync_redis))
     await redis.close()
 
 
@@ -90,7 +90,7 @@ async def test_the_latest_value_is_not_appended_again(live: Live) -> None:
     for number, data in enumerate((b"1", b"1", b"2", b"1")):
         result = make_result(data, computed_at_ms=NOW_MS + number)
         assert await live.live.append(key, claimed.token, entry_of(key, result).message)
-    assert (await live.histories.head(live_topic(key))).offset == 3
+    assert live.histories.head(live_topic(key)).offset == 3
     assert (await live.history_of(key))[-2:] == [b"2", b"1"]
 
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from push.adapters.redis.connection import AsyncRedis
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.fan_out import RedisFanOut
-from push.adapters.redis.histories import RedisHistory
+from push.adapters.redis.histories import SyncRedisHistory
 from push.settings import CacheSettings
 from push.topics.histories import NewMessage, Round
 from push.topics.topics import Topic
@@ -30,41 +30,57 @@ def proxy(redis_url: str) -> Iterator[LosingProxy]:
 
 
 @pytest.fixture
-async def redis(proxy: LosingProxy) -> AsyncIterator[AsyncRedis]:
-    redis = AsyncRedis(CacheSettings(cache_url=f"redis://127.0.0.1:{proxy.port}/0", cache_timeout_ms=1000))
+def settings(proxy: LosingProxy) -> CacheSettings:
+    return CacheSettings(cache_url=f"redis://127.0.0.1:{proxy.port}/0", cache_timeout_ms=1000)
+
+
+@pytest.fixture
+def histories(settings: CacheSettings) -> SyncRedisHistory:
+    return SyncRedisHistory(SyncRedis(settings))
+
+
+@pytest.fixture
+async def redis(settings: CacheSettings, histories: SyncRedisHistory) -> AsyncIterator[AsyncRedis]:
+    redis = AsyncRedis(settings)
     # The server is to know the scripts, so that the next reply is the one that counts.
-    await push_first(RedisHistory(redis), RedisFanOut(redis), unique_topic())
+    await push_first(histories, RedisFanOut(redis), unique_topic())
     yield redis
     await redis.close()
 
 
-async def push_first(histories: RedisHistory, fan_out: RedisFanOut, topic: Topic) -> Round:
+async def push_first(histories: SyncRedisHistory, fan_out: RedisFanOut, topic: Topic) -> Round:
     """Append two messages and begin with the first."""
-    await histories.append(topic, TWO, size=9, seconds=60)
+    histories.append(topic, TWO, size=9, seconds=60)
     found = await fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT)
     assert isinstance(found, Round)
     return found
 
 
-async def test_messages_are_appended_once_whether_they_have_ids_or_not(redis: AsyncRedis, proxy: LosingProxy) -> None:
-    histories, topic = RedisHistory(redis), unique_topic()
+async def test_messages_are_appended_once_whether_they_have_ids_or_not(
+    redis: AsyncRedis,  # once it is there, the server knows the script
+    histories: SyncRedisHistory,
+    proxy: LosingProxy,
+) -> None:
+    topic = unique_topic()
     proxy.replies_to_lose = 1
-    appended = await histories.append(topic, TWO, size=9, seconds=60)
+    appended = histories.append(topic, TWO, size=9, seconds=60)
     assert proxy.replies_to_lose == 0
     assert [each.position.offset for each in appended] == [1, 2]
-    assert (await histories.head(topic)).offset == 2
+    assert histories.head(topic).offset == 2
 
 
-async def test_a_shard_is_not_busy_with_who_began(redis: AsyncRedis, proxy: LosingProxy) -> None:
+async def test_a_shard_is_not_busy_with_who_began(
+    redis: AsyncRedis, histories: SyncRedisHistory, proxy: LosingProxy
+) -> None:
     fan_out, topic = RedisFanOut(redis), unique_topic()
-    await RedisHistory(redis).append(topic, TWO, size=9, seconds=60)
+    histories.append(topic, TWO, size=9, seconds=60)
     proxy.replies_to_lose = 1
     assert isinstance(await fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT), Round)
     assert proxy.replies_to_lose == 0
 
 
-async def test_no_round_is_skipped(redis: AsyncRedis, proxy: LosingProxy) -> None:
-    histories, fan_out, topic = RedisHistory(redis), RedisFanOut(redis), unique_topic()
+async def test_no_round_is_skipped(redis: AsyncRedis, histories: SyncRedisHistory, proxy: LosingProxy) -> None:
+    fan_out, topic = RedisFanOut(redis), unique_topic()
     found = await push_first(histories, fan_out, topic)
     proxy.replies_to_lose = 1
     second = await fan_out.advance(topic, SHARD, "a", found.history.end, {"c1": found.after}, TERM_MS, LIMIT)

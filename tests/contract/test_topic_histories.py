@@ -1,4 +1,4 @@
-"""The contract of `TopicHistories`, held by both Redis clients, by a cluster, and by the tests' model."""
+"""The contract of topics' histories, held by both Redis clients, by a cluster, and by the tests' model."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from push.adapters.redis.connection import AsyncRedis
-from push.adapters.redis.histories import TOPIC_KEPT_MS, RedisHistory
+from push.adapters.redis.connection import AsyncRedis, SyncRedis
+from push.adapters.redis.histories import TOPIC_KEPT_MS, RedisHistory, SyncRedisHistory
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from push.topics.histories import NewMessage
@@ -208,13 +208,12 @@ async def test_nothing_is_kept_for_ever(in_real: tuple[TopicStores, AsyncRedis],
 
 
 async def test_without_redis_the_error_says_so(topic: Topic) -> None:
-    redis = AsyncRedis(CacheSettings(cache_url="redis://127.0.0.1:1/0"))
-    histories = RedisHistory(redis)
-    for call in (
-        histories.append(topic, [NewMessage(b"1")], size=9, seconds=60),
-        histories.read(topic, Position("e", 0), 5),
-        histories.head(topic),
-    ):
-        with pytest.raises(CacheUnavailableError):
-            await call
+    settings = CacheSettings(cache_url="redis://127.0.0.1:1/0")
+    redis, histories = AsyncRedis(settings), SyncRedisHistory(SyncRedis(settings))
+    with pytest.raises(CacheUnavailableError):
+        histories.append(topic, [NewMessage(b"1")], size=9, seconds=60)
+    with pytest.raises(CacheUnavailableError):
+        histories.head(topic)
+    with pytest.raises(CacheUnavailableError):
+        await RedisHistory(redis).read(topic, Position("e", 0), 5)
     await redis.close()

@@ -23,26 +23,12 @@ from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHis
 Wait = Callable[[int], Awaitable[None]]
 
 
-@dataclass(frozen=True)
-class TopicStores:
-    """Views of one store; `wait` lets milliseconds pass in it, `flush` loses all of it."""
+class Histories:
+    """A history that tests await: read by the client under test, all else by the blocking one, which alone writes."""
 
-    histories: TopicHistories
-    fan_out: FanOut
-    lagging: SyncLagging
-    wait: Wait
-    flush: Callable[[], Awaitable[object]]
-
-    async def append(self, topic: Topic, *data: bytes, size: int = 100, seconds: int = 60) -> list[Position]:
-        appended = await self.histories.append(topic, [NewMessage(each) for each in data], size=size, seconds=seconds)
-        return [each.position for each in appended]
-
-
-class InThreads:
-    """A blocking history that can be awaited."""
-
-    def __init__(self, histories: SyncTopicHistories) -> None:
+    def __init__(self, histories: SyncTopicHistories, reader: TopicHistories | None) -> None:
         self._histories = histories
+        self._reader = reader
 
     async def append(
         self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
@@ -52,6 +38,8 @@ class InThreads:
         )
 
     async def read(self, topic: Topic, after: Position, limit: int) -> History:
+        if self._reader is not None:
+            return await self._reader.read(topic, after, limit)
         return await asyncio.to_thread(self._histories.read, topic, after, limit)
 
     async def read_latest(self, topic: Topic, limit: int) -> History:
@@ -59,6 +47,21 @@ class InThreads:
 
     async def head(self, topic: Topic) -> Position:
         return await asyncio.to_thread(self._histories.head, topic)
+
+
+@dataclass(frozen=True)
+class TopicStores:
+    """Views of one store; `wait` lets milliseconds pass in it, `flush` loses all of it."""
+
+    histories: Histories
+    fan_out: FanOut
+    lagging: SyncLagging
+    wait: Wait
+    flush: Callable[[], Awaitable[object]]
+
+    async def append(self, topic: Topic, *data: bytes, size: int = 100, seconds: int = 60) -> list[Position]:
+        appended = await self.histories.append(topic, [NewMessage(each) for each in data], size=size, seconds=seconds)
+        return [each.position for each in appended]
 
 
 def in_model(kind: str) -> TopicStores:
@@ -71,7 +74,7 @@ def in_model(kind: str) -> TopicStores:
     async def flush() -> None:
         model.flush()
 
-    histories = InThreads(SyncFakeHistory(model)) if kind == "sync" else FakeHistory(model)
+    histories = Histories(SyncFakeHistory(model), None if kind == "sync" else FakeHistory(model))
     return TopicStores(histories, FakeFanOut(model), FakeLagging(model), wait, flush)
 
 
@@ -79,7 +82,7 @@ def in_model(kind: str) -> TopicStores:
 async def in_redis(kind: str, url: str) -> AsyncIterator[tuple[TopicStores, AsyncRedis]]:
     settings = CacheSettings(cache_url=url, cache_timeout_ms=2000, cache_connect_timeout_ms=2000)
     redis, blocking = AsyncRedis(settings), SyncRedis(settings)
-    histories = InThreads(SyncRedisHistory(blocking)) if kind == "sync" else RedisHistory(redis)
+    histories = Histories(SyncRedisHistory(blocking), None if kind == "sync" else RedisHistory(redis))
 
     async def wait(milliseconds: int) -> None:
         await asyncio.sleep(milliseconds / 1000)

@@ -159,31 +159,11 @@ class FakeHistory:
         self._sync = SyncFakeHistory(model)
         self._delay = delay
 
-    async def append(
-        self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
-    ) -> tuple[Appended, ...]:
-        await self._delay()
-        appended = self._sync.append(topic, messages, size=size, seconds=seconds, only_changed=only_changed)
-        await self._delay()
-        return appended
-
     async def read(self, topic: Topic, after: Position, limit: int) -> History:
         await self._delay()
         history = self._sync.read(topic, after, limit)
         await self._delay()
         return history
-
-    async def read_latest(self, topic: Topic, limit: int) -> History:
-        await self._delay()
-        history = self._sync.read_latest(topic, limit)
-        await self._delay()
-        return history
-
-    async def head(self, topic: Topic) -> Position:
-        await self._delay()
-        head = self._sync.head(topic)
-        await self._delay()
-        return head
 
 
 class FakeLagging:
@@ -288,11 +268,6 @@ class FakeFanOut:
         self._model.find(topic)
         if self._model.lease_is_held(topic, shard, token):
             self._model.leases.pop((topic.storage, shard), None)
-        await self._delay()
-
-    async def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
-        await self._delay()
-        self._sync.lag(topic, shard, connection_id, after)
         await self._delay()
 
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:

@@ -17,7 +17,7 @@ from push.topics.histories import Message, NewMessage, Round
 from push.topics.positions import Position
 from push.topics.topics import Topic
 from tests.fakes.clock import Clock
-from tests.fakes.topics import FakeFanOut, FakeHistory, TopicModel
+from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
 
 TOPIC, SHARD = Topic(Tenant("acme"), "room:1"), 0
 TERM_MS, STUCK_MS, LIMIT, PAGE = 100, 2000, 3, 2
@@ -59,6 +59,7 @@ class Simulation:
         self.clock = Clock()
         model = TopicModel(self.clock)
         self.histories, self.fan_out = FakeHistory(model, self.delay), FakeFanOut(model, self.delay)
+        self.published, self.lagging = SyncFakeHistory(model), FakeLagging(model)
         self.rows: dict[str, None] = {}
         self.clients: dict[str, Client] = {}
         self.queue: list[str] = []
@@ -148,7 +149,9 @@ class Simulation:
 
     async def publish(self) -> None:
         for number in range(MESSAGES):
-            await self.histories.append(TOPIC, [NewMessage(b"%d" % number)], size=1000, seconds=10_000)
+            await self.delay()
+            self.published.append(TOPIC, [NewMessage(b"%d" % number)], size=1000, seconds=10_000)
+            await self.delay()
             self.queue.append(NUDGE)
             await self.delay()
 
@@ -157,7 +160,10 @@ class Simulation:
             await self.delay()
         client = self.clients[name] = Client()
         self.rows[name] = None
-        client.subscribed(await self.histories.head(TOPIC))
+        await self.delay()
+        head = self.published.head(TOPIC)
+        await self.delay()
+        client.subscribed(head)
         for session in range(self.chance.randrange(4)):
             for _ in range(self.chance.randrange(20)):
                 await self.delay()
@@ -165,9 +171,12 @@ class Simulation:
 
     async def resume(self, connection_id: str, before: Client) -> Client:
         """Go on over another connection; the row of the one before stays for a while."""
-        assert before.position is not None
-        client = self.clients[connection_id] = Client(before.position, list(before.seen))
-        await self.fan_out.lag(TOPIC, SHARD, connection_id, before.position)
+        since = before.position
+        assert since is not None
+        client = self.clients[connection_id] = Client(since, list(before.seen))
+        await self.delay()
+        self.lagging.lag(TOPIC, SHARD, connection_id, since)
+        await self.delay()
         await self.delay()
         self.rows[connection_id] = None
         await self.delay()
@@ -193,7 +202,7 @@ async def test_each_subscriber_gets_each_message_in_order(seeds: range) -> None:
     for seed in seeds:
         simulation = Simulation(seed)
         await simulation.run()
-        head = await simulation.histories.head(TOPIC)
+        head = simulation.published.head(TOPIC)
         for name, client in simulation.clients.items():
             assert client.position == head, (seed, name)
             assert client.seen == [*range(head.offset - len(client.seen) + 1, head.offset + 1)], (seed, name)

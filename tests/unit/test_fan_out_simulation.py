@@ -29,7 +29,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeSubscribers
 from tests.fakes.queues import FakeCounter
-from tests.fakes.topics import FakeFanOut, FakeHistory, TopicModel
+from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
 
 TOPIC = Topic(Tenant("acme"), "room:1")
 WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 60, 8, 20_000
@@ -128,7 +128,7 @@ class Simulation:
         self.moves = moves
         self.troubles = troubles
         self.model = TopicModel(self.clock)
-        self.histories = FakeHistory(self.model)
+        self.histories = SyncFakeHistory(self.model)
         self.subscribers = FakeSubscribers(self.delay)
         self.connected: dict[str, Client] = {}
         self.clients: list[Client] = []
@@ -233,7 +233,7 @@ class Simulation:
         for number in range(self.messages):
             if self.loses_redis and number in (self.messages // 3, self.messages // 2):
                 self.model.flush()
-            (appended,) = await self.histories.append(
+            (appended,) = self.histories.append(
                 TOPIC, [NewMessage(b"%d" % (number + 1))], size=1000, seconds=10_000_000
             )
             assert appended.is_new
@@ -267,9 +267,9 @@ class Simulation:
         """Do as the server does for `subscribe`, with `since` unless it is the client's first."""
         since, connection_id = client.position, client.connection_id
         client.is_waiting = True
-        if since is not None and (await self.histories.read(TOPIC, since, 1)).is_complete:
+        if since is not None and self.histories.read(TOPIC, since, 1).is_complete:
             await self.delay()
-            await FakeFanOut(self.model).lag(TOPIC, shard_of(connection_id), connection_id, since)
+            FakeLagging(self.model).lag(TOPIC, shard_of(connection_id), connection_id, since)
             await self.delay()
             self.subscribers.add(TOPIC, connection_id)
             await self.delay()
@@ -279,7 +279,7 @@ class Simulation:
             return
         self.subscribers.add(TOPIC, connection_id)
         await self.delay()
-        head = await self.histories.head(TOPIC)
+        head = self.histories.head(TOPIC)
         await self.delay()
         client.subscribed(head, recovered=since is None)
 
@@ -291,7 +291,7 @@ class Simulation:
         for _ in range(3 if self.loses_redis else 0):
             # What the queue holds is enough, unless it was forgotten who lags: then the next message finds it out.
             self.clock.advance(STUCK_MS + TERM_MS)
-            await self.histories.append(TOPIC, [NewMessage(b"0")], size=1000, seconds=10_000_000)
+            self.histories.append(TOPIC, [NewMessage(b"0")], size=1000, seconds=10_000_000)
             self.put(Nudge(TOPIC.storage))
             await self.work()
             for client in self.clients:
@@ -309,7 +309,7 @@ async def test_each_subscriber_gets_each_message_once_and_in_order(seeds: range)
     for seed in seeds:
         simulation = Simulation(seed)
         await simulation.run()
-        head = await simulation.histories.head(TOPIC)
+        head = simulation.histories.head(TOPIC)
         for client in simulation.clients:
             (begun,) = client.snapshots
             expected = [Position(head.epoch, offset) for offset in range(begun.offset + 1, head.offset + 1)]
@@ -324,7 +324,7 @@ async def test_nobody_is_left_alone_in_a_topic_that_falls_silent(seeds: range) -
     for seed in seeds:
         simulation = Simulation(seed, messages=1 + seed % 2, moves=0, troubles=5)
         await simulation.run()
-        head = await simulation.histories.head(TOPIC)
+        head = simulation.histories.head(TOPIC)
         assert {client.position for client in simulation.clients} == {head}, seed
 
 
@@ -333,7 +333,7 @@ async def test_after_a_lost_redis_every_subscriber_is_given_a_snapshot_and_goes_
     for seed in seeds:
         simulation = Simulation(seed, loses_redis=True)
         await simulation.run()
-        head = await simulation.histories.head(TOPIC)
+        head = simulation.histories.head(TOPIC)
         for client in simulation.clients:
             assert client.position == head, seed
             assert len(set(client.applied)) == len(client.applied), seed

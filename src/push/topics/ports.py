@@ -20,14 +20,21 @@ from push.topics.topics import Topic
 
 
 class TopicHistories(Protocol):
-    """The bounded history of each topic.
+    """The history of each topic, as workers read it."""
+
+    async def read(self, topic: Topic, after: Position, limit: int) -> History:
+        """See `SyncTopicHistories.read`."""
+
+
+class SyncTopicHistories(Protocol):
+    """The bounded history of each topic, for functions that answer one message at a time.
 
     A topic has an epoch from when it is first appended to or looked at, until Redis loses it or nobody has used it for
     a day. Offsets begin anew with an epoch. A message stays for its topic's `seconds`, and less than twice that, unless
     `size` others came after it.
     """
 
-    async def append(
+    def append(
         self,
         topic: Topic,
         messages: Sequence[NewMessage],
@@ -42,41 +49,17 @@ class TopicHistories(Protocol):
         appended, and stands where that one does. Raises CacheUnavailableError, and then they may have been appended.
         """
 
-    async def read(self, topic: Topic, after: Position, limit: int) -> History:
+    def read(self, topic: Topic, after: Position, limit: int) -> History:
         """Return what comes after a position. Raises CacheUnavailableError."""
 
-    async def read_latest(self, topic: Topic, limit: int) -> History:
+    def read_latest(self, topic: Topic, limit: int) -> History:
         """Return the latest messages, as a complete history of what comes after the one before them.
 
         Raises CacheUnavailableError.
         """
 
-    async def head(self, topic: Topic) -> Position:
-        """Return the latest message's position. Raises CacheUnavailableError."""
-
-
-class SyncTopicHistories(Protocol):
-    """The same as `TopicHistories`, for functions that answer one message at a time."""
-
-    def append(
-        self,
-        topic: Topic,
-        messages: Sequence[NewMessage],
-        *,
-        size: int,
-        seconds: int,
-        only_changed: bool = False,
-    ) -> tuple[Appended, ...]:
-        """See `TopicHistories.append`."""
-
-    def read(self, topic: Topic, after: Position, limit: int) -> History:
-        """See `TopicHistories.read`."""
-
-    def read_latest(self, topic: Topic, limit: int) -> History:
-        """See `TopicHistories.read_latest`."""
-
     def head(self, topic: Topic) -> Position:
-        """See `TopicHistories.head`."""
+        """Return the latest message's position. Raises CacheUnavailableError."""
 
 
 class FanOut(Protocol):
@@ -130,9 +113,6 @@ class FanOut(Protocol):
     async def release(self, topic: Topic, shard: int, token: str) -> None:
         """Give the lease back before all is pushed. Raises CacheUnavailableError."""
 
-    async def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
-        """Note that a connection has nothing after a position, whatever was noted. Raises CacheUnavailableError."""
-
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:
         """Return who lags. Raises CacheUnavailableError."""
 
@@ -156,7 +136,10 @@ class SyncLagging(Protocol):
     """What those need of `FanOut` who subscribe and unsubscribe connections, one message at a time."""
 
     def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
-        """See `FanOut.lag`; returns the mark of the occasion."""
+        """Note that a connection has nothing after a position, whatever was noted; return the mark of this occasion.
+
+        Raises CacheUnavailableError.
+        """
 
     def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
         """See `FanOut.catch_up`."""

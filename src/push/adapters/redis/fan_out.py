@@ -65,10 +65,6 @@ class RedisFanOut:
         """See `FanOut.release`."""
         await _hold(topic, shard, token, 0).start(self._redis)
 
-    async def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> None:
-        """See `FanOut.lag`."""
-        await _lag(topic, shard, connection_id, after, _new_mark()).start(self._redis)
-
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:
         """See `FanOut.lagging`."""
         reply = await self._redis.run("HGETALL", _lagging_name(topic, shard))
@@ -102,7 +98,8 @@ class SyncRedisLagging:
     def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
         """See `SyncLagging.lag`."""
         mark = _new_mark()
-        _lag(topic, shard, connection_id, after, mark).run(self._redis)
+        args = (connection_id, mark, str(after), LAGGING_KEPT_MS)
+        self._redis.run_script(load_script("lag"), (_lagging_name(topic, shard),), args)
         return mark
 
     def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
@@ -135,11 +132,6 @@ def _next_round(
 
 def _hold(topic: Topic, shard: int, token: str, term_ms: int) -> Call[bool]:
     return Call(load_script("hold_shard"), (_lease_name(topic, shard),), (token, term_ms), bool)
-
-
-def _lag(topic: Topic, shard: int, connection_id: str, after: Position, mark: str) -> Call[None]:
-    args = (connection_id, mark, str(after), LAGGING_KEPT_MS)
-    return Call(load_script("lag"), (_lagging_name(topic, shard),), args, lambda _reply: None)
 
 
 def _catch_up(topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Call[Behind | None]:

@@ -57,23 +57,9 @@ class RedisHistory:
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis
 
-    async def append(
-        self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
-    ) -> tuple[Appended, ...]:
-        """See `TopicHistories.append`."""
-        return await append_messages(topic, messages, size, seconds, only_changed=only_changed).start(self._redis)
-
     async def read(self, topic: Topic, after: Position, limit: int) -> History:
         """See `TopicHistories.read`."""
         return await _read(topic, after, limit).start(self._redis)
-
-    async def read_latest(self, topic: Topic, limit: int) -> History:
-        """See `TopicHistories.read_latest`."""
-        return await _read(topic, LATEST, limit).start(self._redis)
-
-    async def head(self, topic: Topic) -> Position:
-        """See `TopicHistories.head`."""
-        return (await _read(topic, LATEST, 0).start(self._redis)).head
 
 
 class SyncRedisHistory:
@@ -85,7 +71,7 @@ class SyncRedisHistory:
     def append(
         self, topic: Topic, messages: Sequence[NewMessage], *, size: int, seconds: int, only_changed: bool = False
     ) -> tuple[Appended, ...]:
-        """See `TopicHistories.append`."""
+        """See `SyncTopicHistories.append`."""
         return append_messages(topic, messages, size, seconds, only_changed=only_changed).run(self._redis)
 
     def read(self, topic: Topic, after: Position, limit: int) -> History:
@@ -93,11 +79,11 @@ class SyncRedisHistory:
         return _read(topic, after, limit).run(self._redis)
 
     def read_latest(self, topic: Topic, limit: int) -> History:
-        """See `TopicHistories.read_latest`."""
+        """See `SyncTopicHistories.read_latest`."""
         return _read(topic, LATEST, limit).run(self._redis)
 
     def head(self, topic: Topic) -> Position:
-        """See `TopicHistories.head`."""
+        """See `SyncTopicHistories.head`."""
         return _read(topic, LATEST, 0).run(self._redis).head
 
 

@@ -21,7 +21,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeFanOutQueue, FakeSeries, FakeSubscribers
 from tests.fakes.queues import FakeCounter
-from tests.fakes.topics import FakeFanOut, FakeHistory, TopicModel
+from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
 
 CHANNEL = Topic(Tenant("acme"), "room:1")
 LIVE = Topic(Tenant("acme"), "leaderboard@1:" + "0" * 32)
@@ -54,7 +54,9 @@ class World:
         )
 
     async def publish(self, *data: bytes, topic: Topic = CHANNEL, size: int = 100) -> Position:
-        appended = await self.histories.append(topic, [NewMessage(each) for each in data], size=size, seconds=600)
+        appended = SyncFakeHistory(self.model).append(
+            topic, [NewMessage(each) for each in data], size=size, seconds=600
+        )
         return appended[-1].position
 
     async def nudge(self, topic: Topic = CHANNEL, *, is_redelivered: bool = False) -> None:
@@ -144,7 +146,7 @@ async def test_some_success_begins_the_tries_anew(world: World) -> None:
 
 
 async def test_who_was_left_alone_is_sent_its_catch_up_again(world: World) -> None:
-    await world.fan_out.lag(CHANNEL, SHARD, BOB, await world.publish(b"1"))
+    FakeLagging(world.model).lag(CHANNEL, SHARD, BOB, await world.publish(b"1"))
     await world.publish(b"2")
     await world.nudge()
     assert world.queue.sent == []
@@ -156,7 +158,7 @@ async def test_who_was_left_alone_is_sent_its_catch_up_again(world: World) -> No
 
 
 async def test_a_nudge_that_comes_again_finds_sooner_who_was_left_alone(world: World) -> None:
-    await world.fan_out.lag(CHANNEL, SHARD, BOB, await world.publish(b"1"))
+    FakeLagging(world.model).lag(CHANNEL, SHARD, BOB, await world.publish(b"1"))
     await world.publish(b"2")
     await world.nudge()
     world.clock.advance(LEFT_MS + 1)
@@ -195,7 +197,7 @@ async def test_beyond_the_history_all_are_resynchronised_with_the_latest(world: 
 async def test_who_has_a_position_of_another_epoch_is_resynchronised(world: World) -> None:
     head = await world.publish(b"1")
     await world.nudge()
-    await world.fan_out.lag(CHANNEL, SHARD, BOB, Position("before", 7))
+    FakeLagging(world.model).lag(CHANNEL, SHARD, BOB, Position("before", 7))
     await world.catch_up(BOB)
     assert world.latest(BOB) == {"type": "resync", "topic": "room:1", "position": str(head), "data": 1}
     assert await world.fan_out.lagging(CHANNEL, SHARD) == {}

@@ -21,7 +21,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeFanOutQueue, FakeSeries, FakeSubscribers
 from tests.fakes.queues import FakeCounter
-from tests.fakes.topics import FakeFanOut, FakeHistory, TopicModel
+from tests.fakes.topics import FakeFanOut, FakeHistory, SyncFakeHistory, TopicModel
 
 LIVE = Topic(Tenant("acme"), "documents@1:" + "0" * 32)
 CHANNEL = Topic(Tenant("acme"), "room:1")
@@ -71,7 +71,9 @@ class World:
         return self.made[-1]
 
     async def append(self, *entries: bytes, topic: Topic = LIVE) -> Position:
-        appended = await self.histories.append(topic, [NewMessage(each) for each in entries], size=2, seconds=600)
+        appended = SyncFakeHistory(self.model).append(
+            topic, [NewMessage(each) for each in entries], size=2, seconds=600
+        )
         return appended[-1].position
 
     async def nudge(self, topic: Topic = LIVE) -> None:
