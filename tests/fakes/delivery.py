@@ -43,7 +43,7 @@ class FakeConnections:
 
 
 class FakeRecords:
-    """`ConnectionRecords` that keeps who was forgotten."""
+    """`GoneConnections` that keeps who was forgotten."""
 
     def __init__(self) -> None:
         self.forgotten: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from push.backoff import backoff_seconds
 from push.delivery.deliveries import Delivery
-from push.delivery.ports import ClientConnections, ConnectionRecords, DeliveryQueue, PostOutcome
+from push.delivery.ports import ClientConnections, DeliveryQueue, GoneConnections, PostOutcome
 from push.errors import QueueUnavailableError
 from push.metrics import Counter, Metric
 
@@ -30,7 +30,7 @@ class Deliverer:
         self,
         *,
         connections: ClientConnections,
-        records: ConnectionRecords,
+        records: GoneConnections,
         queue: DeliveryQueue,
         counter: Counter,
         now_ms: Callable[[], int],

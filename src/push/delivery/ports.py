@@ -40,7 +40,7 @@ class ClientConnections(Protocol):
         """
 
 
-class ConnectionRecords(Protocol):
+class GoneConnections(Protocol):
     """The table of connections, as those see it who find connections gone."""
 
     async def forget(self, connection_ids: Sequence[str]) -> None:

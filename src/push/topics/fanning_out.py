@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from push.backoff import backoff_seconds
-from push.delivery.ports import ConnectionRecords, Posted, PostOutcome, Series, SeriesConnections
+from push.delivery.ports import GoneConnections, Posted, PostOutcome, Series, SeriesConnections
 from push.errors import TransientError
 from push.metrics import Counter, Metric
 from push.topics.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, PresenceLook
@@ -106,7 +106,7 @@ class FanningOut:
         histories: TopicHistories,
         subscribers: Subscribers,
         connections: SeriesConnections,
-        records: ConnectionRecords,
+        records: GoneConnections,
         send: SendJobs,
         link: Link,
         counter: Counter,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from push.delivery.ports import ConnectionRecords, PostOutcome, Series, SeriesConnections
+from push.delivery.ports import GoneConnections, PostOutcome, Series, SeriesConnections
 from push.topics.fan_out_jobs import FanOutJob, PresenceLook
 from push.topics.ports import Subscribers, ToldMembers
 from push.topics.subscriptions import Subscription
@@ -39,7 +39,7 @@ class Presence:
         subscribers: Subscribers,
         told: ToldMembers,
         connections: SeriesConnections,
-        records: ConnectionRecords,
+        records: GoneConnections,
         send: Callable[[Sequence[FanOutJob], int], Awaitable[None]],
     ) -> None:
         self._subscribers = subscribers

@@ -16,14 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 class DynamoDbGoneConnections:
-    """`push.ports.ConnectionRecords` on the table of connections."""
+    """`push.delivery.ports.GoneConnections` on the table of connections."""
 
     def __init__(self, client: Any, table: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._client = client
         self._table = table
 
     async def forget(self, connection_ids: Sequence[str]) -> None:
-        """See `ConnectionRecords.forget`."""
+        """See `GoneConnections.forget`."""
         unique = list(dict.fromkeys(connection_ids))
         for start in range(0, len(unique), _BATCH_ROWS):
             await asyncio.to_thread(self._delete, unique[start : start + _BATCH_ROWS])
