@@ -40,8 +40,8 @@ from benchmarks.gateway_echo import EchoClient, Load, serve
 from push.adapters.aws.sigv4 import Credentials, Signer
 from push.adapters.management.lean_series import LeanSeries
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
-from push.adapters.redis.fan_out import RedisFanOut
 from push.adapters.redis.histories import RedisHistory, SyncRedisHistory
+from push.adapters.redis.shard_progress import RedisShardProgress
 from push.adapters.wiring.delivery import now_ms
 from push.computes import Tenant
 from push.metrics import Dimension, Metric
@@ -171,7 +171,7 @@ class Worker:
         redis = AsyncRedis(settings)
         self._histories = SyncRedisHistory(SyncRedis(settings))
         self._fanning_out = FanningOut(
-            fan_out=RedisFanOut(redis),
+            progress=RedisShardProgress(redis),
             histories=RedisHistory(redis),
             subscribers=MemorySubscribers(connection_ids),
             connections=LeanSeries(

@@ -19,9 +19,9 @@ from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.dynamodb.gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb.subscribers import DynamoDbSubscribers
 from push.adapters.redis.connection import shared_async_redis
-from push.adapters.redis.fan_out import RedisFanOut
 from push.adapters.redis.histories import RedisHistory
 from push.adapters.redis.presence import RedisToldMembers
+from push.adapters.redis.shard_progress import RedisShardProgress
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.sqs.fan_out import SqsFanOut
 from push.adapters.sqs.redelivery import make_redelivery
@@ -76,7 +76,7 @@ def build() -> Dependencies:
         histories=histories, make_patch=SharedPatches(), is_patched=lambda topic: namespaces.find(topic).patches
     )
     fanning_out = FanningOut(
-        fan_out=RedisFanOut(redis),
+        progress=RedisShardProgress(redis),
         histories=histories,
         subscribers=subscribers,
         connections=connections,

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
-from push.adapters.redis.fan_out import RedisFanOut
 from push.adapters.redis.histories import SyncRedisHistory
+from push.adapters.redis.shard_progress import RedisShardProgress
 from push.settings import CacheSettings
 from push.topics.histories import NewMessage, Round
 from push.topics.topics import Topic
@@ -43,15 +43,15 @@ def histories(settings: CacheSettings) -> SyncRedisHistory:
 async def redis(settings: CacheSettings, histories: SyncRedisHistory) -> AsyncIterator[AsyncRedis]:
     redis = AsyncRedis(settings)
     # The server is to know the scripts, so that the next reply is the one that counts.
-    await push_first(histories, RedisFanOut(redis), unique_topic())
+    await push_first(histories, RedisShardProgress(redis), unique_topic())
     yield redis
     await redis.close()
 
 
-async def push_first(histories: SyncRedisHistory, fan_out: RedisFanOut, topic: Topic) -> Round:
+async def push_first(histories: SyncRedisHistory, progress: RedisShardProgress, topic: Topic) -> Round:
     """Append two messages and begin with the first."""
     histories.append(topic, TWO, size=9, seconds=60)
-    found = await fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT)
+    found = await progress.begin(topic, SHARD, "a", TERM_MS, LIMIT)
     assert isinstance(found, Round)
     return found
 
@@ -72,24 +72,24 @@ async def test_messages_are_appended_once_whether_they_have_ids_or_not(
 async def test_a_shard_is_not_busy_with_who_began(
     redis: AsyncRedis, histories: SyncRedisHistory, proxy: LosingProxy
 ) -> None:
-    fan_out, topic = RedisFanOut(redis), unique_topic()
+    progress, topic = RedisShardProgress(redis), unique_topic()
     histories.append(topic, TWO, size=9, seconds=60)
     proxy.replies_to_lose = 1
-    assert isinstance(await fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT), Round)
+    assert isinstance(await progress.begin(topic, SHARD, "a", TERM_MS, LIMIT), Round)
     assert proxy.replies_to_lose == 0
 
 
 async def test_no_round_is_skipped(redis: AsyncRedis, histories: SyncRedisHistory, proxy: LosingProxy) -> None:
-    fan_out, topic = RedisFanOut(redis), unique_topic()
-    found = await push_first(histories, fan_out, topic)
+    progress, topic = RedisShardProgress(redis), unique_topic()
+    found = await push_first(histories, progress, topic)
     proxy.replies_to_lose = 1
-    second = await fan_out.advance(topic, SHARD, "a", found.history.end, {"c1": found.after}, TERM_MS, LIMIT)
+    second = await progress.advance(topic, SHARD, "a", found.history.end, {"c1": found.after}, TERM_MS, LIMIT)
     assert proxy.replies_to_lose == 0
     assert isinstance(second, Round)
     assert [message.data for message in second.history.messages] == [b"2"]
     proxy.replies_to_lose = 1
-    last = await fan_out.advance(topic, SHARD, "a", second.history.end, {}, TERM_MS, LIMIT)
+    last = await progress.advance(topic, SHARD, "a", second.history.end, {}, TERM_MS, LIMIT)
     assert proxy.replies_to_lose == 0
     assert isinstance(last, Round)
     assert not last.history.messages
-    assert set(await fan_out.lagging(topic, SHARD)) == {"c1"}
+    assert set(await progress.lagging(topic, SHARD)) == {"c1"}

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
-from push.adapters.redis.fan_out import RedisFanOut, SyncRedisLagging
 from push.adapters.redis.histories import RedisHistory, SyncRedisHistory
+from push.adapters.redis.shard_progress import RedisShardProgress, SyncRedisLagging
 from push.computes import Tenant
 from push.settings import CacheSettings
 from push.topics.histories import Appended, History, NewMessage
-from push.topics.ports import FanOut, SyncLagging, SyncTopicHistories, TopicHistories
+from push.topics.ports import ShardProgress, SyncLagging, SyncTopicHistories, TopicHistories
 from push.topics.positions import Position
 from push.topics.topics import Topic
 from tests.fakes.clock import Clock
-from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
+from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
 Wait = Callable[[int], Awaitable[None]]
 
@@ -54,7 +54,7 @@ class TopicStores:
     """Views of one store; `wait` lets milliseconds pass in it, `flush` loses all of it."""
 
     histories: Histories
-    fan_out: FanOut
+    progress: ShardProgress
     lagging: SyncLagging
     wait: Wait
     flush: Callable[[], Awaitable[object]]
@@ -75,7 +75,7 @@ def in_model(kind: str) -> TopicStores:
         model.flush()
 
     histories = Histories(SyncFakeHistory(model), None if kind == "sync" else FakeHistory(model))
-    return TopicStores(histories, FakeFanOut(model), FakeLagging(model), wait, flush)
+    return TopicStores(histories, FakeShardProgress(model), FakeLagging(model), wait, flush)
 
 
 @asynccontextmanager
@@ -90,7 +90,7 @@ async def in_redis(kind: str, url: str) -> AsyncIterator[tuple[TopicStores, Asyn
     async def flush() -> None:
         await redis.run("FLUSHALL")
 
-    yield TopicStores(histories, RedisFanOut(redis), SyncRedisLagging(blocking), wait, flush), redis
+    yield TopicStores(histories, RedisShardProgress(redis), SyncRedisLagging(blocking), wait, flush), redis
     await redis.close()
 
 

@@ -198,8 +198,8 @@ class FakeLagging:
             self._model.lagging(topic, shard).pop(connection_id, None)
 
 
-class FakeFanOut:
-    """`FanOut` on the model."""
+class FakeShardProgress:
+    """`ShardProgress` on the model."""
 
     def __init__(self, model: TopicModel, delay: Callable[[], Awaitable[None]] = no_delay) -> None:
         self._model = model

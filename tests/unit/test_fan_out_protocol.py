@@ -1,4 +1,4 @@
-"""The protocol of `FanOut`: with workers that die and stand still, each subscriber gets each message, in order.
+"""The protocol of `ShardProgress`: with workers that die and stand still, each subscriber gets each message, in order.
 
 A worker of the fewest lines that does as the port says, over the tests' model, which the contract suite holds to
 Redis. Chance decides when each of several workers, publishers and subscribers goes on, dies, or can't be pushed to.
@@ -17,7 +17,7 @@ from push.topics.histories import Message, NewMessage, Round
 from push.topics.positions import Position
 from push.topics.topics import Topic
 from tests.fakes.clock import Clock
-from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
+from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
 TOPIC, SHARD = Topic(Tenant("acme"), "room:1"), 0
 TERM_MS, STUCK_MS, LIMIT, PAGE = 100, 2000, 3, 2
@@ -58,7 +58,7 @@ class Simulation:
         self.chance = random.Random(seed)
         self.clock = Clock()
         model = TopicModel(self.clock)
-        self.histories, self.fan_out = FakeHistory(model, self.delay), FakeFanOut(model, self.delay)
+        self.histories, self.progress = FakeHistory(model, self.delay), FakeShardProgress(model, self.delay)
         self.published, self.lagging = SyncFakeHistory(model), FakeLagging(model)
         self.rows: dict[str, None] = {}
         self.clients: dict[str, Client] = {}
@@ -95,13 +95,13 @@ class Simulation:
 
     async def fan_out_shard(self) -> None:
         token = f"worker {self.chance.random()}"
-        found = await self.fan_out.begin(TOPIC, SHARD, token, TERM_MS, LIMIT)
+        found = await self.progress.begin(TOPIC, SHARD, token, TERM_MS, LIMIT)
         while isinstance(found, Round) and found.history.messages:
             late = await self.push_round(found)
-            found = await self.fan_out.advance(TOPIC, SHARD, token, found.history.end, late, TERM_MS, LIMIT)
+            found = await self.progress.advance(TOPIC, SHARD, token, found.history.end, late, TERM_MS, LIMIT)
             await self.live()
             self.queue += late
-        for connection_id, behind in (await self.fan_out.lagging(TOPIC, SHARD)).items():
+        for connection_id, behind in (await self.progress.lagging(TOPIC, SHARD)).items():
             if self.clock() - behind.noted_at_ms > STUCK_MS:
                 self.queue.append(connection_id)
 
@@ -111,7 +111,7 @@ class Simulation:
         while page := sorted(row for row in self.rows if row > last)[:PAGE]:
             last = page[-1]
             await self.live()
-            lagging = await self.fan_out.lagging(TOPIC, SHARD)
+            lagging = await self.progress.lagging(TOPIC, SHARD)
             for connection_id in page:
                 if connection_id not in lagging:
                     reached = await self.push_all(connection_id, found.history.messages, found.after)
@@ -120,13 +120,13 @@ class Simulation:
         return late
 
     async def catch_up(self, connection_id: str) -> None:
-        behind = await self.fan_out.behind(TOPIC, SHARD, connection_id)
+        behind = await self.progress.behind(TOPIC, SHARD, connection_id)
         while behind is not None:
             history = await self.histories.read(TOPIC, behind.position, LIMIT)
             assert history.is_complete
             reached = await self.push_all(connection_id, history.messages, behind.position)
             has_failed = reached != history.end
-            behind = await self.fan_out.catch_up(TOPIC, SHARD, connection_id, behind.mark, reached)
+            behind = await self.progress.catch_up(TOPIC, SHARD, connection_id, behind.mark, reached)
             if has_failed:
                 self.queue.append(connection_id)
                 return

@@ -29,7 +29,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeSubscribers
 from tests.fakes.queues import FakeCounter
-from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
+from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
 TOPIC = Topic(Tenant("acme"), "room:1")
 WORKERS, MESSAGES, SUBSCRIBERS, JOBS_AT_MOST = 3, 60, 8, 20_000
@@ -138,7 +138,7 @@ class Simulation:
         self.done = 0
         self.names = itertools.count()
         self.fanning_out = FanningOut(
-            fan_out=FakeFanOut(self.model, self.fail),
+            progress=FakeShardProgress(self.model, self.fail),
             histories=FakeHistory(self.model, self.fail),
             subscribers=self.subscribers,
             connections=Connections(self),

@@ -1,7 +1,7 @@
 """Fan-out: what is new in a topic's history gets to its subscribers, in order, and nobody waits for the slow.
 
-How that holds whoever dies is told with `push.topics.ports.FanOut`. Here is one worker: `nudge` goes through a shard's
-subscribers, and `catch_up` brings one level that could not be pushed something, or resumes.
+How that holds whoever dies is told with `push.topics.ports.ShardProgress`. Here is one worker: `nudge` goes through a
+shard's subscribers, and `catch_up` brings one level that could not be pushed something, or resumes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from push.topics.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, Presen
 from push.topics.farewells import farewell_delay_seconds, render_bye
 from push.topics.histories import Behind, Round, ShardBusy
 from push.topics.patched_updates import PatchedUpdates
-from push.topics.ports import FanOut, Subscribers, TopicHistories
+from push.topics.ports import ShardProgress, Subscribers, TopicHistories
 from push.topics.positions import Position
 from push.topics.presence import LOOK_SECONDS
 from push.topics.subscriptions import PATCH
@@ -84,7 +84,7 @@ class FanningOut:
     """Fans out for one execution environment.
 
     Args:
-        fan_out: leases, cursors and who lags.
+        progress: leases, cursors and who lags.
         histories: what those read who catch up.
         subscribers: who is to be pushed what.
         connections: the management API.
@@ -102,7 +102,7 @@ class FanningOut:
     def __init__(
         self,
         *,
-        fan_out: FanOut,
+        progress: ShardProgress,
         histories: TopicHistories,
         subscribers: Subscribers,
         connections: SeriesConnections,
@@ -115,7 +115,7 @@ class FanningOut:
         patched: PatchedUpdates | None = None,
         has_presence: Callable[[Topic], bool] = lambda _topic: False,
     ) -> None:
-        self._fan_out = fan_out
+        self._progress = progress
         self._histories = histories
         self._subscribers = subscribers
         self._connections = connections
@@ -144,7 +144,7 @@ class FanningOut:
 
     async def _nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
         token = receipt.token
-        found = await self._fan_out.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
+        found = await self._progress.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
         if isinstance(found, ShardBusy):
             await self._leave_to_holder(topic, shard, found, is_redelivered=receipt.is_redelivered)
             if receipt.is_redelivered:
@@ -153,12 +153,12 @@ class FanningOut:
         while isinstance(found, Round) and not _is_empty(found):
             pushed = await self._push_round(topic, shard, token, found, receipt.until_ms)
             if pushed is None:
-                await self._fan_out.release(topic, shard, token)
+                await self._progress.release(topic, shard, token)
                 await self._send([Nudge(topic.storage, shard)], 0)
                 return
             end = found.history.end
             try:
-                found = await self._fan_out.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
+                found = await self._progress.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
             finally:
                 # Also if nobody knows whether they are noted as lagging: who is not needs nothing, and is sent nothing.
                 await self._send_catch_ups(topic, pushed.late)
@@ -174,7 +174,7 @@ class FanningOut:
     async def _release_if_possible(self, topic: Topic, shard: int, token: str) -> None:
         # Else it ends by itself.
         with suppress(TransientError):
-            await self._fan_out.release(topic, shard, token)
+            await self._progress.release(topic, shard, token)
 
     async def _push_round(self, topic: Topic, shard: int, token: str, found: Round, until_ms: int) -> _Pushed | None:
         """Push a round to all who do not lag; None if not all could be: the time is over, or the lease is lost."""
@@ -188,7 +188,7 @@ class FanningOut:
         while True:
             page, start = await self._subscribers.page(topic, shard, start, PAGE_CONNECTIONS)
             # In this order: who resumes lags before the row is written.
-            lagging = await self._fan_out.lagging(topic, shard)
+            lagging = await self._progress.lagging(topic, shard)
             level = [each for each in page if each.connection_id not in lagging]
             if patched is None and self._patched is not None and any(PATCH in each.options for each in level):
                 patched = await self._patched.frames(topic, found, full)
@@ -198,7 +198,7 @@ class FanningOut:
                     return None
                 if now_ms - renewed_ms > TERM_MS // 4:
                     renewed_ms = now_ms
-                    if not await self._fan_out.renew(topic, shard, token, TERM_MS):
+                    if not await self._progress.renew(topic, shard, token, TERM_MS):
                         return None
                 now = level[first : first + at_once]
                 series = [Series(each.connection_id, (PATCH in each.options and patched) or full) for each in now]
@@ -242,7 +242,7 @@ class FanningOut:
     async def _find_stuck(self, topic: Topic, shard: int, stuck_ms: int) -> None:
         """Send those their catch-up messages again who were left alone by a worker that died."""
         old_ms = self._now_ms() - stuck_ms
-        lagging = await self._fan_out.lagging(topic, shard)
+        lagging = await self._progress.lagging(topic, shard)
         stuck = {connection_id: behind for connection_id, behind in lagging.items() if behind.noted_at_ms < old_ms}
         if stuck:
             await self._send([CatchUp(topic.storage, connection_id) for connection_id in stuck], 0)
@@ -258,7 +258,7 @@ class FanningOut:
 
         """
         shard = shard_of(connection_id)
-        behind = await self._fan_out.behind(topic, shard, connection_id)
+        behind = await self._progress.behind(topic, shard, connection_id)
         while behind is not None:
             if self._now_ms() >= until_ms:
                 await self._send([CatchUp(topic.storage, connection_id, attempt)], 0)
@@ -290,7 +290,7 @@ class FanningOut:
         await self._post([Series(farewell.connection_id, [render_bye(farewell, now_ms).encode()])])
 
     async def _note(self, topic: Topic, connection_id: str, behind: Behind, reached: Position) -> Behind | None:
-        return await self._fan_out.catch_up(topic, shard_of(connection_id), connection_id, behind.mark, reached)
+        return await self._progress.catch_up(topic, shard_of(connection_id), connection_id, behind.mark, reached)
 
     async def _try_later(self, topic: Topic, connection_id: str, attempt: int, *, is_same: bool) -> None:
         if is_same and attempt >= MAX_ATTEMPTS:
@@ -302,7 +302,7 @@ class FanningOut:
         """Forget connections that are closed for good."""
         if connection_ids:
             await self._subscribers.remove_all(topic, connection_ids)
-            await self._fan_out.forget(topic, shard, connection_ids)
+            await self._progress.forget(topic, shard, connection_ids)
             await self._records.forget(connection_ids)
             if self._has_presence(topic):
                 await self._send([PresenceLook(topic.storage)], LOOK_SECONDS)

@@ -62,7 +62,7 @@ class SyncTopicHistories(Protocol):
         """Return the latest message's position. Raises CacheUnavailableError."""
 
 
-class FanOut(Protocol):
+class ShardProgress(Protocol):
     """Who pushes a topic's messages to one shard of its subscribers, and how far that has got.
 
     A queue message only says that there may be something to push. Its receiver takes the shard's lease with `begin`
@@ -133,7 +133,7 @@ class FanOut(Protocol):
 
 
 class SyncLagging(Protocol):
-    """What those need of `FanOut` who subscribe and unsubscribe connections, one message at a time."""
+    """What those need of `ShardProgress` who subscribe and unsubscribe connections, one message at a time."""
 
     def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
         """Note that a connection has nothing after a position, whatever was noted; return the mark of this occasion.
@@ -142,10 +142,10 @@ class SyncLagging(Protocol):
         """
 
     def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
-        """See `FanOut.catch_up`."""
+        """See `ShardProgress.catch_up`."""
 
     def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
-        """See `FanOut.forget`."""
+        """See `ShardProgress.forget`."""
 
 
 class FanOutQueue(Protocol):

@@ -9,9 +9,9 @@ from functools import cached_property
 from push.adapters.aws.clients import make_client
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
 from push.adapters.redis.connection import SyncRedis
-from push.adapters.redis.fan_out import SyncRedisLagging
 from push.adapters.redis.histories import SyncRedisHistory
 from push.adapters.redis.results import RedisResults
+from push.adapters.redis.shard_progress import SyncRedisLagging
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.sqs.deliveries import SqsDeliverySender

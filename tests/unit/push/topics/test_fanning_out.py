@@ -21,7 +21,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeFanOutQueue, FakeSeries, FakeSubscribers
 from tests.fakes.queues import FakeCounter
-from tests.fakes.topics import FakeFanOut, FakeHistory, FakeLagging, SyncFakeHistory, TopicModel
+from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
 CHANNEL = Topic(Tenant("acme"), "room:1")
 LIVE = Topic(Tenant("acme"), "leaderboard@1:" + "0" * 32)
@@ -37,11 +37,11 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.model = TopicModel(self.clock)
-        self.histories, self.fan_out = FakeHistory(self.model), FakeFanOut(self.model)
+        self.histories, self.progress = FakeHistory(self.model), FakeShardProgress(self.model)
         self.subscribers, self.connections = FakeSubscribers(), FakeSeries()
         self.records, self.queue, self.counter = FakeRecords(), FakeFanOutQueue(), FakeCounter()
         self.fanning_out = FanningOut(
-            fan_out=self.fan_out,
+            progress=self.progress,
             histories=self.histories,
             subscribers=self.subscribers,
             connections=self.connections,
@@ -121,7 +121,7 @@ async def test_who_cannot_be_pushed_to_lags_and_the_others_go_on(world: World) -
     assert world.queue.sent == [(CatchUp(CHANNEL.storage, BOB), 1)]
     await world.catch_up(BOB)
     assert world.data_of(BOB) == [1, 2, 3]
-    assert await world.fan_out.lagging(CHANNEL, SHARD) == {}
+    assert await world.progress.lagging(CHANNEL, SHARD) == {}
 
 
 async def test_catching_up_is_tried_again_ever_later(world: World) -> None:
@@ -183,7 +183,7 @@ async def test_who_is_gone_when_it_should_catch_up_lags_no_more(world: World) ->
     await world.publish(b"1")
     await world.nudge()
     await world.catch_up(BOB)
-    assert await world.fan_out.lagging(CHANNEL, SHARD) == {}
+    assert await world.progress.lagging(CHANNEL, SHARD) == {}
     assert world.records.forgotten == [BOB]
 
 
@@ -200,7 +200,7 @@ async def test_who_has_a_position_of_another_epoch_is_resynchronised(world: Worl
     FakeLagging(world.model).lag(CHANNEL, SHARD, BOB, Position("before", 7))
     await world.catch_up(BOB)
     assert world.latest(BOB) == {"type": "resync", "topic": "room:1", "position": str(head), "data": 1}
-    assert await world.fan_out.lagging(CHANNEL, SHARD) == {}
+    assert await world.progress.lagging(CHANNEL, SHARD) == {}
 
 
 async def test_of_a_live_result_only_the_newest_value_is_pushed(world: World) -> None:
@@ -236,7 +236,7 @@ async def test_what_is_left_at_the_end_of_the_time_is_handed_over(world: World) 
 
 async def test_a_busy_shard_is_left_to_its_holder(world: World) -> None:
     await world.publish(b"1")
-    await world.fan_out.begin(CHANNEL, SHARD, "another", TERM_MS, 10)
+    await world.progress.begin(CHANNEL, SHARD, "another", TERM_MS, 10)
     await world.nudge()
     assert world.data_of(ANN) == []
     assert world.queue.sent == []
@@ -244,7 +244,7 @@ async def test_a_busy_shard_is_left_to_its_holder(world: World) -> None:
 
 async def test_a_lease_that_nobody_renews_is_looked_at_once_it_has_ended(world: World) -> None:
     await world.publish(b"1")
-    await world.fan_out.begin(CHANNEL, SHARD, "dead", TERM_MS, 10)
+    await world.progress.begin(CHANNEL, SHARD, "dead", TERM_MS, 10)
     world.clock.advance(TERM_MS - 2500)
     await world.nudge()
     assert world.queue.sent == [(Nudge(CHANNEL.storage, SHARD), 3)]
@@ -253,7 +253,7 @@ async def test_a_lease_that_nobody_renews_is_looked_at_once_it_has_ended(world: 
 async def test_a_nudge_that_comes_again_to_a_busy_shard_stays_until_the_lease_has_ended(world: World) -> None:
     """Redis may have given the lease to whoever had the nudge before, and not have said so."""
     await world.publish(b"1")
-    await world.fan_out.begin(CHANNEL, SHARD, "who heard nothing of it", TERM_MS, 10)
+    await world.progress.begin(CHANNEL, SHARD, "who heard nothing of it", TERM_MS, 10)
     await world.nudge(is_redelivered=True)
     assert world.queue.sent == [(Nudge(CHANNEL.storage, SHARD), TERM_MS // 1000)]
 
@@ -261,7 +261,7 @@ async def test_a_nudge_that_comes_again_to_a_busy_shard_stays_until_the_lease_ha
 async def test_who_lags_is_caught_up_with_also_if_redis_could_not_say_that_it_was_noted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    advance = world.fan_out.advance
+    advance = world.progress.advance
 
     async def advance_in_silence(*args: Any) -> None:
         await advance(*args)
@@ -269,9 +269,9 @@ async def test_who_lags_is_caught_up_with_also_if_redis_could_not_say_that_it_wa
 
     world.connections.outcomes[BOB] = [RETRY]
     await world.publish(b"1")
-    found = await world.fan_out.begin(CHANNEL, SHARD, "message", TERM_MS, 10)
-    monkeypatch.setattr(world.fan_out, "begin", AsyncMock(return_value=found))
-    monkeypatch.setattr(world.fan_out, "advance", advance_in_silence)
+    found = await world.progress.begin(CHANNEL, SHARD, "message", TERM_MS, 10)
+    monkeypatch.setattr(world.progress, "begin", AsyncMock(return_value=found))
+    monkeypatch.setattr(world.progress, "advance", advance_in_silence)
     with pytest.raises(CacheUnavailableError):
         await world.nudge()
     assert world.queue.sent == [(CatchUp(CHANNEL.storage, BOB), 1)]
@@ -279,7 +279,7 @@ async def test_who_lags_is_caught_up_with_also_if_redis_could_not_say_that_it_wa
 
 async def test_a_lease_that_redis_gave_in_silence_is_there_when_the_message_comes_again(world: World) -> None:
     await world.publish(b"1")
-    await world.fan_out.begin(CHANNEL, SHARD, "message", TERM_MS, 10)
+    await world.progress.begin(CHANNEL, SHARD, "message", TERM_MS, 10)
     await world.nudge(is_redelivered=True)
     assert world.data_of(ANN) == [1]
 

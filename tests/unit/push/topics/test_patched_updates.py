@@ -21,7 +21,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeFanOutQueue, FakeSeries, FakeSubscribers
 from tests.fakes.queues import FakeCounter
-from tests.fakes.topics import FakeFanOut, FakeHistory, SyncFakeHistory, TopicModel
+from tests.fakes.topics import FakeHistory, FakeShardProgress, SyncFakeHistory, TopicModel
 
 LIVE = Topic(Tenant("acme"), "documents@1:" + "0" * 32)
 CHANNEL = Topic(Tenant("acme"), "room:1")
@@ -46,12 +46,12 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.model = TopicModel(self.clock)
-        self.histories, self.fan_out = FakeHistory(self.model), FakeFanOut(self.model)
+        self.histories, self.progress = FakeHistory(self.model), FakeShardProgress(self.model)
         self.subscribers, self.connections = FakeSubscribers(), FakeSeries()
         self.has_patches = True
         self.made: list[Patch | None] = []
         self.fanning_out = FanningOut(
-            fan_out=self.fan_out,
+            progress=self.progress,
             histories=self.histories,
             subscribers=self.subscribers,
             connections=self.connections,

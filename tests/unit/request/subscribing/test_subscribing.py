@@ -20,7 +20,7 @@ from push.results import Status, make_etag
 from push.topics.fan_out_jobs import CatchUp, PresenceLook
 from push.topics.topics import Topic, shard_of
 from tests.builders.results import EchoParams, echo, make_result, shared
-from tests.fakes.topics import FakeFanOut
+from tests.fakes.topics import FakeShardProgress
 from tests.worlds.functions import World
 from tests.worlds.topics import TopicWorld
 
@@ -100,7 +100,7 @@ def test_who_lacks_nothing_need_not_catch_up(world: TopicWorld) -> None:
 
 async def test_who_lacks_what_is_being_pushed_without_it_catches_up(world: TopicWorld) -> None:
     since = world.publish("news:it", 1)
-    worker = FakeFanOut(world.topics)
+    worker = FakeShardProgress(world.topics)
 
     async def push_without_it() -> None:
         world.publish("news:it", 2)

@@ -1,4 +1,4 @@
-"""The contract of `FanOut`, held by Redis, by a cluster, and by the tests' model."""
+"""The contract of `ShardProgress`, held by Redis, by a cluster, and by the tests' model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from push.adapters.redis.connection import AsyncRedis
-from push.adapters.redis.fan_out import LAGGING_KEPT_MS, RedisFanOut
+from push.adapters.redis.shard_progress import LAGGING_KEPT_MS, RedisShardProgress
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from push.topics.histories import Round, ShardBusy
@@ -42,13 +42,15 @@ class Worker:
     """One who fans a topic's shard out under a token of its own."""
 
     def __init__(self, stores: TopicStores, topic: Topic, token: str = "a", limit: int = LIMIT) -> None:
-        self._fan_out, self._topic, self._token, self._limit = stores.fan_out, topic, token, limit
+        self._progress, self._topic, self._token, self._limit = stores.progress, topic, token, limit
 
     async def begin(self, term_ms: int = TERM_MS) -> Round | ShardBusy:
-        return await self._fan_out.begin(self._topic, SHARD, self._token, term_ms, self._limit)
+        return await self._progress.begin(self._topic, SHARD, self._token, term_ms, self._limit)
 
     async def advance(self, pushed: Position, lagging: Mapping[str, Position] | None = None) -> Round | ShardBusy:
-        return await self._fan_out.advance(self._topic, SHARD, self._token, pushed, lagging or {}, TERM_MS, self._limit)
+        return await self._progress.advance(
+            self._topic, SHARD, self._token, pushed, lagging or {}, TERM_MS, self._limit
+        )
 
     async def begin_round(self, term_ms: int = TERM_MS) -> Round:
         return round_of(await self.begin(term_ms))
@@ -107,7 +109,7 @@ async def test_a_shard_is_one_workers_until_all_is_pushed(stores: TopicStores, t
 async def test_shards_are_each_for_themselves(stores: TopicStores, topic: Topic) -> None:
     await stores.append(topic, b"1")
     await Worker(stores, topic).begin_round()
-    other = await stores.fan_out.begin(topic, SHARD + 1, "b", TERM_MS, LIMIT)
+    other = await stores.progress.begin(topic, SHARD + 1, "b", TERM_MS, LIMIT)
     assert data(round_of(other)) == [b"1"]
 
 
@@ -119,7 +121,7 @@ async def test_who_comes_after_a_dead_worker_pushes_its_round_again(stores: Topi
     other = Worker(stores, topic, "b")
     assert data(await other.begin_round()) == [b"1"]
     assert isinstance(await worker.advance(found.history.end, {"c1": found.after}), ShardBusy)
-    assert not await stores.fan_out.lagging(topic, SHARD)
+    assert not await stores.progress.lagging(topic, SHARD)
 
 
 async def test_a_lease_that_ran_out_is_still_its_holders_while_nobody_takes_it(
@@ -136,12 +138,12 @@ async def test_a_lease_is_renewed_and_given_back(stores: TopicStores, topic: Top
     await stores.append(topic, b"1")
     worker, other = Worker(stores, topic), Worker(stores, topic, "b")
     await worker.begin_round(term_ms=50)
-    assert await stores.fan_out.renew(topic, SHARD, "a", TERM_MS)
-    assert not await stores.fan_out.renew(topic, SHARD, "b", TERM_MS)
+    assert await stores.progress.renew(topic, SHARD, "a", TERM_MS)
+    assert not await stores.progress.renew(topic, SHARD, "b", TERM_MS)
     await stores.wait(100)
-    await stores.fan_out.release(topic, SHARD, "b")
+    await stores.progress.release(topic, SHARD, "b")
     assert isinstance(await other.begin(), ShardBusy)
-    await stores.fan_out.release(topic, SHARD, "a")
+    await stores.progress.release(topic, SHARD, "a")
     assert data(await other.begin_round()) == [b"1"]
 
 
@@ -194,20 +196,20 @@ async def test_who_could_not_be_pushed_a_round_lags_from_where_it_is(stores: Top
     worker = Worker(stores, topic)
     found = await worker.begin_round()
     await worker.advance_round(found.history.end, {"c1": found.after, "c2": positions[0]})
-    lagging = await stores.fan_out.lagging(topic, SHARD)
+    lagging = await stores.progress.lagging(topic, SHARD)
     assert {name: behind.position for name, behind in lagging.items()} == {"c1": found.after, "c2": positions[0]}
-    assert await stores.fan_out.behind(topic, SHARD, "c1") == lagging["c1"]
-    assert await stores.fan_out.behind(topic, SHARD, "c3") is None
+    assert await stores.progress.behind(topic, SHARD, "c1") == lagging["c1"]
+    assert await stores.progress.behind(topic, SHARD, "c3") is None
 
 
 async def test_who_lags_already_goes_on_from_where_it_is(stores: TopicStores, topic: Topic) -> None:
     positions = await stores.append(topic, b"1", b"2")
     stores.lagging.lag(topic, SHARD, "c1", positions[0])
-    before = await stores.fan_out.behind(topic, SHARD, "c1")
+    before = await stores.progress.behind(topic, SHARD, "c1")
     worker = Worker(stores, topic)
     found = await worker.begin_round()
     await worker.advance_round(found.history.end, {"c1": found.after})
-    assert await stores.fan_out.behind(topic, SHARD, "c1") == before
+    assert await stores.progress.behind(topic, SHARD, "c1") == before
 
 
 async def test_many_can_lag_at_once(stores: TopicStores, topic: Topic) -> None:
@@ -216,7 +218,7 @@ async def test_many_can_lag_at_once(stores: TopicStores, topic: Topic) -> None:
     found = await worker.begin_round()
     late = {f"connection {number}": found.after for number in range(2500)}
     await worker.advance_round(found.history.end, late)
-    assert set(await stores.fan_out.lagging(topic, SHARD)) == set(late)
+    assert set(await stores.progress.lagging(topic, SHARD)) == set(late)
 
 
 async def test_who_is_level_lags_no_more(stores: TopicStores, topic: Topic) -> None:
@@ -224,24 +226,24 @@ async def test_who_is_level_lags_no_more(stores: TopicStores, topic: Topic) -> N
     worker = Worker(stores, topic)
     found = await worker.begin_round()
     await worker.advance_round(found.history.end, {"c1": found.after})
-    behind = await stores.fan_out.behind(topic, SHARD, "c1")
+    behind = await stores.progress.behind(topic, SHARD, "c1")
     assert behind is not None
-    on_the_way = await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, positions[0])
+    on_the_way = await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, positions[0])
     assert on_the_way is not None
     assert (on_the_way.position, on_the_way.mark) == (positions[0], behind.mark)
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, positions[1]) is None
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, positions[1]) is None
-    assert not await stores.fan_out.lagging(topic, SHARD)
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, positions[1]) is None
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, positions[1]) is None
+    assert not await stores.progress.lagging(topic, SHARD)
 
 
 async def test_who_subscribes_and_lacks_nothing_lags_no_more(stores: TopicStores, topic: Topic) -> None:
     (first,) = await stores.append(topic, b"1")
     mark = stores.lagging.lag(topic, SHARD, "c1", first)
-    behind = await stores.fan_out.behind(topic, SHARD, "c1")
+    behind = await stores.progress.behind(topic, SHARD, "c1")
     assert behind is not None
     assert (behind.mark, behind.position) == (mark, first)
     assert stores.lagging.catch_up(topic, SHARD, "c1", mark, first) is None
-    assert not await stores.fan_out.lagging(topic, SHARD)
+    assert not await stores.progress.lagging(topic, SHARD)
     mark = stores.lagging.lag(topic, SHARD, "c1", first)
     await stores.append(topic, b"2")
     await Worker(stores, topic).begin_round()  # c1 lags, and is left out
@@ -253,14 +255,14 @@ async def test_nobody_stops_lagging_without_what_the_round_under_way_pushes(stor
     worker = Worker(stores, topic)
     found = await worker.begin_round()
     await worker.advance_round(found.history.end, {"c1": found.after})
-    behind = await stores.fan_out.behind(topic, SHARD, "c1")
+    behind = await stores.progress.behind(topic, SHARD, "c1")
     assert behind is not None
     (second,) = await stores.append(topic, b"2")
     found = await worker.begin_round()  # c1 lags, and is left out
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, first) is not None
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, first) is not None
     await worker.advance_round(found.history.end)
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, first) is not None
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, second) is None
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, first) is not None
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, second) is None
 
 
 async def test_who_fell_behind_again_is_not_brought_forward_by_the_catch_up_before(
@@ -268,10 +270,10 @@ async def test_who_fell_behind_again_is_not_brought_forward_by_the_catch_up_befo
 ) -> None:
     positions = await stores.append(topic, b"1", b"2", b"3")
     stores.lagging.lag(topic, SHARD, "c1", positions[0])
-    before = await stores.fan_out.behind(topic, SHARD, "c1")
+    before = await stores.progress.behind(topic, SHARD, "c1")
     assert before is not None
     stores.lagging.lag(topic, SHARD, "c1", positions[1])
-    again = await stores.fan_out.catch_up(topic, SHARD, "c1", before.mark, positions[2])
+    again = await stores.progress.catch_up(topic, SHARD, "c1", before.mark, positions[2])
     assert again is not None
     assert again.position == positions[1]
     assert again.mark != before.mark
@@ -282,22 +284,22 @@ async def test_who_lagged_when_all_was_lost_is_level_at_the_new_head(stores: Top
     await stores.flush()
     await stores.append(topic, b"3")
     stores.lagging.lag(topic, SHARD, "c1", positions[0])
-    behind = await stores.fan_out.behind(topic, SHARD, "c1")
+    behind = await stores.progress.behind(topic, SHARD, "c1")
     assert behind is not None
     history = await stores.histories.read(topic, behind.position, LIMIT)
     assert not history.is_complete
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, positions[1]) is not None
-    assert await stores.fan_out.catch_up(topic, SHARD, "c1", behind.mark, history.end) is None
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, positions[1]) is not None
+    assert await stores.progress.catch_up(topic, SHARD, "c1", behind.mark, history.end) is None
 
 
 async def test_nothing_is_noted_of_who_is_gone(stores: TopicStores, topic: Topic) -> None:
     positions = await stores.append(topic, b"1")
     for connection_id in ("c1", "c2", "c3"):
         stores.lagging.lag(topic, SHARD, connection_id, positions[0])
-    await stores.fan_out.forget(topic, SHARD, ["c1", "c4"])
+    await stores.progress.forget(topic, SHARD, ["c1", "c4"])
     stores.lagging.forget(topic, SHARD, ["c2"])
-    await stores.fan_out.forget(topic, SHARD, [])
-    assert set(await stores.fan_out.lagging(topic, SHARD)) == {"c3"}
+    await stores.progress.forget(topic, SHARD, [])
+    assert set(await stores.progress.lagging(topic, SHARD)) == {"c3"}
 
 
 async def test_nothing_is_kept_for_ever(in_real: tuple[TopicStores, AsyncRedis], topic: Topic) -> None:
@@ -316,11 +318,11 @@ async def test_nothing_is_kept_for_ever(in_real: tuple[TopicStores, AsyncRedis],
 
 async def test_without_redis_the_error_says_so(topic: Topic) -> None:
     redis = AsyncRedis(CacheSettings(cache_url="redis://127.0.0.1:1/0"))
-    fan_out = RedisFanOut(redis)
+    progress = RedisShardProgress(redis)
     for call in (
-        fan_out.begin(topic, SHARD, "a", TERM_MS, LIMIT),
-        fan_out.lagging(topic, SHARD),
-        fan_out.catch_up(topic, SHARD, "c1", "mark", Position("e", 1)),
+        progress.begin(topic, SHARD, "a", TERM_MS, LIMIT),
+        progress.lagging(topic, SHARD),
+        progress.catch_up(topic, SHARD, "c1", "mark", Position("e", 1)),
     ):
         with pytest.raises(CacheUnavailableError):
             await call

@@ -1,7 +1,7 @@
 """Fan-out in Redis: for each shard of a topic's subscribers a lease, a cursor, and a hash of who lags.
 
 The cursor is in the topic's hash, and so is lost with its epoch; a nudge needs no flag of its own, since what is past
-the cursor says that there is something to push. See `push.topics.ports.FanOut` for how it all fits together.
+the cursor says that there is something to push. See `push.topics.ports.ShardProgress` for how it all fits together.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _NOWHERE = Position("", 0)
 _NOTHING = Round(_NOWHERE, History((), is_complete=True, head=_NOWHERE))
 
 
-class RedisFanOut:
-    """`push.topics.ports.FanOut` on Redis."""
+class RedisShardProgress:
+    """`push.topics.ports.ShardProgress` on Redis."""
 
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis
 
     async def begin(self, topic: Topic, shard: int, token: str, term_ms: int, limit: int) -> Round | ShardBusy:
-        """See `FanOut.begin`."""
+        """See `ShardProgress.begin`."""
         return await _next_round(topic, shard, token, _NOWHERE, (), term_ms, limit).start(self._redis)
 
     async def advance(
@@ -47,7 +47,7 @@ class RedisFanOut:
         term_ms: int,
         limit: int,
     ) -> Round | ShardBusy:
-        """See `FanOut.advance`."""
+        """See `ShardProgress.advance`."""
         noted = [part for connection_id, after in lagging.items() for part in (connection_id, str(after))]
         # All are noted before the cursor moves past what they could not be pushed.
         while len(noted) > _MEMBERS_PER_COMMAND:
@@ -58,32 +58,32 @@ class RedisFanOut:
         return await _next_round(topic, shard, token, pushed, noted, term_ms, limit).start(self._redis)
 
     async def renew(self, topic: Topic, shard: int, token: str, term_ms: int) -> bool:
-        """See `FanOut.renew`."""
+        """See `ShardProgress.renew`."""
         return await _hold(topic, shard, token, term_ms).start(self._redis)
 
     async def release(self, topic: Topic, shard: int, token: str) -> None:
-        """See `FanOut.release`."""
+        """See `ShardProgress.release`."""
         await _hold(topic, shard, token, 0).start(self._redis)
 
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:
-        """See `FanOut.lagging`."""
+        """See `ShardProgress.lagging`."""
         reply = await self._redis.run("HGETALL", _lagging_name(topic, shard))
         # A list of names and values from one server, a dict from a cluster's client.
         pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
         return {as_text(connection_id): _parse_behind(noted) for connection_id, noted in pairs}
 
     async def behind(self, topic: Topic, shard: int, connection_id: str) -> Behind | None:
-        """See `FanOut.behind`."""
+        """See `ShardProgress.behind`."""
         return _maybe_behind(await self._redis.run("HGET", _lagging_name(topic, shard), connection_id))
 
     async def catch_up(
         self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position
     ) -> Behind | None:
-        """See `FanOut.catch_up`."""
+        """See `ShardProgress.catch_up`."""
         return await _catch_up(topic, shard, connection_id, mark, reached).start(self._redis)
 
     async def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
-        """See `FanOut.forget`."""
+        """See `ShardProgress.forget`."""
         for start in range(0, len(connection_ids), _MEMBERS_PER_COMMAND):
             gone = connection_ids[start : start + _MEMBERS_PER_COMMAND]
             await self._redis.run("HDEL", _lagging_name(topic, shard), *gone)
@@ -103,11 +103,11 @@ class SyncRedisLagging:
         return mark
 
     def catch_up(self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position) -> Behind | None:
-        """See `FanOut.catch_up`."""
+        """See `ShardProgress.catch_up`."""
         return _catch_up(topic, shard, connection_id, mark, reached).run(self._redis)
 
     def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
-        """See `FanOut.forget`."""
+        """See `ShardProgress.forget`."""
         for start in range(0, len(connection_ids), _MEMBERS_PER_COMMAND):
             gone = connection_ids[start : start + _MEMBERS_PER_COMMAND]
             self._redis.run("HDEL", _lagging_name(topic, shard), *gone)
