@@ -72,7 +72,7 @@ from tests.fakes.delivery import (
     FakeRecorder,
     FakeRecords,
 )
-from tests.fakes.live_results import FakeFanOutQueue
+from tests.fakes.live_results import FakeFanOutJobSender
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.servers.valkey import valkey
 
@@ -191,7 +191,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         leases=leases,
         histories=RedisLiveHistories(redis, shipped_namespaces()),
         payloads=FakePayloads(),
-        fan_out=FakeFanOutQueue(),
+        fan_out=FakeFanOutJobSender(),
     )
     jobs = FakeJobs()
     worker = make_worker(

@@ -24,7 +24,7 @@ from push.adapters.redis.live_histories import RedisLiveHistories
 from push.adapters.redis.tags import RedisTags
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.s3.payloads import S3Payloads
-from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.jobs import SqsJobs
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
@@ -66,7 +66,7 @@ def build() -> Dependencies:
         leases=leases,
         histories=RedisLiveHistories(redis, shipped_namespaces()),
         payloads=payloads,
-        fan_out=SqsFanOut(make_client("sqs"), settings.fan_out_queue_url),
+        fan_out=SqsFanOutJobSender(make_client("sqs"), settings.fan_out_queue_url),
     )
     bodies = ClaimChecks(settings.storage_bucket)
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url, bodies)

@@ -14,7 +14,7 @@ from push.protocol.ports import Payloads
 from push.results import Result
 from push.topics.fan_out_jobs import Nudge
 from push.topics.live_results import entry_of
-from push.topics.ports import FanOutQueue, LiveHistories
+from push.topics.ports import FanOutJobSender, LiveHistories
 from push.topics.topics import live_topic
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ class LiveAnswers:
 
     """
 
-    def __init__(self, *, leases: Leases, histories: LiveHistories, payloads: Payloads, fan_out: FanOutQueue) -> None:
+    def __init__(
+        self, *, leases: Leases, histories: LiveHistories, payloads: Payloads, fan_out: FanOutJobSender
+    ) -> None:
         self._leases = leases
         self._histories = histories
         self._payloads = payloads

@@ -18,7 +18,7 @@ from push.access.ports import ConnectionRecords
 from push.adapters.aws.clients import make_client
 from push.adapters.dynamodb.connections import DynamoDbConnections
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
-from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.callers import read_caller
@@ -46,7 +46,9 @@ def build() -> Dependencies:
     client = make_client("dynamodb", read_timeout_seconds=READ_TIMEOUT_SECONDS)
     leaving = Leaving(
         subscriptions=DynamoDbSubscriptions(client, settings.subscriptions_table),
-        fan_out=SqsFanOut(make_client("sqs", read_timeout_seconds=READ_TIMEOUT_SECONDS), settings.fan_out_queue_url),
+        fan_out=SqsFanOutJobSender(
+            make_client("sqs", read_timeout_seconds=READ_TIMEOUT_SECONDS), settings.fan_out_queue_url
+        ),
         namespaces=shipped_namespaces(),
     )
     return Dependencies(DynamoDbConnections(client, settings.connections_table), leaving)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from push.topics.fan_out_jobs import PresenceLook
 from push.topics.namespaces import Namespaces
-from push.topics.ports import FanOutQueue, Subscriptions
+from push.topics.ports import FanOutJobSender, Subscriptions
 from push.topics.subscriptions import PRESENCE_DELAY_SECONDS
 
 
@@ -18,7 +18,7 @@ class Leaving:
 
     """
 
-    def __init__(self, *, subscriptions: Subscriptions, fan_out: FanOutQueue, namespaces: Namespaces) -> None:
+    def __init__(self, *, subscriptions: Subscriptions, fan_out: FanOutJobSender, namespaces: Namespaces) -> None:
         self._subscriptions = subscriptions
         self._fan_out = fan_out
         self._namespaces = namespaces

@@ -23,7 +23,7 @@ from push.adapters.redis.histories import RedisHistory
 from push.adapters.redis.presence import RedisToldMembers
 from push.adapters.redis.shard_progress import RedisShardProgress
 from push.adapters.s3.payloads import S3Payloads
-from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.delivery import make_series, now_ms
@@ -61,7 +61,7 @@ def build() -> Dependencies:
     settings = read_settings(FanOutSettings, os.environ)
     redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
     metrics = BufferedMetrics(interval_seconds=0.0)
-    queue = SqsFanOut(make_client("sqs"), settings.fan_out_queue_url)
+    queue = SqsFanOutJobSender(make_client("sqs"), settings.fan_out_queue_url)
     subscribers, connections = DynamoDbSubscribers(dynamodb, settings.subscriptions_table), make_series(settings)
     records, namespaces = DynamoDbGoneConnections(dynamodb, settings.connections_table), shipped_namespaces()
 

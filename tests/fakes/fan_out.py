@@ -62,7 +62,7 @@ class FakeSeries:
         return Posted(len(series.frames))
 
 
-class FakeFanOutQueue:
+class FakeSendJobs:
     """The fan-out queue, as `push.topics.fanning_out.SendJobs`: (job, delay in seconds) each."""
 
     def __init__(self) -> None:

@@ -41,8 +41,8 @@ class FakeLiveHistories:
         return is_held
 
 
-class FakeFanOutQueue:
-    """`FanOutQueue` into a list; farewells, which every first subscription sends, into another."""
+class FakeFanOutJobSender:
+    """`FanOutJobSender` into a list; farewells, which every first subscription sends, into another."""
 
     def __init__(self) -> None:
         self.farewells: list[Farewell] = []

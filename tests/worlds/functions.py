@@ -41,7 +41,7 @@ from tests.fakes.delivery import (
     FakeRecorder,
     FakeRecords,
 )
-from tests.fakes.live_results import FakeFanOutQueue, FakeLiveHistories
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveHistories
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.fakes.topics import TopicModel
 
@@ -115,7 +115,7 @@ class World:
             random=middle,
         )
         self.topics = TopicModel(self.clock)
-        self.fan_out = FakeFanOutQueue()
+        self.fan_out = FakeFanOutJobSender()
         self.histories = FakeLiveHistories(self.model, self.topics)
         self.live = LiveAnswers(
             leases=self.leases, histories=self.histories, payloads=self.payloads, fan_out=self.fan_out

@@ -37,7 +37,7 @@ from request.asking.answering import Answerer
 from tests.fakes.cache import CacheModel, Entry, FakeLeases, FakeResults, FakeTags
 from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnectionEncodings, FakePayloads, FakeRecorder, FakeRecords
-from tests.fakes.live_results import FakeFanOutQueue, FakeLiveHistories
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveHistories
 from tests.fakes.queues import FakeCounter
 from tests.fakes.simulated_queue import VISIBILITY_SECONDS, Queued, SimulatedQueue, now
 from tests.fakes.topics import TopicModel
@@ -352,7 +352,7 @@ class Lifecycle:
                 leases=leases,
                 histories=FakeLiveHistories(self.model, self.topics, worker.step),
                 payloads=FakePayloads(),
-                fan_out=FakeFanOutQueue(),
+                fan_out=FakeFanOutJobSender(),
             ),
             jobs=_Jobs(self.jobs, worker),
             counter=self.counter,

@@ -52,7 +52,7 @@ _OUTCOMES = {
 }
 
 SendJobs = Callable[[Sequence[FanOutJob], int], Awaitable[None]]
-"""`push.topics.ports.FanOutQueue.send`, without holding up others."""
+"""`push.topics.ports.FanOutJobSender.send`, without holding up others."""
 
 
 @dataclass(slots=True)

@@ -148,7 +148,7 @@ class SyncLagging(Protocol):
         """See `ShardProgress.forget`."""
 
 
-class FanOutQueue(Protocol):
+class FanOutJobSender(Protocol):
     """The fan-out queue's entrance."""
 
     def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:

@@ -12,7 +12,7 @@ from push.errors import ErrorCode, RequestError
 from push.topics.fan_out_jobs import Nudge
 from push.topics.histories import NewMessage
 from push.topics.namespaces import Namespaces
-from push.topics.ports import FanOutQueue, SyncTopicHistories
+from push.topics.ports import FanOutJobSender, SyncTopicHistories
 from push.topics.positions import Position
 from push.topics.topics import Topic, parse_topic
 
@@ -33,7 +33,7 @@ class Publishing:
 
     """
 
-    def __init__(self, *, namespaces: Namespaces, histories: SyncTopicHistories, fan_out: FanOutQueue) -> None:
+    def __init__(self, *, namespaces: Namespaces, histories: SyncTopicHistories, fan_out: FanOutJobSender) -> None:
         self._namespaces = namespaces
         self._histories = histories
         self._fan_out = fan_out

@@ -17,7 +17,7 @@ from push.protocol.messages import MAX_TOPICS, Subscribe, Unsubscribe
 from push.topics.fan_out_jobs import CatchUp, FanOutJob, PresenceLook
 from push.topics.farewells import make_farewell
 from push.topics.namespaces import Namespaces
-from push.topics.ports import FanOutQueue, Subscriptions, SyncLagging, SyncTopicHistories
+from push.topics.ports import FanOutJobSender, Subscriptions, SyncLagging, SyncTopicHistories
 from push.topics.positions import Position, parse_position
 from push.topics.subscriptions import PATCH, PRESENCE_DELAY_SECONDS, Subscription, subscribed_until
 from push.topics.topic_answers import Subscribed, subscribed_live
@@ -62,7 +62,7 @@ class Subscribing:
         subscriptions: Subscriptions,
         histories: SyncTopicHistories,
         lagging: SyncLagging,
-        fan_out: FanOutQueue,
+        fan_out: FanOutJobSender,
         live: LiveValues,
         now_ms: Callable[[], int],
         connection_seconds: float = 7200.0,

@@ -12,7 +12,7 @@ from push.adapters.redis.connection import SyncRedis
 from push.adapters.redis.histories import SyncRedisHistory
 from push.adapters.redis.seen_hooks import RedisSeenHooks
 from push.adapters.secrets.hooks import CachedHookSecrets, fetch_hook_secrets
-from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_verifier
 from push.hooks.sources import HookSource, parse_hook_sources
@@ -37,7 +37,7 @@ class Dependencies:
     @cached_property
     def publishing(self) -> Publishing:
         """What publishes."""
-        fan_out = SqsFanOut(make_client("sqs"), self._settings.fan_out_queue_url)
+        fan_out = SqsFanOutJobSender(make_client("sqs"), self._settings.fan_out_queue_url)
         return Publishing(namespaces=shipped_namespaces(), histories=self._histories, fan_out=fan_out)
 
     @cached_property

@@ -15,7 +15,7 @@ from push.adapters.redis.shard_progress import SyncRedisLagging
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.sqs.deliveries import SqsDeliverySender
-from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.jobs import SqsJobs
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.computes import Registry
@@ -40,7 +40,7 @@ class TopicRepliers:
     def replier(self) -> TopicReplier:
         """The replier."""
         settings, sqs = self._settings, make_client("sqs")
-        histories, fan_out = SyncRedisHistory(self._redis), SqsFanOut(sqs, settings.fan_out_queue_url)
+        histories, fan_out = SyncRedisHistory(self._redis), SqsFanOutJobSender(sqs, settings.fan_out_queue_url)
         namespaces, bodies = shipped_namespaces(), ClaimChecks(settings.storage_bucket)
         return TopicReplier(
             subscribing=self._make_subscribing(histories, fan_out),
@@ -51,7 +51,7 @@ class TopicRepliers:
             now_ms=_now_ms,
         )
 
-    def _make_subscribing(self, histories: SyncRedisHistory, fan_out: SqsFanOut) -> Subscribing:
+    def _make_subscribing(self, histories: SyncRedisHistory, fan_out: SqsFanOutJobSender) -> Subscribing:
         settings = self._settings
         subscriptions = DynamoDbSubscriptions(make_client("dynamodb"), settings.subscriptions_table)
         live = LiveValues(

@@ -16,7 +16,7 @@ from notify.fan_out_app import handler
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
 from push.adapters.redis.connection import SyncRedis, shared_async_redis
 from push.adapters.redis.histories import SyncRedisHistory
-from push.adapters.sqs.fan_out import SqsFanOut
+from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.redelivery import SqsRedelivery
 from push.adapters.wiring import event_loop
 from push.computes import Tenant
@@ -231,7 +231,7 @@ def test_a_job_comes_back_late_that_left_lagging_connections_alone(
     def refuse(*_: object) -> None:
         raise QueueUnavailableError("SQS takes nothing.")
 
-    deployed.setattr(SqsFanOut, "send", refuse)
+    deployed.setattr(SqsFanOutJobSender, "send", refuse)
     deployed.setattr(SqsRedelivery, "hide", lambda _, seconds: hidden.append(seconds))
     failures = handler({"Records": received}, None)["batchItemFailures"]
     assert failures == [{"itemIdentifier": received[0]["messageId"]}]

@@ -37,7 +37,7 @@ from request.asking.answering import Answerer
 from tests.fakes.cache import FakeJobs
 from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnections, FakeDeliveries, FakePayloads, FakeRecorder, FakeRecords
-from tests.fakes.live_results import FakeFanOutQueue
+from tests.fakes.live_results import FakeFanOutJobSender
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.servers.faulty_network import FaultyNetwork
 from tests.servers.valkey import ask, valkey
@@ -177,7 +177,7 @@ class Service:
                 leases=leases,
                 histories=RedisLiveHistories(redis, shipped_namespaces()),
                 payloads=FakePayloads(),
-                fan_out=FakeFanOutQueue(),
+                fan_out=FakeFanOutJobSender(),
             ),
             jobs=self.jobs,
             counter=self.counter,

@@ -9,14 +9,14 @@ from push.adapters.sqs.sender import QueueMessage, SqsSender
 from push.topics.fan_out_jobs import FanOutJob, Farewell, serialize_fan_out_job
 
 
-class SqsFanOut:
-    """`push.topics.ports.FanOutQueue` on SQS; a tenant's jobs are a message group, and so are all farewells."""
+class SqsFanOutJobSender:
+    """`push.topics.ports.FanOutJobSender` on SQS; a tenant's jobs are a message group, and so are all farewells."""
 
     def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._sender = SqsSender(client, queue_url)
 
     def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:
-        """See `FanOutQueue.send`."""
+        """See `FanOutJobSender.send`."""
         self._sender.send(QueueMessage(serialize_fan_out_job(job), delay_seconds, _group_of(job)) for job in jobs)
 
 

@@ -19,7 +19,7 @@ from push.topics.positions import Position
 from push.topics.topics import Topic
 from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
-from tests.fakes.fan_out import FakeFanOutQueue, FakeSeries, FakeSubscribers
+from tests.fakes.fan_out import FakeSendJobs, FakeSeries, FakeSubscribers
 from tests.fakes.queues import FakeCounter
 from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
@@ -39,7 +39,7 @@ class World:
         self.model = TopicModel(self.clock)
         self.histories, self.progress = FakeHistory(self.model), FakeShardProgress(self.model)
         self.subscribers, self.connections = FakeSubscribers(), FakeSeries()
-        self.records, self.queue, self.counter = FakeRecords(), FakeFanOutQueue(), FakeCounter()
+        self.records, self.queue, self.counter = FakeRecords(), FakeSendJobs(), FakeCounter()
         self.fanning_out = FanningOut(
             progress=self.progress,
             histories=self.histories,

@@ -19,7 +19,7 @@ from push.topics.subscriptions import PATCH
 from push.topics.topics import Topic
 from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
-from tests.fakes.fan_out import FakeFanOutQueue, FakeSeries, FakeSubscribers
+from tests.fakes.fan_out import FakeSendJobs, FakeSeries, FakeSubscribers
 from tests.fakes.queues import FakeCounter
 from tests.fakes.topics import FakeHistory, FakeShardProgress, SyncFakeHistory, TopicModel
 
@@ -56,7 +56,7 @@ class World:
             subscribers=self.subscribers,
             connections=self.connections,
             records=FakeRecords(),
-            send=FakeFanOutQueue(),
+            send=FakeSendJobs(),
             link=FakePayloads().link,
             counter=FakeCounter(),
             now_ms=self.clock,
