@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from push.adapters.webhooks import MAX_BODY_BYTES, HttpWebhookClient
-from push.durable.ports import Answer
+from push.durable.ports import WebhookAnswer
 from push.durable.webhook_targets import WebhookUrl, check_url
 from tests.servers.webhook_receivers import Answering, Authority, Received, answer, make_authority, receiving, status
 
@@ -40,7 +40,7 @@ def checked(url: str) -> WebhookUrl:
     return check_url(url, allow_private=True)
 
 
-async def post_to(answering: Answering, **options: float) -> Answer:
+async def post_to(answering: Answering, **options: float) -> WebhookAnswer:
     async with receiving(answering) as receiver:
         return await HttpWebhookClient(allow_private=True, **options).post(checked(receiver.url()), {}, BODY)
 
@@ -49,7 +49,7 @@ async def test_a_post_arrives_as_it_was_given() -> None:
     async with receiving() as receiver:
         client = HttpWebhookClient(allow_private=True)
         url = checked(receiver.url(target="/hook?a=%20b"))
-        assert await client.post(url, {"webhook-id": "msg_1"}, BODY) == Answer(200)
+        assert await client.post(url, {"webhook-id": "msg_1"}, BODY) == WebhookAnswer(200)
     (request,) = receiver.requests
     assert (request.line, request.body) == ("POST /hook?a=%20b HTTP/1.1", BODY)
     assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
@@ -60,26 +60,26 @@ async def test_a_post_arrives_as_it_was_given() -> None:
 async def test_a_body_of_half_a_megabyte_arrives() -> None:
     body = os.urandom(512 * 1024)
     async with receiving() as receiver:
-        assert await HttpWebhookClient(allow_private=True).post(checked(receiver.url()), {}, body) == Answer(200)
+        assert await HttpWebhookClient(allow_private=True).post(checked(receiver.url()), {}, body) == WebhookAnswer(200)
     assert receiver.requests[0].body == body
 
 
 @pytest.mark.parametrize("code", [200, 204, 301, 404, 410, 500])
 async def test_a_status_is_the_answer(code: int) -> None:
-    assert await post_to(status(code)) == Answer(code)
+    assert await post_to(status(code)) == WebhookAnswer(code)
 
 
 async def test_retry_after_is_part_of_it() -> None:
-    assert await post_to(status(429, "Retry-After: 120")) == Answer(429, "120")
+    assert await post_to(status(429, "Retry-After: 120")) == WebhookAnswer(429, "120")
 
 
 async def test_informational_answers_are_passed_over() -> None:
-    assert await post_to(answer("HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 202 OK\r\n\r\n")) == Answer(202)
+    assert await post_to(answer("HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 202 OK\r\n\r\n")) == WebhookAnswer(202)
 
 
 async def test_redirects_are_not_followed() -> None:
     async with receiving() as target:
-        assert await post_to(status(307, f"Location: {target.url()}")) == Answer(307)
+        assert await post_to(status(307, f"Location: {target.url()}")) == WebhookAnswer(307)
     assert target.requests == []
 
 
@@ -87,7 +87,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
     async with receiving() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, proxy.url())
-        assert await post_to(status(200)) == Answer(200)
+        assert await post_to(status(200)) == WebhookAnswer(200)
     assert proxy.requests == []
 
 
@@ -103,7 +103,7 @@ async def test_an_endless_body_is_read_to_a_bound_and_no_further() -> None:
             sent += 0x2000
 
     began = time.monotonic()
-    assert await post_to(flood) == Answer(200)
+    assert await post_to(flood) == WebhookAnswer(200)
     assert time.monotonic() - began < 5
     # What was sent beyond the bound is what fits the sockets' buffers.
     assert sent < MAX_BODY_BYTES + 16 * 1024 * 1024
@@ -115,7 +115,7 @@ async def test_a_body_that_never_ends_does_not_hold_up_the_status() -> None:
         await asyncio.Event().wait()
 
     began = time.monotonic()
-    assert await post_to(stall) == Answer(200)
+    assert await post_to(stall) == WebhookAnswer(200)
     assert time.monotonic() - began < 5
 
 
@@ -153,7 +153,7 @@ async def test_the_whole_takes_no_longer_than_its_time() -> None:
 
     began = time.monotonic()
     got = await post_to(drip, total_seconds=0.3)
-    assert got == Answer(error="No answer within 0.3 seconds.")
+    assert got == WebhookAnswer(error="No answer within 0.3 seconds.")
     assert time.monotonic() - began < 2
 
 
@@ -164,20 +164,20 @@ async def test_nor_does_a_name_server_that_does_not_answer() -> None:
 
     client = HttpWebhookClient(allow_private=False, resolve=never, total_seconds=0.1)
     got = await client.post(check_url(f"https://{NAME}/", allow_private=False), {}, BODY)
-    assert got == Answer(error="No answer within 0.1 seconds.")
+    assert got == WebhookAnswer(error="No answer within 0.1 seconds.")
 
 
 async def test_an_address_where_nobody_listens_is_an_error() -> None:
     async with receiving() as receiver:
         url = checked(receiver.url())
     got = await HttpWebhookClient(allow_private=True).post(url, {}, BODY)
-    assert got == Answer(error="No connection could be made.")
+    assert got == WebhookAnswer(error="No connection could be made.")
 
 
 async def test_the_next_address_is_tried_where_the_first_does_not_answer() -> None:
     async with receiving() as receiver:
         client = HttpWebhookClient(allow_private=True, resolve=Names(["127.0.0.2", "127.0.0.1"]))
-        assert await client.post(checked(receiver.url(NAME)), {}, BODY) == Answer(200)
+        assert await client.post(checked(receiver.url(NAME)), {}, BODY) == WebhookAnswer(200)
     assert receiver.requests[0].headers["host"] == f"{NAME}:{receiver.port}"
 
 
@@ -199,14 +199,14 @@ class TestAddresses:
         async with receiving() as receiver:
             client = HttpWebhookClient(allow_private=False, resolve=Names(addresses))
             got = await client.post(checked(receiver.url(NAME)), {}, BODY)
-        assert got == Answer(error="The webhook's URL leads to an address that is not public.")
+        assert got == WebhookAnswer(error="The webhook's URL leads to an address that is not public.")
         assert receiver.requests == []
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
     async def test_an_address_in_the_url_is_checked_too(self, host: str) -> None:
         async with receiving() as receiver:
             got = await HttpWebhookClient(allow_private=False).post(checked(receiver.url(host)), {}, BODY)
-        assert got == Answer(error="The webhook's URL leads to an address that is not public.")
+        assert got == WebhookAnswer(error="The webhook's URL leads to an address that is not public.")
         assert receiver.requests == []
 
     async def test_a_name_is_resolved_once_so_what_it_says_later_does_not_matter(
@@ -230,7 +230,7 @@ class TestAddresses:
             names = Names(["127.0.0.1"], ["169.254.169.254"])
             monkeypatch.setattr("push.adapters.webhooks.check_address", _check_as_if_public("127.0.0.1"), raising=True)
             client = HttpWebhookClient(allow_private=False, resolve=names)
-            assert await client.post(checked(receiver.url(NAME)), {}, BODY) == Answer(200)
+            assert await client.post(checked(receiver.url(NAME)), {}, BODY) == WebhookAnswer(200)
             second = await client.post(checked(receiver.url(NAME)), {}, BODY)
         assert second.error == "The webhook's URL leads to an address that is not public."
         assert len(receiver.requests) == 1
@@ -241,12 +241,12 @@ class TestAddresses:
 
         client = HttpWebhookClient(allow_private=False, resolve=fail)
         got = await client.post(checked(f"https://{NAME}/"), {}, BODY)
-        assert got == Answer(error="The host's name was not found.")
+        assert got == WebhookAnswer(error="The host's name was not found.")
 
     async def test_the_systems_resolver_is_asked_if_no_other_is_given(self) -> None:
         async with receiving() as receiver:
             client = HttpWebhookClient(allow_private=True)
-            assert await client.post(checked(receiver.url("localhost")), {}, BODY) == Answer(200)
+            assert await client.post(checked(receiver.url("localhost")), {}, BODY) == WebhookAnswer(200)
 
 
 def _check_as_if_public(public: str) -> object:
@@ -264,7 +264,7 @@ class TestTls:
         context.sni_callback = lambda _socket, name, _context: asked.append(name)
         async with receiving(tls=context) as receiver:
             client = HttpWebhookClient(allow_private=True, tls=authority.client_context, resolve=Names(["127.0.0.1"]))
-            assert await client.post(checked(receiver.url(NAME)), {}, BODY) == Answer(200)
+            assert await client.post(checked(receiver.url(NAME)), {}, BODY) == WebhookAnswer(200)
         assert asked == [NAME]
         assert receiver.requests[0].headers["host"] == f"{NAME}:{receiver.port}"
 
@@ -273,19 +273,19 @@ class TestTls:
         async with receiving(tls=authority.server_context(name)) as receiver:
             client = HttpWebhookClient(allow_private=True, tls=authority.client_context, resolve=Names(["127.0.0.1"]))
             got = await client.post(checked(receiver.url(NAME)), {}, BODY)
-        assert got == Answer(error="TLS failed: CERTIFICATE_VERIFY_FAILED.")
+        assert got == WebhookAnswer(error="TLS failed: CERTIFICATE_VERIFY_FAILED.")
         assert receiver.requests == []
 
     async def test_an_unknown_authoritys_is_not(self, authority: Authority) -> None:
         async with receiving(tls=authority.server_context(NAME)) as receiver:
             client = HttpWebhookClient(allow_private=True, resolve=Names(["127.0.0.1"]))
             got = await client.post(checked(receiver.url(NAME)), {}, BODY)
-        assert got == Answer(error="TLS failed: CERTIFICATE_VERIFY_FAILED.")
+        assert got == WebhookAnswer(error="TLS failed: CERTIFICATE_VERIFY_FAILED.")
 
     async def test_an_addresss_is_good_for_the_address(self, authority: Authority) -> None:
         async with receiving(tls=authority.server_context("127.0.0.1")) as receiver:
             client = HttpWebhookClient(allow_private=True, tls=authority.client_context)
-            assert await client.post(checked(receiver.url()), {}, BODY) == Answer(200)
+            assert await client.post(checked(receiver.url()), {}, BODY) == WebhookAnswer(200)
 
     async def test_a_receiver_without_tls_is_an_error(self, authority: Authority) -> None:
         async with receiving() as receiver:

@@ -9,7 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from push.adapters.aws.sns import SnsTopics
 from push.adapters.secrets.webhook_masters import FRESH_SECONDS, RETRY_SECONDS, WebhookMasters, fetch_masters
-from push.durable.ports import Reply
+from push.durable.ports import AttemptOutcome
 from push.errors import SettingsError, TransientError
 from tests.servers.aws import Aws
 
@@ -84,7 +84,9 @@ async def test_a_topic_passes_on_what_was_published(aws: Aws) -> None:
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     arn = sns.create_topic(Name=aws.bucket)["TopicArn"]
     sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
-    assert await SnsTopics(sns).publish(arn, '{"text":"grüße"}', {"type": "request.done", "id": "msg_1"}) == Reply(200)
+    assert await SnsTopics(sns).publish(
+        arn, '{"text":"grüße"}', {"type": "request.done", "id": "msg_1"}
+    ) == AttemptOutcome(200)
     (message,) = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=1)["Messages"]
     envelope = json.loads(message["Body"])
     assert envelope["Message"] == '{"text":"grüße"}'
@@ -95,15 +97,15 @@ async def test_a_topic_passes_on_what_was_published(aws: Aws) -> None:
 
 
 async def test_a_topic_that_is_not_there_is_a_failed_attempt(aws: Aws) -> None:
-    reply = await SnsTopics(aws.client("sns")).publish("arn:aws:sns:us-east-1:123456789012:absent", "x", {})
-    assert reply == Reply(404, "SNS refused the message: NotFound.")
+    outcome = await SnsTopics(aws.client("sns")).publish("arn:aws:sns:us-east-1:123456789012:absent", "x", {})
+    assert outcome == AttemptOutcome(404, "SNS refused the message: NotFound.")
 
 
 async def test_a_service_that_does_not_answer_is_one_too(aws: Aws) -> None:
     client = aws.client("sns")
     client.meta.events.register("before-send.sns.Publish", _fail)
-    reply = await SnsTopics(client).publish("arn:aws:sns:us-east-1:123456789012:absent", "x", {})
-    assert reply == Reply(error="SNS did not answer: EndpointConnectionError.")
+    outcome = await SnsTopics(client).publish("arn:aws:sns:us-east-1:123456789012:absent", "x", {})
+    assert outcome == AttemptOutcome(error="SNS did not answer: EndpointConnectionError.")
 
 
 def _fail(**_options: object) -> None:

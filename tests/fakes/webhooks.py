@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from push.computes import Tenant
-from push.durable.ports import Answer, Reply
+from push.durable.ports import AttemptOutcome, WebhookAnswer
 from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
 from push.durable.webhook_delivering import KEPT_ATTEMPTS
 from push.durable.webhook_endpoints import FailingEndpoint
@@ -124,30 +124,30 @@ class FakeWebhookQueue:
 
 
 class FakeSender:
-    """`Sender` that gives the replies it is told to, and succeeds when there are none left."""
+    """`AnswerSender` that gives the outcomes it is given, and succeeds when there are none left."""
 
-    def __init__(self, *replies: Reply | TransientError) -> None:
-        self.replies = deque(replies)
+    def __init__(self, *outcomes: AttemptOutcome | TransientError) -> None:
+        self.outcomes = deque(outcomes)
         self.sent: list[RequestRecord] = []
 
-    async def send(self, record: RequestRecord) -> Reply:
+    async def send(self, record: RequestRecord) -> AttemptOutcome:
         self.sent.append(record)
-        reply = self.replies.popleft() if self.replies else Reply(200)
-        if isinstance(reply, TransientError):
-            raise reply
-        return reply
+        outcome = self.outcomes.popleft() if self.outcomes else AttemptOutcome(200)
+        if isinstance(outcome, TransientError):
+            raise outcome
+        return outcome
 
 
 class FakeClient:
     """`WebhookClient` that gives the answers it is told to, and 200 when there are none left."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: WebhookAnswer) -> None:
         self.answers = deque(answers)
         self.posts: list[tuple[WebhookUrl, Mapping[str, str], bytes]] = []
 
-    async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
         self.posts.append((url, headers, body))
-        return self.answers.popleft() if self.answers else Answer(200)
+        return self.answers.popleft() if self.answers else WebhookAnswer(200)
 
 
 class FakePayloads:
@@ -167,12 +167,12 @@ class FakePayloads:
 
 
 class FakeTopics:
-    """`Topics` that keeps what was published."""
+    """`SnsPublisher` that keeps what was published."""
 
-    def __init__(self, *replies: Reply) -> None:
-        self.replies = deque(replies)
+    def __init__(self, *outcomes: AttemptOutcome) -> None:
+        self.outcomes = deque(outcomes)
         self.published: list[tuple[str, str, Mapping[str, str]]] = []
 
-    async def publish(self, arn: str, message: str, attributes: Mapping[str, str]) -> Reply:
+    async def publish(self, arn: str, message: str, attributes: Mapping[str, str]) -> AttemptOutcome:
         self.published.append((arn, message, attributes))
-        return self.replies.popleft() if self.replies else Reply(200)
+        return self.outcomes.popleft() if self.outcomes else AttemptOutcome(200)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from push.durable.ports import Reply
+from push.durable.ports import AttemptOutcome
 from push.durable.requests import DeliveryState, RequestRecord, WebhookJob, parse_webhook_job, serialize_message
 from push.durable.webhook_delivering import WebhookDeliverer
 from push.errors import TransientError
@@ -39,20 +39,24 @@ class Queue:
 
 
 class Receiver:
-    """`Sender` whose receiver takes a while, and takes four webhooks in ten."""
+    """`AnswerSender` whose receiver takes a while, and takes four webhooks in ten."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self.taken: Counter[str] = Counter()
         self.posts: Counter[str] = Counter()
 
-    async def send(self, record: RequestRecord) -> Reply:
+    async def send(self, record: RequestRecord) -> AttemptOutcome:
         await asyncio.sleep(self._rng.random() * 10)
         self.posts[record.id] += 1
         is_taken = self._rng.random() < 0.4
         self.taken[record.id] += is_taken
         await asyncio.sleep(self._rng.random() * 3)
-        return Reply(200) if is_taken else Reply(503, "The receiver answered 503.", self._rng.choice([0.0, 7200.0]))
+        return (
+            AttemptOutcome(200)
+            if is_taken
+            else AttemptOutcome(503, "The receiver answered 503.", self._rng.choice([0.0, 7200.0]))
+        )
 
 
 async def live(seed: int, deaths: int, duplicates: int) -> tuple[FakeAttempts, Receiver, SimulatedQueue, list[str]]:

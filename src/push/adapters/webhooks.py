@@ -19,7 +19,7 @@ from contextlib import suppress
 
 import httptools
 
-from push.durable.ports import Answer
+from push.durable.ports import WebhookAnswer
 from push.durable.webhook_targets import WebhookUrl, check_address
 from push.errors import RequestError
 
@@ -127,21 +127,21 @@ class HttpWebhookClient:
         self._resolve = resolve or Resolver()
         self._total_seconds = total_seconds
 
-    async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
         """See `WebhookClient.post`."""
         try:
             async with asyncio.timeout(self._total_seconds):
                 return await self._post(url, _head(url, headers, len(body)) + body)
         except TimeoutError:
-            return Answer(error=f"No answer within {self._total_seconds:g} seconds.")
+            return WebhookAnswer(error=f"No answer within {self._total_seconds:g} seconds.")
         except _UnansweredError as exc:
-            return Answer(error=str(exc))
+            return WebhookAnswer(error=str(exc))
         except ssl.SSLError as exc:
-            return Answer(error=f"TLS failed: {exc.reason or type(exc).__name__}.")
+            return WebhookAnswer(error=f"TLS failed: {exc.reason or type(exc).__name__}.")
         except OSError:
-            return Answer(error="The connection was lost before an answer came.")
+            return WebhookAnswer(error="The connection was lost before an answer came.")
 
-    async def _post(self, url: WebhookUrl, request: bytes) -> Answer:
+    async def _post(self, url: WebhookUrl, request: bytes) -> WebhookAnswer:
         reader, writer = await self._connect(url, await self._vetted_addresses(url))
         parser = _AnswerParser()
         try:
@@ -152,7 +152,7 @@ class HttpWebhookClient:
         finally:
             # What is still to be sent or read is of no use to anybody.
             writer.transport.abort()
-        return Answer(parser.status, parser.retry_after)
+        return WebhookAnswer(parser.status, parser.retry_after)
 
     async def _vetted_addresses(self, url: WebhookUrl) -> Sequence[str]:
         try:

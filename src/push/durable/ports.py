@@ -74,10 +74,10 @@ class WebhookQueue(Protocol):
         """
 
 
-class Topics(Protocol):
+class SnsPublisher(Protocol):
     """SNS, as those see it who publish."""
 
-    async def publish(self, arn: str, message: str, attributes: Mapping[str, str]) -> Reply:
+    async def publish(self, arn: str, message: str, attributes: Mapping[str, str]) -> AttemptOutcome:
         """Publish a message once. Never raises for what the service answers."""
 
 
@@ -129,7 +129,7 @@ class WebhookEndpoints(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class AttemptOutcome:
     """What came of an attempt; without an error it succeeded. With `is_final` no other attempt would help."""
 
     status: int | None = None
@@ -138,15 +138,15 @@ class Reply:
     is_final: bool = False
 
 
-class Sender(Protocol):
+class AnswerSender(Protocol):
     """What sends a settled request's answer where it is to go."""
 
-    async def send(self, record: RequestRecord) -> Reply:
+    async def send(self, record: RequestRecord) -> AttemptOutcome:
         """Make one attempt. Raises TransientError if none could be made for reasons of our own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookAnswer:
     """A receiver's status and `Retry-After`, or the error that kept it from answering."""
 
     status: int | None = None
@@ -157,5 +157,5 @@ class Answer:
 class WebhookClient(Protocol):
     """What makes HTTP requests to hosts that others name."""
 
-    async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
         """Post once, to an address that is allowed and no other. Never raises for what the receiver does."""

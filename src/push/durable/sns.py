@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 
-from push.durable.ports import Reply, Topics
+from push.durable.ports import AttemptOutcome, SnsPublisher
 from push.durable.requests import RequestRecord
 from push.durable.webhook_messages import LINK_SECONDS, TYPES, render_message, webhook_id, without_data
 from push.protocol.ports import Payloads
@@ -14,7 +14,7 @@ MAX_MESSAGE_BYTES = 250_000
 
 
 class TopicPublisher:
-    """`push.durable.ports.Sender` for SNS topics.
+    """`push.durable.ports.AnswerSender` for SNS topics.
 
     Args:
         topics: the service.
@@ -27,7 +27,7 @@ class TopicPublisher:
     def __init__(
         self,
         *,
-        topics: Topics,
+        topics: SnsPublisher,
         allowed: Collection[str],
         payloads: Payloads,
         store_payload: Callable[[str, bytes], Awaitable[None]],
@@ -37,11 +37,11 @@ class TopicPublisher:
         self._payloads = payloads
         self._store_payload = store_payload
 
-    async def send(self, record: RequestRecord) -> Reply:
-        """See `Sender.send`."""
+    async def send(self, record: RequestRecord) -> AttemptOutcome:
+        """See `AnswerSender.send`."""
         arn = record.deliver.sns or ""
         if arn not in self._allowed:
-            return Reply(error="Results may not go to this topic.", is_final=True)
+            return AttemptOutcome(error="Results may not go to this topic.", is_final=True)
         attributes = {"type": TYPES[record.status], "id": webhook_id(record)}
         return await self._topics.publish(arn, (await self._render(record)).decode(), attributes)
 

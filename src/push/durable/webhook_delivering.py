@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from push.durable.ports import DeliveryAttempts, Reply, Sender, WebhookQueue
+from push.durable.ports import AnswerSender, AttemptOutcome, DeliveryAttempts, WebhookQueue
 from push.durable.requests import Attempt, DeliveryState, RequestRecord, WebhookJob
 from push.durable.webhook_schedule import hop_seconds, next_attempt_at_ms
 from push.metrics import Counter, Metric
@@ -43,8 +43,8 @@ class WebhookDeliverer:
         attempts: DeliveryAttempts,
         queue: WebhookQueue,
         dead_letters: WebhookQueue,
-        webhooks: Sender,
-        topics: Sender,
+        webhooks: AnswerSender,
+        topics: AnswerSender,
         counter: Counter,
         now_ms: Callable[[], int],
         random: Callable[[], float],
@@ -73,23 +73,23 @@ class WebhookDeliverer:
         if claimed is None:
             await self._resume(job)
             return
-        reply = await (self._topics if claimed.deliver.sns is not None else self._webhooks).send(claimed)
-        await self._end(job, claimed, reply, now_ms)
+        outcome = await (self._topics if claimed.deliver.sns is not None else self._webhooks).send(claimed)
+        await self._end(job, claimed, outcome, now_ms)
 
-    async def _end(self, job: WebhookJob, claimed: RequestRecord, reply: Reply, began_at_ms: int) -> None:
+    async def _end(self, job: WebhookJob, claimed: RequestRecord, outcome: AttemptOutcome, began_at_ms: int) -> None:
         now_ms = self._now_ms()
-        state, next_at_ms = self._judge(job, reply, now_ms)
-        attempt = Attempt(began_at_ms, now_ms - began_at_ms, reply.status, reply.error)
+        state, next_at_ms = self._judge(job, outcome, now_ms)
+        attempt = Attempt(began_at_ms, now_ms - began_at_ms, outcome.status, outcome.error)
         if await self._attempts.end(claimed, attempt, state, next_at_ms):
             self._counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", state))
             await self._go_on(job, state, next_at_ms)
 
-    def _judge(self, job: WebhookJob, reply: Reply, now_ms: int) -> tuple[DeliveryState, int | None]:
-        """Return what the delivery's state is after a reply, and when the next attempt is due."""
-        if not reply.error:
+    def _judge(self, job: WebhookJob, outcome: AttemptOutcome, now_ms: int) -> tuple[DeliveryState, int | None]:
+        """Return what the delivery's state is after a outcome, and when the next attempt is due."""
+        if not outcome.error:
             return DeliveryState.DELIVERED, None
-        next_at_ms = next_attempt_at_ms(job.attempt, now_ms, self._random(), reply.retry_after_seconds)
-        if reply.is_final or next_at_ms is None:
+        next_at_ms = next_attempt_at_ms(job.attempt, now_ms, self._random(), outcome.retry_after_seconds)
+        if outcome.is_final or next_at_ms is None:
             return DeliveryState.FAILED, None
         return DeliveryState.RETRYING, next_at_ms
 

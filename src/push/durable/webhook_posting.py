@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
-from push.durable.ports import Answer, Reply, WebhookClient, WebhookEndpoints
+from push.durable.ports import AttemptOutcome, WebhookAnswer, WebhookClient, WebhookEndpoints
 from push.durable.requests import RequestRecord
 from push.durable.webhook_endpoints import FAILING, GONE, FailingEndpoint
 from push.durable.webhook_keys import sign
@@ -19,7 +19,7 @@ from push.protocol.ports import Payloads
 
 
 class WebhookPoster:
-    """`push.durable.ports.Sender` for URLs.
+    """`push.durable.ports.AnswerSender` for URLs.
 
     Args:
         client: makes the requests.
@@ -51,21 +51,21 @@ class WebhookPoster:
         self._counter = counter
         self._now_ms = now_ms
 
-    async def send(self, record: RequestRecord) -> Reply:
-        """See `Sender.send`."""
+    async def send(self, record: RequestRecord) -> AttemptOutcome:
+        """See `AnswerSender.send`."""
         try:
             url = check_url(record.deliver.webhook or "", allow_private=self._allow_private)
         except RequestError as exc:
-            return Reply(error=exc.message, is_final=True)
+            return AttemptOutcome(error=exc.message, is_final=True)
         known = await self._endpoints.read(record.tenant, url.text)
         if known is not None and not await self._may_try(record, known):
-            return Reply(error=f"The URL is disabled. {known.reason}", is_final=True)
-        reply = await self._post(record, url)
-        if reply.error:
-            return await self._note_failure(record, url, reply)
+            return AttemptOutcome(error=f"The URL is disabled. {known.reason}", is_final=True)
+        outcome = await self._post(record, url)
+        if outcome.error:
+            return await self._note_failure(record, url, outcome)
         if known is not None:
             await self._endpoints.note_success(record.tenant, url.text)
-        return reply
+        return outcome
 
     async def _may_try(self, record: RequestRecord, known: FailingEndpoint) -> bool:
         if known.disabled_at_ms is None:
@@ -73,33 +73,33 @@ class WebhookPoster:
         now_ms = self._now_ms()
         return known.is_trial_due(now_ms) and await self._endpoints.begin_trial(record.tenant, known, now_ms)
 
-    async def _post(self, record: RequestRecord, url: WebhookUrl) -> Reply:
+    async def _post(self, record: RequestRecord, url: WebhookUrl) -> AttemptOutcome:
         masters = await self._read_masters()
         body = render_message(record, self._payloads.link(record.payload, LINK_SECONDS) if record.payload else "")
         signed = sign(masters, record.tenant, webhook_id(record), self._now_ms() // 1000, body)
         answer = await self._client.post(url, {"content-type": "application/json", **signed}, body)
-        return Reply(
+        return AttemptOutcome(
             answer.status, answer.error or _error_of(answer), parse_retry_after(answer.retry_after, self._now_ms())
         )
 
-    async def _note_failure(self, record: RequestRecord, url: WebhookUrl, reply: Reply) -> Reply:
-        """Return the reply, final if the URL is disabled now."""
+    async def _note_failure(self, record: RequestRecord, url: WebhookUrl, outcome: AttemptOutcome) -> AttemptOutcome:
+        """Return the outcome, final if the URL is disabled now."""
         now_ms = self._now_ms()
         known = await self._endpoints.note_failure(record.tenant, url.text, now_ms)
-        is_gone = reply.status == HTTPStatus.GONE
+        is_gone = outcome.status == HTTPStatus.GONE
         if known is None:
-            return replace(reply, is_final=is_gone)
+            return replace(outcome, is_final=is_gone)
         if is_gone or (known.disabled_at_ms is None and known.is_worn_out(now_ms)):
             await self._disable(record, url, GONE if is_gone else FAILING)
-            return replace(reply, is_final=True)
-        return replace(reply, is_final=known.disabled_at_ms is not None)
+            return replace(outcome, is_final=True)
+        return replace(outcome, is_final=known.disabled_at_ms is not None)
 
     async def _disable(self, record: RequestRecord, url: WebhookUrl, reason: str) -> None:
         if await self._endpoints.disable(record.tenant, url.text, reason, self._now_ms()):
             self._counter.count(Metric.WEBHOOK_DISABLED)
 
 
-def _error_of(answer: Answer) -> str:
+def _error_of(answer: WebhookAnswer) -> str:
     """Return why an answer is no success: only 2xx is (Standard Webhooks, "Webhook delivery")."""
     status = answer.status or 0
     if 200 <= status < 300:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from push.computes import Tenant
-from push.durable.ports import Reply
+from push.durable.ports import AttemptOutcome
 from push.durable.requests import Attempt, Deliver, DeliveryState, RequestRecord, RequestStatus, WebhookJob
 from push.durable.webhook_delivering import ATTEMPT_MS, KEPT_ATTEMPTS, WebhookDeliverer
 from push.errors import QueueUnavailableError, TransientError
@@ -17,7 +17,7 @@ from tests.builders.webhooks import make_record
 from tests.fakes.queues import FakeCounter
 from tests.fakes.webhooks import FakeAttempts, FakeSender, FakeWebhookQueue
 
-FAILED = Reply(500, "The receiver answered 500.")
+FAILED = AttemptOutcome(500, "The receiver answered 500.")
 
 
 @dataclass
@@ -77,7 +77,7 @@ async def test_an_attempt_that_fails_is_recorded_and_the_next_one_sent() -> None
 
 
 async def test_a_receiver_is_not_called_before_it_wants_to_be() -> None:
-    world = World(FakeSender(Reply(429, "busy", retry_after_seconds=60.0)))
+    world = World(FakeSender(AttemptOutcome(429, "busy", retry_after_seconds=60.0)))
     await world.deliverer.deliver(job())
     assert world.queue.sent == [(job(2, NOW_MS + 60_000), 60)]
 
@@ -111,13 +111,13 @@ async def test_a_dead_letter_sent_again_is_tried_again() -> None:
     ((dead_letter, _),) = world.dead_letters.sent
     await world.deliverer.deliver(dead_letter)
     assert world.dead_letters.sent[1:] == [(job(9), 0)]
-    world.webhooks.replies.clear()
+    world.webhooks.outcomes.clear()
     await world.deliverer.deliver(job(9))
     assert world.record.delivery is DeliveryState.DELIVERED
 
 
 async def test_what_no_attempt_will_change_is_given_up_at_once() -> None:
-    world = World(FakeSender(Reply(410, "gone", is_final=True)))
+    world = World(FakeSender(AttemptOutcome(410, "gone", is_final=True)))
     await world.deliverer.deliver(job())
     assert world.record.delivery is DeliveryState.FAILED
     assert (world.queue.sent, world.dead_letters.sent) == ([], [(job(2), 0)])
@@ -166,7 +166,7 @@ async def test_the_next_attempt_is_sent_for_a_worker_who_died_before_he_sent_it(
 
 
 async def test_the_dead_letter_is_sent_for_a_worker_who_died_before_he_sent_it() -> None:
-    world = World(FakeSender(Reply(410, "gone", is_final=True)))
+    world = World(FakeSender(AttemptOutcome(410, "gone", is_final=True)))
     world.dead_letters.is_down = True
     with pytest.raises(QueueUnavailableError):
         await world.deliverer.deliver(job())
@@ -177,7 +177,7 @@ async def test_the_dead_letter_is_sent_for_a_worker_who_died_before_he_sent_it()
 
 async def test_a_worker_who_took_too_long_changes_nothing_any_more() -> None:
     class SlowSender(FakeSender):
-        async def send(self, record: RequestRecord) -> Reply:
+        async def send(self, record: RequestRecord) -> AttemptOutcome:
             world.attempts.put(make_record(attempt_count=1, attempt_until_ms=NOW_MS + 99_000))
             return FAILED
 

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from push.computes import Tenant
-from push.durable.ports import Answer, Reply
+from push.durable.ports import AttemptOutcome, WebhookAnswer
 from push.durable.requests import Deliver
 from push.durable.sns import MAX_MESSAGE_BYTES, TopicPublisher
 from push.durable.webhook_endpoints import DISABLE_AFTER_FAILURES, DISABLE_AFTER_MS, TRIAL_AFTER_MS, FailingEndpoint
@@ -66,7 +66,7 @@ class World:
 async def test_a_webhook_is_posted_with_headers_that_verify() -> None:
     world = World(now_ms=time.time_ns() // 1_000_000)
     record = make_record()
-    assert await world.poster.send(record) == Reply(200)
+    assert await world.poster.send(record) == AttemptOutcome(200)
     ((url, headers, body),) = world.client.posts
     assert (url.host, url.target, headers["content-type"]) == ("receiver.example", "/hook", "application/json")
     assert headers["webhook-id"] == webhook_id(record)
@@ -82,45 +82,45 @@ async def test_data_that_are_kept_apart_are_linked_to_for_an_hour() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 async def test_any_2xx_is_success(status: int) -> None:
-    assert await World(FakeClient(Answer(status))).poster.send(make_record()) == Reply(status)
+    assert await World(FakeClient(WebhookAnswer(status))).poster.send(make_record()) == AttemptOutcome(status)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 404, 429, 500, 503, 199, 600])
 async def test_nothing_else_is(status: int) -> None:
-    reply = await World(FakeClient(Answer(status))).poster.send(make_record())
-    assert f"answered {status}" in reply.error
-    assert not reply.is_final
+    outcome = await World(FakeClient(WebhookAnswer(status))).poster.send(make_record())
+    assert f"answered {status}" in outcome.error
+    assert not outcome.is_final
 
 
 async def test_what_kept_the_receiver_from_answering_is_told() -> None:
-    reply = await World(FakeClient(Answer(error="No answer within 15 seconds."))).poster.send(make_record())
-    assert reply == Reply(error="No answer within 15 seconds.")
+    outcome = await World(FakeClient(WebhookAnswer(error="No answer within 15 seconds."))).poster.send(make_record())
+    assert outcome == AttemptOutcome(error="No answer within 15 seconds.")
 
 
 async def test_retry_after_is_read() -> None:
-    reply = await World(FakeClient(Answer(503, "120"))).poster.send(make_record())
-    assert reply.retry_after_seconds == 120.0
+    outcome = await World(FakeClient(WebhookAnswer(503, "120"))).poster.send(make_record())
+    assert outcome.retry_after_seconds == 120.0
 
 
 @pytest.mark.parametrize("url", ["http://receiver.example/", "https://10.0.0.1/", "https://receiver.example:22/"])
 async def test_a_url_that_is_not_allowed_is_never_posted_to(url: str) -> None:
     world = World()
-    reply = await world.poster.send(make_record(deliver=Deliver(webhook=url)))
-    assert reply.is_final
+    outcome = await world.poster.send(make_record(deliver=Deliver(webhook=url)))
+    assert outcome.is_final
     assert world.client.posts == []
 
 
 async def test_a_url_that_is_gone_is_disabled_at_once() -> None:
-    world = World(FakeClient(Answer(410)))
-    reply = await world.poster.send(make_record())
-    assert (reply.status, reply.is_final) == (410, True)
+    world = World(FakeClient(WebhookAnswer(410)))
+    outcome = await world.poster.send(make_record())
+    assert (outcome.status, outcome.is_final) == (410, True)
     assert world.known is not None
     assert world.known.disabled_at_ms == NOW_MS
     assert world.counter.of(Metric.WEBHOOK_DISABLED) == 1
 
 
 async def test_a_url_that_failed_every_time_for_a_day_is_disabled() -> None:
-    world = World(FakeClient(Answer(500)))
+    world = World(FakeClient(WebhookAnswer(500)))
     world.know(DISABLE_AFTER_MS, DISABLE_AFTER_FAILURES - 1)
     assert (await world.poster.send(make_record())).is_final
     assert world.known is not None
@@ -132,7 +132,7 @@ async def test_a_url_that_failed_every_time_for_a_day_is_disabled() -> None:
     ("failing_for_ms", "failures"), [(DISABLE_AFTER_MS - 1, 1000), (10 * DISABLE_AFTER_MS, DISABLE_AFTER_FAILURES - 2)]
 )
 async def test_a_url_that_failed_for_less_or_few_times_is_not(failing_for_ms: int, failures: int) -> None:
-    world = World(FakeClient(Answer(500)))
+    world = World(FakeClient(WebhookAnswer(500)))
     world.know(failing_for_ms, failures)
     assert not (await world.poster.send(make_record())).is_final
     assert world.known is not None
@@ -149,12 +149,14 @@ async def test_a_success_clears_the_failures() -> None:
 async def test_nothing_is_posted_to_a_disabled_url() -> None:
     world = World()
     world.know(DISABLE_AFTER_MS, 10, disabled_for_ms=TRIAL_AFTER_MS - 1)
-    assert await world.poster.send(make_record()) == Reply(error="The URL is disabled. It failed.", is_final=True)
+    assert await world.poster.send(make_record()) == AttemptOutcome(
+        error="The URL is disabled. It failed.", is_final=True
+    )
     assert world.client.posts == []
 
 
 async def test_a_disabled_url_is_tried_once_a_day() -> None:
-    world = World(FakeClient(Answer(500)))
+    world = World(FakeClient(WebhookAnswer(500)))
     world.know(DISABLE_AFTER_MS, 10, disabled_for_ms=TRIAL_AFTER_MS)
     assert (await world.poster.send(make_record())).is_final
     assert (await world.poster.send(make_record())).is_final
@@ -164,14 +166,14 @@ async def test_a_disabled_url_is_tried_once_a_day() -> None:
 async def test_a_trial_that_succeeds_enables_the_url() -> None:
     world = World()
     world.know(DISABLE_AFTER_MS, 10, disabled_for_ms=TRIAL_AFTER_MS)
-    assert await world.poster.send(make_record()) == Reply(200)
+    assert await world.poster.send(make_record()) == AttemptOutcome(200)
     assert world.known is None
 
 
 async def test_one_tenants_failures_are_not_anothers() -> None:
     world = World()
     world.know(DISABLE_AFTER_MS, 10, disabled_for_ms=0)
-    assert await world.poster.send(make_record(tenant="globex")) == Reply(200)
+    assert await world.poster.send(make_record(tenant="globex")) == AttemptOutcome(200)
 
 
 def publisher(topics: FakeTopics, payloads: FakePayloads) -> TopicPublisher:
@@ -181,7 +183,7 @@ def publisher(topics: FakeTopics, payloads: FakePayloads) -> TopicPublisher:
 async def test_a_topic_is_sent_the_message_of_a_webhook() -> None:
     topics = FakeTopics()
     record = make_record(deliver=Deliver(sns=ARN))
-    assert await publisher(topics, FakePayloads()).send(record) == Reply(200)
+    assert await publisher(topics, FakePayloads()).send(record) == AttemptOutcome(200)
     ((arn, message, attributes),) = topics.published
     assert (arn, json.loads(message)["data"]["id"]) == (ARN, "request-1")
     assert attributes == {"type": "request.done", "id": webhook_id(record)}
@@ -189,8 +191,8 @@ async def test_a_topic_is_sent_the_message_of_a_webhook() -> None:
 
 async def test_a_topic_that_is_not_allowed_is_sent_nothing() -> None:
     topics = FakeTopics()
-    reply = await publisher(topics, FakePayloads()).send(make_record(deliver=Deliver(sns=f"{ARN}-other")))
-    assert reply.is_final
+    outcome = await publisher(topics, FakePayloads()).send(make_record(deliver=Deliver(sns=f"{ARN}-other")))
+    assert outcome.is_final
     assert topics.published == []
 
 
@@ -207,7 +209,7 @@ async def test_what_is_too_large_for_a_topic_is_linked_to() -> None:
 
 
 async def test_a_throttled_topic_is_tried_again() -> None:
-    topics = FakeTopics(Reply(400, "SNS refused the message: Throttled."))
-    reply = await publisher(topics, FakePayloads()).send(make_record(deliver=Deliver(sns=ARN)))
-    assert reply.error
-    assert not reply.is_final
+    topics = FakeTopics(AttemptOutcome(400, "SNS refused the message: Throttled."))
+    outcome = await publisher(topics, FakePayloads()).send(make_record(deliver=Deliver(sns=ARN)))
+    assert outcome.error
+    assert not outcome.is_final
