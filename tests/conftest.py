@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.servers.left_processes import MARK, mark_processes, marked_processes
 from tests.servers.valkey import valkey, valkey_cluster
 
 # Every client is given an endpoint on loopback; should one not be, it must not find a way to AWS.
@@ -27,6 +30,22 @@ settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES
 
 
 _LOG_CHARACTERS = 8000
+_WATCHER = pytest.StashKey[subprocess.Popen[bytes]]()
+_ENDING_SECONDS = 10.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_WATCHER] = mark_processes()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Everything that tests started has ended with what they started it for."""
+    yield
+    give_up_at = time.monotonic() + _ENDING_SECONDS
+    while left := marked_processes(os.environ[MARK]):
+        assert time.monotonic() < give_up_at, left
+        time.sleep(0.05)
 
 
 @pytest.hookimpl(wrapper=True)

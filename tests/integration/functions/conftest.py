@@ -20,9 +20,9 @@ import request.topics_app
 from push.adapters.aws.clients import make_client
 from push.adapters.redis.connection import AsyncRedis, shared_async_redis
 from push.settings import ComputeSettings
-from tests.servers.aws import Aws, aws, aws_url, redis_url
+from tests.servers.aws import Aws, aws, aws_url
 
-__all__ = ["aws", "aws_url", "redis_url"]
+__all__ = ["aws", "aws_url"]
 
 EVENTS = Path(__file__).parents[2] / "events"
 

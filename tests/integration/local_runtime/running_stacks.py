@@ -123,14 +123,6 @@ def refuse(*flags: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def is_running(pid: int) -> bool:
-    try:
-        # A zombie of somebody else's has ended too.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def eventually(is_true: Any, seconds: float = 10.0) -> Any:
     """Return the first true answer of `is_true`; fail when there is none in time."""
     deadline = time.monotonic() + seconds

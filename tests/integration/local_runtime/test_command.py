@@ -17,12 +17,12 @@ from tests.integration.local_runtime.running_stacks import (
     TEMPLATE,
     RunningStack,
     eventually,
-    is_running,
     refuse,
     running,
     start,
     stop,
 )
+from tests.servers.left_processes import is_running
 
 
 def all_pids(stack: RunningStack) -> set[int]:
