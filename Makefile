@@ -7,6 +7,9 @@ BUILD_VENV := .venv-build
 BUILD_BIN := $(BUILD_VENV)/bin
 BENCH_VENV := .venv-bench
 BENCH_BIN := $(BENCH_VENV)/bin
+DOCS_VENV := .venv-docs
+DOCS_BIN := $(DOCS_VENV)/bin
+SITE := build/site
 PYTEST := $(BIN)/python -m pytest
 
 # The functions' own Python, wherever it is: a version manager's shim on PATH may exist and yet not run.
@@ -21,7 +24,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build bench requirements clean
+.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build docs bench requirements clean
 
 help:
 	@echo "make run           everything on this machine, with demo data, until Ctrl-C (PORT=$(PORT))"
@@ -29,6 +32,7 @@ help:
 	@echo "make fuzz          the state machines, for as long as FUZZ_EXAMPLES says"
 	@echo "make check         lint, types, template rules, architecture"
 	@echo "make build         what would be deployed, built and imported"
+	@echo "make docs          the documentation as a site with navigation and search, in $(SITE)"
 	@echo "make bench         the measurements in benchmarks/"
 	@echo "make requirements  renew the pinned requirement files"
 	@echo "make clean         remove what was built and cached, but not $(VENV)"
@@ -87,6 +91,11 @@ $(BENCH_VENV)/bench.stamp: requirements/bench.txt benchmarks/peers/package-lock.
 	! command -v npm >/dev/null || $(NPM_INSTALL) benchmarks/peers || echo "The peers on Node could not be had from npm: they are skipped."
 	touch $@
 
+$(DOCS_VENV)/docs.stamp: requirements/docs.txt
+	test -x $(DOCS_BIN)/python || $(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/docs.txt
+	touch $@
+
 # ---------------------------------------------------------------- work
 
 run: setup
@@ -130,6 +139,12 @@ else
 	@echo "sam build skipped: there is no python$(RUNTIME), the functions' runtime, on this machine."
 endif
 
+# A link or an anchor that leads nowhere is an error. Links to other sites are not fetched.
+docs: $(DOCS_VENV)/docs.stamp
+	rm -rf $(SITE)
+	$(DOCS_BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --conf-dir docs/site --doctree-dir build/doctrees . $(SITE)
+	$(DOCS_BIN)/python .ci/check_site.py $(SITE)
+
 bench: $(BENCH_VENV)/bench.stamp
 	@set -e; for script in $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)); do \
 	echo "== $$script"; $(BENCH_BIN)/python "$$script"; done
@@ -146,9 +161,10 @@ requirements: setup-build
 	$(COMPILE) requirements/bench.in --constraints requirements/dev.txt --output-file requirements/bench.txt
 	$(COMPILE) src/requirements.in --constraints requirements/dev.txt --output-file src/requirements.txt
 	$(COMPILE) requirements/build.in --output-file requirements/build.txt
+	$(COMPILE) requirements/docs.in --output-file requirements/docs.txt
 
 clean:
 	rm -rf local/page/node_modules tests/node/node_modules tests/browser/screenshots
 	rm -f $(VENV)/page.stamp $(VENV)/browser.stamp
-	rm -rf .aws-sam $(BUILD_VENV) $(BENCH_VENV) .pushaside build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .aws-sam $(BUILD_VENV) $(BENCH_VENV) $(DOCS_VENV) .pushaside build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o \( -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
