@@ -17,7 +17,7 @@ ANSWERS = {"http"}
 """Of commands: docs/http.md, by tests/e2e/test_http_page.py."""
 
 PICTURES = {
-    "README.md": ["                                          hit: one invocation, one frame"],
+    "README.md": ["           request                     hit: result, from memory or Redis"],
     "docs/architecture.md": ["                       WebSocket API, HTTP API"],
     "docs/access.md": ["POST /tickets"],
     "docs/caching.md": ["  4.5 s     1 ", " 10.5 s     5 "],
