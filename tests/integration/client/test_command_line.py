@@ -377,7 +377,7 @@ try:
     main({arguments!r})
 except SystemExit:
     pass
-unused = {{"rich", "local", "greeter", "uvloop", "boto3"}}
+unused = {{"rich", "local", "greeter", "uvloop", "boto3", "httpx", "h11", "rfc8785"}}
 print("IMPORTED", sorted(unused & {{name.partition('.')[0] for name in sys.modules}}))
 """
     process = await asyncio.create_subprocess_exec(

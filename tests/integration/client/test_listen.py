@@ -245,13 +245,14 @@ async def exchange(url: str, *parts: bytes) -> bytes:
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
         (b"nonsense\r\n\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n", b"413"),
-        (b"POST / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"401"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n0\r\nA: b\r\n\r\n", b"401"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1000001\r\n" + b" " * 0x1000001, b"413"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"400"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", b"401"),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n0\r\nA: b\r\n\r\n", b"401"),
     ],
 )
 async def test_what_is_no_webhook_is_refused_and_harms_nothing(sent: bytes, status: bytes) -> None:
@@ -263,7 +264,7 @@ async def test_what_is_no_webhook_is_refused_and_harms_nothing(sent: bytes, stat
 
 async def test_a_sender_that_asks_whether_to_go_on_is_told_to() -> None:
     async with listening() as listener:
-        head = b"POST / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
         answer = await exchange(listener.url, head, b"{}")
 
     assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 ")
@@ -342,8 +343,9 @@ async def test_polling_says_where_the_result_came_from() -> None:
     ],
 )
 async def test_polling_has_the_exit_codes_of_the_socket(answers: list[Answer], code: Exit, name: str) -> None:
+    deadline = "0.7" if name == "timeout" else "15"
     with ScriptedHttp(*answers) as service:
-        outcome = await by_http(service, "--poll", "--json", "--deadline", "0.7")
+        outcome = await by_http(service, "--poll", "--json", "--deadline", deadline)
 
     assert (outcome.code, outcome.documents[0]["error"]["code"]) == (code, name)
 

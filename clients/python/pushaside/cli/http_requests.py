@@ -1,105 +1,92 @@
-"""HTTP/1.1 requests read from a stream: as much of RFC 9112 as those who post webhooks need."""
+"""HTTP/1.1 requests from a stream, parsed by h11, and the short answers to them."""
 
 from __future__ import annotations
 
 import asyncio
-import http.client
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import h11
+
 HEAD_BYTES = 64 * 1024
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ_BYTES = 4 * 1024
+"""h11 checks the bound of a head between two reads, so a head may exceed it by this much."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request; names of headers are in lower case."""
+    """A request. Header names are in lower case."""
 
     method: str
-    target: str
     headers: Mapping[str, str]
     body: bytes
 
 
 class RequestRefusedError(Exception):
-    """What came is no request, or one that is not taken; `status` is what to answer."""
+    """The bytes are no request, or one that is not accepted; `status` is the answer."""
 
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status.phrase)
         self.status = status
 
 
-async def read_request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, max_body_bytes: int
-) -> HttpRequest | None:
-    """Read a request; None if the peer has hung up instead. The reader's limit bounds its head.
+class HttpExchange:
+    """One request and its answer on a connection, which then ends."""
 
-    Raises:
-        RequestRefusedError: it is none, or its body is larger than is taken.
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, max_body_bytes: int) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._max_body_bytes = max_body_bytes
+        self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
 
-    """
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    except asyncio.LimitOverrunError as exc:
-        raise RequestRefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from exc
-    line, _, rest = head.partition(b"\r\n")
-    method, target, version = _read_line(line)
-    headers = _read_headers(rest)
-    if version == "HTTP/1.1" and headers.get("expect", "").lower() == "100-continue":
-        writer.write(_CONTINUE)
-    try:
-        body = await _read_body(reader, headers, max_body_bytes)
-    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as exc:
-        raise RequestRefusedError(HTTPStatus.BAD_REQUEST) from exc
-    return HttpRequest(method, target, headers, body)
+    async def read(self) -> HttpRequest | None:
+        """Read the request; None if the sender closes the connection instead.
 
+        Raises:
+            RequestRefusedError: the bytes are no request, or its body is too large.
 
-async def answer(writer: asyncio.StreamWriter, status: HTTPStatus) -> None:
-    """Answer with a status alone, and say that the connection ends."""
-    length = "" if status is HTTPStatus.NO_CONTENT else "Content-Length: 0\r\n"
-    writer.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{length}Connection: close\r\n\r\n".encode())
-    await writer.drain()
+        """
+        try:
+            head = await self._next_event()
+            if not isinstance(head, h11.Request):
+                return None
+            body = await self._read_body(head)
+        except h11.RemoteProtocolError as exc:
+            raise RequestRefusedError(HTTPStatus(exc.error_status_hint)) from exc
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
+        return HttpRequest(head.method.decode("latin-1"), headers, body)
 
+    async def answer(self, status: HTTPStatus) -> None:
+        """Answer with a status alone, and announce the end of the connection."""
+        length = [] if status is HTTPStatus.NO_CONTENT else [("Content-Length", "0")]
+        headers = [*length, ("Connection", "close")]
+        response = h11.Response(status_code=status.value, reason=status.phrase.encode(), headers=headers)
+        self._send(response)
+        self._send(h11.EndOfMessage())
+        await self._writer.drain()
 
-def _read_line(line: bytes) -> list[str]:
-    words = line.decode("latin-1").split(" ")
-    if len(words) != 3 or not words[2].startswith("HTTP/1."):
-        raise RequestRefusedError(HTTPStatus.BAD_REQUEST)
-    return words
+    def close(self) -> None:
+        """Close the connection once the answer is sent."""
+        self._writer.close()
 
-
-def _read_headers(text: bytes) -> dict[str, str]:
-    try:
-        message = http.client.parse_headers(io.BytesIO(text))
-    except http.client.HTTPException as exc:
-        raise RequestRefusedError(HTTPStatus.BAD_REQUEST) from exc
-    return {name.lower(): value.strip() for name, value in message.items()}
-
-
-async def _read_body(reader: asyncio.StreamReader, headers: Mapping[str, str], max_bytes: int) -> bytes:
-    if headers.get("transfer-encoding", "").lower() == "chunked":
-        return await _read_chunks(reader, max_bytes)
-    length = headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit():
-        raise RequestRefusedError(HTTPStatus.BAD_REQUEST)
-    if int(length) > max_bytes:
-        raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return await reader.readexactly(int(length))
-
-
-async def _read_chunks(reader: asyncio.StreamReader, max_bytes: int) -> bytes:
-    """Read a body in chunks (RFC 9112, 7.1); trailers are passed over."""
-    body = bytearray()
-    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-        if size < 0 or len(body) + size > max_bytes:
+    async def _read_body(self, head: h11.Request) -> bytes:
+        if int(dict(head.headers).get(b"content-length", b"0")) > self._max_body_bytes:
             raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        body += await reader.readexactly(size)
-        await reader.readexactly(2)
-    while await reader.readuntil(b"\r\n") != b"\r\n":
-        pass
-    return bytes(body)
+        if self._protocol.they_are_waiting_for_100_continue:
+            self._send(h11.InformationalResponse(status_code=100, reason=b"Continue", headers=[]))
+        body = bytearray()
+        while isinstance(data := await self._next_event(), h11.Data):
+            body += data.data
+            if len(body) > self._max_body_bytes:
+                raise RequestRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return bytes(body)
+
+    async def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        while (event := self._protocol.next_event()) is h11.NEED_DATA:
+            self._protocol.receive_data(await self._reader.read(_READ_BYTES))
+        return event
+
+    def _send(self, event: h11.Event) -> None:
+        self._writer.write(self._protocol.send(event) or b"")

@@ -14,7 +14,7 @@ from pushaside.cli.connecting import add_token_argument, default_http_url, run_r
 from pushaside.cli.exits import Exit
 from pushaside.cli.forms import add_form_arguments
 from pushaside.cli.helping import describe
-from pushaside.cli.http_requests import HEAD_BYTES, HttpRequest, RequestRefusedError, answer, read_request
+from pushaside.cli.http_requests import HttpExchange, HttpRequest, RequestRefusedError
 from pushaside.cli.option_values import checked, http_url, whole_number
 from pushaside.cli.receipts import open_sink
 from pushaside.cli.webhook_receiving import Keys, Receipt, Receiver
@@ -118,7 +118,7 @@ class Listener:
     async def run(self) -> None:
         """Listen; return once so many webhooks have been received as were wanted."""
         try:
-            server = await asyncio.start_server(self._serve, HOST, self._port, limit=HEAD_BYTES)
+            server = await asyncio.start_server(self._serve, HOST, self._port)
         except OSError as exc:
             raise _UnusableError(f"Port {self._port} cannot be had: {say_reason(exc)}.") from exc
         async with server:
@@ -137,30 +137,30 @@ class Listener:
         try:
             # Cancelled only when all ends; asyncio's streams would take that for a failure of this task.
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
-                await self._take(reader, writer)
+                await self._take(HttpExchange(reader, writer, _BODY_BYTES))
         finally:
             self._serving.discard(task)
             writer.close()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _take(self, exchange: HttpExchange) -> None:
         try:
             async with asyncio.timeout(_REQUEST_SECONDS):
-                request = await read_request(reader, writer, _BODY_BYTES)
+                request = await exchange.read()
         except RequestRefusedError as exc:
-            await answer(writer, exc.status)
+            await exchange.answer(exc.status)
             return
         if request is None:
             return
         if request.method != "POST":
-            await answer(writer, HTTPStatus.METHOD_NOT_ALLOWED)
+            await exchange.answer(HTTPStatus.METHOD_NOT_ALLOWED)
             return
-        await self._receive(request, writer)
+        await self._receive(request, exchange)
 
-    async def _receive(self, request: HttpRequest, writer: asyncio.StreamWriter) -> None:
+    async def _receive(self, request: HttpRequest, exchange: HttpExchange) -> None:
         receipt = await self._receiver.take(request.headers, request.body)
-        await answer(writer, HTTPStatus(receipt.answered))
-        # The sender has its answer, and need not wait until all of the result is here.
-        writer.close()
+        # The sender need not wait until the whole result is here.
+        await exchange.answer(HTTPStatus(receipt.answered))
+        exchange.close()
         if receipt.is_verified:
             receipt = await self._receiver.complete(receipt, request.body)
         if not self._enough.done():

@@ -7,6 +7,7 @@ result = await client.wait(accepted.id)
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random as system_random
 import ssl
@@ -26,7 +27,7 @@ from pushaside.errors import (
     UnreadableResultError,
     error_from_wire,
 )
-from pushaside.http.calls import HttpAnswer, HttpCall, call, call_in_thread, check_http_url
+from pushaside.http.calls import HttpAnswer, HttpCall, call, check_http_url
 from pushaside.http.downloads import Downloads
 from pushaside.http.durable_requests import Accepted, Deliver, Poll, RequestState, Resource, Sns, Webhook
 from pushaside.http.problems import error_from_answer
@@ -250,8 +251,8 @@ class HttpClient:
             async with limit.bound():
                 body = await self._downloads.fetch_data(answer.headers.get("location", ""))
             # Whoever keeps what the link leads to does not know the etag: it is what the data hash to.
-            etag = etag or await call_in_thread(lambda _abandoned: make_etag(body))
-        return Resource(await call_in_thread(lambda _abandoned: parse_data(body)), etag, _age(answer))
+            etag = etag or await asyncio.to_thread(make_etag, body)
+        return Resource(await asyncio.to_thread(parse_data, body), etag, _age(answer))
 
     async def _ask(
         self,
@@ -288,7 +289,7 @@ class HttpClient:
         async with limit.bound():
             token = await get_token(self._token)
             request = HttpCall(
-                self._url + path,
+                url=self._url + path,
                 # Whether time is over is for the deadline to say, and not for the socket.
                 timeout_seconds=min(limit.left() + 1.0, self._settings.fetch_timeout_seconds + wait),
                 max_bytes=self._settings.max_result_bytes,
@@ -297,7 +298,7 @@ class HttpClient:
                 body=body,
                 tls=self._tls,
             )
-            answer = await call_in_thread(lambda abandoned: call(request, abandoned))
+            answer = await call(request)
         self._was_reached = True
         if answer.status >= _ERROR:
             raise error_from_answer(answer)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
-import threading
 import time
 from urllib.parse import urljoin, urlsplit
 
 from pushaside.errors import CannotConnectError, PushasideError, UnreadableResultError
-from pushaside.http.calls import HttpAnswer, HttpCall, OnBytes, call, call_in_thread, check_http_url
+from pushaside.http.calls import HttpAnswer, HttpCall, OnBytes, call, check_http_url
 from pushaside.protocol.data_forms import check_etag, parse_data
 from pushaside.protocol.messages import Linked, Result
 from pushaside.reaching import TRY_AGAIN
@@ -40,7 +38,7 @@ class Downloads:
         """Try a link once, and tell how many bytes have come. Never raises, but for being cancelled."""
         try:
             data = await self.fetch_data(linked.url, on_bytes)
-            return await call_in_thread(lambda _abandoned: _complete(linked, data))
+            return await asyncio.to_thread(_complete, linked, data)
         except CannotConnectError as exc:
             return FetchFailure(exc, _remedy(exc))
         except UnreadableResultError as exc:
@@ -74,20 +72,18 @@ class Downloads:
             UnreadableResultError: it is damaged.
 
         """
-        seconds = self._settings.fetch_timeout_seconds
-        on_loop = None if on_bytes is None else _called_on_loop(on_bytes)
         async with self._free:
             try:
-                async with asyncio.timeout(seconds):
-                    return await call_in_thread(lambda abandoned: self._read(url, abandoned, on_loop))
+                async with asyncio.timeout(self._settings.fetch_timeout_seconds):
+                    return await self._read(url, on_bytes)
             except TimeoutError as exc:
                 message = f"{urlsplit(url).hostname} did not answer in time."
                 raise CannotConnectError(message, is_answered=False) from exc
 
-    def _read(self, url: str, abandoned: threading.Event, on_bytes: OnBytes | None) -> bytes:
+    async def _read(self, url: str, on_bytes: OnBytes | None) -> bytes:
         until = time.monotonic() + self._settings.fetch_timeout_seconds
         for _ in range(_MOST_REDIRECTS + 1):
-            answer = call(self._call(url, until - time.monotonic()), abandoned, on_bytes)
+            answer = await call(self._call(url, until - time.monotonic()), on_bytes)
             if answer.status not in _REDIRECTS:
                 return _take_body(answer)
             url = _redirected(url, answer)
@@ -99,18 +95,9 @@ class Downloads:
         except ValueError as exc:
             raise CannotConnectError(f"The link to the result cannot be followed: {exc}", retryable=False) from exc
         tls = self._tls if urlsplit(url).hostname == self._host else None
-        return HttpCall(url, max(seconds, 0.001), self._settings.max_result_bytes, tls=tls)
-
-
-def _called_on_loop(on_bytes: OnBytes) -> OnBytes:
-    """Have calls from another thread made on this thread's event loop, unless it is closed by then."""
-    loop = asyncio.get_running_loop()
-
-    def report(received: int, expected: int | None) -> None:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(on_bytes, received, expected)
-
-    return report
+        return HttpCall(
+            url=url, timeout_seconds=max(seconds, 0.001), max_bytes=self._settings.max_result_bytes, tls=tls
+        )
 
 
 def _complete(linked: Linked, data: bytes) -> Result:
