@@ -4,6 +4,9 @@ Both send the same request, match the answer to it by its id and decode it with 
 asks again, notices dead connections and heeds what the service says of itself. The server is a process of its own
 that answers at once. Each round has both in turn, over one connection: many requests in flight, and one at a time. The
 figures are microseconds of this process's CPU time per request: the median of the rounds, minimum and maximum beside.
+
+A second table has the cost of a patched update: of applying a JSON Patch by the client's own module and by `jsonpatch`,
+and of the digest of the patched value, to a leaderboard of about 1 KB and one of about 100 KB.
 """
 
 from __future__ import annotations
@@ -23,12 +26,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import jsonpatch
 import orjson
 import websockets.asyncio.client
 import websockets.asyncio.server
 
 import pushaside
-from benchmarks._measuring import Rounds, print_table
+from benchmarks._measuring import Rounds, measure_in_turn, print_table, repeat
+from pushaside.protocol.patches import apply_operations, make_digest
 
 PARAMS = {"collection": "airports", "ids": ["TX"]}
 DATA = [{"iata": "DFW", "name": "Dallas-Fort Worth International", "city": "Dallas-Fort Worth", "state": "TX"}]
@@ -118,6 +123,34 @@ def ratio(theirs: Rounds, mine: Rounds) -> str:
     return f"{statistics.median(b / a for a, b in zip(theirs.microseconds, mine.microseconds, strict=True)):.2f}"
 
 
+def board(ranks: int) -> list[dict[str, object]]:
+    """Make a leaderboard; a rank is about 80 bytes of JSON."""
+    return [
+        {"rank": rank, "member": f"player-{rank:05d}", "score": 1000.5 + rank, "country": "DE", "streak": rank % 7}
+        for rank in range(1, ranks + 1)
+    ]
+
+
+OPERATIONS: list[dict[str, object]] = [
+    {"op": "replace", "path": "/3/score", "value": 1},
+    {"op": "move", "from": "/5", "path": "/2"},
+]
+
+
+def measure_patches(ranks: int) -> tuple[str, Rounds, Rounds, Rounds]:
+    """Apply two operations to a leaderboard, and digest it."""
+    value = board(ranks)
+    assert apply_operations(value, OPERATIONS) == jsonpatch.apply_patch(value, OPERATIONS)
+    own, library, digest = measure_in_turn(
+        [
+            repeat(lambda: apply_operations(value, OPERATIONS)),
+            repeat(lambda: jsonpatch.apply_patch(value, OPERATIONS)),
+            repeat(lambda: make_digest(value)),
+        ]
+    )
+    return f"{len(orjson.dumps(value)):,} bytes", own, library, digest
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=1000, help="in each round and of each client")
@@ -135,6 +168,8 @@ def main() -> None:
     server.terminate()
     server.join()
     print_table(("CPU per request (us)", "websockets", "pushaside", "ratio"), rows)
+    patches = [measure_patches(ranks) for ranks in (13, 1250)]
+    print_table(("CPU per patched update (us)", "apply: own", "apply: jsonpatch", "digest"), patches)
 
 
 if __name__ == "__main__":

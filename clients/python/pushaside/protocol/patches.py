@@ -1,29 +1,25 @@
-"""Patches of live results: what makes the new value of the one before, and how to tell that it is right.
+"""Patches of live results: applying them, and checking the value that comes out.
 
-Values are as `json.loads` makes them, and none that is patched is changed: what changes is made anew.
+Values are as `json.loads` returns them. Patching leaves the value before unchanged: a caller may hold it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
-
-_MAX_SAFE = 2**53 - 1
 
 
 class PatchMismatchError(ValueError):
-    """A patch does not fit what it was applied to: the value is to be asked for."""
+    """The patch does not fit the value; the client must fetch the whole value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What makes a value of the one whose etag is `base`: a JSON Patch is a list, a JSON Merge Patch a dictionary.
+    """A change to the value whose etag is `base`. A list is a JSON Patch, a dictionary a JSON Merge Patch.
 
-    `digest` is of the value that must come out.
+    `digest` is that of the value that must come out.
     """
 
     body: Any
@@ -34,79 +30,37 @@ class Patch:
         """Return the patched value.
 
         Raises:
-            PatchMismatchError: the patch can't be applied, or something else comes out.
+            PatchMismatchError: the patch cannot be applied, or another value comes out.
 
         """
         try:
-            patched = _apply_all(value, self.body) if isinstance(self.body, list) else _merge(value, self.body)
+            patched = apply_operations(value, self.body) if isinstance(self.body, list) else _merge(value, self.body)
             digest = make_digest(patched)
         except RecursionError as exc:
-            raise PatchMismatchError("The patch is too deep to be applied.") from exc
+            raise PatchMismatchError("The patch is nested too deeply.") from exc
         if digest != self.digest:
-            raise PatchMismatchError("The patched value is not what it should be.")
+            raise PatchMismatchError("The patched value does not have the digest of the patch.")
         return patched
 
 
 def make_digest(value: object) -> str:
-    """Return the digest of a JSON value: 96 bits in hex of the SHA-256 of its canonical form (RFC 8785).
+    """Return the digest of a JSON value: the first 96 bits, in hex, of the SHA-256 of its canonical form (RFC 8785).
 
     Raises:
-        PatchMismatchError: it has no canonical form.
+        PatchMismatchError: the value has no canonical form.
 
     """
+    # Only subscriptions that take patches need it.
+    import rfc8785
+
     try:
-        canonical = "".join(_canonical(value)).encode()
-    except UnicodeEncodeError as exc:
-        raise PatchMismatchError("Half a surrogate pair has no canonical form.") from exc
-    return hashlib.sha256(canonical).hexdigest()[:24]
-
-
-def _canonical(value: object) -> Iterator[str]:
-    match value:
-        case dict():
-            separator = "{"
-            for name in sorted(value, key=lambda each: each.encode("utf-16-be", "surrogatepass")):
-                yield f"{separator}{_quote(name)}:"
-                yield from _canonical(value[name])
-                separator = ","
-            yield "}" if value else "{}"
-        case list():
-            separator = "["
-            for item in value:
-                yield separator
-                yield from _canonical(item)
-                separator = ","
-            yield "]" if value else "[]"
-        case float():
-            yield _write_double(value)
-        case int() if not isinstance(value, bool) and abs(value) > _MAX_SAFE:
-            raise PatchMismatchError("A number of that size has no canonical form.")
-        case _:
-            yield _quote(value)
-
-
-def _quote(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _write_double(number: float) -> str:
-    """Write a number as ECMAScript does (ECMA-262, Number::toString); its digits are those of Python's `repr`."""
-    if number == 0:
-        return "0"
-    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
-    text, point = "".join(map(str, digits)), len(digits) + int(exponent)
-    if 0 < point <= 21:
-        text = f"{text[:point]}.{text[point:]}".rstrip(".") if point < len(text) else text.ljust(point, "0")
-    elif -6 < point <= 0:
-        text = f"0.{'0' * -point}{text}"
-    else:
-        fraction = f".{text[1:]}" if len(text) > 1 else ""
-        text = f"{text[0]}{fraction}e{point - 1:+d}"
-    return f"-{text}" if sign else text
+        return hashlib.sha256(rfc8785.dumps(value)).hexdigest()[:24]  # type: ignore[arg-type]
+    except rfc8785.CanonicalizationError as exc:
+        raise PatchMismatchError(f"The value has no canonical form: {exc}.") from exc
 
 
 def _merge(target: object, patch: object) -> object:
-    """Apply a merge patch as section 2 of RFC 7396 says."""
+    """Apply a JSON Merge Patch (RFC 7396, section 2)."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
@@ -118,13 +72,20 @@ def _merge(target: object, patch: object) -> object:
     return merged
 
 
-def _apply_all(value: object, operations: list[Any]) -> object:
-    """Apply a JSON Patch (RFC 6902) of the operations that the service uses."""
+def apply_operations(value: object, operations: list[Any]) -> object:
+    """Apply a JSON Patch (RFC 6902) of the operations that the service uses: add, replace, remove and move.
+
+    Containers on the way to a change are copied, all others are shared with the value before.
+
+    Raises:
+        PatchMismatchError: an operation cannot be applied.
+
+    """
     for operation in operations:
         try:
             value = _apply(value, operation)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
-            raise PatchMismatchError(f"The patch can't be applied: {exc!r}.") from exc
+            raise PatchMismatchError(f"The patch cannot be applied: {exc!r}.") from exc
     return value
 
 
@@ -159,7 +120,7 @@ def _with(value: object, path: list[str], new: object, *, is_new: bool) -> objec
     if len(path) > 1:
         copied[place] = _with(copied[place], path[1:], new, is_new=is_new)
     elif not is_new:
-        copied[place]  # What is replaced must be there.
+        copied[place]  # Raises if there is nothing to replace.
         copied[place] = new
     elif isinstance(copied, list):
         copied.insert(place, new)
