@@ -31,6 +31,7 @@ Tenant = NewType("Tenant", str)
 Params = TypeVar("Params", bound=msgspec.Struct)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_MAX_NAME_CHARACTERS = 64
 
 
 class Scope(enum.Enum):
@@ -173,12 +174,24 @@ class Registry:
         try:
             return self._computes[name]
         except KeyError:
-            raise RequestError(f"There is no compute named {name!r}.", code=ErrorCode.UNKNOWN_COMPUTE) from None
+            raise RequestError(_say_unknown(name, self._computes), code=ErrorCode.UNKNOWN_COMPUTE) from None
 
     @property
     def by_name(self) -> Mapping[str, AnyCompute]:
         """All computes."""
         return self._computes
+
+
+def _say_unknown(name: str, known: Iterable[str]) -> str:
+    """Say that no compute has this name, and name the registered compute that is closest to it."""
+    sentence = f"No compute is named `{name}`."
+    if len(name) > _MAX_NAME_CHARACTERS:
+        return sentence
+    # Only a mistake needs it.
+    from difflib import get_close_matches
+
+    close = get_close_matches(name.lower(), known, n=1)
+    return f"{sentence} Did you mean `{close[0]}`?" if close else sentence
 
 
 def load_registry(modules: Iterable[str]) -> Registry:

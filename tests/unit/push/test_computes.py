@@ -49,6 +49,20 @@ def test_an_unknown_compute_is_the_callers_mistake() -> None:
     assert caught.value.code is ErrorCode.UNKNOWN_COMPUTE
 
 
+@pytest.mark.parametrize("name", ["ehco", "Echo", "echoo"])
+def test_a_mistyped_compute_is_answered_with_the_name_that_was_meant(name: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        Registry([echo]).find(name)
+    assert str(caught.value) == f"No compute is named `{name}`. Did you mean `echo`?"
+
+
+@pytest.mark.parametrize("name", ["weather", "echo" * 30_000])
+def test_nothing_is_suggested_that_is_not_close(name: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        Registry([echo]).find(name)
+    assert str(caught.value) == f"No compute is named `{name}`."
+
+
 def test_two_computes_of_one_name_are_refused() -> None:
     with pytest.raises(SettingsError, match="echo"):
         Registry([echo, echo])
