@@ -56,7 +56,11 @@ def test_the_wheel_has_few_direct_dependencies(metadata: email.message.Message) 
 
 def test_the_wheel_has_every_module_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     modules = {str(path.relative_to(CLIENT)) for path in (CLIENT / "pushaside").rglob("*.py")}
-    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == {*modules, "pushaside/py.typed"}
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == {
+        *modules,
+        "pushaside/py.typed",
+        "pushaside_command.py",
+    }
 
 
 def test_a_script_beside_a_clone_imports_the_client(tmp_path: Path) -> None:

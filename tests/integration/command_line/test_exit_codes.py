@@ -111,6 +111,39 @@ async def test_ctrl_c_while_listening() -> None:
     assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
 
 
+INTERRUPTS_ITSELF = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+ENTRY = [sys.executable, "-c", "import sys; from pushaside_command import main; sys.exit(main())"]
+
+
+async def test_ctrl_c_while_the_command_is_still_imported(tmp_path: Path) -> None:
+    (tmp_path / "pushaside").mkdir()
+    (tmp_path / "pushaside" / "__init__.py").write_text(INTERRUPTS_ITSELF)
+    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    process = await asyncio.create_subprocess_exec(
+        *ENTRY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(PYTHONPATH=path)
+    )
+    async with asyncio.timeout(20):
+        out, err = await process.communicate()
+
+    assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
+
+
+async def test_ctrl_c_as_soon_as_the_command_runs(tmp_path: Path) -> None:
+    package = tmp_path / "pushaside" / "cli"
+    package.mkdir(parents=True)
+    (tmp_path / "pushaside" / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "main.py").write_text(f"def main():\n    {INTERRUPTS_ITSELF}")
+    path = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    process = await asyncio.create_subprocess_exec(
+        *ENTRY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(PYTHONPATH=path)
+    )
+    async with asyncio.timeout(20):
+        out, err = await process.communicate()
+
+    assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
+
+
 @pytest.mark.parametrize("form", ["--json", "--text"])
 async def test_a_pipe_that_nobody_reads_any_more(form: str) -> None:
     topics = Topics()
