@@ -121,8 +121,9 @@ function showCache(tile, totals, lately) {
   const tiers = Object.entries(of).filter(([name]) => name.startsWith("tier "));
   const told = tiers.map(([name, hits]) => `${TIERS[name.slice(5)] ?? name.slice(5)} ${percent(hits / asked)}`);
   if (of.stale) told.push(`stale ${percent(of.stale / asked)}`);
-  const shares = [...tiers.map(([name, hits]) => [name.slice(5), hits]), ["stale", of.stale], ["miss", of.miss]];
-  tile.show(asked ? percent((of.hit + of.stale) / asked) : "–", asked ? told.join(", ") || "nothing of it yet" : "nothing asked yet");
+  const shares = [...tiers.map(([name, hits]) => [name.slice(5), hits]), ["stale", of.stale]];
+  const note = told.join(", ") || `${count(of.miss)} computed`;
+  tile.show(asked ? percent((of.hit + of.stale) / asked) : "–", asked ? note : "no requests yet");
   tile.showShares(asked ? shares.map(([name, share]) => [name, share / asked]) : []);
 }
 

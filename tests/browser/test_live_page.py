@@ -178,6 +178,31 @@ def test_charts_and_numbers_follow_what_is_asked(page: Page, take_screenshot: Ta
     take_screenshot(page, "load")
 
 
+@pytest.mark.parametrize(
+    ("l1", "redis", "stale", "misses", "value", "filled"),
+    [(0, 0, 0, 3, "0%", 0.0), (1, 1, 1, 1, "75%", 0.75), (2, 2, 0, 0, "100%", 1.0)],
+)
+def test_the_bar_of_the_cache_is_as_full_as_its_number_says(
+    open_page: OpenPage, stack: Stack, l1: int, redis: int, stale: int, misses: int, value: str, filled: float
+):
+    page = open_page("about:blank", permissions=["local-network-access"], reduced_motion="reduce")
+
+    def with_counts(route: Route) -> None:
+        response = route.fetch()
+        stats = response.json()
+        stats["cache"] |= {"hits": {"l1": l1, "redis": redis}, "stale": stale, "misses": misses}
+        route.fulfill(response=response, json=stats)
+
+    page.route("**/_local/stats", with_counts)
+    page.goto(stack.http)
+    expect(page.locator("#tile-cache .tile-value")).to_have_text(value)
+    share = page.locator("#tile-cache .shares").evaluate(
+        """bar => [...bar.children].reduce((sum, part) => sum + part.getBoundingClientRect().width, 0)
+          / bar.getBoundingClientRect().width"""
+    )
+    assert share == pytest.approx(filled, abs=0.05)
+
+
 def test_fits_a_phone(open_page: OpenPage, stack: Stack, take_screenshot: TakeScreenshot):
     page = open_page(stack.http, **PHONE)
     expect(page.locator("#answer-said")).to_contain_text("Texas: 209 airports")
