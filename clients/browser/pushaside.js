@@ -1,16 +1,24 @@
 /**
- * Client of Pushaside for browsers and Node: ask for results over one WebSocket, and have them pushed back.
+ * The Pushaside client for browsers and Node: request results over one WebSocket, and get them pushed.
  *
  *     const client = await connect("ws://127.0.0.1:8080/v1");
  *     const { cache, data } = await client.request("documents", { collection: "airports", ids: ["TX"] });
  *
- * One file, nothing to build and nothing to install. Names and rules are those of the Python client. Times are seconds,
- * but for names that end in `Ms`.
+ * The client is one file, with nothing to build or install. Its names and rules are those of the Python client. Times
+ * are seconds, except where a name ends in `Ms`.
  *
- * How it is made: a `Link` is one open socket. An exchange is something asked and not settled; it is on a link, or
- * waits for one, or for its time to be asked again. A `Feed` puts a topic's messages in order, and does nothing else.
- * `Client` moves exchanges and feeds to whichever link is current, and is the only one that sends. `HttpClient` needs
- * none of them.
+ * The sections of this file, each with its classes:
+ *
+ * - Settings, errors and data: `PushasideError`, waits, encodings, links, patches.
+ * - Topics: a `Feed` puts the messages of one topic in order; a `Subscription` is the caller's side of it.
+ * - Session, what its parts share: `Environment`, `Link`, `Links`.
+ * - Session, opening connections: `Opening` connects and backs off; `Upkeep` greets, pings and replaces.
+ * - Session, exchanges: `Exchanges` holds unsettled questions; `Answers`, `LargeAnswers`, `Pieces`, `Reader` and
+ *   `GatewayFaults` settle them or have them asked again.
+ * - Session, subscriptions: `Subscriptions`, `FeedsByTopic`, `Strays`, `Farewells`.
+ * - Session, its life: `Session` joins these parts and moves their work to the current link.
+ * - The client: `Client`, `connect` and `connections`.
+ * - HTTP: `HttpClient`, which needs no session.
  */
 
 /** @typedef {import("./pushaside.d.ts").Options} Options */
@@ -22,6 +30,9 @@
 /** @typedef {import("./pushaside.d.ts").RequestState} RequestState */
 /** @typedef {import("./pushaside.d.ts").Resource} Resource */
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Settings, errors and data
+
 const DEFAULTS = Object.freeze({
   openTimeoutSeconds: 10,
   connectAttempts: 5,
@@ -31,10 +42,10 @@ const DEFAULTS = Object.freeze({
   reaskSeconds: 10,
   reaskCapSeconds: 60,
   maxRetries: 5,
-  keepaliveSeconds: 540, // API Gateway cuts a connection after ten idle minutes
-  subscribedKeepaliveSeconds: 120, // who just listens learns of a loss without a word by nothing else
+  keepaliveSeconds: 540, // API Gateway closes a connection after ten idle minutes
+  subscribedKeepaliveSeconds: 120, // a subscriber that sends nothing detects a silent loss only by this ping
   pongTimeoutSeconds: 10,
-  maxConnectionSeconds: 6600, // and any after two hours
+  maxConnectionSeconds: 6600, // API Gateway closes every connection after two hours
   drainSeconds: 60,
   maxResultBytes: 64 * 1024 * 1024,
   maxUnfinishedBytes: 64 * 1024 * 1024,
@@ -46,7 +57,7 @@ const DEFAULTS = Object.freeze({
   maxQueuedUpdates: 1000,
 });
 
-/** A browser's message is one frame. API Gateway takes 32 KiB of it; its header has up to 14 bytes (RFC 6455, 5.2). */
+/** Browsers send a message as one frame. API Gateway accepts 32 KiB, of which the header takes 14 (RFC 6455, 5.2). */
 const FRAME_BYTES = 32 * 1024;
 const FRAME_HEADER_BYTES = 14;
 const MOST_PIECES = 8192;
@@ -55,7 +66,7 @@ const UNSUBSCRIBE_SECONDS = 30;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const PING = '{"action":"ping"}';
 const RETRYABLE = new Set(["rate_limited", "source_throttled", "timeout", "internal", "unreachable"]);
-/** What S3 and CloudFront say of a link whose time is over, or whose object is gone. */
+/** The statuses of S3 and CloudFront for a link that has expired, or whose object is gone. */
 const EXPIRED = new Set([400, 401, 403, 404, 410]);
 
 const CLOCK = {
@@ -67,9 +78,9 @@ const CLOCK = {
 };
 
 /**
- * What went wrong: `code` is the wire's name of it, `message` a sentence for people. `retryable` tells whether the same
- * can succeed later, `retryAfterMs` when, if the service said so. `unreachable`, `closed` and `unreadable` are the
- * client's own codes; `timeout` and `too_large` may be.
+ * The one class of errors. `code` is the error's name on the wire, `message` a sentence for people. `retryable` says
+ * whether a retry can succeed, and `retryAfterMs` when, if the service gave a time. The codes `unreachable`, `closed`
+ * and `unreadable` come from the client only; `timeout` and `too_large` may come from either side.
  */
 export class PushasideError extends Error {
   /** @param {string} code @param {string} message @param {ErrorDetails} details */
@@ -83,7 +94,7 @@ export class PushasideError extends Error {
   }
 }
 
-/** Take the settings that are given, and the defaults of all others. @param {any} options @returns {any} */
+/** Return the given options, with the defaults of all others. @param {any} options @returns {any} */
 function withDefaults(options) {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   return { random: Math.random, fetch: globalThis.fetch?.bind(globalThis), clock: CLOCK, ...DEFAULTS, ...given };
@@ -97,36 +108,40 @@ function errorFromWire(fields) {
   return new PushasideError(code, sentence, typeof retryable === "boolean" ? { ...options, retryable } : options);
 }
 
-// How long to wait
+// Waits
 
-/** Anything up to a bound that doubles: clients that were cut off together do not come back together. */
+/** Return a random wait up to a bound that doubles, so that clients that lost a server spread their reconnects. */
 const fullJitter = (attempt, random, base, cap) => random * Math.min(cap, base * 2 ** attempt);
-/** Doubling up to a cap, and up to a quarter longer: to ask again sooner would only double the load. */
+/** Return a wait that doubles up to a cap, plus up to a quarter: shorter waits would only add load. */
 const growing = (attempt, random, base, cap) => Math.min(cap, base * 2 ** attempt) * (1 + random / 4);
 const aLittleEarly = (seconds, random) => seconds * (1 - random / 10);
 
-// The forms of data
+// Reading and writing data
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 const isNumber = (value) => typeof value === "number" && value >= 0;
 const textOr = (value, other) => (typeof value === "string" ? value : other);
-/** Whether the data of a message is there as it is, and not encoded or elsewhere. */
+/** Whether a message carries its data itself, without an encoding or a link. */
 const isPlain = (message) => "data" in message && !("encoding" in message);
-const tooLarge = (limit) => new PushasideError("too_large", `The result has more than ${limit} bytes.`);
+const tooLarge = (limit) => new PushasideError("too_large", `The result is larger than ${limit} bytes.`);
 
-/** Write a value as JSON now: later changes to the caller's objects change nothing. */
+/** Write a value as JSON at once, so that the caller may change its objects afterwards. */
 function writeJson(value, what) {
   let text;
   try {
     text = JSON.stringify(value);
   } catch (cause) {
-    throw new PushasideError("invalid_params", `The ${what} cannot be written as JSON: ${cause}`, { cause });
+    throw new PushasideError("invalid_params", `\`${what}\` cannot be written as JSON: ${cause}`, { cause });
   }
-  if (text === undefined) throw new PushasideError("invalid_params", `The ${what} cannot be written as JSON.`);
+  if (text === undefined) throw new PushasideError("invalid_params", `\`${what}\` cannot be written as JSON.`);
   return text;
 }
 
-/** Write a message whose member `name` is JSON already. */
+function checkDeadline(seconds) {
+  if (!(seconds > 0 && seconds < Infinity)) throw new RangeError("deadline must be a number of seconds, more than 0.");
+}
+
+/** Write a message with the fields and one more member, `name`, whose value is JSON text already. */
 const writeMessage = (fields, name, json) => `${JSON.stringify(fields).slice(0, -1)},"${name}":${json}}`;
 
 async function readBytes(stream, limit, tell = (/** @type {number} */ _bytes) => {}) {
@@ -146,18 +161,18 @@ async function readBytes(stream, limit, tell = (/** @type {number} */ _bytes) =>
 
 async function decodeData(text, encoding, limit) {
   if (encoding !== "gzip+base64" || typeof text !== "string")
-    throw new PushasideError("unreadable", `The result came in a form that was not asked for: ${encoding}.`);
+    throw new PushasideError("unreadable", `The result has an encoding that this client did not accept: ${encoding}.`);
   try {
     const compressed = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
     const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(new TextDecoder().decode(await readBytes(stream, limit)));
   } catch (cause) {
     if (cause instanceof PushasideError) throw cause;
-    throw new PushasideError("unreadable", `The result came damaged: ${cause}`, { cause });
+    throw new PushasideError("unreadable", `The result cannot be decoded: ${cause}`, { cause });
   }
 }
 
-/** How many bytes a body will have, if that can be known: the header counts those of what is compressed. */
+/** Return the size of a body, or null: the header of a compressed body counts the compressed bytes. */
 function lengthOf({ type, headers }) {
   const length = headers?.get("content-length");
   return length && type !== "cors" && !headers.has("content-encoding") ? Number(length) : null;
@@ -165,12 +180,12 @@ function lengthOf({ type, headers }) {
 
 async function fetchData(url, etag, limit, signal, fetch, tell = (/** @type {any[]} */ ..._progress) => {}) {
   if (!/^https?:\/\//i.test(textOr(url, "")))
-    throw new PushasideError("unreadable", "The result came without data, and without a link that can be followed.");
+    throw new PushasideError("unreadable", "The result has neither data nor a link that starts with http.");
   let bytes;
   try {
     const response = await fetch(url, { signal, credentials: "omit" });
     const { ok, status } = response;
-    if (!ok) throw new PushasideError("unreachable", `The link to the result was answered with ${status}.`, {
+    if (!ok) throw new PushasideError("unreachable", `The link to the result answered with status ${status}.`, {
       status, retryable: EXPIRED.has(status) || status === 408 || status === 429 || status >= 500,
     });
     const expected = lengthOf(response);
@@ -178,28 +193,28 @@ async function fetchData(url, etag, limit, signal, fetch, tell = (/** @type {any
     bytes = response.body ? await readBytes(response.body, limit, (size) => tell(size, expected)) : new Uint8Array();
   } catch (cause) {
     if (cause instanceof PushasideError) throw cause;
-    throw new PushasideError("unreachable", `The link to the result cannot be followed: ${cause}`, { cause });
+    throw new PushasideError("unreachable", `The link to the result cannot be fetched: ${cause}`, { cause });
   }
   try {
     await checkEtag(bytes, etag);
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new PushasideError("unreadable", `The data was fetched and is damaged: ${cause}`, { cause, retryable: true });
+    throw new PushasideError("unreadable", `The fetched data is damaged: ${cause}`, { cause, retryable: true });
   }
 }
 
 const canHash = () => Boolean(globalThis.crypto?.subtle);
 const hexOf = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-/** What the service names data by: 96 bits of their SHA-256, in hex. */
+/** Return the service's hash of bytes: the first 96 bits of their SHA-256, in hex. */
 const hashOf = async (bytes) => hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).slice(0, 12));
 
-/** Check data against the etag, its hash. Pages of no secure context can't, and other etags tell nothing. */
+/** Check data against its etag if that is a hash, and if the page can hash: only secure contexts can. */
 async function checkEtag(bytes, etag) {
   if (!canHash() || !/^[0-9a-f]{24}$/.test(textOr(etag, ""))) return;
-  if ((await hashOf(bytes)) !== etag) throw new Error(`it is not what the etag ${etag} names`);
+  if ((await hashOf(bytes)) !== etag) throw new Error(`its hash is not the etag ${etag}`);
 }
 
-// Patches. No value is changed: what a patch changes is made anew.
+// Patches. A patch never changes a value in place: it makes a new one.
 
 /** Write JSON in its canonical form (RFC 8785). */
 function writeCanonical(value) {
@@ -209,7 +224,7 @@ function writeCanonical(value) {
   return `{${members.join(",")}}`;
 }
 
-/** Return the value that a patch makes of another; rejected if it can't be applied, or something else comes out. */
+/** Apply a patch, and return the new value. Rejects if the patch does not apply, or the digest differs. */
 async function applyPatch(value, { body, digest }) {
   let patched = value;
   if (Array.isArray(body)) for (const operation of body) patched = applyOperation(patched, operation);
@@ -219,7 +234,7 @@ async function applyPatch(value, { body, digest }) {
   return patched;
 }
 
-/** Apply a merge patch as section 2 of RFC 7396 says. Members are never assigned: `__proto__` is a name like others. */
+/** Apply a merge patch (RFC 7396, section 2). It assigns no members, so `__proto__` is a name like any other. */
 function mergePatch(target, patch) {
   if (!isObject(patch)) return patch;
   const merged = new Map(isObject(target) ? Object.entries(target) : []);
@@ -230,12 +245,12 @@ function mergePatch(target, patch) {
   return Object.fromEntries(merged);
 }
 
-/** Apply an operation of a JSON Patch (RFC 6902), of those that the service uses. */
+/** Apply one operation of a JSON Patch (RFC 6902). The service uses these four only. */
 function applyOperation(target, { op, path, from, value }) {
   if (op === "remove") return changeAt(target, parsePointer(path), removeMember);
   if (op === "add") return changeAt(target, parsePointer(path), addMember, value);
   if (op === "replace") return changeAt(target, parsePointer(path), replaceMember, value);
-  if (op !== "move") throw new Error(`There is no operation ${op}.`);
+  if (op !== "move") throw new Error(`The operation ${op} is not supported.`);
   const source = parsePointer(from);
   const moved = source.reduce((container, step) => memberOf(container, step), target);
   return changeAt(changeAt(target, source, removeMember), parsePointer(path), addMember, moved);
@@ -243,24 +258,24 @@ function applyOperation(target, { op, path, from, value }) {
 
 /** Read a JSON Pointer (RFC 6901). */
 function parsePointer(text) {
-  if (text !== "" && !text.startsWith("/")) throw new Error(`${text} is no pointer.`);
+  if (text !== "" && !text.startsWith("/")) throw new Error(`${text} is not a JSON Pointer.`);
   return text.split("/").slice(1).map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function memberOf(container, step) {
   if (Array.isArray(container)) indexOf(step, container.length);
-  else if (!isObject(container)) throw new Error(`There is nothing that could have ${step}.`);
-  if (!Object.hasOwn(container, step)) throw new Error(`There is no ${step}.`);
+  else if (!isObject(container)) throw new Error(`The value has no members, so it has no ${step}.`);
+  if (!Object.hasOwn(container, step)) throw new Error(`The value has no ${step}.`);
   return container[step];
 }
 
 function indexOf(step, length) {
   if (!/^(0|[1-9][0-9]*)$/.test(step) || Number(step) > length)
-    throw new Error(`${step} is no index of ${length} items.`);
+    throw new Error(`${step} is not an index of ${length} items.`);
   return Number(step);
 }
 
-/** Return a container changed where a path leads to; `change` gets the container, the last step and the new value. */
+/** Return a copy of a container, changed at a path by `change(container, lastStep, value)`. */
 function changeAt(container, path, change, value = undefined) {
   const [step, ...rest] = path;
   if (step === undefined) return value;
@@ -276,7 +291,7 @@ function replaceMember(container, step, value) {
 function addMember(container, step, value) {
   if (Array.isArray(container))
     return container.toSpliced(step === "-" ? container.length : indexOf(step, container.length), 0, value);
-  if (!isObject(container)) throw new Error(`There is nothing to add ${step} to.`);
+  if (!isObject(container)) throw new Error(`The value has no members, so ${step} cannot be added.`);
   return setMember(container, step, value);
 }
 
@@ -288,6 +303,7 @@ function removeMember(container, step) {
 
 const setMember = (object, name, value) => Object.fromEntries([...Object.entries(object), [name, value]]);
 
+// ---------------------------------------------------------------------------------------------------------------------
 // Topics
 
 function parsePosition(text) {
@@ -295,7 +311,7 @@ function parsePosition(text) {
   return found && { epoch: found[1], offset: Number(found[2]), text: found[0] };
 }
 
-/** What one message of a topic brings: `value` is null if it only says where the topic is. */
+/** Read a message of a topic. `value` is null if the message only gives the topic's position. */
 function readPushed(message, isResync) {
   const position = parsePosition(message.position);
   if (typeof message.topic !== "string" || !position) return null;
@@ -304,7 +320,7 @@ function readPushed(message, isResync) {
   return { topic: message.topic, position, isResync, value: hasData || patch ? message : null, patch };
 }
 
-/** What makes the value of `etag` of the one of `base`: a JSON Patch is an array, a JSON Merge Patch an object. */
+/** Read the patch from the value `base` to the value `etag`: a JSON Patch is an array, a JSON Merge Patch an object. */
 function readPatch({ etag, base, digest, merge_patch: merge, json_patch: operations }) {
   const body = isObject(merge) ? merge : Array.isArray(operations) ? operations : null;
   return body && [etag, base, digest].every((each) => typeof each === "string" && each) ? { body, base, digest } : null;
@@ -317,13 +333,12 @@ function readPresence({ topic, count, joined, left }) {
 }
 
 /**
- * One subscription's messages in order, each once, whatever order and however often they come in.
+ * Puts one subscription's messages in order, each once, however late, early or often they arrive.
  *
- * A message is applied if it is the next one, and only then does the position move; what comes before its time is held.
- * Of a channel the next one is that with the next offset, or a resync; of a live result any that is newer, and of those
- * applied only the newest waits to be taken. A patch comes before its time while another value is there than it is
- * for, and if something else comes out than should it is as good as missing. What stays missing is had by subscribing
- * anew since the position.
+ * The feed applies a message only if it is the next one, and then moves its position. Earlier arrivals are held. A
+ * channel's next message has the next offset, or is a resync. A live result's next message is any newer one, and only
+ * the newest value waits for the caller. A patch is held until the value that it patches is there; a patch with a wrong
+ * digest counts as missing. If a message stays missing, the client resubscribes since the position.
  */
 class Feed {
   value = null;
@@ -331,7 +346,7 @@ class Feed {
   error = null;
   isSubscribed = false;
   isFull = false;
-  /** The message that is applied once its data has been read, or made by its patch. */
+  /** The message to apply once its data is read, or made by its patch. */
   unread = null;
   #limit;
   #etag = null;
@@ -351,11 +366,11 @@ class Feed {
     this.params = params;
     this.position = this.#taken = this.#askedSince = since;
     this.#limit = limit;
-    /** Called when there may be something to take. */
+    /** Called when the feed has changed, perhaps by an update to take. */
     this.changed = () => {};
-    /** Called with who comes and goes. */
+    /** Called with each presence message. */
     this.told = (/** @type {any} */ _presence) => {};
-    // Where it comes from, which the client keeps: what `timer` is for is `plan`, "gap", "ask" or "read".
+    // State that `Subscriptions` keeps here. `plan` says what `timer` is for: "gap", "ask" or "read".
     this.link = this.exchange = this.timer = this.plan = this.reading = this.readingOf = null;
     this.askedAt = -Infinity;
     this.failures = this.reads = 0;
@@ -365,7 +380,7 @@ class Feed {
     return this.#queue.length ? this.#taken : this.position;
   }
 
-  /** How many updates wait to be taken. */
+  /** The number of updates that the caller has not taken. */
   get waiting() {
     return this.#queue.length;
   }
@@ -375,13 +390,13 @@ class Feed {
     return this.#held.size > 0 || this.#hasDropped || this.#awaitedEpoch !== null;
   }
 
-  /** Whether the topic is known to be in another epoch: what is missing will not come by itself. */
+  /** Whether the topic is in another epoch, where missing messages never arrive by themselves. */
   get isElsewhere() {
     const epoch = this.position?.epoch;
     return epoch !== undefined && [...this.#held.values()].some((each) => each.position.epoch !== epoch);
   }
 
-  /** It is asked for anew, since the position: all that comes after that will come again. */
+  /** Prepare for a new subscription since the position: the service sends everything after it again. */
   begin() {
     this.#forgetHeld();
     this.#askedSince = this.position;
@@ -394,7 +409,7 @@ class Feed {
     return update;
   }
 
-  /** Tell whether there is room again where there was none. */
+  /** Return whether a full feed has room again. */
   makeRoom() {
     if (!this.isFull || this.#queue.length > this.#limit / 2) return false;
     this.isFull = false;
@@ -408,13 +423,13 @@ class Feed {
     this.changed();
   }
 
-  /** Take the answer to what was asked after `begin`. */
+  /** Take the answer to the subscription that `begin` prepared. */
   subscribed(pushed, recovered) {
     const { position } = pushed;
     this.topic = pushed.topic;
     this.isSubscribed = true;
     const since = this.#askedSince;
-    // Where the service has gone back, Redis has lost messages that had come, and their offsets are given again.
+    // If the position went back, Redis lost messages that this client has, and assigns their offsets again.
     const isLost = !recovered || (since?.epoch === position.epoch && position.offset < since.offset);
     const current = { ...pushed, isResync: isLost };
     if (this.isLive) this.#takeCurrent(current);
@@ -439,14 +454,14 @@ class Feed {
     this.#applyHeld();
   }
 
-  /** The patch of `unread` makes something else: the value is to be asked for. */
+  /** Drop `unread`, whose patch does not fit, so that the client resubscribes for the value. */
   misfit() {
     this.unread = null;
     this.#hasDropped = true;
     this.#applyHeld();
   }
 
-  /** Give up data that can't be had for now if there is a newer value; tell whether there is. */
+  /** Skip data that cannot be read if a newer value is held. Return whether there was one. */
   skipUnread() {
     if (!this.unread || !this.isLive || !this.#held.size) return false;
     this.position = this.unread.position;
@@ -464,7 +479,7 @@ class Feed {
     return mark !== null && its.epoch === mark.epoch && its.offset <= mark.offset;
   }
 
-  /** A live result as it was when it was subscribed to; an update may have overtaken it. */
+  /** Apply a live result's value at the time of subscribing, unless an update has overtaken it. */
   #takeCurrent(current) {
     if (!current.isResync && current.position.text !== this.#mark?.text && this.#isOld(current.position)) return;
     if (current.value) this.#applyOrRead(current);
@@ -474,7 +489,7 @@ class Feed {
     }
   }
 
-  /** What stands for messages that are lost; without it, a resync will bring it. */
+  /** Apply the message that replaces lost ones. If it has no value, a resync follows. */
   #takeLost(pushed) {
     if (!pushed.value) this.#awaitedEpoch = pushed.position.epoch;
     else if (!this.isFull) this.#applyOrRead(pushed);
@@ -517,15 +532,15 @@ class Feed {
     return position.epoch === mark.epoch && (isResync || this.isLive) && this.#fits(pushed);
   }
 
-  /** Whether a message is no patch, or one for the value that is there, or to it. */
+  /** Whether a message is not a patch, or its patch is from or to the current value. */
   #fits({ patch, value }) {
     return !patch || patch.base === this.#etag || value.etag === this.#etag;
   }
 
   #applyOrRead(pushed) {
     const { value } = pushed;
-    const isThere = pushed.patch && value.etag === this.#etag;
-    if (value && !isThere && !isObject(value.error) && !isPlain(value)) this.unread = pushed;
+    const isCurrent = pushed.patch && value.etag === this.#etag;
+    if (value && !isCurrent && !isObject(value.error) && !isPlain(value)) this.unread = pushed;
     else this.#apply(pushed, value?.data ?? null);
   }
 
@@ -561,13 +576,14 @@ class Feed {
 }
 
 /**
- * What is new of a topic, in order and each once, through all losses of the connection; made by a client.
+ * The updates of a topic, in order and each once, across lost connections. `Client.subscribe` makes one.
  *
  *     for await (const { position, data } of client.subscribe("prices:eur")) console.log(position, data);
  *
- * If nobody takes the updates, `maxQueuedUpdates` of a channel wait, and the rest is had from the service's history
- * once there is room; of a live result only the newest waits. Leaving the loop unsubscribes. It dispatches `change`, as
- * `changed()` waits for, and where the topic has it `presence`, whose `detail` says who else has come and gone.
+ * If the caller is slow, up to `maxQueuedUpdates` of a channel wait, and the rest comes from the service's history once
+ * there is room. Of a live result, only the newest value waits. Leaving the loop unsubscribes. A subscription
+ * dispatches `change` when `changed()` resolves. Where the topic has presence, it also dispatches `presence`, whose
+ * `detail` lists the subscribers that joined and left.
  */
 export class Subscription extends EventTarget {
   #feed;
@@ -585,37 +601,37 @@ export class Subscription extends EventTarget {
     feed.told = (detail) => this.#isClosed || this.dispatchEvent(new CustomEvent("presence", { detail }));
   }
 
-  /** The topic's name; that of a live result is null until the subscription holds. */
+  /** The topic's name. A live result has none until the service confirms the subscription. */
   get topic() {
     return this.#feed.topic;
   }
 
-  /** How far the updates go that were taken, to subscribe `since` later; null until the subscription holds. */
+  /** The position of the last update taken, to subscribe `since` later. Null until the service confirms. */
   get position() {
     return this.#feed.taken?.text ?? null;
   }
 
-  /** The newest value of a live result, taken or not. */
+  /** The newest value of a live result, whether or not the caller has taken it. */
   get value() {
     return this.#feed.value;
   }
 
-  /** What a live result can't be computed for at the moment, if so; `value` is then the last that could. */
+  /** The error of a live result that cannot be computed now; `value` is then the last good one. Otherwise null. */
   get failure() {
     return this.#feed.failure;
   }
 
-  /** Whether it holds at the moment; if not, what is new is had once there is a connection again. */
+  /** Whether the subscription is active on a connection. If not, updates follow after the reconnect. */
   get holds() {
     return this.#feed.link !== null;
   }
 
-  /** Wait until there may be something new, or `holds` or `failure` has changed. */
+  /** Wait until there may be an update, or until `holds` or `failure` changes. */
   async changed() {
     await this.#woken.promise;
   }
 
-  /** Wait until the subscription holds; throws if it is refused. */
+  /** Wait until the service confirms the subscription. Rejects if the service refuses it. */
   async ready() {
     while (!this.#feed.isSubscribed && !this.#isClosed) {
       if (this.#feed.error) throw this.#feed.error;
@@ -624,7 +640,7 @@ export class Subscription extends EventTarget {
     return this;
   }
 
-  /** Wait for the next update; throws if the subscription was refused or the client closed. */
+  /** Wait for the next update. Rejects if the subscription is refused or the client is closed. */
   async next() {
     while (!this.#isClosed) {
       const value = this.#take();
@@ -640,7 +656,7 @@ export class Subscription extends EventTarget {
     return { value: undefined, done: true };
   }
 
-  /** Unsubscribe; who iterates is at the end. Closing twice does no harm. */
+  /** Unsubscribe, and end the loop over the updates. A second call does nothing. */
   close() {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -660,7 +676,7 @@ export class Subscription extends EventTarget {
   }
 }
 
-/** `Promise.withResolvers`, which not every engine has yet. */
+/** Return a promise and its functions, as `Promise.withResolvers` does; not every engine has that yet. */
 function withResolvers() {
   /** @type {any} */
   const made = {};
@@ -668,7 +684,62 @@ function withResolvers() {
   return made;
 }
 
-/** One open connection; `drainUntil` is finite once another has taken its place. */
+// ---------------------------------------------------------------------------------------------------------------------
+// Session: what all its parts share
+
+/** The options, the clock, ids and hooks that all parts of a session use. */
+class Environment {
+  #prefix = hexOfRandom(8);
+  #count = 0;
+
+  constructor(options) {
+    /** @type {any} */
+    this.options = withDefaults(options);
+    const readsGzip = typeof DecompressionStream === "function" && this.options.acceptGzip !== false;
+    this.accept = readsGzip ? ["gzip"] : [];
+  }
+
+  get now() {
+    return this.options.clock.now() / 1000;
+  }
+
+  after(seconds, run) {
+    return this.options.clock.setTimeout(run, Math.min(seconds * 1000, LONGEST_TIMER_MS));
+  }
+
+  stop(timer) {
+    if (timer !== null && timer !== undefined) this.options.clock.clearTimeout(timer);
+  }
+
+  /** Return the seconds to wait before a retry; attempts count from 0. */
+  backoff(attempt) {
+    const { random, backoffBaseSeconds, backoffCapSeconds } = this.options;
+    return fullJitter(attempt, random(), backoffBaseSeconds, backoffCapSeconds);
+  }
+
+  growing(attempt, base, cap) {
+    return growing(attempt, this.options.random(), base, cap);
+  }
+
+  newId() {
+    return `${this.#prefix}-${(++this.#count).toString(16)}`;
+  }
+
+  log(level, ...what) {
+    this.options.logger?.[level]?.("pushaside:", ...what);
+  }
+
+  /** Call a metrics hook. Log what the hook throws, so that the caller's mistake stops nothing here. */
+  tell(name, ...what) {
+    try {
+      this.options.metrics?.[name]?.(...what);
+    } catch (error) {
+      this.log("warn", `the metrics hook ${name} failed:`, error);
+    }
+  }
+}
+
+/** One open connection. `drainUntil` is finite once another connection has replaced this one. */
 class Link {
   exchanges = new Set();
   feeds = new Set();
@@ -679,7 +750,7 @@ class Link {
   helloAt = Infinity;
   hellos = 0;
   timer = null;
-  /** The pings that are out: when, and for whom; null for the keep-alive's. */
+  /** Unanswered pings, each with its time and its exchange. A keepalive's exchange is null. */
   pings = [];
 
   constructor(socket, id, now) {
@@ -688,7 +759,17 @@ class Link {
     this.openedAt = this.sentAt = now;
   }
 
-  /** Take the oldest ping that may still be answered. Pongs carry no id: if one got lost, later ones must still fit. */
+  send(text, now) {
+    this.sentAt = now;
+    this.socket.send(text);
+  }
+
+  close() {
+    this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
+  }
+
+  /** Take the oldest ping that a pong may still answer. Pongs carry no id, and a lost one must not shift the rest. */
   takePing(now, patience) {
     for (let ping; (ping = this.pings.shift()); ) if (now - ping.at <= patience) return ping;
     return null;
@@ -699,462 +780,496 @@ class Link {
   }
 }
 
+/** The open connections. New messages go out on `current`; the others only finish what they carry. */
+class Links {
+  /** @type {Set<Link>} */
+  open = new Set();
+  /** @type {Link | null} */
+  current = null;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Session: opening connections
+
 function makeSocket(Given, url, token) {
   const Socket = Given ?? globalThis.WebSocket;
-  if (!Socket)
-    throw new PushasideError("unreachable", "There is no WebSocket here: give one as an option.", { retryable: false });
+  if (!Socket) {
+    const sentence = "This platform has no WebSocket. Pass a class as the option `WebSocket`.";
+    throw new PushasideError("unreachable", sentence, { retryable: false });
+  }
   if (!token) return new Socket(url);
-  // Who has no Origin, as outside of pages, must show the token in a header. Node's own class takes headers in its
-  // second argument, the package `ws` in a third, which browsers ignore.
+  // Outside of pages there is no Origin, so the service wants the token in a header. Node's own class takes headers in
+  // its second argument, the package `ws` in a third, which browsers ignore.
   const protocols = ["pushaside.v1", `bearer.${token}`];
   const headers = { Authorization: `Bearer ${token}` };
   const isOfNode = !Given && !globalThis.document && globalThis.process?.versions?.node;
   return isOfNode ? new Socket(url, { protocols, headers }) : new Socket(url, protocols, { headers });
 }
 
-/** A token, or what a function gives for one. */
+/** Return the token, or call the function that gives it. */
 async function readToken(token) {
   if (typeof token !== "function") return token;
   try {
     return await token();
   } catch (cause) {
     if (cause instanceof PushasideError) throw cause;
-    throw new PushasideError("unreachable", `There is no token: ${cause}`, { cause });
+    throw new PushasideError("unreachable", `The token function failed: ${cause}`, { cause });
   }
 }
 
 const hexOfRandom = (bytes) => hexOf(crypto.getRandomValues(new Uint8Array(bytes)));
 
-/** A connection to the service that mends itself; made by `connect`. It dispatches `statechange`. */
-export class Client extends EventTarget {
-  /** @type {import("./pushaside.d.ts").State} */
-  #state = "connecting";
+/** Opens one connection at a time and backs off between attempts; `opened` gets the socket, `failed` the last error. */
+class Opening {
   #url;
-  /** @type {any} */
-  #options;
-  #clock;
-  #accept;
-  #prefix = hexOfRandom(8);
-  #count = 0;
-  #session;
-  #frameBytes = FRAME_BYTES;
-  #ended = null;
-  #opened = withResolvers();
-  #connecting = null;
+  #environment;
+  #opened;
+  #failed;
+  #attempt = null;
   #failures = 0;
-  #links = new Set();
-  #current = null;
-  #exchanges = new Map();
-  #pieces = new Map();
-  #unfinishedBytes = 0;
-  #feeds = new Set();
-  #byTopic = new Map();
-  #leaving = new Map();
-  #strays = new Map();
-  #fetches = 0;
-  /** Those who wait to follow a link. @type {(() => void)[]} */
-  #turns = [];
-  #gone = withResolvers();
-  /** Find out at once whether the connection lives: the network has changed, or the machine may have slept. */
-  #awake = () => {
-    if (globalThis.document?.visibilityState === "hidden") return;
-    if (this.#connecting?.timer) this.#begin(this.#backoff(0), true);
-    for (const link of [...this.#links]) if (link.pingedAt === null) this.#ping(link);
-  };
+  #hasOpened = false;
+  #isStopped = false;
 
-  /** @param {string | (() => string | Promise<string>)} url @param {Options} options */
-  constructor(url, options = {}) {
-    super();
+  constructor(url, environment, opened, failed) {
     this.#url = url;
-    this.#options = withDefaults(options);
-    this.#clock = this.#options.clock;
-    const readsGzip = typeof DecompressionStream === "function" && this.#options.acceptGzip !== false;
-    this.#accept = readsGzip ? ["gzip"] : [];
-    this.#opened.promise.catch(() => {});
+    this.#environment = environment;
+    this.#opened = opened;
+    this.#failed = failed;
   }
 
-  /** `connecting`, `open`, `reconnecting` or `closed`. */
-  get state() {
-    return this.#state;
+  get isUnderWay() {
+    return this.#attempt !== null;
   }
 
-  /** Whether it was closed, or has ended for good: it connects no more. */
-  get isClosed() {
-    return this.#ended !== null;
+  /** Connect after so many seconds, unless an attempt is under way. */
+  begin(seconds) {
+    if (!this.#attempt) this.#plan(seconds);
   }
 
-  /** Wait until it is closed, or has ended for good. It does not end by losing its connection. */
-  async waitClosed() {
-    await this.#gone.promise;
+  /** Cut the wait before the next attempt short. */
+  hurry() {
+    if (this.#attempt?.timer) this.#plan(this.#environment.backoff(0));
   }
 
-  /** Connect; `connect` does it. */
-  async open() {
-    const { signal } = this.#options;
-    signal?.throwIfAborted();
-    const sentence = "The client's signal was aborted.";
-    const abort = () => this.#end(new PushasideError("closed", sentence, { cause: signal?.reason }));
-    signal?.addEventListener("abort", abort, { once: true });
-    globalThis.addEventListener?.("online", this.#awake);
-    globalThis.document?.addEventListener("visibilitychange", this.#awake);
-    this.#begin(0);
-    await this.#opened.promise;
+  /** Reset the backoff: a connection works. */
+  forgetFailures() {
+    this.#failures = 0;
   }
 
-  /** Close the connection; what is unanswered fails with the code `closed`. Closing twice does no harm. */
-  close() {
-    this.#end(new PushasideError("closed", "The client was closed."));
+  /** Back off and connect again, or report the error if it is permanent or the attempts are used up. */
+  retry(error) {
+    this.#attempt = null;
+    if (this.#isStopped) return;
+    this.#environment.log("info", "could not connect:", error.message);
+    this.#failures += 1;
+    const { connectAttempts, reconnectAttempts } = this.#environment.options;
+    const most = this.#hasOpened ? reconnectAttempts : connectAttempts;
+    if (!error.retryable || this.#failures >= most) return this.#failed(error);
+    this.#plan(Math.max(this.#environment.backoff(this.#failures - 1), (error.retryAfterMs ?? 0) / 1000));
   }
 
-  /**
-   * Ask for the result of a compute. `deadline` is how many seconds it may take altogether, `maxAge` how many seconds
-   * old the result may be (0: computed anew); aborting `signal` frees everything.
-   * @param {string} compute
-   * @param {object} params
-   * @param {RequestOptions} options
-   * @returns {Promise<Result>}
-   */
-  async request(compute, params = {}, options = {}) {
-    return this.#request(compute, params, options);
+  stop() {
+    this.#isStopped = true;
+    this.#environment.stop(this.#attempt?.timer);
+    this.#attempt?.socket?.close();
   }
 
-  /**
-   * Ask as `request` does, and iterate over what becomes of it: any number of `Progress`, and at last the `Result`.
-   * What is taken late is not queued up: of each stage only the newest waits. Leaving the loop gives the request up.
-   *
-   *     for await (const each of client.stream("documents", { collection: "airports", ids: ["TX"] })) {
-   *       if ("stage" in each) bar.value = each.share ?? 0;
-   *       else draw(each.data);
-   *     }
-   *
-   * @param {string} compute
-   * @param {object} params
-   * @param {RequestOptions} options
-   * @returns {AsyncGenerator<Progress | Result, void, undefined>}
-   */
-  async *stream(compute, params = {}, { signal, ...options } = {}) {
-    const leaving = new AbortController();
-    const abort = () => leaving.abort(signal?.reason);
-    if (signal?.aborted) abort();
-    signal?.addEventListener("abort", abort, { once: true });
-    let woken = withResolvers();
-    const queue = new Map();
-    const watch = (progress) => {
-      queue.set(`${progress.attempt} ${progress.stage}`, progress);
-      woken.resolve();
-    };
-    let isOver = false;
-    const result = this.#request(compute, params, { ...options, signal: leaving.signal }, watch);
-    const over = () => {
-      isOver = true;
-      woken.resolve();
-    };
-    result.then(over, over);
-    try {
-      for (;;) {
-        for (const [name, progress] of queue) {
-          queue.delete(name);
-          yield progress;
-        }
-        if (isOver && !queue.size) break;
-        await woken.promise;
-        woken = withResolvers();
-      }
-      yield await result;
-    } finally {
-      signal?.removeEventListener("abort", abort);
-      leaving.abort();
-    }
-  }
-
-  /** @param {string} compute @param {object} params @param {RequestOptions} options */
-  async #request(compute, params, options, watch = (/** @type {Progress} */ _progress) => {}) {
-    const { deadline = 30, maxAge, signal } = options;
-    if (maxAge != null && !isNumber(maxAge)) throw new RangeError("maxAge is a number of seconds, 0 or more.");
-    const json = writeJson(params, "params");
-    const accept = this.#accept.length ? this.#accept : undefined;
-    const write = (id, left) => {
-      const times = { deadline_ms: Math.max(1, Math.round(left * 1000)), max_age: maxAge };
-      return writeMessage({ action: "request", id, compute, ...times, accept }, "params", json);
-    };
-    const began = this.#now;
-    const tell = (outcome, cache) => this.#tell("requestDone", compute, outcome, cache, this.#now - began);
-    try {
-      const result = await this.#question("result", write, deadline, signal, (progress) => {
-        if (progress.stage === "sent" && progress.attempt > 1) this.#tell("askedAgain", compute, progress.attempt);
-        watch(progress);
-      });
-      tell("result", result.cache);
-      return result;
-    } catch (error) {
-      tell(error instanceof PushasideError ? error.code : "cancelled", null);
-      throw error;
-    }
-  }
-
-  /**
-   * Measure the round trip to the service, in seconds.
-   * @param {import("./pushaside.d.ts").AskOptions} options
-   * @returns {Promise<number>}
-   */
-  async ping({ deadline = 10, signal } = {}) {
-    return this.#question("pong", () => PING, deadline, signal);
-  }
-
-  /**
-   * Publish a message to a channel, once however often it has to be asked; resolves to its position there.
-   * @param {string} topic
-   * @param {unknown} data
-   * @param {import("./pushaside.d.ts").AskOptions} options
-   * @returns {Promise<string>}
-   */
-  async publish(topic, data, { deadline = 30, signal } = {}) {
-    const json = writeJson(data, "data");
-    const write = (id) => writeMessage({ action: "publish", id, topic, message_id: id }, "data", json);
-    return this.#question("published", write, deadline, signal);
-  }
-
-  /**
-   * Subscribe to a channel by its topic, or to the result of a compute with params: a live result.
-   * @param {string | import("./pushaside.d.ts").Subject} what
-   * @param {import("./pushaside.d.ts").SubscribeOptions} options
-   */
-  subscribe(what, options = {}) {
-    /** @type {any} */
-    const subject = { ...(typeof what === "string" ? { topic: what } : what), ...options };
-    const { topic, compute, since, signal, patches } = subject;
-    if ((topic === undefined) === (compute === undefined))
-      throw new TypeError("Either a topic or a compute is subscribed to.");
-    const position = since == null ? null : parsePosition(since);
-    if (since != null && !position) throw new TypeError(`${since} is no position such as the service gives.`);
-    signal?.throwIfAborted();
-    this.#checkOpen();
-    const params = compute === undefined ? undefined : writeJson(subject.params ?? {}, "params");
-    const limit = this.#options.maxQueuedUpdates;
-    const feed = new Feed({ topic, compute, params, since: position, limit, patches });
-    this.#checkSize(this.#writeSubscribe(feed, this.#newId()));
-    const abort = () => subscription.close();
-    const subscription = new Subscription(feed, () => this.#take(feed), () => {
-      signal?.removeEventListener("abort", abort);
-      this.#giveBack(feed);
+  #plan(seconds) {
+    if (this.#isStopped) return;
+    this.#environment.stop(this.#attempt?.timer);
+    const attempt = (this.#attempt = { socket: null, timer: null });
+    attempt.timer = this.#environment.after(seconds, () => {
+      attempt.timer = null;
+      this.#connect(attempt).catch((error) => this.retry(error));
     });
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#feeds.add(feed);
-    this.#name(feed, feed.topic);
-    this.#askFeed(feed);
-    return subscription;
   }
 
-  // Time, ids and sending
-
-  get #now() {
-    return this.#clock.now() / 1000;
-  }
-
-  #after(seconds, run) {
-    return this.#clock.setTimeout(run, Math.min(seconds * 1000, LONGEST_TIMER_MS));
-  }
-
-  #stop(timer) {
-    if (timer !== null && timer !== undefined) this.#clock.clearTimeout(timer);
-  }
-
-  #backoff(attempt) {
-    const { random, backoffBaseSeconds, backoffCapSeconds } = this.#options;
-    return fullJitter(attempt, random(), backoffBaseSeconds, backoffCapSeconds);
-  }
-
-  #growing(attempt, base, cap) {
-    return growing(attempt, this.#options.random(), base, cap);
-  }
-
-  #newId() {
-    return `${this.#prefix}-${(++this.#count).toString(16)}`;
-  }
-
-  #send(link, text) {
-    link.sentAt = this.#now;
-    link.socket.send(text);
-  }
-
-  #checkOpen() {
-    if (this.#ended) throw this.#ended;
-  }
-
-  #checkSize(text) {
-    const most = this.#frameBytes - FRAME_HEADER_BYTES;
-    if (text.length * 3 > most && new TextEncoder().encode(text).length > most)
-      throw new PushasideError("too_large", `The message has more than ${most} bytes, and a browser's is one frame.`);
-  }
-
-  #log(level, ...what) {
-    this.#options.logger?.[level]?.("pushaside:", ...what);
-  }
-
-  /** Call a hook; whatever it throws is the caller's own, and stops nothing here. */
-  #tell(name, ...what) {
+  async #connect(attempt) {
+    const { WebSocket, token } = this.#environment.options;
+    const began = this.#environment.now;
     try {
-      this.#options.metrics?.[name]?.(...what);
-    } catch (error) {
-      this.#log("warn", `the metrics' ${name} failed:`, error);
+      const url = typeof this.#url === "function" ? await this.#url() : this.#url;
+      const bearer = await readToken(token);
+      if (this.#isStopped) return;
+      attempt.socket = makeSocket(WebSocket, url, bearer);
+    } catch (cause) {
+      if (cause instanceof PushasideError) throw cause;
+      const retryable = cause?.name !== "SyntaxError";
+      throw new PushasideError("unreachable", `The connection attempt failed: ${cause}`, { cause, retryable });
+    }
+    await this.#waitOpen(attempt.socket, began);
+  }
+
+  #waitOpen(socket, began) {
+    const { promise, resolve, reject } = withResolvers();
+    const fail = (/** @type {string} */ why) => {
+      this.#environment.stop(timer);
+      socket.onopen = socket.onclose = null;
+      reject(new PushasideError("unreachable", why));
+    };
+    const timer = this.#environment.after(this.#environment.options.openTimeoutSeconds, () => {
+      fail("The service did not answer the connection attempt in time.");
+      socket.close();
+    });
+    socket.onerror = () => this.#environment.log("debug", "the socket reports an error");
+    socket.onclose = () => fail("The connection attempt failed. Browsers do not report the reason.");
+    socket.onopen = () => {
+      this.#environment.stop(timer);
+      this.#environment.tell("connected", this.#environment.now - began);
+      this.#attempt = null;
+      this.#hasOpened = true;
+      this.#opened(socket);
+      resolve();
+    };
+    return promise;
+  }
+}
+
+/** Keeps links alive: greets, pings, replaces a link before its time ends, and gives up a silent one. */
+class Upkeep {
+  /** The id of this client's session, once the service has given one. */
+  session = undefined;
+  #environment;
+  #links;
+  #lose;
+  #replace;
+
+  constructor(environment, links, lose, replace) {
+    this.#environment = environment;
+    this.#links = links;
+    this.#lose = lose;
+    this.#replace = replace;
+  }
+
+  makeLink(socket) {
+    const { maxConnectionSeconds, random } = this.#environment.options;
+    const link = new Link(socket, this.#environment.newId(), this.#environment.now);
+    link.replaceAt = link.openedAt + aLittleEarly(maxConnectionSeconds, random());
+    return link;
+  }
+
+  /** Say hello, and plan another hello in case this one is lost. */
+  greet(link) {
+    const { reaskSeconds, reaskCapSeconds } = this.#environment.options;
+    const { now, accept } = this.#environment;
+    link.helloAt = now + this.#environment.growing(link.hellos++, reaskSeconds, reaskCapSeconds);
+    link.send(JSON.stringify({ action: "hello", id: link.id, session: this.session, accept }), now);
+  }
+
+  takeWelcome(link, { id, session, reconnect_after_seconds: seconds }) {
+    this.session = textOr(session, this.session);
+    if (id !== link.id) return;
+    link.helloAt = Infinity;
+    if (link !== this.#links.current || !(seconds > 0)) return;
+    const { random, backoffBaseSeconds } = this.#environment.options;
+    // However short a time the service gives, replacements are no faster than connection attempts.
+    link.replaceAt = link.openedAt + Math.max(aLittleEarly(seconds, random()), backoffBaseSeconds);
+    this.attend(link);
+  }
+
+  /** Do what is due for a link, and plan the next time. */
+  attend(link) {
+    this.#environment.stop(link.timer);
+    if (!this.#links.open.has(link)) return;
+    const { now } = this.#environment;
+    if (link.isOver || now >= link.drainUntil) return this.#lose(link, 1000, "Another connection replaced it.");
+    if (now >= this.#pongDueAt(link)) return this.#lose(link, null, "The service sent nothing, not even a pong.");
+    this.#doDue(link, now);
+    const silentAt = link.pingedAt === null ? this.#keepaliveAt(link) : this.#pongDueAt(link);
+    const nextAt = Math.min(silentAt, link.replaceAt, link.drainUntil, link.helloAt);
+    link.timer = this.#environment.after(nextAt - now, () => this.attend(link));
+  }
+
+  /** Keep a link only for the answers that it still carries. */
+  retire(link) {
+    link.drainUntil = this.#environment.now + this.#environment.options.drainSeconds;
+    link.replaceAt = link.helloAt = Infinity;
+    this.attend(link);
+  }
+
+  ping(link, exchange = null) {
+    this.#sendPing(link, exchange);
+    this.attend(link);
+  }
+
+  /** Ping a link that has been silent since a time, unless a ping is unanswered already. */
+  probe(link, since) {
+    if (link.pingedAt === null && (link.heardAt === null || link.heardAt < since)) this.ping(link);
+  }
+
+  /** Take the ping that a pong, or an error without an id, answers. */
+  takePing(link) {
+    return link.takePing(this.#environment.now, this.#environment.options.pongTimeoutSeconds);
+  }
+
+  #doDue(link, now) {
+    if (now >= link.helloAt) {
+      link.helloAt = Infinity;
+      // A service that never says welcome works without a greeting.
+      if (link.hellos <= this.#environment.options.maxRetries) this.greet(link);
+    }
+    if (link.pingedAt === null && now >= this.#keepaliveAt(link)) this.#sendPing(link);
+    if (now >= link.replaceAt) {
+      link.replaceAt = Infinity;
+      this.#replace();
     }
   }
 
-  #setState(state) {
-    if (state === this.#state) return;
-    this.#state = state;
-    this.dispatchEvent(new Event("statechange"));
+  #pongDueAt({ pingedAt }) {
+    return pingedAt === null ? Infinity : pingedAt + this.#environment.options.pongTimeoutSeconds;
   }
 
-  // Exchanges: what is asked and not settled
+  /** Return when a ping is due. With subscriptions, only what arrives proves that the connection is alive. */
+  #keepaliveAt({ openedAt, sentAt, heardAt, feeds }) {
+    const { keepaliveSeconds, subscribedKeepaliveSeconds } = this.#environment.options;
+    const heard = Math.max(openedAt, heardAt ?? 0);
+    const idleAt = Math.max(heard, sentAt) + keepaliveSeconds;
+    return feeds.size ? Math.min(idleAt, heard + subscribedKeepaliveSeconds) : idleAt;
+  }
 
-  async #question(kind, write, deadline, signal, watch = null) {
-    if (!(deadline > 0 && deadline < Infinity)) throw new RangeError("deadline is a number of seconds, more than 0.");
+  #sendPing(link, exchange = null) {
+    link.send(PING, this.#environment.now);
+    link.pings.push({ at: link.sentAt, exchange });
+    link.pingedAt ??= link.sentAt;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Session: exchanges and their answers
+
+/** Collects answers that arrive in pieces. Memory is bounded: the answer that is silent longest is dropped first. */
+class Pieces {
+  #unfinished = new Map();
+  #bytes = 0;
+  #maxBytes;
+  #maxAnswers;
+
+  constructor({ maxUnfinishedBytes, maxUnfinishedResults }) {
+    this.#maxBytes = maxUnfinishedBytes;
+    this.#maxAnswers = maxUnfinishedResults;
+  }
+
+  /** Add a piece and return its answer, of which `missing` pieces are still to come. */
+  add(link, { id, of, index, count, data }) {
+    const name = `${id} ${link.id} ${of} ${count}`;
+    const unfinished = this.#unfinished.get(name) ?? { id, link, texts: [], missing: count, size: 0 };
+    this.#unfinished.delete(name);
+    this.#unfinished.set(name, unfinished); // the answer with the newest piece is last
+    if (unfinished.texts[index] !== undefined) return unfinished;
+    const size = data.length + 128; // so that empty pieces are not free
+    unfinished.texts[index] = data;
+    unfinished.missing -= 1;
+    unfinished.size += size;
+    this.#bytes += size;
+    return unfinished;
+  }
+
+  /** Drop the oldest answers until the rest fits the bounds. */
+  trim() {
+    for (const each of this.#unfinished.values()) {
+      if (this.#bytes <= this.#maxBytes && this.#unfinished.size <= this.#maxAnswers) return;
+      this.drop((other) => other === each);
+    }
+  }
+
+  drop(isToGo) {
+    for (const [name, unfinished] of this.#unfinished) {
+      if (!isToGo(unfinished)) continue;
+      this.#unfinished.delete(name);
+      this.#bytes -= unfinished.size;
+    }
+  }
+}
+
+/**
+ * Holds the exchanges: questions that are not settled. An exchange is on a link, waits for a link, or waits to be asked
+ * again. Every retry uses the same id, which the service takes for the same request.
+ */
+class Exchanges {
+  /** The error that ended the session; null while it lasts. */
+  ended = null;
+  frameBytes = FRAME_BYTES;
+  pieces;
+  #environment;
+  #links;
+  #upkeep;
+  #all = new Map();
+
+  constructor(environment, links, upkeep) {
+    this.#environment = environment;
+    this.#links = links;
+    this.#upkeep = upkeep;
+    this.pieces = new Pieces(environment.options);
+  }
+
+  get(id) {
+    return this.#all.get(id);
+  }
+
+  /** Ask for the caller, and resolve to the answer. Aborting `signal` frees everything. */
+  async question(kind, write, deadline, signal, watch = null) {
+    checkDeadline(deadline);
     signal?.throwIfAborted();
     const { promise, resolve, reject } = withResolvers();
-    const exchange = this.#add(kind, write, deadline, resolve, reject, watch);
+    const exchange = this.add(kind, write, deadline, resolve, reject, watch);
     const abort = () => {
-      this.#remove(exchange);
+      this.remove(exchange);
       reject(signal.reason);
     };
     signal?.addEventListener("abort", abort, { once: true });
     return promise.finally(() => signal?.removeEventListener("abort", abort));
   }
 
-  /** Ask something; `kind` is the type of its answer, `write` gives the message from an id and the seconds left. */
-  #add(kind, write, seconds, resolve, reject, watch = null) {
-    this.#checkOpen();
-    const id = this.#newId();
-    this.#checkSize(write(id, seconds));
-    const deadlineAt = this.#now + seconds;
+  /** Start an exchange. `kind` is the type of its answer; `write` makes the message from an id and the seconds left. */
+  add(kind, write, seconds, resolve, reject, watch = null) {
+    this.checkOpen();
+    const id = this.#environment.newId();
+    this.checkSize(write(id, seconds));
+    const deadlineAt = this.#environment.now + seconds;
     const counts = { attempts: 0, silences: 0, retries: 0, reads: 0, trouble: "" };
     const where = { link: null, timer: null, reading: null, deadlineTimer: null, isAccepted: false };
     const exchange = { id, kind, write, seconds, deadlineAt, resolve, reject, watch, ...counts, ...where };
-    this.#exchanges.set(id, exchange);
-    if (seconds < Infinity) exchange.deadlineTimer = this.#after(seconds, () => this.#timeOut(exchange));
-    this.#ask(exchange);
+    this.#all.set(id, exchange);
+    if (seconds < Infinity)
+      exchange.deadlineTimer = this.#environment.after(seconds, () => this.#timeOut(exchange));
+    this.ask(exchange);
     return exchange;
   }
 
-  /** Ask for the first time or again; without a connection it waits for the next. */
-  #ask(exchange) {
-    this.#takeOff(exchange);
-    const link = this.#current;
+  checkOpen() {
+    if (this.ended) throw this.ended;
+  }
+
+  checkSize(text) {
+    const most = this.frameBytes - FRAME_HEADER_BYTES;
+    if (text.length * 3 <= most || new TextEncoder().encode(text).length <= most) return;
+    const sentence = `The message is larger than ${most} bytes. Browsers send a message as one frame.`;
+    throw new PushasideError("too_large", sentence);
+  }
+
+  /** Ask for the first time or again. Without a connection, the exchange waits for the next one. */
+  ask(exchange) {
+    this.takeOff(exchange);
+    const link = this.#links.current;
     if (!link) return;
+    const { now } = this.#environment;
     exchange.link = link;
-    exchange.askedAt = this.#now;
+    exchange.askedAt = now;
     exchange.isAccepted = false;
     link.exchanges.add(exchange);
     this.#waitForAnswer(exchange);
-    if (exchange.kind === "pong") return this.#ping(link, exchange);
-    this.#send(link, exchange.write(exchange.id, exchange.deadlineAt - this.#now));
+    if (exchange.kind === "pong") return this.#upkeep.ping(link, exchange);
+    link.send(exchange.write(exchange.id, exchange.deadlineAt - now), now);
     exchange.attempts += 1;
-    this.#progress(exchange, "sent");
+    this.progress(exchange, "sent");
   }
 
-  #progress({ watch, attempts: attempt }, stage, received = 0, expected = null) {
+  /** Ask everything that waits for a connection. */
+  askWaiting() {
+    for (const exchange of this.#all.values())
+      if (!exchange.link && exchange.timer === null && !exchange.reading) this.ask(exchange);
+  }
+
+  askLater(exchange, seconds, trouble) {
+    this.takeOff(exchange);
+    exchange.retries += 1;
+    exchange.trouble = trouble;
+    exchange.timer = this.#environment.after(seconds, () => this.ask(exchange));
+  }
+
+  accept(exchange) {
+    if (exchange.isAccepted) return;
+    exchange.isAccepted = true;
+    this.progress(exchange, "accepted");
+  }
+
+  /** Note that part of the answer has arrived, so the service is not silent. */
+  hear(exchange) {
+    this.accept(exchange);
+    if (exchange.link) this.#waitForAnswer(exchange);
+  }
+
+  progress({ watch, attempts: attempt }, stage, received = 0, expected = null) {
     const unit = stage === "fetching" ? "bytes" : "pieces";
     const share = expected ? Math.min(1, received / expected) : null;
     watch?.(Object.freeze({ stage, attempt, received, expected, unit, share }));
   }
 
-  #accepted(exchange) {
-    if (exchange.isAccepted) return;
-    exchange.isAccepted = true;
-    this.#progress(exchange, "accepted");
-  }
-
-  #waitForAnswer(exchange) {
-    const { reaskSeconds, reaskCapSeconds } = this.#options;
-    this.#stop(exchange.timer);
-    exchange.timer = this.#after(this.#growing(exchange.silences, reaskSeconds, reaskCapSeconds), () => {
-      exchange.timer = null;
-      if (exchange.kind === "pong") return; // it is not asked again, for its deadline is soon
-      exchange.silences += 1;
-      const { link } = exchange;
-      if (link.pingedAt === null && (link.heardAt === null || link.heardAt < exchange.askedAt)) this.#ping(link);
-      this.#ask(exchange);
-    });
-  }
-
-  #askLater(exchange, seconds, trouble) {
-    this.#takeOff(exchange);
-    exchange.retries += 1;
-    exchange.trouble = trouble;
-    exchange.timer = this.#after(seconds, () => this.#ask(exchange));
-  }
-
-  #takeOff(exchange) {
-    this.#stop(exchange.timer);
+  takeOff(exchange) {
+    this.#environment.stop(exchange.timer);
     exchange.link?.exchanges.delete(exchange);
     exchange.reading?.abort();
     exchange.link = exchange.timer = exchange.reading = null;
   }
 
-  #remove(exchange) {
-    this.#exchanges.delete(exchange.id);
-    this.#takeOff(exchange);
-    this.#stop(exchange.deadlineTimer);
-    this.#dropPieces((each) => each.id === exchange.id);
+  remove(exchange) {
+    this.#all.delete(exchange.id);
+    this.takeOff(exchange);
+    this.#environment.stop(exchange.deadlineTimer);
+    this.pieces.drop((each) => each.id === exchange.id);
   }
 
-  #resolve(exchange, answer) {
-    this.#remove(exchange);
+  resolve(exchange, answer = undefined) {
+    this.remove(exchange);
     exchange.resolve(answer);
   }
 
-  #reject(exchange, error) {
-    this.#remove(exchange);
+  reject(exchange, error) {
+    this.remove(exchange);
     exchange.reject(error);
+  }
+
+  rejectAll(error) {
+    for (const exchange of [...this.#all.values()]) this.reject(exchange, error);
+  }
+
+  #waitForAnswer(exchange) {
+    const { reaskSeconds, reaskCapSeconds } = this.#environment.options;
+    this.#environment.stop(exchange.timer);
+    const seconds = this.#environment.growing(exchange.silences, reaskSeconds, reaskCapSeconds);
+    exchange.timer = this.#environment.after(seconds, () => {
+      exchange.timer = null;
+      if (exchange.kind === "pong") return; // a ping is not retried: its deadline is soon
+      exchange.silences += 1;
+      this.#upkeep.probe(exchange.link, exchange.askedAt);
+      this.ask(exchange);
+    });
   }
 
   #timeOut(exchange) {
     const sentences = [`There was no answer within ${exchange.seconds} s.`];
-    if (exchange.trouble) sentences.push(`Before: ${exchange.trouble}`);
-    if (!this.#links.size) sentences.push("There is no connection to the service.");
-    this.#reject(exchange, new PushasideError("timeout", sentences.join(" ")));
+    if (exchange.trouble) sentences.push(`The last failure was: ${exchange.trouble}`);
+    if (!this.#links.open.size) sentences.push("There is no connection to the service.");
+    this.reject(exchange, new PushasideError("timeout", sentences.join(" ")));
+  }
+}
+
+/** Reads data that is encoded or behind a link. At most `maxFetches` links are followed at once. */
+class Reader {
+  #environment;
+  #fetches = 0;
+  /** Functions that start the reads that wait for their turn. @type {(() => void)[]} */
+  #turns = [];
+
+  constructor(environment) {
+    this.#environment = environment;
   }
 
-  /** Read the data of an answer that is encoded or behind a link; nothing is asked meanwhile. */
-  #readAnswer(exchange, message) {
-    this.#takeOff(exchange);
-    exchange.reads += 1;
-    const reading = (exchange.reading = new AbortController());
-    const tell = (received, expected) => {
-      if (exchange.reading === reading) this.#progress(exchange, "fetching", received, expected);
-    };
-    this.#read(message, reading, tell).then(
-      (data) => exchange.reading === reading && this.#resolve(exchange, toResult(message, data)),
-      (error) => exchange.reading === reading && this.#readFailed(exchange, message, error),
-    );
-  }
-
-  #readFailed(exchange, message, error) {
-    const { maxRetries, fetchAttempts } = this.#options;
-    const wait = this.#backoff(exchange.reads - 1);
-    const isExpired = EXPIRED.has(error.status);
-    const isWorthIt = error.retryable && (isExpired ? exchange.retries < maxRetries : exchange.reads < fetchAttempts);
-    if (!isWorthIt || this.#now + wait >= exchange.deadlineAt) this.#reject(exchange, error);
-    else if (isExpired) this.#askLater(exchange, wait, error.message);
-    else exchange.timer = this.#after(wait, () => this.#readAnswer(exchange, message));
-  }
-
-  async #read(message, reading, tell = () => {}) {
-    const { maxResultBytes, fetchTimeoutSeconds, fetch } = this.#options;
+  async read(message, reading, tell = (/** @type {any[]} */ ..._progress) => {}) {
+    const { maxResultBytes, fetchTimeoutSeconds, fetch } = this.#environment.options;
     if ("data" in message) return decodeData(message.data, message.encoding, maxResultBytes);
     return this.#inTurn(async () => {
-      const timer = this.#after(fetchTimeoutSeconds, () => reading.abort());
+      const timer = this.#environment.after(fetchTimeoutSeconds, () => reading.abort());
       try {
         return await fetchData(message.url, message.etag, maxResultBytes, reading.signal, fetch, tell);
       } finally {
-        this.#stop(timer);
+        this.#environment.stop(timer);
       }
     });
   }
 
-  /** Do something that only so many do at once; who is done hands his place on. */
   async #inTurn(work) {
-    if (this.#fetches < this.#options.maxFetches) this.#fetches += 1;
+    if (this.#fetches < this.#environment.options.maxFetches) this.#fetches += 1;
     else await new Promise((resolve) => this.#turns.push(() => resolve(undefined)));
     try {
       return await work();
@@ -1164,590 +1279,179 @@ export class Client extends EventTarget {
       else this.#fetches -= 1;
     }
   }
+}
 
-  // Connections
+/** Handles answers that arrive in pieces, encoded, or as a link to their data. */
+class LargeAnswers {
+  #environment;
+  #exchanges;
+  #reader;
 
-  #begin(seconds, isHurried = false) {
-    if (this.#ended || (this.#connecting && !isHurried)) return;
-    this.#stop(this.#connecting?.timer);
-    const attempt = (this.#connecting = { socket: null, timer: null });
-    attempt.timer = this.#after(seconds, () => {
-      attempt.timer = null;
-      this.#connect(attempt).catch((error) => this.#connectFailed(error));
-    });
+  constructor(environment, exchanges, reader) {
+    this.#environment = environment;
+    this.#exchanges = exchanges;
+    this.#reader = reader;
   }
 
-  async #connect(attempt) {
-    const { WebSocket, token, openTimeoutSeconds } = this.#options;
-    const began = this.#now;
-    try {
-      const url = typeof this.#url === "function" ? await this.#url() : this.#url;
-      const bearer = await readToken(token);
-      if (this.#ended) return;
-      attempt.socket = makeSocket(WebSocket, url, bearer);
-    } catch (cause) {
-      if (cause instanceof PushasideError) throw cause;
-      const retryable = cause?.name !== "SyntaxError";
-      throw new PushasideError("unreachable", `A connection cannot be begun: ${cause}`, { cause, retryable });
-    }
-    const { socket } = attempt;
-    await new Promise((resolve, reject) => {
-      const fail = (/** @type {string} */ why) => {
-        this.#stop(timer);
-        socket.onopen = socket.onclose = null;
-        reject(new PushasideError("unreachable", why));
-      };
-      const timer = this.#after(openTimeoutSeconds, () => {
-        fail("The service did not answer in time.");
-        socket.close();
-      });
-      socket.onerror = () => this.#log("debug", "the socket reports an error");
-      socket.onclose = () => fail("No connection came about; browsers do not tell why.");
-      socket.onopen = () => {
-        this.#stop(timer);
-        this.#tell("connected", this.#now - began);
-        this.#linkOpened(socket);
-        resolve(undefined);
-      };
-    });
+  /** Take a piece, and return the answer once all pieces are there. */
+  takePiece(link, exchange, piece) {
+    const { pieces } = this.#exchanges;
+    const { maxUnfinishedBytes } = this.#environment.options;
+    if (!isPiece(piece)) return this.#reject(exchange, "A piece of the result is not valid.");
+    this.#exchanges.hear(exchange);
+    const unfinished = pieces.add(link, piece);
+    this.#exchanges.progress(exchange, "receiving", piece.count - unfinished.missing, piece.count);
+    if (unfinished.size > maxUnfinishedBytes) return this.#exchanges.reject(exchange, tooLarge(maxUnfinishedBytes));
+    if (unfinished.missing) return pieces.trim();
+    pieces.drop((each) => each === unfinished);
+    return this.#readWhole(exchange, unfinished.texts.join(""));
   }
 
-  #connectFailed(error) {
-    const { connectAttempts, reconnectAttempts, backoffCapSeconds } = this.#options;
-    this.#connecting = null;
-    if (this.#ended) return;
-    this.#log("info", "could not connect:", error.message);
-    this.#failures += 1;
-    const most = this.#state === "connecting" ? connectAttempts : reconnectAttempts;
-    if (error.retryable && this.#failures < most)
-      this.#begin(Math.max(this.#backoff(this.#failures - 1), (error.retryAfterMs ?? 0) / 1000));
-    else if (!this.#current) this.#end(error);
-    else {
-      // Only the replacement of a connection that still works has failed.
-      this.#current.replaceAt = this.#now + backoffCapSeconds;
-      this.#attend(this.#current);
-    }
-  }
-
-  /** Greet on a new connection and ask on it what waits for one; the connection before it only finishes. */
-  #linkOpened(socket) {
-    this.#connecting = null;
-    if (this.#ended) return socket.close();
-    const link = new Link(socket, this.#newId(), this.#now);
-    link.replaceAt = link.openedAt + aLittleEarly(this.#options.maxConnectionSeconds, this.#options.random());
-    socket.onmessage = ({ data }) => this.#received(link, data);
-    socket.onclose = ({ code, reason }) => {
-      // 1006 stands for a connection that ended without saying so (RFC 6455, 7.4.1).
-      this.#lose(link, code === 1006 ? null : code, reason || "The connection was lost.");
+  /** Read the data of an answer. The exchange is not asked again meanwhile. */
+  read(exchange, message) {
+    this.#exchanges.takeOff(exchange);
+    exchange.reads += 1;
+    const reading = (exchange.reading = new AbortController());
+    const tell = (received, expected) => {
+      if (exchange.reading === reading) this.#exchanges.progress(exchange, "fetching", received, expected);
     };
-    this.#links.add(link);
-    const previous = this.#current;
-    this.#current = link;
-    this.#greet(link);
-    this.#forgetLeaving();
-    for (const feed of this.#feeds) {
-      this.#askFeed(feed);
-      if (!feed.exchange) this.#move(feed, null);
-    }
-    for (const exchange of this.#exchanges.values())
-      if (!exchange.link && exchange.timer === null && !exchange.reading) this.#ask(exchange);
-    this.#attend(link);
-    if (previous) this.#retire(previous);
-    this.#setState("open");
-    this.#opened.resolve(undefined);
+    this.#reader.read(message, reading, tell).then(
+      (data) => exchange.reading === reading && this.#exchanges.resolve(exchange, toResult(message, data)),
+      (error) => exchange.reading === reading && this.#readFailed(exchange, message, error),
+    );
   }
 
-  /** Keep a connection only for what is still to come on it. */
-  #retire(link) {
-    link.drainUntil = this.#now + this.#options.drainSeconds;
-    link.replaceAt = link.helloAt = Infinity;
-    this.#attend(link);
+  #readFailed(exchange, message, error) {
+    const { maxRetries, fetchAttempts } = this.#environment.options;
+    const wait = this.#environment.backoff(exchange.reads - 1);
+    const isExpired = EXPIRED.has(error.status);
+    const hasAttempts = isExpired ? exchange.retries < maxRetries : exchange.reads < fetchAttempts;
+    const isInTime = this.#environment.now + wait < exchange.deadlineAt;
+    if (!error.retryable || !hasAttempts || !isInTime) this.#exchanges.reject(exchange, error);
+    else if (isExpired) this.#exchanges.askLater(exchange, wait, error.message);
+    else exchange.timer = this.#environment.after(wait, () => this.read(exchange, message));
   }
 
-  /** Ask on another connection what was asked on one that is gone, or is given up. */
-  #lose(link, code = 1000, why = "The client closed the connection.") {
-    if (!this.#links.delete(link)) return;
-    link.socket.onmessage = link.socket.onclose = null;
-    link.socket.close();
-    this.#tell("disconnected", code, why);
-    this.#stop(link.timer);
-    this.#dropPieces((each) => each.link === link);
-    for (const feed of [...link.feeds]) this.#move(feed, null);
-    const wasCurrent = link === this.#current;
-    if (wasCurrent) {
-      this.#current = null;
-      this.#forgetLeaving();
-    }
-    for (const exchange of [...link.exchanges]) this.#ask(exchange);
-    if (!wasCurrent || this.#ended) return;
-    this.#setState("reconnecting");
-    if (this.#connecting) return;
-    // One that opened and brought nothing might, as far as backing off goes, as well not have opened.
-    if (link.heardAt !== null) this.#begin(this.#backoff(0));
-    else this.#connectFailed(new PushasideError("unreachable", "The connection brought nothing before it was closed."));
-  }
-
-  #end(error) {
-    if (this.#ended) return;
-    this.#ended = error;
-    this.#opened.reject(error);
-    this.#stop(this.#connecting?.timer);
-    this.#connecting?.socket?.close();
-    this.#forgetLeaving();
-    for (const feed of this.#feeds) {
-      this.#detach(feed);
-      feed.end(error);
-    }
-    for (const exchange of [...this.#exchanges.values()]) this.#reject(exchange, error);
-    for (const link of [...this.#links]) this.#lose(link);
-    this.#gone.resolve(undefined);
-    globalThis.removeEventListener?.("online", this.#awake);
-    globalThis.document?.removeEventListener("visibilitychange", this.#awake);
-    this.#setState("closed");
-  }
-
-  /** Do what is due for a connection, and come back when something is next. */
-  #attend(link) {
-    this.#stop(link.timer);
-    if (!this.#links.has(link)) return;
-    const { pongTimeoutSeconds, maxRetries } = this.#options;
-    const now = this.#now;
-    if (link.isOver || now >= link.drainUntil) return this.#lose(link, 1000, "Another connection has taken its place.");
-    if (link.pingedAt !== null && now >= link.pingedAt + pongTimeoutSeconds)
-      return this.#lose(link, null, "Nothing came on the connection, not even an answer to a ping.");
-    if (now >= link.helloAt) {
-      link.helloAt = Infinity;
-      if (link.hellos <= maxRetries) this.#greet(link);
-    }
-    if (link.pingedAt === null && now >= this.#keepaliveAt(link)) this.#sendPing(link);
-    if (now >= link.replaceAt) {
-      link.replaceAt = Infinity;
-      this.#begin(0);
-    }
-    const silentAt = link.pingedAt === null ? this.#keepaliveAt(link) : link.pingedAt + pongTimeoutSeconds;
-    const nextAt = Math.min(silentAt, link.replaceAt, link.drainUntil, link.helloAt);
-    link.timer = this.#after(nextAt - now, () => this.#attend(link));
-  }
-
-  /** When a ping must go out. Where subscriptions hold, what is sent says nothing of whether the connection lives. */
-  #keepaliveAt({ openedAt, sentAt, heardAt, feeds }) {
-    const { keepaliveSeconds, subscribedKeepaliveSeconds } = this.#options;
-    const heard = Math.max(openedAt, heardAt ?? 0);
-    const idleAt = Math.max(heard, sentAt) + keepaliveSeconds;
-    return feeds.size ? Math.min(idleAt, heard + subscribedKeepaliveSeconds) : idleAt;
-  }
-
-  #ping(link, exchange = null) {
-    this.#sendPing(link, exchange);
-    this.#attend(link);
-  }
-
-  #sendPing(link, exchange = null) {
-    this.#send(link, PING);
-    link.pings.push({ at: link.sentAt, exchange });
-    link.pingedAt ??= link.sentAt;
-  }
-
-  #takePing(link) {
-    return link.takePing(this.#now, this.#options.pongTimeoutSeconds);
-  }
-
-  #greet(link) {
-    const { reaskSeconds, reaskCapSeconds } = this.#options;
-    link.helloAt = this.#now + this.#growing(link.hellos++, reaskSeconds, reaskCapSeconds);
-    this.#send(link, JSON.stringify({ action: "hello", id: link.id, session: this.#session, accept: this.#accept }));
-  }
-
-  // What comes
-
-  #received(link, text) {
-    link.heardAt = this.#now;
-    link.pingedAt = null;
-    this.#failures = 0;
+  #readWhole(exchange, text) {
     const message = parseObject(text);
-    if (message) this.#handle(link, message);
-    else this.#log("debug", "ignored what is not a JSON object");
-    if (this.#links.size > 1) for (const each of [...this.#links]) if (each.isOver) this.#attend(each);
+    if (message?.id === exchange.id && ["result", "error", "subscribed"].includes(message.type)) return message;
+    return this.#reject(exchange, "The pieces of the result do not make a whole.");
   }
 
-  #handle(link, message) {
+  #reject(exchange, sentence) {
+    this.#exchanges.reject(exchange, new PushasideError("unreadable", sentence));
+  }
+}
+
+const isPiece = ({ index, count, data }) =>
+  Number.isInteger(index) && Number.isInteger(count) && typeof data === "string" &&
+  index >= 0 && index < count && count <= MOST_PIECES;
+
+/** Settles exchanges by the messages that answer them, or has them asked again. */
+class Answers {
+  #environment;
+  #exchanges;
+  #largeAnswers;
+  #upkeep;
+
+  constructor(environment, exchanges, largeAnswers, upkeep) {
+    this.#environment = environment;
+    this.#exchanges = exchanges;
+    this.#largeAnswers = largeAnswers;
+    this.#upkeep = upkeep;
+  }
+
+  take(link, message) {
     const exchange = this.#exchanges.get(message.id);
-    const isAnswer = exchange && !exchange.reading && exchange.kind === message.type;
+    if (message.type === "error") this.#takeError(link, exchange, message);
+    else if (!exchange) return;
+    else if (message.type === "accepted") this.#exchanges.accept(exchange);
+    else if (exchange.reading) return;
+    else if (message.type === "chunk") this.#takePiece(link, exchange, message);
+    else if (message.type === exchange.kind) this.#takeAnswer(link, exchange, message);
+  }
+
+  takePong(link) {
+    const ping = this.#upkeep.takePing(link);
+    if (!this.#exchanges.get(ping?.exchange?.id)) return;
+    this.#exchanges.resolve(ping.exchange, this.#environment.now - ping.at);
+  }
+
+  #takeAnswer(link, exchange, message) {
     switch (message.type) {
       case "result":
-        if (isAnswer && isPlain(message)) this.#resolve(exchange, toResult(message, message.data));
-        else if (isAnswer) this.#readAnswer(exchange, message);
-        break;
-      case "accepted":
-        if (exchange) this.#accepted(exchange);
-        break;
-      case "chunk":
-        if (exchange && !exchange.reading) this.#takePiece(link, exchange, message);
-        break;
-      case "error":
-        this.#takeError(link, exchange, message);
+        if (isPlain(message)) this.#exchanges.resolve(exchange, toResult(message, message.data));
+        else this.#largeAnswers.read(exchange, message);
         break;
       case "published":
-        if (isAnswer && parsePosition(message.position)) this.#resolve(exchange, message.position);
+        if (parsePosition(message.position)) this.#exchanges.resolve(exchange, message.position);
         break;
       case "unsubscribed":
-        if (isAnswer) this.#resolve(exchange);
+        this.#exchanges.resolve(exchange);
         break;
       case "subscribed":
-        // The subscription is to hold where it was asked for last.
-        if (isAnswer && exchange.link === link && readPushed(message, false)) this.#resolve(exchange, message);
+        // Only an answer on the link that carried the last question counts: the subscription must hold there.
+        if (exchange.link === link && readPushed(message, false)) this.#exchanges.resolve(exchange, message);
         break;
-      case "update":
-      case "resync":
-        this.#takePushed(readPushed(message, message.type === "resync"));
-        break;
-      case "welcome":
-        this.#takeWelcome(link, message);
-        break;
-      case "bye":
-        if (link === this.#current) this.#takeBye(link, message);
-        break;
-      case "presence":
-        this.#takePresence(readPresence(message));
-        break;
-      case "pong": {
-        const ping = this.#takePing(link);
-        if (this.#exchanges.has(ping?.exchange?.id)) this.#resolve(ping.exchange, this.#now - ping.at);
-        break;
-      }
-      case undefined:
-        if (typeof message.message === "string") this.#takeFault(link, message.message);
-        break;
-      default: // what a newer service says
     }
   }
 
-  #takePiece(link, exchange, { id, of, index, count, data }) {
-    const { maxUnfinishedBytes, maxUnfinishedResults } = this.#options;
-    const areWhole = Number.isInteger(index) && Number.isInteger(count);
-    if (!areWhole || index < 0 || index >= count || count > MOST_PIECES || typeof data !== "string")
-      return this.#reject(exchange, new PushasideError("unreadable", "A piece of the result came that is none."));
-    this.#accepted(exchange);
-    if (exchange.link) this.#waitForAnswer(exchange);
-    const name = `${id} ${link.id} ${of} ${count}`;
-    const unfinished = this.#pieces.get(name) ?? { id, link, texts: [], missing: count, size: 0 };
-    this.#pieces.delete(name);
-    this.#pieces.set(name, unfinished); // the one with the newest piece is last
-    if (unfinished.texts[index] === undefined) {
-      unfinished.texts[index] = data;
-      unfinished.missing -= 1;
-      unfinished.size += data.length + 128; // so that empty pieces are not free
-      this.#unfinishedBytes += data.length + 128;
-    }
-    this.#progress(exchange, "receiving", count - unfinished.missing, count);
-    if (unfinished.size > maxUnfinishedBytes) return this.#reject(exchange, tooLarge(maxUnfinishedBytes));
-    if (!unfinished.missing) {
-      this.#dropPieces((each) => each === unfinished);
-      return this.#takeWhole(link, exchange, parseObject(unfinished.texts.join("")));
-    }
-    const oldest = this.#pieces.values();
-    while (this.#unfinishedBytes > maxUnfinishedBytes || this.#pieces.size > maxUnfinishedResults) {
-      const { value } = oldest.next();
-      this.#dropPieces((each) => each === value);
-    }
-  }
-
-  #takeWhole(link, exchange, message) {
-    const isAnswer = message?.id === exchange.id && ["result", "error", "subscribed"].includes(message.type);
-    if (isAnswer) this.#handle(link, message);
-    else this.#reject(exchange, new PushasideError("unreadable", "The result came in pieces that make no whole."));
-  }
-
-  #dropPieces(isToGo) {
-    for (const [name, unfinished] of this.#pieces) {
-      if (!isToGo(unfinished)) continue;
-      this.#pieces.delete(name);
-      this.#unfinishedBytes -= unfinished.size;
-    }
+  #takePiece(link, exchange, piece) {
+    const message = this.#largeAnswers.takePiece(link, exchange, piece);
+    if (message) this.take(link, message);
   }
 
   #takeError(link, exchange, message) {
     const error = errorFromWire(message.error);
     if (message.id === link.id) link.helloAt = Infinity;
-    if (message.id === undefined) exchange = this.#takePing(link)?.exchange; // all else that is asked has an id
-    if (!exchange) return this.#log("warn", "the service reports an error of nothing that is asked:", error.message);
-    if (exchange.reading) return;
-    if (!error.retryable || error.retryAfterMs === undefined) return this.#reject(exchange, error);
-    if (!exchange.link) return; // it waits to be asked again
-    const wait = (error.retryAfterMs / 1000) * (1 + this.#options.random() / 4);
-    const isInTime = this.#now + wait < exchange.deadlineAt;
-    if (!isInTime || exchange.retries >= this.#options.maxRetries) this.#reject(exchange, error);
-    else this.#askLater(exchange, wait, error.message);
+    // Only pings have no id.
+    const failed = message.id === undefined ? this.#upkeep.takePing(link)?.exchange : exchange;
+    if (!failed) return this.#environment.log("warn", "ignored an error without an open request:", error.message);
+    if (failed.reading) return;
+    if (!error.retryable || error.retryAfterMs === undefined) return this.#exchanges.reject(failed, error);
+    if (!failed.link) return; // a retry is planned already
+    const { random, maxRetries } = this.#environment.options;
+    const wait = (error.retryAfterMs / 1000) * (1 + random() / 4);
+    const isInTime = this.#environment.now + wait < failed.deadlineAt;
+    if (!isInTime || failed.retries >= maxRetries) this.#exchanges.reject(failed, error);
+    else this.#exchanges.askLater(failed, wait, error.message);
+  }
+}
+
+/** Handles API Gateway's own error frames. They name no request, so any exchange that is not accepted may be meant. */
+class GatewayFaults {
+  #environment;
+  #exchanges;
+  #upkeep;
+
+  constructor(environment, exchanges, upkeep) {
+    this.#environment = environment;
+    this.#exchanges = exchanges;
+    this.#upkeep = upkeep;
   }
 
-  #takeWelcome(link, { id, session, limits, reconnect_after_seconds: seconds }) {
-    this.#session = textOr(session, this.#session);
-    if (limits?.frame_bytes > 2 * FRAME_HEADER_BYTES) this.#frameBytes = limits.frame_bytes;
-    if (id !== link.id) return;
-    link.helloAt = Infinity;
-    if (link !== this.#current || !(seconds > 0)) return;
-    // However short the service makes it, connections do not follow each other faster than attempts.
-    const lifetime = Math.max(aLittleEarly(seconds, this.#options.random()), this.#options.backoffBaseSeconds);
-    link.replaceAt = link.openedAt + lifetime;
-    this.#attend(link);
-  }
-
-  #takeBye(link, { code, retry, after_ms: ms }) {
-    if (retry === false) {
-      const sentence = `The service closed the connection for good: ${code}.`;
-      return this.#end(new PushasideError(textOr(code, "closed"), sentence, { retryable: false }));
-    }
-    link.replaceAt = Infinity;
-    if (isNumber(ms) && ms > 0) return this.#begin((this.#options.random() * ms) / 2000);
-    this.#current = null;
-    this.#forgetLeaving();
-    for (const feed of [...link.feeds]) this.#move(feed, null);
-    this.#setState("reconnecting");
-    this.#begin(this.#backoff(0));
-    this.#retire(link);
-  }
-
-  /** API Gateway's own error frame names no request: all that are not accepted may be meant. */
-  #takeFault(link, sentence) {
-    this.#log("warn", "API Gateway reports:", sentence);
+  take(link, sentence) {
+    this.#environment.log("warn", "API Gateway reports:", sentence);
     const suspects = [...link.exchanges].filter((each) => !each.isAccepted && each.kind !== "pong");
-    if (sentence === "Forbidden") {
-      // No route takes a message, and asking again does not help. An unanswered hello or ping may be it.
-      const error = new PushasideError("forbidden", "There is no route for the message.");
-      const ping = link.helloAt < Infinity ? null : this.#takePing(link);
-      if (link.helloAt < Infinity) link.helloAt = Infinity;
-      else if (ping?.exchange) this.#reject(ping.exchange, error);
-      else if (!ping) for (const each of suspects) this.#reject(each, error);
-      return;
-    }
-    if (link.helloAt < Infinity) link.helloAt = Math.min(link.helloAt, this.#now + this.#backoff(link.hellos));
+    if (sentence === "Forbidden") return this.#refuse(link, suspects);
+    const { now, options } = this.#environment;
+    if (link.helloAt < Infinity)
+      link.helloAt = Math.min(link.helloAt, now + this.#environment.backoff(link.hellos));
     for (const each of suspects) {
       const error = new PushasideError("internal", `API Gateway answered: ${sentence}.`);
-      if (each.retries >= this.#options.maxRetries) this.#reject(each, error);
-      else this.#askLater(each, this.#backoff(each.retries), error.message);
+      if (each.retries >= options.maxRetries) this.#exchanges.reject(each, error);
+      else this.#exchanges.askLater(each, this.#environment.backoff(each.retries), error.message);
     }
-    this.#attend(link);
+    this.#upkeep.attend(link);
   }
 
-  // Subscriptions
-
-  #writeSubscribe(feed, id) {
-    const read = feed.patches ? [...this.#accept, "patch"] : this.#accept;
-    const accept = read.length ? read : undefined;
-    const fields = { action: "subscribe", id, ...feed.subject, since: feed.position?.text, accept };
-    return feed.isLive ? writeMessage(fields, "params", feed.params) : JSON.stringify(fields);
-  }
-
-  #take(feed) {
-    const update = feed.take();
-    if (update) this.#tell("updateTaken", update.topic, feed.waiting);
-    if (feed.makeRoom()) this.#askFeed(feed);
-    return update;
-  }
-
-  /** Make a subscription, or make it anew; what it has to wait for sees to it in its time. */
-  #askFeed(feed) {
-    this.#dropExchange(feed);
-    this.#unplan(feed);
-    if (!this.#current || feed.isFull || feed.error || this.#leaving.has(feed.key)) return;
-    feed.begin();
-    this.#stopReading(feed);
-    feed.askedAt = this.#now;
-    const subscribed = (message) => this.#takeSubscribed(feed, message);
-    const refused = (error) => this.#takeRefusal(feed, error);
-    feed.exchange = this.#add("subscribed", (id) => this.#writeSubscribe(feed, id), Infinity, subscribed, refused);
-  }
-
-  #takeSubscribed(feed, message) {
-    feed.exchange = null;
-    feed.failures = 0;
-    this.#move(feed, this.#current);
-    this.#name(feed, message.topic);
-    const stray = this.#strays.get(message.topic);
-    if (stray) feed.push(stray);
-    if (!this.#hasUnnamed) this.#strays.clear();
-    feed.subscribed(readPushed(message, false), message.recovered !== false);
-    this.#follow(feed);
-  }
-
-  #takeRefusal(feed, error) {
-    feed.exchange = null;
-    const { backoffBaseSeconds, backoffCapSeconds } = this.#options;
-    if (error.retryable && feed.isSubscribed) {
-      const patience = this.#growing(feed.failures++, backoffBaseSeconds, backoffCapSeconds);
-      this.#plan(feed, "ask", Math.max(patience, (error.retryAfterMs ?? 0) / 1000));
-    } else {
-      feed.end(error);
-      this.#detach(feed);
-    }
-  }
-
-  #takePushed(pushed) {
-    if (!pushed) return;
-    const feeds = this.#byTopic.get(pushed.topic);
-    for (const feed of feeds ? [...feeds] : []) {
-      feed.push(pushed);
-      this.#follow(feed);
-    }
-    if (feeds || !this.#hasUnnamed) return;
-    // It may be of a live result whose `subscribed`, which tells the topic, it has overtaken.
-    const { position } = this.#strays.get(pushed.topic) ?? {};
-    if (position?.epoch === pushed.position.epoch && position.offset > pushed.position.offset) return;
-    this.#strays.set(pushed.topic, pushed);
-    if (this.#strays.size > MOST_STRAYS) this.#strays.delete(this.#strays.keys().next().value);
-  }
-
-  #takePresence(presence) {
-    for (const feed of [...(this.#byTopic.get(presence.topic) ?? [])]) feed.told(presence);
-  }
-
-  get #hasUnnamed() {
-    return [...this.#feeds].some((feed) => !feed.topic && !feed.error);
-  }
-
-  /** Do what has become necessary by what a feed was given. */
-  #follow(feed) {
-    if (feed.unread !== feed.readingOf) {
-      this.#stopReading(feed);
-      if (feed.unread) this.#readFor(feed);
-    }
-    if (!feed.isMissing) {
-      if (feed.plan === "gap") this.#unplan(feed);
-    } else if (!feed.exchange && feed.link === this.#current) {
-      // Where the epoch is another, waiting brings nothing; but nobody asks more often than that.
-      const { gapSeconds } = this.#options;
-      const soonest = Math.max(0, feed.askedAt + gapSeconds - this.#now);
-      if (feed.isElsewhere && feed.plan !== "ask") this.#plan(feed, "gap", soonest);
-      else if (!feed.plan) this.#plan(feed, "gap", gapSeconds);
-    }
-  }
-
-  #readFor(feed) {
-    feed.readingOf = feed.unread;
-    feed.reads += 1;
-    const reading = (feed.reading = new AbortController());
-    const { patch, value, topic } = feed.unread;
-    const data = patch ? applyPatch(feed.value, patch) : this.#read(value, reading);
-    data.then(
-      (data) => {
-        if (feed.reading !== reading) return;
-        feed.read(data);
-        this.#follow(feed);
-      },
-      (error) => {
-        if (feed.reading !== reading) return;
-        if (!patch) return this.#readForFailed(feed, error);
-        this.#log("warn", `a patch of ${topic} does not fit, so the value is asked for:`, error);
-        feed.misfit();
-        this.#follow(feed);
-      },
-    );
-  }
-
-  #readForFailed(feed, error) {
-    const { fetchAttempts, backoffBaseSeconds, backoffCapSeconds } = this.#options;
-    const wait = (attempt) => this.#growing(attempt, backoffBaseSeconds, backoffCapSeconds);
-    if (feed.skipUnread()) this.#follow(feed);
-    else if (!error.retryable) {
-      this.#leave(feed);
-      this.#detach(feed);
-      feed.end(error);
-    } else if (!EXPIRED.has(error.status) && feed.reads < fetchAttempts) this.#plan(feed, "read", wait(feed.reads - 1));
-    else if (!feed.exchange) this.#plan(feed, "ask", wait(feed.failures++));
-  }
-
-  #stopReading(feed) {
-    feed.reading?.abort();
-    feed.reading = feed.readingOf = null;
-    feed.reads = 0;
-  }
-
-  #giveBack(feed) {
-    this.#feeds.delete(feed);
-    if (!feed.error) this.#leave(feed);
-    this.#detach(feed);
-  }
-
-  /** Expect nothing more for a subscription. */
-  #detach(feed) {
-    this.#dropExchange(feed);
-    this.#unplan(feed);
-    this.#stopReading(feed);
-    this.#move(feed, null);
-    this.#name(feed, null);
-  }
-
-  /**
-   * Unsubscribe, unless somebody else has the same. The service may work on two messages at once, in any order: so what
-   * is being asked is waited for first, and who wants the same meanwhile waits for all of it.
-   */
-  #leave(feed) {
-    const { key, topic, exchange } = feed;
-    const isSame = (each) => each.key === key || (topic !== null && each.topic === topic);
-    const isShared = [...this.#feeds].some((each) => each !== feed && !each.error && isSame(each));
-    if (!this.#current || isShared || this.#leaving.has(key)) return;
-    const left = () => this.#left(key);
-    const unsubscribe = (from) => {
-      const write = (id) => JSON.stringify({ action: "unsubscribe", id, topic: from });
-      this.#leaving.set(key, this.#add("unsubscribed", write, UNSUBSCRIBE_SECONDS, left, left));
-    };
-    if (exchange) {
-      exchange.resolve = (message) => unsubscribe(message.topic);
-      exchange.reject = left;
-      this.#leaving.set(key, exchange);
-      feed.exchange = null;
-    } else if (feed.link === this.#current) unsubscribe(topic);
-  }
-
-  #left(key) {
-    this.#leaving.delete(key);
-    if (this.#ended) return;
-    for (const feed of this.#feeds)
-      if (feed.key === key && !feed.exchange && !feed.link && !feed.plan) this.#askFeed(feed);
-  }
-
-  /** The connection that something was being unsubscribed on is not used any more. */
-  #forgetLeaving() {
-    for (const exchange of this.#leaving.values()) this.#remove(exchange);
-    this.#leaving.clear();
-  }
-
-  #name(feed, topic) {
-    const named = this.#byTopic.get(feed.topic);
-    named?.delete(feed);
-    if (named && !named.size) this.#byTopic.delete(feed.topic);
-    if (topic === null) return;
-    if (!this.#byTopic.has(topic)) this.#byTopic.set(topic, new Set());
-    this.#byTopic.get(topic).add(feed);
-  }
-
-  #move(feed, link) {
-    const held = feed.link !== null;
-    feed.link?.feeds.delete(feed);
-    feed.link = link;
-    link?.feeds.add(feed);
-    if (link?.feeds.size === 1) this.#attend(link);
-    if (held !== (link !== null)) feed.changed();
-  }
-
-  #dropExchange(feed) {
-    if (feed.exchange) this.#remove(feed.exchange);
-    feed.exchange = null;
-  }
-
-  #plan(feed, plan, seconds) {
-    this.#stop(feed.timer);
-    feed.plan = plan;
-    feed.timer = this.#after(seconds, () => {
-      feed.plan = feed.timer = null;
-      if (plan === "read") this.#readFor(feed);
-      else this.#askFeed(feed);
-    });
-  }
-
-  #unplan(feed) {
-    this.#stop(feed.timer);
-    feed.plan = feed.timer = null;
+  /** Handle a message without a route: a retry does not help. An unanswered hello or ping may be that message. */
+  #refuse(link, suspects) {
+    const error = new PushasideError("forbidden", "The service has no route for the message.");
+    const ping = link.helloAt < Infinity ? null : this.#upkeep.takePing(link);
+    if (link.helloAt < Infinity) link.helloAt = Infinity;
+    else if (ping?.exchange) this.#exchanges.reject(ping.exchange, error);
+    else if (!ping) for (const each of suspects) this.#exchanges.reject(each, error);
   }
 }
 
@@ -1765,11 +1469,753 @@ function toResult({ id, key, etag, cache, age_ms: ageMs }, data) {
   return Object.freeze({ ...known, ageMs: isNumber(ageMs) ? ageMs : 0, data });
 }
 
+// ---------------------------------------------------------------------------------------------------------------------
+// Session: subscriptions
+
+/** Finds feeds by the name of their topic. */
+class FeedsByTopic {
+  #byTopic = new Map();
+
+  of(topic) {
+    return this.#byTopic.get(topic);
+  }
+
+  /** File a feed under a topic's name in place of the name it has; null files it under none. */
+  rename(feed, topic) {
+    const named = this.#byTopic.get(feed.topic);
+    named?.delete(feed);
+    if (named && !named.size) this.#byTopic.delete(feed.topic);
+    if (topic === null) return;
+    if (!this.#byTopic.has(topic)) this.#byTopic.set(topic, new Set());
+    this.#byTopic.get(topic).add(feed);
+  }
+}
+
+/** Keeps the newest update of each unknown topic: it may have overtaken the `subscribed` that names the topic. */
+class Strays {
+  #newest = new Map();
+
+  get(topic) {
+    return this.#newest.get(topic);
+  }
+
+  put(pushed) {
+    const { position } = this.#newest.get(pushed.topic) ?? {};
+    if (position?.epoch === pushed.position.epoch && position.offset > pushed.position.offset) return;
+    this.#newest.set(pushed.topic, pushed);
+    if (this.#newest.size > MOST_STRAYS) this.#newest.delete(this.#newest.keys().next().value);
+  }
+
+  clear() {
+    this.#newest.clear();
+  }
+}
+
 /**
- * Connect to the service at a URL, and resolve to a client once that is done.
+ * Unsubscribes. The service may handle two messages at once, in any order. So a pending `subscribe` is answered before
+ * the `unsubscribe` goes out, and a new subscription to the same topic waits for both.
+ */
+class Farewells {
+  #links;
+  #exchanges;
+  #done;
+  #underWay = new Map();
+
+  constructor(links, exchanges, done) {
+    this.#links = links;
+    this.#exchanges = exchanges;
+    this.#done = done;
+  }
+
+  has(key) {
+    return this.#underWay.has(key);
+  }
+
+  /** Unsubscribe a feed from its topic on the current link. */
+  say(feed) {
+    const { key, topic, exchange } = feed;
+    if (exchange) {
+      exchange.resolve = (message) => this.#unsubscribe(key, message.topic);
+      exchange.reject = () => this.#end(key);
+      this.#underWay.set(key, exchange);
+      feed.exchange = null;
+    } else if (feed.link === this.#links.current) this.#unsubscribe(key, topic);
+  }
+
+  /** Give up what is under way: its connection is not used any more. */
+  forget() {
+    for (const exchange of this.#underWay.values()) this.#exchanges.remove(exchange);
+    this.#underWay.clear();
+  }
+
+  #unsubscribe(key, topic) {
+    const write = (id) => JSON.stringify({ action: "unsubscribe", id, topic });
+    const end = () => this.#end(key);
+    this.#underWay.set(key, this.#exchanges.add("unsubscribed", write, UNSUBSCRIBE_SECONDS, end, end));
+  }
+
+  #end(key) {
+    this.#underWay.delete(key);
+    this.#done(key);
+  }
+}
+
+/** Makes subscriptions, makes them again on each new connection, repairs gaps, and routes updates to their feeds. */
+class Subscriptions {
+  #environment;
+  #links;
+  #exchanges;
+  #upkeep;
+  #reader;
+  #feeds = new Set();
+  #topics = new FeedsByTopic();
+  #strays = new Strays();
+  #farewells;
+
+  constructor(environment, links, exchanges, upkeep, reader) {
+    this.#environment = environment;
+    this.#links = links;
+    this.#exchanges = exchanges;
+    this.#upkeep = upkeep;
+    this.#reader = reader;
+    this.#farewells = new Farewells(links, exchanges, (key) => this.#askWaiting(key));
+  }
+
+  /** Subscribe, and return the caller's side of the subscription. */
+  add(subject, signal) {
+    const feed = new Feed({ ...subject, limit: this.#environment.options.maxQueuedUpdates });
+    this.#exchanges.checkSize(this.#write(feed, this.#environment.newId()));
+    const abort = () => subscription.close();
+    const subscription = new Subscription(feed, () => this.#take(feed), () => {
+      signal?.removeEventListener("abort", abort);
+      this.#giveBack(feed);
+    });
+    signal?.addEventListener("abort", abort, { once: true });
+    this.#feeds.add(feed);
+    this.#topics.rename(feed, feed.topic);
+    this.#ask(feed);
+    return subscription;
+  }
+
+  /** Subscribe again on a new link. Feeds stay on the old link until their subscription holds on the new one. */
+  resume() {
+    this.forgetFarewells();
+    for (const feed of this.#feeds) {
+      this.#ask(feed);
+      if (!feed.exchange) this.#move(feed, null);
+    }
+  }
+
+  /** Note that nothing more arrives on a link. */
+  leaveLink(link) {
+    for (const feed of [...link.feeds]) this.#move(feed, null);
+  }
+
+  forgetFarewells() {
+    this.#farewells.forget();
+  }
+
+  end(error) {
+    this.forgetFarewells();
+    for (const feed of this.#feeds) {
+      this.#detach(feed);
+      feed.end(error);
+    }
+  }
+
+  takePushed(pushed) {
+    if (!pushed) return;
+    const feeds = this.#topics.of(pushed.topic);
+    for (const feed of feeds ? [...feeds] : []) {
+      feed.push(pushed);
+      this.#follow(feed);
+    }
+    if (!feeds && this.#hasUnnamed) this.#strays.put(pushed);
+  }
+
+  takePresence(presence) {
+    for (const feed of [...(this.#topics.of(presence.topic) ?? [])]) feed.told(presence);
+  }
+
+  /** Whether a live result has not been given its topic's name yet. */
+  get #hasUnnamed() {
+    return [...this.#feeds].some((feed) => !feed.topic && !feed.error);
+  }
+
+  // Asking
+
+  #write(feed, id) {
+    const read = feed.patches ? [...this.#environment.accept, "patch"] : this.#environment.accept;
+    const accept = read.length ? read : undefined;
+    const fields = { action: "subscribe", id, ...feed.subject, since: feed.position?.text, accept };
+    return feed.isLive ? writeMessage(fields, "params", feed.params) : JSON.stringify(fields);
+  }
+
+  /** Subscribe or resubscribe. A feed that must wait, for a link or for room, is asked when that has come. */
+  #ask(feed) {
+    this.#dropExchange(feed);
+    this.#unplan(feed);
+    if (!this.#links.current || feed.isFull || feed.error || this.#farewells.has(feed.key)) return;
+    feed.begin();
+    this.#stopReading(feed);
+    feed.askedAt = this.#environment.now;
+    const write = (id) => this.#write(feed, id);
+    const subscribed = (message) => this.#takeSubscribed(feed, message);
+    const refused = (error) => this.#takeRefusal(feed, error);
+    feed.exchange = this.#exchanges.add("subscribed", write, Infinity, subscribed, refused);
+  }
+
+  /** Ask the feeds that waited until their topic was unsubscribed. */
+  #askWaiting(key) {
+    if (this.#exchanges.ended) return;
+    for (const feed of this.#feeds)
+      if (feed.key === key && !feed.exchange && !feed.link && !feed.plan) this.#ask(feed);
+  }
+
+  #takeSubscribed(feed, message) {
+    feed.exchange = null;
+    feed.failures = 0;
+    this.#move(feed, this.#links.current);
+    this.#topics.rename(feed, message.topic);
+    const stray = this.#strays.get(message.topic);
+    if (stray) feed.push(stray);
+    if (!this.#hasUnnamed) this.#strays.clear();
+    feed.subscribed(readPushed(message, false), message.recovered !== false);
+    this.#follow(feed);
+  }
+
+  #takeRefusal(feed, error) {
+    feed.exchange = null;
+    if (error.retryable && feed.isSubscribed) {
+      const seconds = this.#patience(feed.failures++);
+      return this.#plan(feed, "ask", Math.max(seconds, (error.retryAfterMs ?? 0) / 1000));
+    }
+    feed.end(error);
+    this.#detach(feed);
+  }
+
+  #patience(attempt) {
+    const { backoffBaseSeconds, backoffCapSeconds } = this.#environment.options;
+    return this.#environment.growing(attempt, backoffBaseSeconds, backoffCapSeconds);
+  }
+
+  // Following up on what a feed was given
+
+  #take(feed) {
+    const update = feed.take();
+    if (update) this.#environment.tell("updateTaken", update.topic, feed.waiting);
+    if (feed.makeRoom()) this.#ask(feed);
+    return update;
+  }
+
+  /** Read the data that a feed needs next, and plan a repair if a message is missing. */
+  #follow(feed) {
+    if (feed.unread !== feed.readingOf) {
+      this.#stopReading(feed);
+      if (feed.unread) this.#read(feed);
+    }
+    if (feed.isMissing) this.#planRepair(feed);
+    else if (feed.plan === "gap") this.#unplan(feed);
+  }
+
+  /** Resubscribe if the missing message does not arrive in time. In another epoch it never does. */
+  #planRepair(feed) {
+    if (feed.exchange || feed.link !== this.#links.current) return;
+    const { gapSeconds } = this.#environment.options;
+    const soonest = Math.max(0, feed.askedAt + gapSeconds - this.#environment.now);
+    if (feed.isElsewhere && feed.plan !== "ask") this.#plan(feed, "gap", soonest);
+    else if (!feed.plan) this.#plan(feed, "gap", gapSeconds);
+  }
+
+  #read(feed) {
+    feed.readingOf = feed.unread;
+    feed.reads += 1;
+    const reading = (feed.reading = new AbortController());
+    const { patch, value } = feed.unread;
+    const data = patch ? applyPatch(feed.value, patch) : this.#reader.read(value, reading);
+    data.then(
+      (data) => {
+        if (feed.reading !== reading) return;
+        feed.read(data);
+        this.#follow(feed);
+      },
+      (error) => {
+        if (feed.reading !== reading) return;
+        if (patch) this.#patchFailed(feed, error);
+        else this.#readFailed(feed, error);
+      },
+    );
+  }
+
+  #patchFailed(feed, error) {
+    this.#environment.log("warn", `a patch of ${feed.unread.topic} does not fit; resubscribing for the value:`, error);
+    feed.misfit();
+    this.#follow(feed);
+  }
+
+  #readFailed(feed, error) {
+    const { fetchAttempts } = this.#environment.options;
+    if (feed.skipUnread()) this.#follow(feed);
+    else if (!error.retryable) {
+      this.#leave(feed);
+      this.#detach(feed);
+      feed.end(error);
+    } else if (!EXPIRED.has(error.status) && feed.reads < fetchAttempts)
+      this.#plan(feed, "read", this.#patience(feed.reads - 1));
+    else if (!feed.exchange) this.#plan(feed, "ask", this.#patience(feed.failures++));
+  }
+
+  #stopReading(feed) {
+    feed.reading?.abort();
+    feed.reading = feed.readingOf = null;
+    feed.reads = 0;
+  }
+
+  #plan(feed, plan, seconds) {
+    this.#environment.stop(feed.timer);
+    feed.plan = plan;
+    feed.timer = this.#environment.after(seconds, () => {
+      feed.plan = feed.timer = null;
+      if (plan === "read") this.#read(feed);
+      else this.#ask(feed);
+    });
+  }
+
+  #unplan(feed) {
+    this.#environment.stop(feed.timer);
+    feed.plan = feed.timer = null;
+  }
+
+  // Leaving
+
+  #giveBack(feed) {
+    this.#feeds.delete(feed);
+    if (!feed.error) this.#leave(feed);
+    this.#detach(feed);
+  }
+
+  /** Unsubscribe, unless another subscription of this client needs the topic. */
+  #leave(feed) {
+    const { key, topic } = feed;
+    const isSame = (each) => each.key === key || (topic !== null && each.topic === topic);
+    const isShared = [...this.#feeds].some((each) => each !== feed && !each.error && isSame(each));
+    if (this.#links.current && !isShared && !this.#farewells.has(key)) this.#farewells.say(feed);
+  }
+
+  /** Stop everything that goes on for a feed. */
+  #detach(feed) {
+    this.#dropExchange(feed);
+    this.#unplan(feed);
+    this.#stopReading(feed);
+    this.#move(feed, null);
+    this.#topics.rename(feed, null);
+  }
+
+  #move(feed, link) {
+    const held = feed.link !== null;
+    feed.link?.feeds.delete(feed);
+    feed.link = link;
+    link?.feeds.add(feed);
+    if (link?.feeds.size === 1) this.#upkeep.attend(link);
+    if (held !== (link !== null)) feed.changed();
+  }
+
+  #dropExchange(feed) {
+    if (feed.exchange) this.#exchanges.remove(feed.exchange);
+    feed.exchange = null;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Session: its life
+
+/** Joins the parts above: opens and replaces links, moves exchanges and feeds to the current one, and ends. */
+class Session {
+  /** @type {import("./pushaside.d.ts").State} */
+  state = "connecting";
+  exchanges;
+  subscriptions;
+  #environment;
+  #stateChanged;
+  #links = new Links();
+  #opening;
+  #upkeep;
+  #answers;
+  #gatewayFaults;
+  #opened = withResolvers();
+  #gone = withResolvers();
+  /** Check at once whether the connection lives: the network has changed, or the machine may have slept. */
+  #awake = () => {
+    if (globalThis.document?.visibilityState === "hidden") return;
+    this.#opening.hurry();
+    for (const link of [...this.#links.open]) if (link.pingedAt === null) this.#upkeep.ping(link);
+  };
+
+  constructor(url, environment, stateChanged) {
+    const links = this.#links;
+    const failed = (error) => this.#openingFailed(error);
+    const lose = (link, code, why) => this.#lose(link, code, why);
+    this.#environment = environment;
+    this.#stateChanged = stateChanged;
+    this.#opened.promise.catch(() => {});
+    this.#opening = new Opening(url, environment, (socket) => this.#linkOpened(socket), failed);
+    this.#upkeep = new Upkeep(environment, links, lose, () => this.#opening.begin(0));
+    this.exchanges = new Exchanges(environment, links, this.#upkeep);
+    const reader = new Reader(environment);
+    const largeAnswers = new LargeAnswers(environment, this.exchanges, reader);
+    this.#answers = new Answers(environment, this.exchanges, largeAnswers, this.#upkeep);
+    this.#gatewayFaults = new GatewayFaults(environment, this.exchanges, this.#upkeep);
+    this.subscriptions = new Subscriptions(environment, links, this.exchanges, this.#upkeep, reader);
+  }
+
+  get isClosed() {
+    return this.exchanges.ended !== null;
+  }
+
+  get gone() {
+    return this.#gone.promise;
+  }
+
+  async open() {
+    const { signal } = this.#environment.options;
+    signal?.throwIfAborted();
+    const sentence = "The client's signal was aborted.";
+    const abort = () => this.end(new PushasideError("closed", sentence, { cause: signal?.reason }));
+    signal?.addEventListener("abort", abort, { once: true });
+    globalThis.addEventListener?.("online", this.#awake);
+    globalThis.document?.addEventListener("visibilitychange", this.#awake);
+    this.#opening.begin(0);
+    await this.#opened.promise;
+  }
+
+  /** End for good: reject what is open with the error, and close every connection. */
+  end(error) {
+    if (this.isClosed) return;
+    this.exchanges.ended = error;
+    this.#opened.reject(error);
+    this.#opening.stop();
+    this.subscriptions.end(error);
+    this.exchanges.rejectAll(error);
+    for (const link of [...this.#links.open]) this.#lose(link, 1000, "The client closed the connection.");
+    this.#gone.resolve();
+    globalThis.removeEventListener?.("online", this.#awake);
+    globalThis.document?.removeEventListener("visibilitychange", this.#awake);
+    this.#setState("closed");
+  }
+
+  #setState(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.#stateChanged();
+  }
+
+  #openingFailed(error) {
+    const { current } = this.#links;
+    if (!current) return this.end(error);
+    // Only the replacement of a connection that still works has failed.
+    current.replaceAt = this.#environment.now + this.#environment.options.backoffCapSeconds;
+    this.#upkeep.attend(current);
+  }
+
+  /** Make a new connection the current one. The connection before it only finishes what it carries. */
+  #linkOpened(socket) {
+    if (this.isClosed) return socket.close();
+    const link = this.#upkeep.makeLink(socket);
+    this.#listen(link);
+    this.#links.open.add(link);
+    const previous = this.#links.current;
+    this.#links.current = link;
+    this.#upkeep.greet(link);
+    this.subscriptions.resume();
+    this.exchanges.askWaiting();
+    this.#upkeep.attend(link);
+    if (previous) this.#upkeep.retire(previous);
+    this.#setState("open");
+    this.#opened.resolve();
+  }
+
+  #listen(link) {
+    link.socket.onmessage = ({ data }) => this.#received(link, data);
+    link.socket.onclose = ({ code, reason }) => {
+      // 1006 stands for a connection that ended without a close frame (RFC 6455, 7.4.1).
+      this.#lose(link, code === 1006 ? null : code, reason || "The connection was lost.");
+    };
+  }
+
+  /** Drop a connection, and ask on another one what it did not answer. */
+  #lose(link, code, why) {
+    if (!this.#links.open.delete(link)) return;
+    link.close();
+    this.#environment.tell("disconnected", code, why);
+    this.#environment.stop(link.timer);
+    this.exchanges.pieces.drop((each) => each.link === link);
+    this.subscriptions.leaveLink(link);
+    const wasCurrent = link === this.#links.current;
+    if (wasCurrent) {
+      this.#links.current = null;
+      this.subscriptions.forgetFarewells();
+    }
+    for (const exchange of [...link.exchanges]) this.exchanges.ask(exchange);
+    if (wasCurrent && !this.isClosed) this.#reconnect(link);
+  }
+
+  #reconnect(lost) {
+    this.#setState("reconnecting");
+    if (this.#opening.isUnderWay) return;
+    // A connection that delivered nothing counts as a failed attempt, so that the backoff grows.
+    const error = new PushasideError("unreachable", "The connection closed before the service sent anything.");
+    if (lost.heardAt === null) this.#opening.retry(error);
+    else this.#opening.begin(this.#environment.backoff(0));
+  }
+
+  #received(link, text) {
+    link.heardAt = this.#environment.now;
+    link.pingedAt = null;
+    this.#opening.forgetFailures();
+    const message = parseObject(text);
+    if (message) this.#handle(link, message);
+    else this.#environment.log("debug", "ignored a frame that is not a JSON object");
+    const { open } = this.#links;
+    if (open.size > 1) for (const each of [...open]) if (each.isOver) this.#upkeep.attend(each);
+  }
+
+  #handle(link, message) {
+    switch (message.type) {
+      case "update":
+      case "resync":
+        return this.subscriptions.takePushed(readPushed(message, message.type === "resync"));
+      case "presence":
+        return this.subscriptions.takePresence(readPresence(message));
+      case "welcome":
+        return this.#takeWelcome(link, message);
+      case "bye":
+        return this.#takeBye(link, message);
+      case "pong":
+        return this.#answers.takePong(link);
+      case undefined:
+        if (typeof message.message === "string") this.#gatewayFaults.take(link, message.message);
+        return;
+      default: // answers; types that only a newer service knows are ignored
+        this.#answers.take(link, message);
+    }
+  }
+
+  #takeWelcome(link, message) {
+    const frameBytes = message.limits?.frame_bytes;
+    if (frameBytes > 2 * FRAME_HEADER_BYTES) this.exchanges.frameBytes = frameBytes;
+    this.#upkeep.takeWelcome(link, message);
+  }
+
+  /** Leave a connection that the service is about to close: at once, in some time, or for good. */
+  #takeBye(link, { code, retry, after_ms: ms }) {
+    if (link !== this.#links.current) return;
+    if (retry === false) {
+      const sentence = `The service closed the connection for good: ${code}.`;
+      return this.end(new PushasideError(textOr(code, "closed"), sentence, { retryable: false }));
+    }
+    link.replaceAt = Infinity;
+    if (isNumber(ms) && ms > 0) return this.#opening.begin((this.#environment.options.random() * ms) / 2000);
+    this.#links.current = null;
+    this.subscriptions.forgetFarewells();
+    this.subscriptions.leaveLink(link);
+    this.#setState("reconnecting");
+    this.#opening.begin(this.#environment.backoff(0));
+    this.#upkeep.retire(link);
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The client
+
+/** Keeps the newest progress of each stage until the caller takes it. */
+class ProgressQueue {
+  #newest = new Map();
+  #woken = withResolvers();
+  #isOver = false;
+
+  put(progress) {
+    this.#newest.set(`${progress.attempt} ${progress.stage}`, progress);
+    this.#woken.resolve();
+  }
+
+  end() {
+    this.#isOver = true;
+    this.#woken.resolve();
+  }
+
+  async *[Symbol.asyncIterator]() {
+    for (;;) {
+      for (const [name, progress] of this.#newest) {
+        this.#newest.delete(name);
+        yield progress;
+      }
+      if (this.#isOver && !this.#newest.size) return;
+      await this.#woken.promise;
+      this.#woken = withResolvers();
+    }
+  }
+}
+
+/** A connection to the service that reconnects by itself; `connect` makes one. It dispatches `statechange`. */
+export class Client extends EventTarget {
+  /** @type {Environment} */
+  #environment;
+  /** @type {Session} */
+  #session;
+
+  /** @param {string | (() => string | Promise<string>)} url @param {Options} options */
+  constructor(url, options = {}) {
+    super();
+    this.#environment = new Environment(options);
+    this.#session = new Session(url, this.#environment, () => this.dispatchEvent(new Event("statechange")));
+  }
+
+  /** `connecting`, `open`, `reconnecting` or `closed`. */
+  get state() {
+    return this.#session.state;
+  }
+
+  /** Whether the client is closed: it does not reconnect any more. */
+  get isClosed() {
+    return this.#session.isClosed;
+  }
+
+  /** Wait until the client is closed. The loss of a connection does not close it. */
+  async waitClosed() {
+    await this.#session.gone;
+  }
+
+  /** Connect. Call it once; `connect` does it for you. */
+  async open() {
+    await this.#session.open();
+  }
+
+  /** Close the connection. Open requests fail with the code `closed`. A second call does nothing. */
+  close() {
+    this.#session.end(new PushasideError("closed", "The client was closed."));
+  }
+
+  /**
+   * Request the result of a compute. `deadline` is the time in seconds until the request fails. `maxAge` is the
+   * greatest age of a cached result in seconds; 0 recomputes it. Aborting `signal` frees everything.
+   * @param {string} compute
+   * @param {object} params
+   * @param {RequestOptions} options
+   * @returns {Promise<Result>}
+   */
+  async request(compute, params = {}, options = {}) {
+    return this.#request(compute, params, options);
+  }
+
+  /**
+   * Request a result, and iterate over the request's `Progress` and at last its `Result`. A slow caller misses reports:
+   * only the newest one of each stage waits. Leaving the loop abandons the request.
+   *
+   *     for await (const each of client.stream("documents", { collection: "airports", ids: ["TX"] })) {
+   *       if ("stage" in each) bar.value = each.share ?? 0;
+   *       else draw(each.data);
+   *     }
+   *
+   * @param {string} compute
+   * @param {object} params
+   * @param {RequestOptions} options
+   * @returns {AsyncGenerator<Progress | Result, void, undefined>}
+   */
+  async *stream(compute, params = {}, { signal, ...options } = {}) {
+    const leaving = new AbortController();
+    const abort = () => leaving.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    const queue = new ProgressQueue();
+    const watch = (progress) => queue.put(progress);
+    const result = this.#request(compute, params, { ...options, signal: leaving.signal }, watch);
+    result.then(() => queue.end(), () => queue.end());
+    try {
+      yield* queue;
+      yield await result;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      leaving.abort();
+    }
+  }
+
+  /**
+   * Measure the round trip to the service, in seconds.
+   * @param {import("./pushaside.d.ts").AskOptions} options
+   * @returns {Promise<number>}
+   */
+  async ping({ deadline = 10, signal } = {}) {
+    return this.#session.exchanges.question("pong", () => PING, deadline, signal);
+  }
+
+  /**
+   * Publish a message to a channel, and resolve to its position there. Retries do not publish it twice.
+   * @param {string} topic
+   * @param {unknown} data
+   * @param {import("./pushaside.d.ts").AskOptions} options
+   * @returns {Promise<string>}
+   */
+  async publish(topic, data, { deadline = 30, signal } = {}) {
+    const json = writeJson(data, "data");
+    const write = (id) => writeMessage({ action: "publish", id, topic, message_id: id }, "data", json);
+    return this.#session.exchanges.question("published", write, deadline, signal);
+  }
+
+  /**
+   * Subscribe to a channel by its topic, or to the result of a compute with params: a live result.
+   * @param {string | import("./pushaside.d.ts").Subject} what
+   * @param {import("./pushaside.d.ts").SubscribeOptions} options
+   */
+  subscribe(what, options = {}) {
+    /** @type {any} */
+    const subject = { ...(typeof what === "string" ? { topic: what } : what), ...options };
+    const { topic, compute, since, signal, patches } = subject;
+    if ((topic === undefined) === (compute === undefined)) throw new TypeError("Pass either a topic or a compute.");
+    const position = since == null ? null : parsePosition(since);
+    if (since != null && !position)
+      throw new TypeError(`${since} is not a position. Pass one that a subscription or an update gave you.`);
+    signal?.throwIfAborted();
+    this.#session.exchanges.checkOpen();
+    const params = compute === undefined ? undefined : writeJson(subject.params ?? {}, "params");
+    return this.#session.subscriptions.add({ topic, compute, params, since: position, patches }, signal);
+  }
+
+  /** @param {string} compute @param {object} params @param {RequestOptions} options */
+  async #request(compute, params, options, watch = (/** @type {Progress} */ _progress) => {}) {
+    const { deadline = 30, maxAge, signal } = options;
+    if (maxAge != null && !isNumber(maxAge)) throw new RangeError("maxAge must be a number of seconds, 0 or more.");
+    const write = this.#requestWriter(compute, writeJson(params, "params"), maxAge);
+    const began = this.#environment.now;
+    const tell = (outcome, cache) =>
+      this.#environment.tell("requestDone", compute, outcome, cache, this.#environment.now - began);
+    try {
+      const result = await this.#session.exchanges.question("result", write, deadline, signal, (progress) => {
+        const { stage, attempt } = progress;
+        if (stage === "sent" && attempt > 1) this.#environment.tell("askedAgain", compute, attempt);
+        watch(progress);
+      });
+      tell("result", result.cache);
+      return result;
+    } catch (error) {
+      tell(error instanceof PushasideError ? error.code : "cancelled", null);
+      throw error;
+    }
+  }
+
+  #requestWriter(compute, json, maxAge) {
+    const accept = this.#environment.accept.length ? this.#environment.accept : undefined;
+    return (id, left) => {
+      const times = { deadline_ms: Math.max(1, Math.round(left * 1000)), max_age: maxAge };
+      return writeMessage({ action: "request", id, compute, ...times, accept }, "params", json);
+    };
+  }
+}
+
+/**
+ * Connect to the service at a URL, and resolve to a client.
  *
- * `token` is shown to the service; a function that gives one is called before every attempt. `url` may be a function
- * too, which gives the URL of each attempt, with a fresh ticket for example. Aborting `signal` closes the client.
+ * `token` is the credential; a function that returns one is called before every attempt. `url` may be a function too,
+ * for example to give each attempt a fresh ticket. Aborting `signal` closes the client.
  *
  * @param {string | (() => string | Promise<string>)} url
  * @param {Options} [options]
@@ -1782,16 +2228,16 @@ export async function connect(url, options = {}) {
 }
 
 /**
- * Give a newly opened client for each turn of the loop; that of the turn before is closed first.
+ * Yield a newly opened client for each turn of the loop, and close the client of the turn before.
  *
  *     for await (const client of connections("wss://push.example.com/v1", { token })) {
  *       show(client);
  *       await client.waitClosed();
  *     }
  *
- * A client mends losses of its connection by itself. It ends for good if the service says so, or after
- * `reconnectAttempts`. Between clients that could not be opened, or ended early, there are waits of full jitter.
- * Aborting `signal` ends the loop; an error that will not pass by itself is thrown.
+ * A client reconnects by itself. It closes for good if the service says so, or after `reconnectAttempts`. After a
+ * client that did not open, or that closed early, the loop backs off with full jitter. Aborting `signal` ends the loop.
+ * The loop throws errors that a retry cannot fix.
  *
  * @param {string | (() => string | Promise<string>)} url
  * @param {Options} [options]
@@ -1827,7 +2273,7 @@ export async function* connections(url, options = {}) {
   }
 }
 
-/** Wait, or until the signal is aborted. */
+/** Wait for a time, or until the signal is aborted. */
 async function pause(clock, ms, signal) {
   if (signal?.aborted) return;
   const { promise, resolve } = withResolvers();
@@ -1838,12 +2284,13 @@ async function pause(clock, ms, signal) {
   signal?.removeEventListener("abort", resolve);
 }
 
-// The same results by HTTP
+// ---------------------------------------------------------------------------------------------------------------------
+// HTTP
 
 const LONGEST_WAIT_SECONDS = 20; // API Gateway gives up on an integration after 30
-/** Statuses after which the same may succeed: Request Timeout, Too Early, Too Many Requests, server errors. */
-const isToTryAgain = (status) => status === 408 || status === 425 || status === 429 || status >= 500;
-/** What a status means if the body says nothing: an authorizer or a proxy may have answered. */
+/** Whether a retry may succeed: Request Timeout, Too Early, Too Many Requests, server errors. */
+const isRetryable = (status) => status === 408 || status === 425 || status === 429 || status >= 500;
+/** The error codes of statuses without a code in the body: an authorizer or a proxy may have answered. */
 const CODES = Object.freeze({
   400: "invalid_message",
   401: "unauthorized",
@@ -1855,19 +2302,19 @@ const CODES = Object.freeze({
   429: "rate_limited",
 });
 
-/** The seconds of a header such as `Retry-After` or `Age` in ms; dates and nonsense count as not said. */
+/** Read the seconds of a header such as `Retry-After` or `Age` as ms; ignore dates and invalid values. */
 const readMs = (value) => (/^[0-9]+$/.test(value ?? "") ? Number(value) * 1000 : undefined);
 
-/** Make the error that an answer tells of: a problem document (RFC 9457), or none. */
+/** Make an error from an answer, which may be a problem document (RFC 9457). */
 function errorFromAnswer({ status, headers }, fields) {
   const sentence = fields?.detail ?? fields?.message ?? `The service answered with status ${status}.`;
   const retryAfterMs = fields?.retry_after_ms ?? readMs(headers.get("retry-after"));
   const code = textOr(fields?.code, CODES[status]);
   if (code) return errorFromWire({ ...fields, code, message: sentence, retry_after_ms: retryAfterMs });
-  return new PushasideError("unreachable", sentence, { status, retryAfterMs, retryable: isToTryAgain(status) });
+  return new PushasideError("unreachable", sentence, { status, retryAfterMs, retryable: isRetryable(status) });
 }
 
-/** A time by which all is to be done, and the caller's signal, as one signal; `end` lets go of both. */
+/** Joins a deadline and the caller's signal into one signal; `end` releases both. */
 class Limit {
   #controller = new AbortController();
   #clock;
@@ -1877,7 +2324,7 @@ class Limit {
   #abort = () => this.#controller.abort(this.#given.reason);
 
   constructor(clock, seconds, given, sentence = `There was no answer within ${seconds} s.`, code = "timeout") {
-    if (!(seconds > 0 && seconds < Infinity)) throw new RangeError("deadline is a number of seconds, more than 0.");
+    checkDeadline(seconds);
     given?.throwIfAborted();
     this.#clock = clock;
     this.#given = given;
@@ -1911,14 +2358,14 @@ class Limit {
 }
 
 /**
- * Asks by HTTP: it needs no connection to be open, and what `submit` has returned for will not be lost.
+ * A client for the HTTP API. It needs no open connection, and the service never loses a request that `submit` accepted.
  *
  *     const client = new HttpClient("http://127.0.0.1:8080/");
  *     const { id } = await client.submit("documents", { collection: "airports", ids: ["TX"] });
  *     const { data } = await client.wait(id);
  *
- * What is busy or gets lost on the way is tried again, a bounded number of times and not past the deadline; if nothing
- * is there at all, the first call fails at once.
+ * Throttled and lost calls are retried, a bounded number of times and within the deadline. If the service cannot be
+ * reached at all, the first call fails at once.
  */
 export class HttpClient {
   #url;
@@ -1927,15 +2374,16 @@ export class HttpClient {
 
   /** @param {string} url @param {import("./pushaside.d.ts").HttpOptions} options */
   constructor(url, options = {}) {
-    if (!/^https?:\/\//i.test(url)) throw new TypeError(`${url} is not an HTTP URL such as http://127.0.0.1:8080/.`);
+    if (!/^https?:\/\//i.test(url))
+      throw new TypeError(`${url} is not an HTTP URL. Pass one such as http://127.0.0.1:8080/.`);
     this.#url = `${url.replace(/\/+$/, "")}/`;
     this.#options = withDefaults(options);
   }
 
   /**
-   * Hand a request over; once this resolves, the service will not lose it. `deliver` says where the result goes: it
-   * waits to be polled if nothing is said. The same `id` is the same request, and one is made if none is given.
-   * `requestDeadline` is how many seconds the service may take, `deadline` how many handing it over may take.
+   * Submit a request that the service will not lose. `deliver` says where the result goes; by default the service keeps
+   * it for polling. The same `id` means the same request; the default is a new one. `requestDeadline` is the service's
+   * time for the result in seconds, and `deadline` the time for the submission.
    * @param {string} compute
    * @param {object} params
    * @param {import("./pushaside.d.ts").SubmitOptions} options
@@ -1953,7 +2401,7 @@ export class HttpClient {
   }
 
   /**
-   * See what has become of a request; `wait` up to so many seconds, at most 25, for it to be settled.
+   * Return the state of a request. With `wait`, the service waits up to that many seconds, at most 25, for the outcome.
    * @param {string} id
    * @param {import("./pushaside.d.ts").LookOptions} options
    * @returns {Promise<RequestState>}
@@ -1963,7 +2411,7 @@ export class HttpClient {
   }
 
   /**
-   * Wait until a request is settled; rejected with its error if it has failed.
+   * Wait for a request's result. Rejects with the request's error if it failed.
    * @param {string} id
    * @param {import("./pushaside.d.ts").AskOptions} options
    * @returns {Promise<Result>}
@@ -1979,8 +2427,8 @@ export class HttpClient {
   }
 
   /**
-   * Get a result as a resource that caches on the way may answer. With `known`, one that was had before and is returned
-   * if it still holds, the data is sent only if it is another.
+   * Get a result as a resource that HTTP caches may answer. Pass an earlier resource as `known` to revalidate it: the
+   * service sends the data only if it has changed.
    * @param {string} compute
    * @param {object} params
    * @param {import("./pushaside.d.ts").ResultOptions} options
@@ -2004,14 +2452,14 @@ export class HttpClient {
   }
 
   /**
-   * Get the secrets that this caller's webhooks are signed with, the current one first. They are not for pages.
+   * Get the secrets that sign this caller's webhooks, the current one first. Never use them in a page.
    * @param {import("./pushaside.d.ts").AskOptions} options
    * @returns {Promise<readonly string[]>}
    */
   async webhookSecrets(options = {}) {
     return this.#within(options, async (limit) => {
       const { fields } = await this.#ask("webhooks/keys", limit, {});
-      if (!Array.isArray(fields.secrets)) throw new PushasideError("unreadable", "The service told no secrets.");
+      if (!Array.isArray(fields.secrets)) throw new PushasideError("unreadable", "The service sent no secrets.");
       return Object.freeze(namesOf(fields.secrets));
     });
   }
@@ -2026,7 +2474,7 @@ export class HttpClient {
     }
   }
 
-  /** Ask by long polls until something is found; one that waited has left the service alone for long enough. */
+  /** Long-poll until `ask` finds something. A poll that waited on the service needs no pause after it. */
   async #poll(limit, ask) {
     for (;;) {
       const began = limit.now;
@@ -2050,7 +2498,7 @@ export class HttpClient {
       try {
         return Object.freeze({ ...known, outcome: await this.#readOutcome(id, result, limit) });
       } catch (failure) {
-        // A link's time may have run out: the next answer has another.
+        // The link may have expired: the next answer carries a new one.
         if (!failure.retryable || limit.signal.aborted || reads >= this.#options.fetchAttempts) throw failure;
       }
     }
@@ -2058,7 +2506,7 @@ export class HttpClient {
 
   async #readOutcome(id, message, limit) {
     const { maxResultBytes, fetch } = this.#options;
-    if (!isObject(message)) throw new PushasideError("unreadable", "What is said to be done comes without its result.");
+    if (!isObject(message)) throw new PushasideError("unreadable", "The request is done, but it has no result.");
     const result = { id, ...message };
     if (isPlain(message)) return toResult(result, message.data);
     if ("data" in message) return toResult(result, await decodeData(message.data, message.encoding, maxResultBytes));
@@ -2066,7 +2514,7 @@ export class HttpClient {
     return toResult(result, await this.#bounded(limit, 0, read));
   }
 
-  /** Call until there is an answer that is no error; errors that may pass are waited out. */
+  /** Call, and retry after retryable errors. */
   async #ask(path, limit, call) {
     const { maxRetries, random, backoffBaseSeconds, backoffCapSeconds } = this.#options;
     for (let attempt = 0; ; attempt += 1) {
@@ -2082,7 +2530,7 @@ export class HttpClient {
     }
   }
 
-  /** Do one call, which may take as long as a fetch may and so many seconds more. */
+  /** Make one call within `fetchTimeoutSeconds` and `wait` more seconds. */
   async #bounded(limit, wait, work) {
     const { clock, fetchTimeoutSeconds } = this.#options;
     const late = "The service did not answer in time.";
@@ -2104,7 +2552,7 @@ export class HttpClient {
     const given = { Accept: "application/json", ...headers, ...more, ...kind };
     let response, bytes;
     try {
-      // Links are followed by the platform, which then leaves the token out.
+      // The platform follows links, and drops the token when it does.
       response = await fetch(this.#url + path, { method, headers: given, body, signal, credentials: "omit" });
       bytes = response.body ? await readBytes(response.body, maxResultBytes) : new Uint8Array();
     } catch (cause) {
@@ -2118,13 +2566,13 @@ export class HttpClient {
   }
 }
 
-/** Read a resource; the answer that led to it by a link, which had its etag, is not shown to pages. */
+/** Read a resource. After a redirect, hash the body: pages cannot see the first answer, which had the etag. */
 async function readResource({ response, bytes, text }) {
   const said = response.headers.get("etag")?.replace(/^W\//, "").replaceAll('"', "") ?? "";
   const etag = !response.redirected ? said : canHash() ? await hashOf(bytes) : "";
   try {
     return { data: JSON.parse(text), etag };
   } catch (cause) {
-    throw new PushasideError("unreadable", `The result came damaged: ${cause}`, { cause });
+    throw new PushasideError("unreadable", `The result is not valid JSON: ${cause}`, { cause });
   }
 }
