@@ -40,7 +40,7 @@ from benchmarks._measuring import print_table
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
-from compute.live_answers import LiveAnswers
+from compute.subscriber_updates import SubscriberUpdates
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
@@ -57,11 +57,12 @@ from push.delivery.waiter_answers import WaiterAnswers
 from push.delivery.waiter_frames import WaiterFrames
 from push.queues.redelivery import Redelivery
 from push.settings import CacheSettings, ComputeSettings, RequestSettings
-from request.asking.accepting import Accepting
-from request.asking.answering import Answerer
-from request.asking.replying import Replier
-from request.socket_app import Dependencies, handle
-from request.subscribing.topic_repliers import TopicRepliers
+from request.asking.client_encodings import ClientEncodings
+from request.asking.client_requests import ClientRequests
+from request.asking.engine import Engine
+from request.asking.socket_replies import SocketReplies
+from request.socket_app import SocketParts, handle
+from request.wiring.socket_topics import SocketTopics
 from tests.fakes.cache import CacheModel, FakeJobs
 from tests.fakes.delivery import (
     FakeConnections,
@@ -187,7 +188,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         clock_us=lambda: time.monotonic_ns() // 1000,
         random=randomness,
     )
-    live = LiveAnswers(
+    live = SubscriberUpdates(
         leases=leases,
         histories=RedisLiveHistories(redis, shipped_namespaces()),
         payloads=FakePayloads(),
@@ -229,7 +230,7 @@ class PipeJobs:
                 self._pipe.send_bytes(serialize_job(outgoing.job).encode())
 
 
-def make_environment(url: str, pipe: Connection, number: int, randomness: Callable[[], float]) -> Dependencies:
+def make_environment(url: str, pipe: Connection, number: int, randomness: Callable[[], float]) -> SocketParts:
     settings = RequestSettings(
         cache_url=url,
         compute_queue_url="",
@@ -240,22 +241,30 @@ def make_environment(url: str, pipe: Connection, number: int, randomness: Callab
     )
     metrics = BufferedMetrics(interval_seconds=3600.0)
     tokens = itertools.count(1)
-    answerer = Answerer(
-        registry=Registry([expiring]),
-        store=RedisResults(SyncRedis(settings)),
-        memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
-        jobs=PipeJobs(pipe),
-        counter=metrics,
-        now_ms=now_ms,
-        new_token=lambda: f"queued {number} {next(tokens)}",
-        random=randomness,
-        trust_ms=int(settings.memory_cache_seconds * 1000),
+    client_requests = ClientRequests(
+        Engine(
+            registry=Registry([expiring]),
+            store=RedisResults(SyncRedis(settings)),
+            memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
+            jobs=PipeJobs(pipe),
+            counter=metrics,
+            now_ms=now_ms,
+            new_token=lambda: f"queued {number} {next(tokens)}",
+            random=randomness,
+            trust_ms=int(settings.memory_cache_seconds * 1000),
+        ),
+        now_ms,
     )
-    accepting = Accepting(FakeEncodings(CacheModel(now_ms)), now_ms)
+    client_encodings = ClientEncodings(FakeEncodings(CacheModel(now_ms)), now_ms)
     deliveries = FakeDeliverySender(FakeDeliveries())
-    replier = Replier(answerer=answerer, accepting=accepting, payloads=FakePayloads(), deliveries=deliveries)
-    topics = TopicRepliers(settings, SyncRedis(settings), Registry([expiring]), accepting)
-    return Dependencies(replier, accepting, topics, metrics, reconnect_after_seconds=6600.0)
+    replies = SocketReplies(
+        client_requests=client_requests,
+        client_encodings=client_encodings,
+        payloads=FakePayloads(),
+        deliveries=deliveries,
+    )
+    topics = SocketTopics(settings, SyncRedis(settings), Registry([expiring]), client_requests.engine, client_encodings)
+    return SocketParts(replies, client_encodings, topics, metrics, reconnect_after_seconds=6600.0)
 
 
 def make_event(number: int) -> dict[str, Any]:
@@ -296,7 +305,7 @@ def run(url: str, *, is_random: bool) -> Run:
     return shown
 
 
-def _drive(environments: list[Dependencies], events: list[dict[str, Any]], shown: Run) -> float:
+def _drive(environments: list[SocketParts], events: list[dict[str, Any]], shown: Run) -> float:
     """Ask at an even rate, whatever the answers take, and return when that began."""
     chosen = random.Random(7)
     started, wall = time.perf_counter(), time.time()

@@ -44,7 +44,7 @@ from push.settings import CacheSettings
 from tests.servers.valkey import valkey
 
 if TYPE_CHECKING:
-    from request.socket_app import Dependencies
+    from request.socket_app import SocketParts
 
 SIZES = (500, 10_000, 100_000)
 HOUR_MS = 3_600_000
@@ -121,16 +121,16 @@ def prepare_ours(url: str) -> Iterator[tuple[str, list[Batch]]]:
     for tier, settings in TIERS.items():
         os.environ.update(settings)
         app.build.cache_clear()
-        dependencies = app.build()
+        parts = app.build()
         for name in settings:
             del os.environ[name]
-        yield f"pushaside, {tier}", [repeat(partial(_answer, app, dependencies, make_event(size))) for size in SIZES]
+        yield f"pushaside, {tier}", [repeat(partial(_answer, app, parts, make_event(size))) for size in SIZES]
 
 
-def _answer(app: Any, dependencies: Dependencies, event: dict[str, Any]) -> None:  # noqa: ANN401 - the module
-    """Do as the handler does with the dependencies of one tier."""
-    frame = app.handle(event, dependencies)
-    dependencies.metrics.end_invocation()
+def _answer(app: Any, parts: SocketParts, event: dict[str, Any]) -> None:  # noqa: ANN401 - the module
+    """Do as the handler does with the parts of one tier."""
+    frame = app.handle(event, parts)
+    parts.metrics.end_invocation()
     answer = {"statusCode": 200, "body": frame}
     if '"cache":"hit"' not in answer["body"]:
         raise SystemExit("An answer was not a hit, so the figures mean nothing.")

@@ -15,7 +15,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from compute.computing import Computing
 from compute.consumer import Consumer, parse_event
 from compute.key_work import make_worker
-from compute.live_answers import LiveAnswers
+from compute.subscriber_updates import SubscriberUpdates
 from push.adapters.aws.clients import make_client
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.connection import shared_async_redis
@@ -62,7 +62,7 @@ def build() -> Dependencies:
         now_ms=now_ms,
     )
     payloads = S3Payloads(settings.storage_bucket)
-    live = LiveAnswers(
+    live = SubscriberUpdates(
         leases=leases,
         histories=RedisLiveHistories(redis, shipped_namespaces()),
         payloads=payloads,

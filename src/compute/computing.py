@@ -36,6 +36,7 @@ class KeyJob:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Computing:
     """Runs computes for one execution environment.
 
@@ -49,22 +50,12 @@ class Computing:
 
     """
 
-    def __init__(
-        self,
-        *,
-        settings: ComputeSettings,
-        payloads: Payloads,
-        counter: Counter,
-        now_ms: Callable[[], int],
-        clock_us: Callable[[], int],
-        random: Callable[[], float],
-    ) -> None:
-        self._settings = settings
-        self._payloads = payloads
-        self._counter = counter
-        self._now_ms = now_ms
-        self._clock_us = clock_us
-        self._random = random
+    settings: ComputeSettings
+    payloads: Payloads
+    counter: Counter
+    now_ms: Callable[[], int]
+    clock_us: Callable[[], int]
+    random: Callable[[], float]
 
     async def compute(self, work: KeyJob) -> Result:
         """Run the compute once and return its value, or its deterministic failure, as a result.
@@ -75,23 +66,23 @@ class Computing:
 
         """
         name = ("ComputeName", work.compute.name)
-        started_ms, started_us = self._now_ms(), self._clock_us()
-        self._counter.count(Metric.COMPUTE, dimension=name)
+        started_ms, started_us = self.now_ms(), self.clock_us()
+        self.counter.count(Metric.COMPUTE, dimension=name)
         try:
             computed = await self._run(work)
             status, data = Status.VALUE, _encode(computed.value)
         except (ComputeFailedError, RequestError) as exc:
             logger.info("%s failed: %s", work.key.storage, exc.message)
-            self._counter.count(Metric.COMPUTE_FAILURE, dimension=name)
+            self.counter.count(Metric.COMPUTE_FAILURE, dimension=name)
             # Tagged too: what is not there now may be there after the next change.
             computed, status, data = Computed(None, tags=self.tags_of(work)), Status.FAILURE, render_error_object(exc)
-        cost_us = self._clock_us() - started_us
-        self._counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
-        self._counter.count(Metric.RESULT_BYTES, len(data), dimension=name)
-        fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self._now_ms(), self._random())
+        cost_us = self.clock_us() - started_us
+        self.counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
+        self.counter.count(Metric.RESULT_BYTES, len(data), dimension=name)
+        fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self.now_ms(), self.random())
         etag = make_etag(data)
         if status is Status.VALUE and len(data) >= LINK_FROM_BYTES:
-            await asyncio.to_thread(self._payloads.put, payload_name(work.key, etag), data)
+            await asyncio.to_thread(self.payloads.put, payload_name(work.key, etag), data)
         return Result(
             status=status,
             # What was read may be as old as the start.
@@ -121,7 +112,7 @@ class Computing:
     async def _run(self, work: KeyJob) -> Computed:
         compute = work.compute
         params = compute.parse_params(work.job.params)
-        context = ComputeContext(tenant=work.job.tenant, attempt=work.attempt, settings=self._settings)
+        context = ComputeContext(tenant=work.job.tenant, attempt=work.attempt, settings=self.settings)
         try:
             async with asyncio.timeout(compute.timeout_seconds):
                 value = await compute.function(params, context)

@@ -65,6 +65,7 @@ class _Parsed:
     work: KeyJob
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
     """Consumes batches for one execution environment.
 
@@ -77,20 +78,11 @@ class Consumer:
 
     """
 
-    def __init__(
-        self,
-        *,
-        registry: Registry,
-        worker: KeyWorker,
-        redelivery: Redelivery,
-        jobs: JobSender,
-        bodies: QueueBodies = INLINE_BODIES,
-    ) -> None:
-        self._registry = registry
-        self._worker = worker
-        self._redelivery = redelivery
-        self._jobs = jobs
-        self._bodies = bodies
+    registry: Registry
+    worker: KeyWorker
+    redelivery: Redelivery
+    jobs: JobSender
+    bodies: QueueBodies = INLINE_BODIES
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
         """Work on a batch and return the ids of the messages that are to come back.
@@ -107,13 +99,13 @@ class Consumer:
         failures = await asyncio.gather(*map(self._work, trusted))
         failures += await self._work_on_suspects(suspects)
         again = [*failed, *(message for group in failures for message in group)]
-        await self._hide({each.receipt: self._redelivery.seconds(each.receive_count) for each in again})
+        await self._hide({each.receipt: self.redelivery.seconds(each.receive_count) for each in again})
         return [message.message_id for message in again]
 
     async def _read(self, message: Message) -> _Parsed | Message:
         """Resolve a message; one that can't be is returned: it is tried a few times, and ends with the dead letters."""
         try:
-            job = parse_job(await self._bodies.unpack(message.body))
+            job = parse_job(await self.bodies.unpack(message.body))
             return _Parsed(message, self._resolve(job, message))
         except RequestError as exc:
             logger.warning("a message is no job of this deployment: %s", exc.message)
@@ -122,7 +114,7 @@ class Consumer:
         return message
 
     def _resolve(self, job: Job, message: Message) -> KeyJob:
-        compute = self._registry.find(job.compute)
+        compute = self.registry.find(job.compute)
         key = make_key(job.tenant, compute, compute.parse_params(job.params))
         # A guardian may come back because of others in its batch: deaths are counted along the chain of guardians.
         is_guardian = job.kind is JobKind.GUARDIAN
@@ -153,7 +145,7 @@ class Consumer:
         waiters = _waiters_of(group)
         try:
             is_guarded = any(each.work.job.kind is JobKind.GUARDIAN for each in group)
-            disposition = await self._worker.work(first, waiters, is_guarded=is_guarded)
+            disposition = await self.worker.work(first, waiters, is_guarded=is_guarded)
         except TransientError as exc:
             logger.warning("%s is tried again: %s", first.key.storage, exc.message)
             disposition = Disposition.AGAIN
@@ -167,10 +159,10 @@ class Consumer:
 
     async def _send_anew(self, group: Sequence[_Parsed]) -> Disposition:
         """Send jobs as new messages: the queue gives up those that have come a few times, for whatever reason."""
-        delay_seconds = self._redelivery.seconds(_LATER_RECEIVES)
+        delay_seconds = self.redelivery.seconds(_LATER_RECEIVES)
         jobs = [Outgoing(replace(each.work.job, attempt=each.work.attempt), delay_seconds) for each in group]
         try:
-            await asyncio.to_thread(self._jobs.send, jobs)
+            await asyncio.to_thread(self.jobs.send, jobs)
         except QueueUnavailableError as exc:
             logger.warning("jobs come back instead: %s", exc.message)
             return Disposition.AGAIN
@@ -178,7 +170,7 @@ class Consumer:
 
     async def _hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
         if seconds_by_receipt:
-            await asyncio.to_thread(self._redelivery.hide, seconds_by_receipt)
+            await asyncio.to_thread(self.redelivery.hide, seconds_by_receipt)
 
 
 def _by_key(parsed: Sequence[_Parsed]) -> list[list[_Parsed]]:

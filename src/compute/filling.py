@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from compute.computing import Computing, KeyJob
 from compute.lease_keeping import LeaseKeeper
@@ -23,6 +23,7 @@ _ENLISTED_LONGER_MS = 60_000
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filler:
     """Fills keys for one execution environment.
 
@@ -36,22 +37,12 @@ class Filler:
 
     """
 
-    def __init__(
-        self,
-        *,
-        computing: Computing,
-        keeper: LeaseKeeper,
-        leases: Leases,
-        tags: TagIndex,
-        counter: Counter,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._computing = computing
-        self._keeper = keeper
-        self._leases = leases
-        self._tags = tags
-        self._counter = counter
-        self._now_ms = now_ms
+    computing: Computing
+    keeper: LeaseKeeper
+    leases: Leases
+    tags: TagIndex
+    counter: Counter
+    now_ms: Callable[[], int]
 
     async def fill(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> tuple[Result, Filled | None]:
         """Compute a claimed key and install the result.
@@ -63,17 +54,17 @@ class Filler:
             TransientError: the compute failed in a way that another attempt may mend.
 
         """
-        tags = self._computing.tags_of(work)
+        tags = self.computing.tags_of(work)
         for _ in range(COMPUTES):
             versions = await self._read_versions(work, tags)
-            result = await self._keeper.compute(work, claimed, expired)
+            result = await self.keeper.compute(work, claimed, expired)
             try:
                 if versions == (await self._enlist(work, result))[: len(tags)]:
                     filled = await self._install(work, claimed, result)
                     if filled.outcome is not FillOutcome.OUTDATED:
                         return result, filled
                 logger.info("the sources of %s changed while it was computed", work.key.storage)
-                claimed = replace(claimed, generation=await self._leases.read_generation(work.key))
+                claimed = replace(claimed, generation=await self.leases.read_generation(work.key))
             except CacheUnavailableError:
                 return result, None
         result = replace(result, is_invalidated=True)
@@ -89,7 +80,7 @@ class Filler:
     async def _read_versions(self, work: KeyJob, tags: tuple[str, ...]) -> tuple[int, ...] | None:
         """Read what must not change until the fill; None, which equals no versions, if it can't be known."""
         try:
-            return await self._tags.read_versions(work.key.tenant, tags) if tags else ()
+            return await self.tags.read_versions(work.key.tenant, tags) if tags else ()
         except CacheUnavailableError:
             return None
 
@@ -97,12 +88,12 @@ class Filler:
         """Have changes find the result from now on, and return the versions of its tags."""
         if not result.tags:
             return ()
-        keep_ms = result.stale_until_ms - self._now_ms() + _ENLISTED_LONGER_MS
-        return await self._tags.enlist(work.key, result.tags, keep_ms)
+        keep_ms = result.stale_until_ms - self.now_ms() + _ENLISTED_LONGER_MS
+        return await self.tags.enlist(work.key, result.tags, keep_ms)
 
     async def _install(self, work: KeyJob, claimed: Claimed, result: Result) -> Filled:
-        filled = await self._leases.fill(work.key, claimed, result, LEASE_TERM_MS, self._now_ms())
+        filled = await self.leases.fill(work.key, claimed, result, LEASE_TERM_MS, self.now_ms())
         if filled.outcome is not FillOutcome.FILLED:
-            self._counter.count(Metric.REFUSED_FILL)
+            self.counter.count(Metric.REFUSED_FILL)
             logger.warning("a fill of %s was refused: %s", work.key.storage, filled.outcome)
         return filled

@@ -10,12 +10,12 @@ import asyncio
 import enum
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from compute.computing import Computing, KeyJob
 from compute.filling import Filler
 from compute.lease_keeping import LeaseKeeper
-from compute.live_answers import LiveAnswers
+from compute.subscriber_updates import SubscriberUpdates
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
 from push.cache.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases, TagIndex
@@ -43,6 +43,7 @@ class Disposition(enum.Enum):
     """It should come again as one that was never tried: nothing could be done about it, however often it comes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyWorker:
     """Works on keys for one execution environment.
 
@@ -58,26 +59,14 @@ class KeyWorker:
 
     """
 
-    def __init__(
-        self,
-        *,
-        computing: Computing,
-        filler: Filler,
-        leases: Leases,
-        answers: WaiterAnswers,
-        live: LiveAnswers,
-        jobs: JobSender,
-        counter: Counter,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._computing = computing
-        self._filler = filler
-        self._leases = leases
-        self._answers = answers
-        self._live = live
-        self._jobs = jobs
-        self._counter = counter
-        self._now_ms = now_ms
+    computing: Computing
+    filler: Filler
+    leases: Leases
+    answers: WaiterAnswers
+    live: SubscriberUpdates
+    jobs: JobSender
+    counter: Counter
+    now_ms: Callable[[], int]
 
     async def work(self, work: KeyJob, waiters: Mapping[Waiter, int], *, is_guarded: bool = False) -> Disposition:
         """Do what a job asks.
@@ -102,7 +91,7 @@ class KeyWorker:
 
     async def _work_on(self, work: KeyJob, waiters: Mapping[Waiter, int], *, is_guarded: bool) -> Disposition:
         try:
-            claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS, waiters)
+            claimed = await self.leases.claim(work.key, work.job.token, LEASE_TERM_MS, waiters)
         except CacheUnavailableError:
             return await self._work_without_cache(work, list(waiters))
         if isinstance(claimed, Busy):
@@ -117,15 +106,15 @@ class KeyWorker:
     async def _look_again(self, work: KeyJob) -> None:
         """Send the guardian anew; others that come before it are then superfluous, and end."""
         await self._send(Outgoing(work.job.guardian(), GUARDIAN_DELAY_SECONDS))
-        await self._leases.watch(work.key, WATCH_MS)
+        await self.leases.watch(work.key, WATCH_MS)
 
     async def _take_over(self, work: KeyJob, claimed: Claimed) -> Disposition:
         """Nobody works on the key: if somebody waits, its worker died."""
         if claimed.waiting == 0:
             return await self._release(work, claimed)
-        self._counter.count(Metric.TAKEOVER)
+        self.counter.count(Metric.TAKEOVER)
         logger.warning("taking over %s for %d waiters", work.key.storage, claimed.waiting)
-        waiters = await self._leases.waiters(work.key)
+        waiters = await self.leases.waiters(work.key)
         if work.attempt >= MAX_ATTEMPTS:
             error = PushasideError("The compute failed at every attempt.", code=ErrorCode.COMPUTE_FAILED)
             await self._refuse(work, waiters, error)
@@ -137,24 +126,24 @@ class KeyWorker:
     async def _work_claimed(self, work: KeyJob, claimed: Claimed, waiters: Sequence[Waiter]) -> Disposition:
         stored = claimed.result
         if stored is not None and self._is_done(work, stored):
-            waiting = await self._leases.waiters(work.key)
+            waiting = await self.leases.waiters(work.key)
             if all(suits(waiter, stored) for waiter in waiting):
                 return await self._answer(work, claimed, stored, waiting)
         expired: set[Waiter] = set()
         try:
-            result, filled = await self._filler.fill(work, claimed, expired)
+            result, filled = await self.filler.fill(work, claimed, expired)
         except TransientError as exc:
             return await self._fail(work, claimed, _without(waiters, expired), exc)
         waiters = _without(waiters, expired)
         if filled is None:
             if work.job.kind is JobKind.LIVE:
                 return Disposition.LATER
-            return _done_if(await self._answers.send_result(work.key, waiters, result), waiters)
+            return _done_if(await self.answers.send_result(work.key, waiters, result), waiters)
         # Installed or not, the result is right for those who asked before it was begun.
         return await self._answer_filled(work, claimed, result, filled, _union(filled.waiters, waiters))
 
     def _is_done(self, work: KeyJob, stored: Result) -> bool:
-        is_fresh = judge(stored, self._now_ms()) is Freshness.FRESH
+        is_fresh = judge(stored, self.now_ms()) is Freshness.FRESH
         return is_fresh and stored.computed_at_ms >= work.job.newer_than_ms
 
     async def _answer_filled(
@@ -170,7 +159,7 @@ class KeyWorker:
         await self._answer_requests(work, claimed, result, waiters)
         live = [waiter for waiter in waiters if waiter.is_live and suits(waiter, result)]
         if live:
-            await self._live.answer(work.key, claimed.token, live, result)
+            await self.live.answer(work.key, claimed.token, live, result)
         return await self._release(work, claimed)
 
     async def _answer_requests(
@@ -182,12 +171,12 @@ class KeyWorker:
         state: CacheState = CacheState.MISS,
     ) -> None:
         suited = [waiter for waiter in waiters if not waiter.is_live and suits(waiter, result)]
-        await self._answers.answer(work.key, claimed.token, suited, result, state)
+        await self.answers.answer(work.key, claimed.token, suited, result, state)
 
     async def _refuse(self, work: KeyJob, waiters: Sequence[Waiter], error: PushasideError) -> None:
-        await self._answers.refuse(work.key, [waiter for waiter in waiters if not waiter.is_live], error)
+        await self.answers.refuse(work.key, [waiter for waiter in waiters if not waiter.is_live], error)
         if live := [waiter for waiter in waiters if waiter.is_live]:
-            await self._live.give_up(work.key, live)
+            await self.live.give_up(work.key, live)
 
     async def _release(self, work: KeyJob, claimed: Claimed) -> Disposition:
         """Give the lease back; for those who still wait, a new job is sent.
@@ -198,11 +187,11 @@ class KeyWorker:
             QueueUnavailableError: it was not sent; the next to ask can have the lease.
 
         """
-        if await self._leases.release(work.key, claimed.token, work.job.token) > 0:
+        if await self.leases.release(work.key, claimed.token, work.job.token) > 0:
             try:
                 await self._send(*with_guardian(work.job.follow_up()))
             except QueueUnavailableError:
-                await self._leases.unqueue(work.key, work.job.token)
+                await self.leases.unqueue(work.key, work.job.token)
                 raise
         return Disposition.DONE
 
@@ -210,12 +199,12 @@ class KeyWorker:
         self, work: KeyJob, claimed: Claimed, waiters: Sequence[Waiter], error: TransientError
     ) -> Disposition:
         """Have a job tried again; after enough tries tell everybody, with a stale result where there is one."""
-        parked = await self._leases.waiters(work.key)
+        parked = await self.leases.waiters(work.key)
         if work.job.kind is JobKind.REFRESH and not parked:
             await self._rest(work)
             return await self._release(work, claimed)
         if work.attempt < MAX_ATTEMPTS:
-            await self._leases.release(work.key, claimed.token, work.job.token)
+            await self.leases.release(work.key, claimed.token, work.job.token)
             # Whoever takes over has sent the next guardian already: that one is the next attempt.
             return Disposition.DONE if work.job.kind is JobKind.GUARDIAN else Disposition.AGAIN
         waiters = _union(parked, waiters)
@@ -233,24 +222,24 @@ class KeyWorker:
         stored = claimed.result
         if stored is None or stored.status is Status.FAILURE:
             return None
-        return None if judge(stored, self._now_ms()) is Freshness.UNUSABLE else stored
+        return None if judge(stored, self.now_ms()) is Freshness.UNUSABLE else stored
 
     async def _rest(self, work: KeyJob) -> None:
         """Have nobody refresh a key for a while whose compute fails: its stale result is answered meanwhile."""
-        await self._leases.rest(work.key, int(work.compute.failure_ttl_seconds * 1000))
+        await self.leases.rest(work.key, int(work.compute.failure_ttl_seconds * 1000))
 
     async def _work_without_cache(self, work: KeyJob, waiters: Sequence[Waiter]) -> Disposition:
         """Redis is away: compute for those who came with the job. Guardians and subscribers wait until it is back."""
-        self._counter.count(Metric.CACHE_UNAVAILABLE)
+        self.counter.count(Metric.CACHE_UNAVAILABLE)
         if _needs_cache(work):
             return Disposition.LATER
         try:
-            result = await self._computing.compute(work)
+            result = await self.computing.compute(work)
         except TransientError as exc:
             if work.attempt < MAX_ATTEMPTS:
                 return Disposition.AGAIN
-            return _done_if(await self._answers.send_error(waiters, exc), waiters)
-        told = await self._answers.send_result(work.key, waiters, result)
+            return _done_if(await self.answers.send_error(waiters, exc), waiters)
+        told = await self.answers.send_result(work.key, waiters, result)
         await self._answer_parked(work, result)
         return _done_if(told, waiters)
 
@@ -260,21 +249,21 @@ class KeyWorker:
         Nobody looked whether the sources changed during the compute, so the result is kept as stale.
         """
         try:
-            claimed = await self._leases.claim(work.key, work.job.token, LEASE_TERM_MS, {})
+            claimed = await self.leases.claim(work.key, work.job.token, LEASE_TERM_MS, {})
             if isinstance(claimed, Busy):
                 return
             stored = claimed.result
             if stored is not None and stored.computed_at_ms >= result.computed_at_ms:
-                await self._answer(work, claimed, stored, await self._leases.waiters(work.key))
+                await self._answer(work, claimed, stored, await self.leases.waiters(work.key))
                 return
             kept = replace(result, is_invalidated=True)
-            filled = await self._leases.fill(work.key, claimed, kept, LEASE_TERM_MS, self._now_ms())
+            filled = await self.leases.fill(work.key, claimed, kept, LEASE_TERM_MS, self.now_ms())
             await self._answer_filled(work, claimed, kept, filled, filled.waiters)
         except CacheUnavailableError as exc:
             logger.info("Redis is still away: %s", exc.message)
 
     async def _send(self, *jobs: Outgoing) -> None:
-        await asyncio.to_thread(self._jobs.send, jobs)
+        await asyncio.to_thread(self.jobs.send, jobs)
 
 
 def make_worker(
@@ -283,7 +272,7 @@ def make_worker(
     leases: Leases,
     tags: TagIndex,
     answers: WaiterAnswers,
-    live: LiveAnswers,
+    live: SubscriberUpdates,
     jobs: JobSender,
     counter: Counter,
     now_ms: Callable[[], int],

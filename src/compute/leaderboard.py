@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
 
@@ -92,12 +93,12 @@ def build(settings: ComputeSettings) -> BoardReader:
     return BoardReader(scores, RedisLeaderboards(shared_async_redis(settings)))
 
 
+@dataclass(frozen=True, slots=True)
 class BoardReader:
     """Reads boards for one execution environment. Without Redis it reads the source: slower, and never wrong."""
 
-    def __init__(self, scores: Scores, boards: BoardCache) -> None:
-        self._scores = scores
-        self._boards = boards
+    scores: Scores
+    boards: BoardCache
 
     async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry]:
         """Return part of a board; an empty list if the board or the member is absent.
@@ -121,10 +122,10 @@ class BoardReader:
         loop = asyncio.get_running_loop()
         until = loop.time() + _WAIT_SECONDS
         while loop.time() < until:
-            entries = await self._boards.read(tenant, board, view)
+            entries = await self.boards.read(tenant, board, view)
             if entries is not None:
                 return entries
-            token = await self._boards.begin_rebuild(tenant, board)
+            token = await self.boards.begin_rebuild(tenant, board)
             if token is not None:
                 return view_scores(await self._rebuild(tenant, board, token), view)
             await asyncio.sleep(_POLL_SECONDS)
@@ -140,9 +141,9 @@ class BoardReader:
 
     async def _end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
         try:
-            await self._boards.end_rebuild(tenant, board, token, scores)
+            await self.boards.end_rebuild(tenant, board, token, scores)
         except CacheUnavailableError as exc:
             logger.warning("a leaderboard was not kept: %s", exc.message)
 
     async def _read_source(self, tenant: Tenant, board: str) -> dict[str, float]:
-        return await asyncio.to_thread(self._scores.read_all, tenant, board)
+        return await asyncio.to_thread(self.scores.read_all, tenant, board)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from compute.computing import Computing, KeyJob
 from push.cache.jobs import LEASE_TERM_MS, Waiter
@@ -18,6 +19,7 @@ from push.results import Result
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseKeeper:
     """Runs computes under leases for one execution environment.
 
@@ -30,20 +32,11 @@ class LeaseKeeper:
 
     """
 
-    def __init__(
-        self,
-        *,
-        computing: Computing,
-        leases: Leases,
-        answers: WaiterAnswers,
-        counter: Counter,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._computing = computing
-        self._leases = leases
-        self._answers = answers
-        self._counter = counter
-        self._now_ms = now_ms
+    computing: Computing
+    leases: Leases
+    answers: WaiterAnswers
+    counter: Counter
+    now_ms: Callable[[], int]
 
     async def compute(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> Result:
         """Compute while the lease is kept; those whose deadline passes meanwhile are told and added to `expired`.
@@ -55,7 +48,7 @@ class LeaseKeeper:
         is_done = asyncio.Event()
         keeping = asyncio.create_task(self._keep(work.key, claimed, is_done, expired))
         try:
-            return await self._computing.compute(work)
+            return await self.computing.compute(work)
         finally:
             # Not cancelled: it may be telling somebody that his deadline has passed.
             is_done.set()
@@ -72,18 +65,18 @@ class LeaseKeeper:
 
     async def _renew(self, key: Key, claimed: Claimed, expired: set[Waiter]) -> int:
         """Renew the lease, tell those whose deadline has passed, and return the earliest one to come."""
-        renewed = await self._leases.renew(key, claimed.token, LEASE_TERM_MS, self._now_ms())
+        renewed = await self.leases.renew(key, claimed.token, LEASE_TERM_MS, self.now_ms())
         if renewed.expired:
-            self._counter.count(Metric.TIMED_OUT, len(renewed.expired))
+            self.counter.count(Metric.TIMED_OUT, len(renewed.expired))
             expired.update(renewed.expired)
-            await self._answers.refuse(key, renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
+            await self.answers.refuse(key, renewed.expired, PushasideError(code=ErrorCode.TIMEOUT))
         return renewed.next_deadline_ms
 
     def _until_next_renewal(self, deadline_ms: int) -> float:
         """Return the seconds until the lease should be renewed or a waiter's deadline has passed."""
         wait_ms = LEASE_TERM_MS // 3
         if deadline_ms:
-            wait_ms = max(0, min(wait_ms, deadline_ms - self._now_ms() + 1))
+            wait_ms = max(0, min(wait_ms, deadline_ms - self.now_ms() + 1))
         return wait_ms / 1000
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from push.topics.fan_out_jobs import PresenceLook
 from push.topics.namespaces import Namespaces
 from push.topics.ports import FanOutJobSender, Subscriptions
 from push.topics.subscriptions import PRESENCE_DELAY_SECONDS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
     """Ends the subscriptions of connections, for one execution environment.
 
@@ -18,10 +21,9 @@ class Leaving:
 
     """
 
-    def __init__(self, *, subscriptions: Subscriptions, fan_out: FanOutJobSender, namespaces: Namespaces) -> None:
-        self._subscriptions = subscriptions
-        self._fan_out = fan_out
-        self._namespaces = namespaces
+    subscriptions: Subscriptions
+    fan_out: FanOutJobSender
+    namespaces: Namespaces
 
     def leave(self, connection_id: str) -> None:
         """End all subscriptions of a connection; once more is no harm.
@@ -30,7 +32,7 @@ class Leaving:
             TransientError: something did not answer; what is left goes by TTL, or when a push finds nobody.
 
         """
-        topics = self._subscriptions.remove_connection(connection_id)
-        looks = [PresenceLook(topic.storage) for topic in topics if self._namespaces.find(topic).presence]
+        topics = self.subscriptions.remove_connection(connection_id)
+        looks = [PresenceLook(topic.storage) for topic in topics if self.namespaces.find(topic).presence]
         if looks:
-            self._fan_out.send(looks, PRESENCE_DELAY_SECONDS)
+            self.fan_out.send(looks, PRESENCE_DELAY_SECONDS)

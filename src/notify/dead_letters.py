@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import LEASE_TERM_MS, Job, Waiter, parse_job
@@ -19,6 +20,7 @@ from push.queues.ports import QueueBodies
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
     """Ends dead jobs for one execution environment.
 
@@ -32,22 +34,12 @@ class DeadLetters:
 
     """
 
-    def __init__(
-        self,
-        *,
-        registry: Registry,
-        leases: Leases,
-        answers: WaiterAnswers,
-        counter: Counter,
-        now_ms: Callable[[], int],
-        bodies: QueueBodies = INLINE_BODIES,
-    ) -> None:
-        self._registry = registry
-        self._leases = leases
-        self._answers = answers
-        self._counter = counter
-        self._now_ms = now_ms
-        self._bodies = bodies
+    registry: Registry
+    leases: Leases
+    answers: WaiterAnswers
+    counter: Counter
+    now_ms: Callable[[], int]
+    bodies: QueueBodies = INLINE_BODIES
 
     async def end(self, body: str) -> None:
         """Tell everyone who waits for a dead job, unless somebody else works on its key by now.
@@ -56,9 +48,9 @@ class DeadLetters:
             TransientError: perhaps not everyone was told; everything can be done again.
 
         """
-        self._counter.count(Metric.DEAD_LETTER)
+        self.counter.count(Metric.DEAD_LETTER)
         try:
-            job = parse_job(await self._bodies.unpack(body))
+            job = parse_job(await self.bodies.unpack(body))
         except RequestError as exc:
             logger.warning("a dead letter is no job, and nobody can be told: %s", exc.message)
             return
@@ -66,19 +58,19 @@ class DeadLetters:
         own = [job.waiter] if job.waiter is not None else []
         try:
             key = self._find_key(job)
-            claimed = await self._leases.claim(key, job.token, LEASE_TERM_MS, {})
+            claimed = await self.leases.claim(key, job.token, LEASE_TERM_MS, {})
         except RequestError as exc:
-            await self._answers.send_error(own, exc)
+            await self.answers.send_error(own, exc)
             return
         except CacheUnavailableError:
             # Others may be parked on the key: the dead letter is read again until Redis is back and they are told.
-            await self._answers.send_error(own, _failure())
+            await self.answers.send_error(own, _failure())
             raise
         if not isinstance(claimed, Busy):
             await self._end_claimed(key, job, claimed, own)
 
     def _find_key(self, job: Job) -> Key:
-        compute = self._registry.find(job.compute)
+        compute = self.registry.find(job.compute)
         return make_key(job.tenant, compute, compute.parse_params(job.params))
 
     async def _end_claimed(self, key: Key, job: Job, claimed: Claimed, own: list[Waiter]) -> None:
@@ -86,16 +78,16 @@ class DeadLetters:
 
         Who stands for subscribers stays parked: the next fill of the key is for them.
         """
-        parked = [waiter for waiter in await self._leases.waiters(key) if not waiter.is_live]
+        parked = [waiter for waiter in await self.leases.waiters(key) if not waiter.is_live]
         waiters = list(dict.fromkeys((*parked, *own)))
         stored = claimed.result
-        if stored is not None and judge(stored, self._now_ms()) is not Freshness.UNUSABLE:
+        if stored is not None and judge(stored, self.now_ms()) is not Freshness.UNUSABLE:
             suited = [waiter for waiter in waiters if suits(waiter, stored)]
-            await self._answers.answer(key, claimed.token, suited, stored)
+            await self.answers.answer(key, claimed.token, suited, stored)
             waiters = [waiter for waiter in waiters if waiter not in suited]
-        await self._answers.refuse(key, waiters, _failure())
-        if await self._leases.release(key, claimed.token, job.token) > 0:
-            await self._leases.unqueue(key, job.token)
+        await self.answers.refuse(key, waiters, _failure())
+        if await self.leases.release(key, claimed.token, job.token) > 0:
+            await self.leases.unqueue(key, job.token)
 
 
 def _failure() -> PushasideError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from notify.live_changes import LiveChanges
@@ -19,6 +20,7 @@ from push.sources.ports import BoardCache
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Invalidation:
     """Applies changes for one execution environment. All of it may be repeated without harm.
 
@@ -31,20 +33,11 @@ class Invalidation:
 
     """
 
-    def __init__(
-        self,
-        *,
-        tags: TagIndex,
-        boards: BoardCache,
-        live: LiveChanges,
-        counter: Counter,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._tags = tags
-        self._boards = boards
-        self._live = live
-        self._counter = counter
-        self._now_ms = now_ms
+    tags: TagIndex
+    boards: BoardCache
+    live: LiveChanges
+    counter: Counter
+    now_ms: Callable[[], int]
 
     async def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
         """Apply the changes of a batch and return the ids of the records to be tried again, in the batch's order.
@@ -60,22 +53,22 @@ class Invalidation:
     def _report(self, told: Sequence[Told]) -> None:
         for each in told:
             if each.problem:
-                self._counter.count(Metric.UNREADABLE_CHANGE)
+                self.counter.count(Metric.UNREADABLE_CHANGE)
                 logger.error("the record %s is passed over: %s", each.record_id, each.problem)
             for change in each.changes:
-                self._counter.count(Metric.CHANGE, dimension=("Source", change.source))
+                self.counter.count(Metric.CHANGE, dimension=("Source", change.source))
 
     async def _apply_to_tenant(self, changes: TenantChanges) -> Sequence[str]:
         """Return the ids of the records that failed: all of the tenant's or none."""
-        changed_at_ms, tags = self._now_ms(), list(changes.tags)
+        changed_at_ms, tags = self.now_ms(), list(changes.tags)
         try:
             # The boards first: whoever reads one after the versions were raised must not find the old score there.
             for board, scores in changes.scores.items():
-                await self._boards.update(changes.tenant, board, scores)
-            touched = await self._tags.invalidate(changes.tenant, tags)
-            await self._live.announce(changes.tenant, tags, changed_at_ms)
+                await self.boards.update(changes.tenant, board, scores)
+            touched = await self.tags.invalidate(changes.tenant, tags)
+            await self.live.announce(changes.tenant, tags, changed_at_ms)
         except TransientError as exc:
             logger.warning("changes of tenant %s are tried again: %s", changes.tenant, exc.message)
             return changes.record_ids
-        self._counter.count(Metric.INVALIDATED, touched)
+        self.counter.count(Metric.INVALIDATED, touched)
         return ()

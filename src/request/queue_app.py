@@ -22,15 +22,16 @@ from push.adapters.wiring.initialization import initialize
 from push.computes import load_registry
 from push.queues.redelivery import Redelivery
 from push.settings import QueuedSettings, read_settings
-from request.asking.answerers import make_answerer
+from request.asking.client_requests import ClientRequests
 from request.durable.queued_requests import Message, QueuedRequests
+from request.wiring.engine import make_engine
 
 logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class QueueParts:
+    """The parts of the function, made once per execution environment."""
 
     requests: QueuedRequests
     redelivery: Redelivery
@@ -38,13 +39,14 @@ class Dependencies:
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> QueueParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"request", "push"})
     settings = read_settings(QueuedSettings, os.environ)
     metrics, bodies = BufferedMetrics(interval_seconds=0.0), ClaimChecks(settings.storage_bucket)
+    engine = make_engine(settings, load_registry(settings.modules), SyncRedis(settings), metrics)
     requests = QueuedRequests(
-        answerer=make_answerer(settings, load_registry(settings.modules), SyncRedis(settings), metrics),
+        client_requests=ClientRequests(engine, now_ms),
         records=make_records(settings),
         recorder=make_recorder(settings, metrics),
         queue=SqsRequests(make_client("sqs"), settings.request_queue_url, bodies),
@@ -52,16 +54,16 @@ def build() -> Dependencies:
         now_ms=now_ms,
         bodies=bodies,
     )
-    return Dependencies(requests, make_redelivery(settings.request_queue_url), metrics)
+    return QueueParts(requests, make_redelivery(settings.request_queue_url), metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Look at a batch of durable requests, and name the messages that are to come back."""
-    dependencies, records = build(), event["Records"]
+    """Look at a batch of durable requests, and name the messages to redeliver."""
+    parts, records = build(), event["Records"]
     messages = [Message(record["messageId"], record["body"]) for record in records]
-    failed = event_loop.run(dependencies.requests.consume(messages))
-    dependencies.redelivery.back_off(records, failed)
-    dependencies.metrics.end_invocation()
+    failed = event_loop.run(parts.requests.consume(messages))
+    parts.redelivery.back_off(records, failed)
+    parts.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

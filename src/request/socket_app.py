@@ -1,10 +1,9 @@
-"""Handler of client messages: one route for each action, and one for everything else."""
+"""Handler of client messages: a route for each action, and one for all other messages."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -37,112 +36,110 @@ from push.protocol.messages import (
 )
 from push.settings import RequestSettings, read_settings
 from push.topics.farewells import reconnect_after_seconds
-from request.asking.accepting import Accepting
-from request.asking.answerers import make_answerer
-from request.asking.replying import Replier
-from request.subscribing.topic_repliers import TopicRepliers
-from request.subscribing.topic_replying import HasTopicReplier
+from request.asking.client_encodings import ClientEncodings
+from request.asking.client_requests import ClientRequests
+from request.asking.socket_replies import SocketReplies
+from request.subscribing.topic_replies import HasTopicReplies
+from request.wiring.engine import make_engine, now_ms
+from request.wiring.socket_topics import SocketTopics
 
-AWHILE_MS = 1000
-"""When a message may be sent again that met something of ours that did not answer."""
+RETRY_AFTER_MS = 1000
+"""The delay after which a client may retry if a service did not answer and the error names no delay."""
 
 logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class SocketParts:
+    """The parts of the function, made once per execution environment."""
 
-    replier: Replier
-    accepting: Accepting
-    topics: HasTopicReplier
+    replies: SocketReplies
+    client_encodings: ClientEncodings
+    topics: HasTopicReplies
     metrics: BufferedMetrics
     reconnect_after_seconds: float
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> SocketParts:
+    """Make the parts from the environment's variables."""
     settings = read_settings(RequestSettings, os.environ)
     metrics = BufferedMetrics()
     redis, registry = SyncRedis(settings), load_registry(settings.modules)
-    accepting = Accepting(RedisAcceptedEncodings(redis), _now_ms)
-    replier = Replier(
-        answerer=make_answerer(settings, registry, redis, metrics),
-        accepting=accepting,
+    client_encodings = ClientEncodings(RedisAcceptedEncodings(redis), now_ms)
+    engine = make_engine(settings, registry, redis, metrics)
+    replies = SocketReplies(
+        client_requests=ClientRequests(engine, now_ms),
+        client_encodings=client_encodings,
         payloads=S3Payloads(settings.storage_bucket),
         deliveries=SqsDeliverySender(
             make_client("sqs"), settings.delivery_queue_url, ClaimChecks(settings.storage_bucket)
         ),
     )
-    return Dependencies(
-        replier=replier,
-        accepting=accepting,
-        topics=TopicRepliers(settings, redis, registry, accepting),
+    return SocketParts(
+        replies=replies,
+        client_encodings=client_encodings,
+        topics=SocketTopics(settings, redis, registry, engine, client_encodings),
         metrics=metrics,
         reconnect_after_seconds=reconnect_after_seconds(settings.connection_seconds),
     )
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer one WebSocket message in its route response."""
-    dependencies = build()
-    frame = handle(event, dependencies)
-    dependencies.metrics.end_invocation()
+    parts = build()
+    frame = handle(event, parts)
+    parts.metrics.end_invocation()
     return {"statusCode": 200, "body": frame}
 
 
-def handle(event: Mapping[str, Any], dependencies: Dependencies) -> str:
-    """Return the frame that answers a message; a refusal is logged in one line."""
+def handle(event: Mapping[str, Any], parts: SocketParts) -> str:
+    """Return the frame that answers a message; log a refusal in one line."""
     request_id = None
     try:
         message = parse_message(event.get("body") or "")
         request_id = message.id
-        return _answer(message, event, dependencies)
+        return _answer(message, event, parts)
     except PushasideError as exc:
         if isinstance(exc, MessageRefusedError):
             request_id = exc.request_id
         context = event["requestContext"]
         level = logger.warning if isinstance(exc, TransientError) else logger.info
         level("refused: %s", exc.message, code=exc.code.value, connection_id=context["connectionId"])
-        dependencies.metrics.count(Metric.REFUSED_MESSAGE, dimension=("Code", exc.code.value))
-        return render_error(request_id, _as_told(exc))
+        parts.metrics.count(Metric.REFUSED_MESSAGE, dimension=("Code", exc.code.value))
+        return render_error(request_id, _public_error(exc))
 
 
-def _as_told(error: PushasideError) -> PushasideError:
-    """Return what clients are told of an error: when to come back if it will pass, and nothing of our inside."""
+def _public_error(error: PushasideError) -> PushasideError:
+    """Return an error as clients see it: a transient one without its internals, but with a time to retry."""
     if not isinstance(error, TransientError):
         return error
-    return PushasideError(code=error.code, retry_after_ms=error.retry_after_ms or AWHILE_MS)
+    return PushasideError(code=error.code, retry_after_ms=error.retry_after_ms or RETRY_AFTER_MS)
 
 
-def _answer(message: ClientMessage, event: Mapping[str, Any], dependencies: Dependencies) -> str:
+def _answer(message: ClientMessage, event: Mapping[str, Any], parts: SocketParts) -> str:
     caller = read_caller(event["requestContext"])
     match message:
         case Request():
-            return dependencies.replier.reply(message, caller)
+            return parts.replies.reply(message, caller)
         case Hello():
-            return _welcome(message, caller, dependencies)
+            return _welcome(message, caller, parts)
         case Subscribe():
-            return dependencies.topics.replier.subscribe(message, caller)
+            return parts.topics.replies.subscribe(message, caller)
         case Unsubscribe():
-            return dependencies.topics.replier.unsubscribe(message, caller)
+            return parts.topics.replies.unsubscribe(message, caller)
         case Publish():
-            return dependencies.topics.replier.publish(message, caller)
+            return parts.topics.replies.publish(message, caller)
         case _:
             assert_never(message)
 
 
-def _welcome(hello: Hello, caller: Caller, dependencies: Dependencies) -> str:
-    dependencies.accepting.note(caller.connection_id, hello.accept)
-    refused = dependencies.topics.replier.resume(hello, caller) if hello.positions else {}
-    told = {topic: _as_told(error) for topic, error in refused.items()}
+def _welcome(hello: Hello, caller: Caller, parts: SocketParts) -> str:
+    parts.client_encodings.note(caller.connection_id, hello.accept)
+    refused = parts.topics.replies.resume(hello, caller) if hello.positions else {}
+    told = {topic: _public_error(error) for topic, error in refused.items()}
     session = hello.session or secrets.token_urlsafe(16)
-    return render_welcome(hello.id, session, dependencies.reconnect_after_seconds, told)
+    return render_welcome(hello.id, session, parts.reconnect_after_seconds, told)
 
 
 initialize(build)

@@ -18,36 +18,36 @@ from push.access.tokens import Identity
 from push.errors import ErrorCode, PushasideError, RequestError
 from push.hooks.inbound import Hook, HookRefusedError
 from push.topics.histories import NewMessage
-from request.http_answers import HttpAnswer, answer_json, identify, read_body, read_json_body, refuse
-from request.subscribing.publications import parse_publication
-from request.subscribing.topic_dependencies import Dependencies
+from request.http_messages import HttpResponse, identify, json_response, read_body, read_json_body, refuse
+from request.subscribing.publish_bodies import parse_publication
+from request.wiring.topics_parts import TopicsParts
 
 logger = Logger()
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies, each part of which reads the environment when it is needed."""
+def build() -> TopicsParts:
+    """Make the parts, which read their settings at their first use."""
     copy_config_to_registered_loggers(logger, include={"push"})
-    return Dependencies(os.environ)
+    return TopicsParts(os.environ)
 
 
-def handler(event: dict[str, Any], _context: object) -> HttpAnswer:
+def handler(event: dict[str, Any], _context: object) -> HttpResponse:
     """Answer one HTTP request (payload format 2.0)."""
     return handle(event, build(), now=time.time())
 
 
-def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) -> HttpAnswer:
-    """Answer an HTTP request; what goes wrong is answered as a problem document."""
+def handle(event: Mapping[str, Any], parts: TopicsParts, *, now: float) -> HttpResponse:
+    """Answer an HTTP request; an error becomes a problem document."""
     try:
         match event["routeKey"]:
             case "POST /topics/{topic}":
-                return _publish(event, dependencies, identify(event, dependencies.tokens, now))
+                return _publish(event, parts, identify(event, parts.tokens, now))
             case "GET /topics/{topic}":
-                identity = identify(event, dependencies.tokens, now)
-                return answer_json(200, msgspec.json.encode(dependencies.pages.find(_path(event, "topic"), identity)))
+                identity = identify(event, parts.tokens, now)
+                return json_response(200, msgspec.json.encode(parts.pages.find(_path(event, "topic"), identity)))
             case "POST /hooks/{source}":
-                return _receive(event, dependencies, now)
+                return _receive(event, parts, now)
             case route:
                 raise RequestError(f"There is no route {route!r}.", code=ErrorCode.NOT_FOUND)
     except PushasideError as exc:
@@ -56,25 +56,25 @@ def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) 
         return refuse(event, exc, logger)
 
 
-def _publish(event: Mapping[str, Any], dependencies: Dependencies, identity: Identity) -> HttpAnswer:
+def _publish(event: Mapping[str, Any], parts: TopicsParts, identity: Identity) -> HttpResponse:
     publication = parse_publication(read_json_body(event), read_header(event, "Idempotency-Key"), identity.principal)
     messages: Sequence[NewMessage] = publication.messages
-    _, positions = dependencies.publishing.publish(_path(event, "topic"), messages, identity.tenant, identity.principal)
+    _, positions = parts.publishing.publish(_path(event, "topic"), messages, identity.tenant, identity.principal)
     texts = [str(position) for position in positions]
-    return answer_json(
+    return json_response(
         200, msgspec.json.encode({"positions": texts} if publication.is_batch else {"position": texts[0]})
     )
 
 
-def _receive(event: Mapping[str, Any], dependencies: Dependencies, now: float) -> HttpAnswer:
+def _receive(event: Mapping[str, Any], parts: TopicsParts, now: float) -> HttpResponse:
     headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-    received = dependencies.webhooks.receive(_path(event, "source"), Hook(headers, read_body(event)), now)
+    received = parts.webhooks.receive(_path(event, "source"), Hook(headers, read_body(event)), now)
     if received is None:
-        return answer_json(200, msgspec.json.encode({"published": False}))
+        return json_response(200, msgspec.json.encode({"published": False}))
     document = {"published": True, "topic": received.topic, "position": str(received.position)}
-    return answer_json(200, msgspec.json.encode(document))
+    return json_response(200, msgspec.json.encode(document))
 
 
 def _path(event: Mapping[str, Any], name: str) -> str:
-    # A topic's name may hold `/`, which a path segment can hold as %2F only; no name holds a percent sign.
+    # A topic's name may contain `/`, which a path segment writes as %2F; no name contains a percent sign.
     return unquote((event.get("pathParameters") or {})[name])

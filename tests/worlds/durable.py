@@ -44,7 +44,7 @@ class RequestWorld:
         )
         self.world = World(clock=self.clock, recorder=self.recorder)
         self.queued = QueuedRequests(
-            answerer=self.world.answerer,
+            client_requests=self.world.client_requests,
             records=self.records,
             recorder=self.recorder,
             queue=self.queue,

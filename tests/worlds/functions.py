@@ -11,7 +11,7 @@ import msgspec
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
-from compute.live_answers import LiveAnswers
+from compute.subscriber_updates import SubscriberUpdates
 from notify.dead_letters import DeadLetters
 from push.cache.jobs import Job, Outgoing, serialize_job
 from push.cache.memory import MemoryCache
@@ -25,9 +25,10 @@ from push.errors import PushasideError
 from push.protocol.messages import Request
 from push.queues.redelivery import Redelivery
 from push.settings import ComputeSettings
-from request.asking.accepting import Accepting
-from request.asking.answering import Answerer
-from request.asking.replying import Replier
+from request.asking.client_encodings import ClientEncodings
+from request.asking.client_requests import ClientRequests
+from request.asking.engine import Engine
+from request.asking.socket_replies import SocketReplies
 from tests.builders.results import echo, shared
 from tests.fakes.cache import CacheModel, FakeJobs, FakeLeases, FakeResults, FakeTags
 from tests.fakes.clock import Clock, Tokens
@@ -89,8 +90,8 @@ class World:
         self.payloads = FakePayloads()
         self.encodings = FakeEncodings(self.model)
         self.connection_encodings = FakeConnectionEncodings(self.model)
-        self.accepting = self.new_accepting()
-        self.answerer = self.new_answerer()
+        self.client_encodings = self.new_client_encodings()
+        self.client_requests = self.new_client_requests()
         self.deliverer = Deliverer(
             connections=self.connections,
             records=self.records,
@@ -117,7 +118,7 @@ class World:
         self.topics = TopicModel(self.clock)
         self.fan_out = FakeFanOutJobSender()
         self.histories = FakeLiveHistories(self.model, self.topics)
-        self.live = LiveAnswers(
+        self.live = SubscriberUpdates(
             leases=self.leases, histories=self.histories, payloads=self.payloads, fan_out=self.fan_out
         )
         self.tags = FakeTags(self.model)
@@ -145,31 +146,35 @@ class World:
             now_ms=self.clock,
         )
 
-    def new_accepting(self) -> Accepting:
+    def new_client_encodings(self) -> ClientEncodings:
         """Return what another execution environment knows of its clients: nothing."""
-        return Accepting(self.encodings, self.clock)
+        return ClientEncodings(self.encodings, self.clock)
 
-    def new_replier(self, answerer: Answerer | None = None) -> Replier:
+    def new_socket_replies(self, client_requests: ClientRequests | None = None) -> SocketReplies:
         """Return what replies with the answers of one execution environment."""
-        return Replier(
-            answerer=answerer or self.answerer,
-            accepting=self.accepting,
+        return SocketReplies(
+            client_requests=client_requests or self.client_requests,
+            client_encodings=self.client_encodings,
             payloads=self.payloads,
             deliveries=FakeDeliverySender(self.deliveries),
         )
 
-    def new_answerer(self) -> Answerer:
-        """Return another execution environment's answerer, with an empty memory."""
-        return Answerer(
+    def new_client_requests(self) -> ClientRequests:
+        """Return what answers requests in another execution environment, with an empty memory."""
+        return ClientRequests(self.new_engine(), self.clock)
+
+    def new_engine(self, *, trust_ms: int | None = None, max_bytes: int = 1024 * 1024) -> Engine:
+        """Return another execution environment's engine, with an empty memory."""
+        return Engine(
             registry=self.registry,
             store=self.results,
-            memory=MemoryCache(max_bytes=1024 * 1024),
+            memory=MemoryCache(max_bytes=max_bytes),
             jobs=self.jobs,
             counter=self.counter,
             now_ms=self.clock,
             new_token=self.tokens,
             random=middle,
-            trust_ms=self.trust_ms,
+            trust_ms=self.trust_ms if trust_ms is None else trust_ms,
         )
 
     def ask(
@@ -183,12 +188,12 @@ class World:
         max_age: float | None = None,
         deadline_ms: int = 30_000,
         accept: tuple[str, ...] | None = None,
-        answerer: Answerer | None = None,
+        client_requests: ClientRequests | None = None,
     ) -> dict:
         """Ask as a client does, and return the frame that answers at once."""
         caller = Caller(Tenant(tenant), "somebody", connection_id)
         request = Request(request_id, compute, msgspec.Raw(params), max_age, deadline_ms, accept)
-        return msgspec.json.decode(self.new_replier(answerer).reply(request, caller))
+        return msgspec.json.decode(self.new_socket_replies(client_requests).reply(request, caller))
 
     def refusal(self, **request: object) -> PushasideError:
         """Ask what is to be refused."""
@@ -220,12 +225,12 @@ class World:
         return [msgspec.json.decode(frame) for frame in self.connections.frames_of(connection_id)]
 
 
-def reply_with(answerer: Answerer, now_ms: Callable[[], int]) -> Replier:
-    """Return what replies with an answerer's answers where nothing else of it matters."""
+def reply_with(client_requests: ClientRequests, now_ms: Callable[[], int]) -> SocketReplies:
+    """Return what replies with the answers of one execution environment where nothing else of it matters."""
     model = CacheModel(now_ms)
-    return Replier(
-        answerer=answerer,
-        accepting=Accepting(FakeEncodings(model), now_ms),
+    return SocketReplies(
+        client_requests=client_requests,
+        client_encodings=ClientEncodings(FakeEncodings(model), now_ms),
         payloads=FakePayloads(),
         deliveries=FakeDeliverySender(FakeDeliveries()),
     )

@@ -15,7 +15,7 @@ import msgspec
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
-from compute.live_answers import LiveAnswers
+from compute.subscriber_updates import SubscriberUpdates
 from notify.dead_letters import DeadLetters
 from notify.deliveries_app import Dependencies, handle
 from push.adapters.aws.emf_metrics import BufferedMetrics
@@ -33,7 +33,8 @@ from push.errors import ComputeFailedError, SourceThrottledError, TransientError
 from push.protocol.messages import Request
 from push.queues.redelivery import Redelivery
 from push.results import Result
-from request.asking.answering import Answerer
+from request.asking.client_requests import ClientRequests
+from request.asking.engine import Engine
 from tests.fakes.cache import CacheModel, Entry, FakeLeases, FakeResults, FakeTags
 from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnectionEncodings, FakePayloads, FakeRecorder, FakeRecords
@@ -137,7 +138,7 @@ class Lifecycle:
         self.registry = Registry([self._declare()])
         self.tokens = Tokens()
         self.counter = FakeCounter()
-        self.repliers = [reply_with(self._make_answerer(), self.now_ms) for _ in range(2)]
+        self.environments = [reply_with(self._make_client_requests(), self.now_ms) for _ in range(2)]
         self.pumps = [
             asyncio.ensure_future(self.jobs.deliver_to(self._work_on_jobs)),
             asyncio.ensure_future(self.deliveries.deliver_to(lambda batch: self._notify(batch, self.deliveries))),
@@ -158,9 +159,9 @@ class Lifecycle:
     # ------------------------------------------------------------ what clients do and see
 
     def ask(self, asked: Asked) -> None:
-        replier = self.rng.choice(self.repliers)
+        replies = self.rng.choice(self.environments)
         try:
-            frame = json.loads(replier.reply(asked.request, asked.caller))
+            frame = json.loads(replies.reply(asked.request, asked.caller))
         except TransientError:
             # It was not accepted: the client has its error.
             asked.answered_at = now()
@@ -314,17 +315,20 @@ class Lifecycle:
 
     # ------------------------------------------------------------ their parts
 
-    def _make_answerer(self) -> Answerer:
-        return Answerer(
-            registry=self.registry,
-            store=FakeResults(self.model),
-            memory=MemoryCache(max_bytes=100_000),
-            jobs=_Jobs(self.jobs),
-            counter=self.counter,
-            now_ms=self.now_ms,
-            new_token=self.tokens,
-            random=self.rng.random,
-            trust_ms=1000,
+    def _make_client_requests(self) -> ClientRequests:
+        return ClientRequests(
+            Engine(
+                registry=self.registry,
+                store=FakeResults(self.model),
+                memory=MemoryCache(max_bytes=100_000),
+                jobs=_Jobs(self.jobs),
+                counter=self.counter,
+                now_ms=self.now_ms,
+                new_token=self.tokens,
+                random=self.rng.random,
+                trust_ms=1000,
+            ),
+            self.now_ms,
         )
 
     def _make_consumer(self, worker: Worker) -> Consumer:
@@ -348,7 +352,7 @@ class Lifecycle:
                 recorder=FakeRecorder(),
                 now_ms=self.now_ms,
             ),
-            live=LiveAnswers(
+            live=SubscriberUpdates(
                 leases=leases,
                 histories=FakeLiveHistories(self.model, self.topics, worker.step),
                 payloads=FakePayloads(),

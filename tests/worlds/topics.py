@@ -16,11 +16,11 @@ from push.topics.namespaces import parse_namespaces
 from push.topics.positions import Position
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import Topic, shard_of
-from request.asking.accepting import Accepting
+from request.asking.client_encodings import ClientEncodings
 from request.asking.live_values import LiveValues
+from request.subscribing.connection_subscriptions import ConnectionSubscriptions
 from request.subscribing.publishing import Publishing
-from request.subscribing.subscribing import Subscribing
-from request.subscribing.topic_replying import TopicReplier
+from request.subscribing.topic_replies import TopicReplies
 from tests.fakes.delivery import FakeDeliverySender
 from tests.fakes.topics import FakeLagging, SyncFakeHistory, TopicModel
 from tests.worlds.functions import World
@@ -119,26 +119,25 @@ class TopicWorld:
         self.fan_out = self.world.fan_out
         self.namespaces = parse_namespaces(NAMESPACES)
         self.publishing = Publishing(namespaces=self.namespaces, histories=self.histories, fan_out=self.fan_out)
-        self.replier = TopicReplier(
-            subscribing=self._make_subscribing(),
+        self.replies = TopicReplies(
+            subscriptions=self._make_subscriptions(),
             publishing=self.publishing,
-            accepting=Accepting(self.world.encodings, self.world.clock),
+            client_encodings=ClientEncodings(self.world.encodings, self.world.clock),
             payloads=self.world.payloads,
             deliveries=FakeDeliverySender(self.world.deliveries),
             now_ms=self.world.clock,
         )
         self._ids = itertools.count(1)
 
-    def _make_subscribing(self) -> Subscribing:
+    def _make_subscriptions(self) -> ConnectionSubscriptions:
         live = LiveValues(
+            engine=self.world.new_engine(),
             registry=self.world.registry,
             store=self.world.results,
             subscriptions=self.subscriptions,
-            jobs=self.world.jobs,
             now_ms=self.world.clock,
-            new_token=self.world.tokens,
         )
-        return Subscribing(
+        return ConnectionSubscriptions(
             namespaces=self.namespaces,
             registry=self.world.registry,
             subscriptions=self.subscriptions,
@@ -163,13 +162,13 @@ class TopicWorld:
         caller = Caller(Tenant(tenant), principal, connection_id)
         match parse_message(text):
             case Subscribe() as message:
-                return msgspec.json.decode(self.replier.subscribe(message, caller))
+                return msgspec.json.decode(self.replies.subscribe(message, caller))
             case Unsubscribe() as message:
-                return msgspec.json.decode(self.replier.unsubscribe(message, caller))
+                return msgspec.json.decode(self.replies.unsubscribe(message, caller))
             case Publish() as message:
-                return msgspec.json.decode(self.replier.publish(message, caller))
+                return msgspec.json.decode(self.replies.publish(message, caller))
             case Hello() as message:
-                refused = self.replier.resume(message, caller)
+                refused = self.replies.resume(message, caller)
                 return {topic: error.code.value for topic, error in refused.items()}
             case message:
                 raise AssertionError(f"{message} is not about topics")

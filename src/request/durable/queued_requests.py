@@ -25,7 +25,8 @@ from push.errors import ErrorCode, PushasideError, QueueUnavailableError, Reques
 from push.protocol.messages import Request
 from push.queues.bodies import INLINE_BODIES
 from push.queues.ports import QueueBodies
-from request.asking.answering import Answer, Answerer
+from request.asking.client_requests import ClientRequests
+from request.asking.engine import Answer
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class _Look:
     is_failed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedRequests:
     """Looks at durable requests for one execution environment.
 
@@ -55,7 +57,7 @@ class QueuedRequests:
     its next look is durable: so nothing else needs to survive for it to end.
 
     Args:
-        answerer: answers requests, or parks them.
+        client_requests: answers requests, or parks them.
         records: the records of durable requests.
         recorder: settles them.
         queue: where those go that are to be looked at again.
@@ -65,24 +67,13 @@ class QueuedRequests:
 
     """
 
-    def __init__(
-        self,
-        *,
-        answerer: Answerer,
-        records: RequestRecords,
-        recorder: Recorder,
-        queue: RequestQueue,
-        webhooks: WebhookQueue,
-        now_ms: Callable[[], int],
-        bodies: QueueBodies = INLINE_BODIES,
-    ) -> None:
-        self._answerer = answerer
-        self._records = records
-        self._recorder = recorder
-        self._queue = queue
-        self._webhooks = webhooks
-        self._now_ms = now_ms
-        self._bodies = bodies
+    client_requests: ClientRequests
+    records: RequestRecords
+    recorder: Recorder
+    queue: RequestQueue
+    webhooks: WebhookQueue
+    now_ms: Callable[[], int]
+    bodies: QueueBodies = INLINE_BODIES
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
         """Look at a batch of requests, and return the ids of the messages that are to come back."""
@@ -92,7 +83,7 @@ class QueuedRequests:
         if again:
             try:
                 requests = [(request, look.delay_seconds) for look, request in again]
-                await asyncio.to_thread(self._queue.send, requests)
+                await asyncio.to_thread(self.queue.send, requests)
             except QueueUnavailableError as exc:
                 logger.warning("%d requests come back by themselves: %s", len(again), exc.message)
                 failed += [look.message_id for look, _ in again]
@@ -100,7 +91,7 @@ class QueuedRequests:
 
     async def _look(self, message: Message) -> _Look:
         try:
-            request = parse_queued_request(await self._bodies.unpack(message.body))
+            request = parse_queued_request(await self.bodies.unpack(message.body))
             return await self._look_at(message.message_id, request)
         except RequestError as exc:
             logger.warning("a message is no request of this version: %s", exc.message)
@@ -119,8 +110,8 @@ class QueuedRequests:
             is_over = False
         if is_over:
             return _Look(message_id)
-        seconds = request.seconds_to_next_look(self._now_ms())
-        if self._now_ms() >= request.deadline_at_ms:
+        seconds = request.seconds_to_next_look(self.now_ms())
+        if self.now_ms() >= request.deadline_at_ms:
             # It is over but for its record, which does not answer: no reason to hurry.
             seconds = max(seconds, FIRST_LOOK_SECONDS)
         return _Look(message_id, request, seconds)
@@ -147,30 +138,32 @@ class QueuedRequests:
 
     def _find_or_record(self, request: QueuedRequest) -> RequestRecord | None:
         """Return a request's record; None if there was none, and it is made."""
-        record = self._records.read(request.tenant, request.id)
-        if record is None and not self._records.put(request):
-            return self._records.read(request.tenant, request.id)
+        record = self.records.read(request.tenant, request.id)
+        if record is None and not self.records.put(request):
+            return self.records.read(request.tenant, request.id)
         return record
 
     async def _begin_delivery(self, record: RequestRecord) -> None:
         """Send a settled request to where it is to go, unless that was seen to be begun."""
         if not record.deliver.poll and record.attempt_count == 0:
-            await self._webhooks.send([WebhookJob(record.tenant, record.id)])
+            await self.webhooks.send([WebhookJob(record.tenant, record.id)])
 
     async def _ask(self, request: QueuedRequest) -> bool:
         """Ask for the result as a client does, and return whether the request is settled."""
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         waiter = Waiter("", request.id, tenant=request.tenant)
         if now_ms >= request.deadline_at_ms:
-            return not await self._recorder.settle_with_error([waiter], PushasideError(code=ErrorCode.TIMEOUT))
+            return not await self.recorder.settle_with_error([waiter], PushasideError(code=ErrorCode.TIMEOUT))
         try:
-            answer = self._answerer.answer(_as_request(request, now_ms), Caller(request.tenant, request.principal, ""))
+            answer = self.client_requests.answer(
+                _as_request(request, now_ms), Caller(request.tenant, request.principal, "")
+            )
         except RequestError as exc:
             # It was checked when it was accepted: what is on offer changed since.
-            return not await self._recorder.settle_with_error([waiter], exc)
+            return not await self.recorder.settle_with_error([waiter], exc)
         if not isinstance(answer, Answer):
             return False
-        return not await self._recorder.settle_with_result(answer.key, [waiter], answer.result, answer.state)
+        return not await self.recorder.settle_with_result(answer.key, [waiter], answer.result, answer.state)
 
 
 def _as_request(request: QueuedRequest, now_ms: int) -> Request:

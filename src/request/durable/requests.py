@@ -84,6 +84,7 @@ class Acceptance:
     status: RequestStatus
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DurableRequests:
     """Accepts durable requests and looks them up, for one execution environment.
 
@@ -98,24 +99,13 @@ class DurableRequests:
 
     """
 
-    def __init__(
-        self,
-        *,
-        registry: Registry,
-        records: RequestRecords,
-        queue: RequestQueue,
-        check_deliver: CheckDeliver,
-        now_ms: Callable[[], int],
-        new_id: Callable[[], str],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._registry = registry
-        self._records = records
-        self._queue = queue
-        self._check_deliver = check_deliver
-        self._now_ms = now_ms
-        self._new_id = new_id
-        self._sleep = sleep
+    registry: Registry
+    records: RequestRecords
+    queue: RequestQueue
+    check_deliver: CheckDeliver
+    now_ms: Callable[[], int]
+    new_id: Callable[[], str]
+    sleep: Callable[[float], None]
 
     def accept(self, body: bytes, idempotency_key: str, identity: Identity) -> Acceptance:
         """Make a request durable; the same under the same id is one request, however often it is sent.
@@ -130,24 +120,24 @@ class DurableRequests:
 
         """
         new = parse_new_request(body)
-        self._registry.find(new.compute).parse_params(new.params)
+        self.registry.find(new.compute).parse_params(new.params)
         request = self._as_queued(new, idempotency_key, identity)
-        if (new.id or idempotency_key) and (record := self._records.read(request.tenant, request.id)):
+        if (new.id or idempotency_key) and (record := self.records.read(request.tenant, request.id)):
             return _accepted_before(request, record)
-        self._check_deliver(request.tenant, request.deliver)
-        self._queue.send([(request, 0)])
-        if self._records.put(request):
+        self.check_deliver(request.tenant, request.deliver)
+        self.queue.send([(request, 0)])
+        if self.records.put(request):
             return Acceptance(request.id, RequestStatus.PENDING)
         # Its own message was faster, or another request under the same id.
-        record = self._records.read(request.tenant, request.id)
+        record = self.records.read(request.tenant, request.id)
         return Acceptance(request.id, RequestStatus.PENDING) if record is None else _accepted_before(request, record)
 
     def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity) -> QueuedRequest:
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         return QueuedRequest(
             tenant=identity.tenant,
             principal=identity.principal,
-            id=new.id or (id_of_key(idempotency_key) if idempotency_key else self._new_id()),
+            id=new.id or (id_of_key(idempotency_key) if idempotency_key else self.new_id()),
             compute=new.compute,
             params=new.params,
             deliver=new.deliver,
@@ -164,16 +154,16 @@ class DurableRequests:
             TransientError: the records did not answer.
 
         """
-        until_ms = self._now_ms() + int(wait_seconds * 1000)
+        until_ms = self.now_ms() + int(wait_seconds * 1000)
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
-            record = self._records.read(tenant, request_id)
+            record = self.records.read(tenant, request_id)
             if record is None:
                 raise RequestError("There is no request under that id.", code=ErrorCode.NOT_FOUND)
-            left_seconds = (until_ms - self._now_ms()) / 1000
+            left_seconds = (until_ms - self.now_ms()) / 1000
             if record.status is not RequestStatus.PENDING or left_seconds <= 0:
                 return record
-            self._sleep(min(pause_seconds, left_seconds))
+            self.sleep(min(pause_seconds, left_seconds))
             pause_seconds = min(pause_seconds * 1.5, _LAST_PAUSE_SECONDS)
 
 

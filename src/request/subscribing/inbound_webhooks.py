@@ -22,6 +22,7 @@ class Received:
     position: Position
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboundWebhooks:
     """Takes webhooks for one execution environment.
 
@@ -33,13 +34,10 @@ class InboundWebhooks:
 
     """
 
-    def __init__(
-        self, *, sources: Mapping[str, HookSource], secrets: HookSecrets, seen: SeenHooks, publishing: Publishing
-    ) -> None:
-        self._sources = sources
-        self._secrets = secrets
-        self._seen = seen
-        self._publishing = publishing
+    sources: Mapping[str, HookSource]
+    secrets: HookSecrets
+    seen: SeenHooks
+    publishing: Publishing
 
     def receive(self, name: str, hook: Hook, now: float) -> Received | None:
         """Publish a webhook of a source, or None if it has been published before; `now` is in seconds since 1970.
@@ -50,13 +48,13 @@ class InboundWebhooks:
             SettingsError: there is no usable secret.
 
         """
-        source = self._sources.get(name)
+        source = self.sources.get(name)
         if source is None:
             raise RequestError("There is no such source of webhooks.", code=ErrorCode.NOT_FOUND)
-        verified = verify_hook(source, self._secrets.find(source.name), hook, now)
+        verified = verify_hook(source, self.secrets.find(source.name), hook, now)
         message = NewMessage(verified.body, message_id("hook", source.name, verified.identity))
 
         def publish(topic: str) -> Received:
-            return Received(topic, self._publishing.publish_for_us(topic, message, source.tenant))
+            return Received(topic, self.publishing.publish_for_us(topic, message, source.tenant))
 
-        return receive_hook(verified, source, self._seen, publish)
+        return receive_hook(verified, source, self.seen, publish)

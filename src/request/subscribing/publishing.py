@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -23,6 +24,7 @@ MAX_MESSAGES = 100
 """How many messages are published at once."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publishing:
     """Publishes for one execution environment.
 
@@ -33,10 +35,9 @@ class Publishing:
 
     """
 
-    def __init__(self, *, namespaces: Namespaces, histories: SyncTopicHistories, fan_out: FanOutJobSender) -> None:
-        self._namespaces = namespaces
-        self._histories = histories
-        self._fan_out = fan_out
+    namespaces: Namespaces
+    histories: SyncTopicHistories
+    fan_out: FanOutJobSender
 
     def publish(
         self, name: str, messages: Sequence[NewMessage], tenant: Tenant, principal: str
@@ -49,7 +50,7 @@ class Publishing:
 
         """
         topic = parse_topic(name, tenant)
-        self._namespaces.find(topic).check_publish(topic, tenant, principal)
+        self.namespaces.find(topic).check_publish(topic, tenant, principal)
         return topic, self._append(topic, messages)
 
     def publish_for_us(self, name: str, message: NewMessage, tenant: Tenant) -> Position:
@@ -66,12 +67,12 @@ class Publishing:
     def _append(self, topic: Topic, messages: Sequence[NewMessage]) -> Sequence[Position]:
         for message in messages:
             _check(message.data)
-        namespace = self._namespaces.find(topic)
-        appended = self._histories.append(
+        namespace = self.namespaces.find(topic)
+        appended = self.histories.append(
             topic, messages, size=namespace.history_size, seconds=namespace.history_seconds
         )
         # Also if they had been appended before: who did that may have died before this.
-        self._fan_out.send([Nudge(topic.storage)])
+        self.fan_out.send([Nudge(topic.storage)])
         return [each.position for each in appended]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -33,6 +34,7 @@ class TopicPage(msgspec.Struct, frozen=True, omit_defaults=True):
     presence: Sequence[Member] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPages:
     """Tells of topics, for one execution environment.
 
@@ -43,10 +45,9 @@ class TopicPages:
 
     """
 
-    def __init__(self, *, namespaces: Namespaces, histories: SyncTopicHistories, members: TopicMembers) -> None:
-        self._namespaces = namespaces
-        self._histories = histories
-        self._members = members
+    namespaces: Namespaces
+    histories: SyncTopicHistories
+    members: TopicMembers
 
     def find(self, name: str, identity: Identity) -> TopicPage:
         """Return what may be told of a topic: to those who may subscribe to it.
@@ -57,17 +58,17 @@ class TopicPages:
 
         """
         topic = parse_topic(name, identity.tenant)
-        namespace = self._namespaces.find(topic)
+        namespace = self.namespaces.find(topic)
         namespace.check_subscribe(topic, identity.tenant, identity.principal)
-        position: Position = self._histories.head(topic)
+        position: Position = self.histories.head(topic)
         return TopicPage(
             topic=topic.name,
             position=str(position),
-            subscribers=self._members.count(topic),
+            subscribers=self.members.count(topic),
             presence=self._name_members(topic) if namespace.presence else None,
         )
 
     def _name_members(self, topic: Topic) -> Sequence[Member]:
-        subscriptions = self._members.members(topic, MAX_NAMED_CONNECTIONS)
+        subscriptions = self.members.members(topic, MAX_NAMED_CONNECTIONS)
         counted = Counter(each.principal for each in subscriptions)
         return [Member(principal, connections) for principal, connections in sorted(counted.items())]

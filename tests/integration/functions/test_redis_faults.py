@@ -15,7 +15,7 @@ import pytest
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
-from compute.live_answers import LiveAnswers
+from compute.subscriber_updates import SubscriberUpdates
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.leases import RedisLeases
@@ -33,7 +33,8 @@ from push.delivery.waiter_frames import WaiterFrames
 from push.protocol.messages import Request
 from push.queues.redelivery import Redelivery
 from push.settings import CacheSettings
-from request.asking.answering import Answerer
+from request.asking.client_requests import ClientRequests
+from request.asking.engine import Engine
 from tests.fakes.cache import FakeJobs
 from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnections, FakeDeliveries, FakePayloads, FakeRecorder, FakeRecords
@@ -69,7 +70,7 @@ class Service:
         settings = CacheSettings(cache_url=f"redis://127.0.0.1:{port}/0", cache_timeout_ms=50)
         self.stores = [RedisResults(SyncRedis(settings)) for _ in range(ENVIRONMENTS)]
         self.redis = [AsyncRedis(settings) for _ in range(ENVIRONMENTS)]
-        self.repliers = [reply_with(self._make_answerer(store), now_ms) for store in self.stores]
+        self.environments = [reply_with(self._make_client_requests(store), now_ms) for store in self.stores]
         self.consumers = [self._make_consumer(redis) for redis in self.redis]
 
     async def close(self) -> None:
@@ -81,8 +82,8 @@ class Service:
         number = next(_numbers)
         request_id = str(number)
         request = Request(request_id, "counted", msgspec.Raw(msgspec.json.encode(Params(key))), None, 30_000)
-        replier = self.repliers[number % ENVIRONMENTS if environment is None else environment]
-        frame = await asyncio.to_thread(replier.reply, request, Caller(Tenant("acme"), "somebody", request_id))
+        replies = self.environments[number % ENVIRONMENTS if environment is None else environment]
+        frame = await asyncio.to_thread(replies.reply, request, Caller(Tenant("acme"), "somebody", request_id))
         if msgspec.json.decode(frame)["type"] != "accepted":
             self.connections.frames.append((request_id, frame))
         return request_id
@@ -132,17 +133,20 @@ class Service:
 
         return counted
 
-    def _make_answerer(self, store: RedisResults) -> Answerer:
-        return Answerer(
-            registry=self.registry,
-            store=store,
-            memory=MemoryCache(max_bytes=100_000),
-            jobs=self.jobs,
-            counter=self.counter,
-            now_ms=now_ms,
-            new_token=self.tokens,
-            random=middle,
-            trust_ms=0,
+    def _make_client_requests(self, store: RedisResults) -> ClientRequests:
+        return ClientRequests(
+            Engine(
+                registry=self.registry,
+                store=store,
+                memory=MemoryCache(max_bytes=100_000),
+                jobs=self.jobs,
+                counter=self.counter,
+                now_ms=now_ms,
+                new_token=self.tokens,
+                random=middle,
+                trust_ms=0,
+            ),
+            now_ms,
         )
 
     def _make_consumer(self, redis: AsyncRedis) -> Consumer:
@@ -173,7 +177,7 @@ class Service:
                 recorder=FakeRecorder(),
                 now_ms=now_ms,
             ),
-            live=LiveAnswers(
+            live=SubscriberUpdates(
                 leases=leases,
                 histories=RedisLiveHistories(redis, shipped_namespaces()),
                 payloads=FakePayloads(),

@@ -26,7 +26,7 @@ def ask(world: World, size_bytes: int, **request: object) -> None:
 
 
 async def test_each_waiter_is_sent_the_form_that_it_reads(world: World) -> None:
-    world.accepting.note("ann=", ("gzip",))
+    world.client_encodings.note("ann=", ("gzip",))
     ask(world, 50_000, connection_id="ann=")
     ask(world, 50_000, connection_id="ben=")
     ask(world, 50_000, connection_id="cat=", accept=("gzip",))
@@ -45,7 +45,7 @@ async def test_small_results_cost_no_look_up(world: World) -> None:
 
 
 async def test_without_redis_all_are_sent_what_all_read(world: World) -> None:
-    world.accepting.note("ann=", ("gzip",))
+    world.client_encodings.note("ann=", ("gzip",))
     world.model.is_down = True
     ask(world, 50_000)
     await world.consume_sent()

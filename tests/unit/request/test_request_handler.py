@@ -7,7 +7,7 @@ import json
 import pytest
 
 from push.adapters.aws.emf_metrics import BufferedMetrics
-from request.socket_app import Dependencies, handle
+from request.socket_app import SocketParts, handle
 from tests.worlds.functions import World
 from tests.worlds.topics import TopicWorld
 
@@ -28,8 +28,8 @@ def event(body: str | None, authorizer: dict | None = None) -> dict:
 def answer(world: World, body: object, authorizer: dict | None = None) -> dict:
     text = body if isinstance(body, str) or body is None else json.dumps(body)
     topics = TopicWorld(world)
-    dependencies = Dependencies(world.new_replier(), world.accepting, topics, BufferedMetrics(), 6600.0)
-    return json.loads(handle(event(text, authorizer), dependencies))
+    parts = SocketParts(world.new_socket_replies(), world.client_encodings, topics, BufferedMetrics(), 6600.0)
+    return json.loads(handle(event(text, authorizer), parts))
 
 
 def test_hello_opens_a_session_and_tells_the_limits(world: World) -> None:

@@ -12,18 +12,17 @@ import msgspec
 import pytest
 
 from push.access.tokens import CredentialRefusedError, Identity
-from push.cache.memory import MemoryCache
 from push.computes import Tenant
 from push.errors import ComputeFailedError, ErrorCode
 from push.keys import Key, make_key
 from push.protocol.frames import render_error_object
 from push.results import Status, make_etag
-from request.asking.cacheable_results import CacheableResults
-from request.asking.result_answers import ResultRenderer
+from request.asking.polled_results import PolledResults
+from request.asking.result_responses import ResultRenderer
 from request.results_app import handle
 from tests.builders.results import EchoParams, make_result
 from tests.fakes.queues import FakeCounter
-from tests.worlds.functions import World, middle
+from tests.worlds.functions import World
 
 
 class Tokens:
@@ -35,26 +34,19 @@ class Tokens:
         return Identity(Tenant(token), "somebody")
 
 
-class Dependencies:
+class Parts:
     """One execution environment on fakes."""
 
     def __init__(self, world: World, *, is_open: bool = False) -> None:
         self.tokens = None if is_open else Tokens()
         self.metrics = FakeCounter()
-        self.results = CacheableResults(
-            registry=world.registry,
-            store=world.results,
-            memory=MemoryCache(max_bytes=64 * 1024 * 1024),
-            jobs=world.jobs,
-            counter=self.metrics,
+        self.results = PolledResults(
+            engine=world.new_engine(trust_ms=0, max_bytes=64 * 1024 * 1024),
             now_ms=world.clock,
-            new_token=world.tokens,
-            random=middle,
-            trust_ms=0,
             sleep=lambda seconds: world.clock.advance(int(seconds * 1000)),
         )
         self.renderer = ResultRenderer(
-            encode=self.results.encode, link=lambda name, seconds: f"https://s3/{name}", is_open=is_open
+            encode=self.results.engine.encode, link=lambda name, seconds: f"https://s3/{name}", is_open=is_open
         )
 
 
@@ -76,7 +68,7 @@ def event(compute: str = "echo", params: str | None = None, **headers: str) -> d
 
 
 def ask(world: World, *, is_open: bool = False, **asked: Any) -> dict[str, Any]:
-    return handle(event(**asked), Dependencies(world, is_open=is_open), now=0.0)
+    return handle(event(**asked), Parts(world, is_open=is_open), now=0.0)
 
 
 def store(world: World, data: bytes, *, compute: str = "echo", tenant: str = "acme", **result: Any) -> Key:

@@ -177,13 +177,13 @@ def test_who_waits_looks_ever_less_often_and_not_for_longer_than_he_said(world: 
 
 def test_who_waits_has_it_as_soon_as_it_is_settled(world: RequestWorld) -> None:
     world.post(id="1")
-    sleep = world.requests._sleep
+    sleep = world.requests.sleep
 
     def settled_meanwhile(seconds: float) -> None:
         sleep(seconds)
         if len(world.slept) == 3:
             world.records.records["acme/1"] = replace(world.record("1"), status=RequestStatus.DONE)
 
-    world.requests._sleep = settled_meanwhile
-    assert world.requests.find(Tenant("acme"), "1", 20).status is RequestStatus.DONE
+    requests = replace(world.requests, sleep=settled_meanwhile)
+    assert requests.find(Tenant("acme"), "1", 20).status is RequestStatus.DONE
     assert len(world.slept) == 3

@@ -11,7 +11,7 @@ from push.errors import ErrorCode, PushasideError, QueueUnavailableError, Reques
 from push.topics.fan_out_jobs import Nudge
 from push.topics.histories import NewMessage
 from push.topics.topics import Topic
-from request.subscribing.publications import parse_publication
+from request.subscribing.publish_bodies import parse_publication
 from request.subscribing.publishing import MAX_DATA_BYTES, MAX_MESSAGES, message_id
 from tests.worlds.topics import TopicWorld
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from push.cache.jobs import Waiter
 from push.cache.ports import Leases
@@ -20,7 +21,8 @@ from push.topics.topics import live_topic
 logger = logging.getLogger(__name__)
 
 
-class LiveAnswers:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriberUpdates:
     """Tells subscribers for one execution environment.
 
     Subscribers are one of a key's waiters (`push.cache.jobs.live_waiter`) and as safe as any: parked until they are
@@ -35,13 +37,10 @@ class LiveAnswers:
 
     """
 
-    def __init__(
-        self, *, leases: Leases, histories: LiveHistories, payloads: Payloads, fan_out: FanOutJobSender
-    ) -> None:
-        self._leases = leases
-        self._histories = histories
-        self._payloads = payloads
-        self._fan_out = fan_out
+    leases: Leases
+    histories: LiveHistories
+    payloads: Payloads
+    fan_out: FanOutJobSender
 
     async def answer(self, key: Key, token: str, waiters: Sequence[Waiter], result: Result) -> None:
         """Append a result that was filled, or found, under the lease held by `token`, and settle who waits for it.
@@ -52,13 +51,13 @@ class LiveAnswers:
         """
         entry = entry_of(key, result)
         if entry.payload:
-            await asyncio.to_thread(self._payloads.put, entry.payload, result.data)
+            await asyncio.to_thread(self.payloads.put, entry.payload, result.data)
         # Under the lease no other result can come in between, so a history's order is that of the fills.
-        if not await self._histories.append(key, token, entry.message):
+        if not await self.histories.append(key, token, entry.message):
             raise TransientError(f"The lease of {key.storage} was lost before its subscribers were told.")
         # Also for what stood there before: whoever appended it may have died before this.
-        await asyncio.to_thread(self._fan_out.send, [Nudge(live_topic(key).storage)])
-        await self._leases.settle(key, waiters)
+        await asyncio.to_thread(self.fan_out.send, [Nudge(live_topic(key).storage)])
+        await self.leases.settle(key, waiters)
 
     async def give_up(self, key: Key, waiters: Sequence[Waiter]) -> None:
         """Settle those who can't be told now; what is computed of the key next is for them too.
@@ -68,4 +67,4 @@ class LiveAnswers:
 
         """
         logger.error("the subscribers of %s are not told of a change: its compute failed at every attempt", key.storage)
-        await self._leases.settle(key, waiters)
+        await self.leases.settle(key, waiters)

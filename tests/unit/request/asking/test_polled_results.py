@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from push.cache.jobs import JobKind
-from push.cache.memory import MemoryCache
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, ErrorCode, QueueUnavailableError, RequestError
 from push.metrics import Metric
 from push.protocol.frames import CacheState
-from request.asking.answering import Answer
-from request.asking.cacheable_results import CacheableResults
+from request.asking.engine import Answer
+from request.asking.polled_results import PolledResults
 from tests.builders.results import make_result
-from tests.worlds.functions import World, middle
+from tests.worlds.functions import World
 
 ACME = Tenant("acme")
 
@@ -25,18 +24,7 @@ class Caller:
         self.world = world
         self.pauses: list[float] = []
         self.meanwhile: dict[int, object] = {}
-        self.results = CacheableResults(
-            registry=world.registry,
-            store=world.results,
-            memory=MemoryCache(max_bytes=1024 * 1024),
-            jobs=world.jobs,
-            counter=world.counter,
-            now_ms=world.clock,
-            new_token=world.tokens,
-            random=middle,
-            trust_ms=world.trust_ms,
-            sleep=self._sleep,
-        )
+        self.results = PolledResults(engine=world.new_engine(), now_ms=world.clock, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)

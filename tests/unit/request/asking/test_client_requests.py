@@ -47,9 +47,9 @@ async def test_a_miss_is_accepted_parked_and_sent_once_with_its_guardian(world: 
 
 
 async def test_a_thousand_callers_of_a_cold_key_cost_one_job(world: World) -> None:
-    answerers = [world.new_answerer() for _ in range(3)]
+    environments = [world.new_client_requests() for _ in range(3)]
     for number in range(1000):
-        answer = world.ask(connection_id=f"{number}=", answerer=answerers[number % 3])
+        answer = world.ask(connection_id=f"{number}=", client_requests=environments[number % 3])
         assert answer["type"] == "accepted"
     assert len(world.jobs.sent) == 2
     await world.consume_sent()
@@ -62,7 +62,7 @@ async def test_a_thousand_callers_of_a_cold_key_cost_one_job(world: World) -> No
 async def test_a_hit_is_answered_at_once_and_nothing_is_sent(world: World) -> None:
     await fill(world)
     world.clock.advance(40)
-    answer = world.ask("7", answerer=world.new_answerer())
+    answer = world.ask("7", client_requests=world.new_client_requests())
     assert (answer["type"], answer["id"], answer["cache"], answer["age_ms"]) == ("result", "7", "hit", 40)
     assert answer["data"] == {"tenant": "acme", "text": "", "number": 0}
     assert world.jobs.sent == []
@@ -107,8 +107,8 @@ async def test_an_invalidated_result_in_memory_is_noticed_at_the_check(world: Wo
 async def test_a_stale_result_is_answered_and_refreshed_once(world: World) -> None:
     await fill(world)
     world.clock.advance(10_000)
-    answerers = [world.answerer, world.new_answerer(), world.answerer]
-    assert [world.ask(answerer=answerer)["cache"] for answerer in answerers] == ["stale"] * 3
+    environments = [world.client_requests, world.new_client_requests(), world.client_requests]
+    assert [world.ask(client_requests=client_requests)["cache"] for client_requests in environments] == ["stale"] * 3
     assert [outgoing.job.kind for outgoing in world.jobs.sent if not outgoing.delay_seconds] == [JobKind.REFRESH]
     assert world.counter.of(Metric.CACHE_STALE) == 3
     assert world.counter.of(Metric.REFRESH) == 1
@@ -173,7 +173,7 @@ async def test_a_result_that_was_filled_between_the_look_and_the_parking_is_answ
 ) -> None:
     await fill(world)
     monkeypatch.setattr(type(world.results), "read", lambda _self, _key: None)
-    assert world.ask(answerer=world.new_answerer())["cache"] == "hit"
+    assert world.ask(client_requests=world.new_client_requests())["cache"] == "hit"
     assert world.jobs.sent == []
 
 
@@ -181,7 +181,7 @@ async def test_a_remembered_failure_is_answered_as_the_error_it_is(world: World)
     await fill(world)
     error = b'{"code":"not_found","message":"Gone.","retryable":false}'
     only_entry(world).result = make_result(error, computed_at_ms=world.clock(), status=Status.FAILURE)
-    answer = world.ask("7", answerer=world.new_answerer())
+    answer = world.ask("7", client_requests=world.new_client_requests())
     assert (answer["type"], answer["id"], answer["error"]["code"]) == ("error", "7", "not_found")
 
 

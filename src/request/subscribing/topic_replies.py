@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -18,44 +19,35 @@ from push.protocol.payloads import LINK_SECONDS, payload_name
 from push.protocol.ports import Payloads
 from push.topics.histories import NewMessage
 from push.topics.topic_answers import Subscribed, render_published, render_subscribed_head, render_unsubscribed
-from request.asking.accepting import Accepting
+from request.asking.client_encodings import ClientEncodings
+from request.subscribing.connection_subscriptions import ConnectionSubscriptions
 from request.subscribing.publishing import Publishing, message_id
-from request.subscribing.subscribing import Subscribing
 
 
-class TopicReplier:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicReplies:
     """Answers what clients say of topics, for one execution environment.
 
     Args:
-        subscribing: subscribes and unsubscribes connections.
+        subscriptions: subscribes and unsubscribes connections.
         publishing: publishes.
-        accepting: knows in which forms clients read data.
+        client_encodings: knows in which forms clients read data.
         payloads: makes the links to those that fit no message.
         deliveries: the queue through which chunks go: a route response is one message.
         now_ms: the clock, in milliseconds since 1970.
 
     """
 
-    def __init__(
-        self,
-        *,
-        subscribing: Subscribing,
-        publishing: Publishing,
-        accepting: Accepting,
-        payloads: Payloads,
-        deliveries: DeliverySender,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._subscribing = subscribing
-        self._publishing = publishing
-        self._accepting = accepting
-        self._payloads = payloads
-        self._deliveries = deliveries
-        self._now_ms = now_ms
+    subscriptions: ConnectionSubscriptions
+    publishing: Publishing
+    client_encodings: ClientEncodings
+    payloads: Payloads
+    deliveries: DeliverySender
+    now_ms: Callable[[], int]
 
     def subscribe(self, message: Subscribe, caller: Caller) -> str:
-        """Subscribe, and return `subscribed`, or `accepted` if that follows in chunks. Raises as `Subscribing`."""
-        subscribed = self._subscribing.subscribe(message, caller)
+        """Return `subscribed`, or `accepted` if that follows in chunks. Raises what subscribing raises."""
+        subscribed = self.subscriptions.subscribe(message, caller)
         head = render_subscribed_head(message.id, subscribed)
         if subscribed.data is None:
             return f"{head}}}"
@@ -64,14 +56,14 @@ class TopicReplier:
         first, *others = frames = self._render_large(message, caller, head, subscribed, subscribed.data)
         if not others:
             return first
-        until_ms = self._now_ms() + KEPT_MS
-        self._deliveries.send([Delivery(caller.connection_id, frame, until_ms) for frame in frames])
+        until_ms = self.now_ms() + KEPT_MS
+        self.deliveries.send([Delivery(caller.connection_id, frame, until_ms) for frame in frames])
         return render_accepted(message.id)
 
     def _render_large(
         self, message: Subscribe, caller: Caller, head: str, subscribed: Subscribed, data: bytes
     ) -> list[str]:
-        reads_gzip = self._accepting.reads_gzip(caller.connection_id, message.accept)
+        reads_gzip = self.client_encodings.reads_gzip(caller.connection_id, message.accept)
         return render_large_data(
             message.id,
             head,
@@ -83,11 +75,11 @@ class TopicReplier:
     def _link(self, subscribed: Subscribed) -> str:
         # Only results are so large that they are linked to.
         name = payload_name(parse_storage(subscribed.topic.storage), subscribed.etag)
-        return self._payloads.link(name, LINK_SECONDS)
+        return self.payloads.link(name, LINK_SECONDS)
 
     def unsubscribe(self, message: Unsubscribe, caller: Caller) -> str:
-        """Unsubscribe, and return `unsubscribed`. Raises as `Subscribing`."""
-        return render_unsubscribed(message.id, self._subscribing.unsubscribe(message, caller))
+        """Unsubscribe, and return `unsubscribed`. Raises as `ConnectionSubscriptions`."""
+        return render_unsubscribed(message.id, self.subscriptions.unsubscribe(message, caller))
 
     def publish(self, message: Publish, caller: Caller) -> str:
         """Publish, and return `published`. Raises as `Publishing`."""
@@ -97,17 +89,17 @@ class TopicReplier:
             else ("principal", caller.principal, message.message_id)
         )
         new = NewMessage(bytes(message.data), message_id(*identity))
-        topic, (position,) = self._publishing.publish(message.topic, [new], caller.tenant, caller.principal)
+        topic, (position,) = self.publishing.publish(message.topic, [new], caller.tenant, caller.principal)
         return render_published(message.id, topic, position)
 
     def resume(self, hello: Hello, caller: Caller) -> dict[str, PushasideError]:
         """Subscribe to what `hello` lists, and return what is refused, and why."""
-        return self._subscribing.resume(hello.positions or {}, caller, hello.accept)
+        return self.subscriptions.resume(hello.positions or {}, caller, hello.accept)
 
 
-class HasTopicReplier(Protocol):
-    """Whoever has a replier for topics, or makes one when it is asked for it."""
+class HasTopicReplies(Protocol):
+    """Whoever has a replies for topics, or makes one when it is asked for it."""
 
     @property
-    def replier(self) -> TopicReplier:
-        """The replier."""
+    def replies(self) -> TopicReplies:
+        """The replies."""

@@ -1,4 +1,4 @@
-"""The answerer as an execution environment has it: over its own memory, Redis and the compute queue."""
+"""The engine over this environment's memory, Redis and the compute queue."""
 
 from __future__ import annotations
 
@@ -15,19 +15,24 @@ from push.cache.memory import MemoryCache
 from push.computes import Registry
 from push.metrics import Counter
 from push.settings import AnswerSettings
-from request.asking.answering import Answerer
+from request.asking.engine import Engine
 
 
-def make_answerer(settings: AnswerSettings, registry: Registry, redis: SyncRedis, counter: Counter) -> Answerer:
-    """Make the environment's answerer."""
-    return Answerer(
+def make_engine(settings: AnswerSettings, registry: Registry, redis: SyncRedis, counter: Counter) -> Engine:
+    """Make the environment's engine."""
+    return Engine(
         registry=registry,
         store=RedisResults(redis),
         memory=MemoryCache(max_bytes=settings.memory_cache_mb * 1024 * 1024),
         jobs=SqsJobs(make_client("sqs"), settings.compute_queue_url, ClaimChecks(settings.storage_bucket)),
         counter=counter,
-        now_ms=lambda: time.time_ns() // 1_000_000,
+        now_ms=now_ms,
         new_token=lambda: f"queued {secrets.token_hex(12)}",
         random=random.random,
         trust_ms=int(settings.memory_cache_seconds * 1000),
     )
+
+
+def now_ms() -> int:
+    """Return the time, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -15,7 +15,7 @@ from push.access.tokens import ANYBODY, CredentialRefusedError, Identity
 from push.errors import ErrorCode, PushasideError, RequestError
 from push.protocol.problems import MEDIA_TYPE, UnsupportedMediaError, render_problem, status_of
 
-HttpAnswer = dict[str, Any]
+HttpResponse = dict[str, Any]
 
 
 def identify(event: Mapping[str, Any], tokens: TokenVerifier | None, now: float) -> Identity:
@@ -64,14 +64,14 @@ def read_json_body(event: Mapping[str, Any]) -> bytes:
     return read_body(event)
 
 
-def answer_json(status: int, document: bytes | str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+def json_response(status: int, document: bytes | str, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return an answer that no cache keeps."""
     body = document if isinstance(document, str) else document.decode()
     everywhere = {"content-type": "application/json", "cache-control": "no-store"}
     return {"statusCode": status, "headers": {**everywhere, **(headers or {})}, "body": body}
 
 
-def answer_problem(error: PushasideError, headers: Mapping[str, str] | None = None) -> HttpAnswer:
+def problem_response(error: PushasideError, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Return the problem document of an error, with what a client needs to go on."""
     all_headers = {"content-type": MEDIA_TYPE, "cache-control": "no-store", **(headers or {})}
     if error.code is ErrorCode.UNAUTHORIZED:
@@ -81,11 +81,11 @@ def answer_problem(error: PushasideError, headers: Mapping[str, str] | None = No
     return {"statusCode": status_of(error).value, "headers": all_headers, "body": render_problem(error)}
 
 
-def refuse(event: Mapping[str, Any], error: PushasideError, logger: Logger) -> HttpAnswer:
+def refuse(event: Mapping[str, Any], error: PushasideError, logger: Logger) -> HttpResponse:
     """Log what went wrong, in one line, and answer with it; the peer learns nothing of the inside."""
     request_id = event["requestContext"].get("requestId")
     level = logger.info if isinstance(error, RequestError) else logger.warning
     level("refused: %s %r", error.message, error.__cause__, code=error.code.value, request_id=request_id)
     if not isinstance(error, RequestError):
         error = PushasideError(code=error.code, retry_after_ms=error.retry_after_ms)
-    return answer_problem(error)
+    return problem_response(error)

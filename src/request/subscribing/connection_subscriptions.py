@@ -38,7 +38,7 @@ class _Resumed:
     since: Position
 
 
-class Subscribing:
+class ConnectionSubscriptions:
     """Subscribes and unsubscribes the connections of one execution environment's callers.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the HTTP API of topics works with: each part is made when a route first needs it."""
+"""The parts of the function for topics over HTTP. Each is made when a route first needs it."""
 
 from __future__ import annotations
 
@@ -22,33 +22,36 @@ from request.subscribing.publishing import Publishing
 from request.subscribing.topic_pages import TopicPages
 
 
-class Dependencies:
-    """One execution environment's; any part may raise SettingsError when it is first asked for."""
+class TopicsParts:
+    """The parts of one execution environment.
+
+    Every part raises SettingsError at its first use if a setting is missing or wrong.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
     @cached_property
     def tokens(self) -> TokenVerifier | None:
-        """What verifies tokens; None where everybody may ask."""
+        """The verifier of tokens; None where every caller is admitted."""
         settings = read_settings(TokenSettings, self._environ)
         return None if settings.auth_mode == "none" else make_verifier(settings)
 
     @cached_property
     def publishing(self) -> Publishing:
-        """What publishes."""
+        """Publishing to channels."""
         fan_out = SqsFanOutJobSender(make_client("sqs"), self._settings.fan_out_queue_url)
         return Publishing(namespaces=shipped_namespaces(), histories=self._histories, fan_out=fan_out)
 
     @cached_property
     def pages(self) -> TopicPages:
-        """What tells of topics."""
+        """The pages of topics."""
         members = DynamoDbTopicMembers(make_client("dynamodb"), self._settings.subscriptions_table)
         return TopicPages(namespaces=shipped_namespaces(), histories=self._histories, members=members)
 
     @cached_property
     def webhooks(self) -> InboundWebhooks:
-        """What takes the webhooks of others."""
+        """The receiver of inbound webhooks."""
         client = make_client("secretsmanager", read_timeout_seconds=READ_TIMEOUT_SECONDS)
         return InboundWebhooks(
             sources=self._sources,

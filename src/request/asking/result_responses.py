@@ -15,8 +15,8 @@ from push.errors import ErrorCode, PushasideError
 from push.protocol.http_fields import accepts_gzip, entity_tag, find_match, freshness_fields
 from push.protocol.payloads import LINK_FROM_BYTES, LINK_SECONDS, payload_name
 from push.results import Status
-from request.asking.answering import Answer
-from request.http_answers import HttpAnswer, answer_json, answer_problem
+from request.asking.engine import Answer
+from request.http_messages import HttpResponse, json_response, problem_response
 
 GZIP_FROM_BYTES = 1024
 
@@ -57,13 +57,13 @@ class ResultRenderer:
     link: Link
     is_open: bool
 
-    def render(self, event: Mapping[str, Any], answer: Answer) -> HttpAnswer:
+    def render(self, event: Mapping[str, Any], answer: Answer) -> HttpResponse:
         """Return what answers an event."""
         is_public = self.is_open or answer.key.tenant is None
         fields = freshness_fields(answer.result, answer.asked_at_ms, is_public=is_public)
         fields["vary"] = "Accept-Encoding" if self.is_open else "Accept-Encoding, Authorization"
         if answer.result.status is Status.FAILURE:
-            return answer_problem(_stored_error(answer.result.data), fields)
+            return problem_response(_stored_error(answer.result.data), fields)
         is_gzip = accepts_gzip(read_header(event, "Accept-Encoding"))
         match = find_match(read_header(event, "If-None-Match"), answer.result.etag)
         if match is not None:
@@ -72,7 +72,7 @@ class ResultRenderer:
             return {"statusCode": 304, "headers": {**fields, "etag": etag}}
         return self._render_data(answer, fields, is_gzip=is_gzip and _may_encode(answer))
 
-    def _render_data(self, answer: Answer, fields: dict[str, str], *, is_gzip: bool) -> HttpAnswer:
+    def _render_data(self, answer: Answer, fields: dict[str, str], *, is_gzip: bool) -> HttpResponse:
         encoded = self._gzip(answer) if is_gzip else ""
         headers = {"content-type": "application/json", **fields, "etag": entity_tag(answer.result.etag, is_gzip=False)}
         if encoded and len(encoded) <= _MAX_BODY_CHARACTERS:
@@ -93,17 +93,17 @@ class ResultRenderer:
         compressed = compressor.compress(data) + compressor.flush()
         return base64.b64encode(compressed).decode() if len(compressed) < len(data) else ""
 
-    def _redirect(self, answer: Answer, vary: str) -> HttpAnswer:
+    def _redirect(self, answer: Answer, vary: str) -> HttpResponse:
         """Send the client to the payload, which is stored encoded, whatever the client accepts."""
         url = self.link(payload_name(answer.key, answer.result.etag), LINK_SECONDS)
-        return answer_json(307, msgspec.json.encode({"url": url}), {"location": url, "vary": vary})
+        return json_response(307, msgspec.json.encode({"url": url}), {"location": url, "vary": vary})
 
 
 def _may_encode(answer: Answer) -> bool:
     return len(answer.result.data) >= GZIP_FROM_BYTES
 
 
-def _answer_bytes(headers: dict[str, str], body: str) -> HttpAnswer:
+def _answer_bytes(headers: dict[str, str], body: str) -> HttpResponse:
     return {"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": True}
 
 

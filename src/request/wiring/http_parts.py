@@ -1,4 +1,4 @@
-"""What the HTTP API works with: each part is made when a route first needs it, from that part's settings alone."""
+"""The parts of the HTTP API's function. Each is made when a route first needs it, from that part's settings alone."""
 
 from __future__ import annotations
 
@@ -23,26 +23,29 @@ from request.durable.deliver_checks import DeliverChecks
 from request.durable.requests import DurableRequests
 
 
-class Dependencies:
-    """One execution environment's; any part may raise SettingsError when it is first asked for."""
+class HttpParts:
+    """The parts of one execution environment.
+
+    Every part raises SettingsError at its first use if a setting is missing or wrong.
+    """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
     @cached_property
     def tokens(self) -> TokenVerifier | None:
-        """What verifies tokens; None where everybody may ask."""
+        """The verifier of tokens; None where every caller is admitted."""
         settings = read_settings(TokenSettings, self._environ)
         return None if settings.auth_mode == "none" else make_verifier(settings)
 
     @cached_property
     def tickets(self) -> Tickets:
-        """Where tickets are kept."""
+        """The one-time tickets."""
         return make_tickets(read_settings(AuthorizerSettings, self._environ))
 
     @cached_property
     def requests(self) -> DurableRequests:
-        """What accepts durable requests."""
+        """The durable requests."""
         settings = self._settings
         records = DynamoDbRequests(make_client("dynamodb"), settings.requests_table, settings.result_days)
         return DurableRequests(
@@ -56,7 +59,7 @@ class Dependencies:
         )
 
     def link(self, payload: str, seconds: int) -> str:
-        """Return a URL that a payload can be read from for so long."""
+        """Return a URL that serves a payload for so many seconds."""
         return self._payloads.link(payload, seconds)
 
     @cached_property
@@ -65,7 +68,7 @@ class Dependencies:
 
     @cached_property
     def masters(self) -> WebhookMasters:
-        """What webhooks' keys are derived from."""
+        """The master secrets that webhooks' keys are derived from."""
         client = make_client("secretsmanager", read_timeout_seconds=READ_TIMEOUT_SECONDS)
         return WebhookMasters(partial(fetch_masters, client, self._settings.webhook_secret_arn))
 

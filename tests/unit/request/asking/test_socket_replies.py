@@ -50,8 +50,8 @@ async def test_large_data_are_encoded_for_a_request_that_says_so(world: World) -
 
 async def test_what_hello_said_counts_where_the_request_says_nothing(world: World) -> None:
     params = await fill(world, 50_000)
-    world.accepting.note("ann=", ("gzip",))
-    world.accepting = world.new_accepting()
+    world.client_encodings.note("ann=", ("gzip",))
+    world.client_encodings = world.new_client_encodings()
     assert "encoding" in world.ask(params=params)
     assert "encoding" not in world.ask(params=params, accept=())
     assert "encoding" not in world.ask(params=params, connection_id="ben=")
@@ -59,8 +59,8 @@ async def test_what_hello_said_counts_where_the_request_says_nothing(world: Worl
 
 async def test_small_data_cost_no_look_up_and_are_plain(world: World) -> None:
     params = await fill(world, LARGE_FROM_BYTES - 100)
-    world.accepting.note("ann=", ("gzip",))
-    world.accepting = world.new_accepting()
+    world.client_encodings.note("ann=", ("gzip",))
+    world.client_encodings = world.new_client_encodings()
     assert "encoding" not in world.ask(params=params)
     assert world.encodings.reads == []
 
@@ -71,14 +71,14 @@ async def test_a_connection_is_looked_up_once_in_a_while_and_not_if_the_request_
         world.ask(params=params, accept=("gzip",), connection_id="ben=")
         world.ask(params=params)
     assert world.encodings.reads == ["ann="]
-    world.accepting.note("ann=", ("gzip",))
+    world.client_encodings.note("ann=", ("gzip",))
     assert "encoding" in world.ask(params=params)
 
 
 async def test_a_hello_to_another_environment_is_known_soon(world: World) -> None:
     params = await fill(world, 50_000)
     world.ask(params=params)
-    world.new_accepting().note("ann=", ("gzip",))
+    world.new_client_encodings().note("ann=", ("gzip",))
     world.clock.advance(60_000)
     assert "encoding" in world.ask(params=params, max_age=3600)
 
@@ -87,7 +87,7 @@ async def test_without_redis_everybody_is_sent_what_everybody_reads(world: World
     params = await fill(world, 50_000)
     world.ask(params=params, connection_id="ben=")
     world.model.is_down = True
-    world.accepting.note("cat=", ("gzip",))
+    world.client_encodings.note("cat=", ("gzip",))
     assert "encoding" not in world.ask(params=params)
     assert "encoding" in world.ask(params=params, connection_id="cat=")
 
