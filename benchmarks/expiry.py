@@ -206,7 +206,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
             recorder=FakeRecorder(),
             now_ms=clock,
         ),
-        live=live,
+        updates=live,
         jobs=jobs,
         counter=counter,
         now_ms=clock,

@@ -1,1 +1,1 @@
-"""The queue consumer and the built-in computes."""
+"""The consumer of the compute queue, and the built-in computes."""

@@ -39,16 +39,16 @@ logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class ComputeParts:
+    """The parts of the function, made once per execution environment."""
 
     consumer: Consumer
     metrics: BufferedMetrics
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> ComputeParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"compute", "push"})
     settings = read_settings(ComputeSettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
@@ -62,7 +62,7 @@ def build() -> Dependencies:
         now_ms=now_ms,
     )
     payloads = S3Payloads(settings.storage_bucket)
-    live = SubscriberUpdates(
+    updates = SubscriberUpdates(
         leases=leases,
         histories=RedisLiveHistories(redis, shipped_namespaces()),
         payloads=payloads,
@@ -83,7 +83,7 @@ def build() -> Dependencies:
         leases=leases,
         tags=RedisTags(redis),
         answers=answers,
-        live=live,
+        updates=updates,
         jobs=jobs,
         counter=metrics,
         now_ms=now_ms,
@@ -95,14 +95,14 @@ def build() -> Dependencies:
         jobs=jobs,
         bodies=bodies,
     )
-    return Dependencies(consumer, metrics)
+    return ComputeParts(consumer, metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Work on a batch of jobs and name those that are to come back."""
-    dependencies = build()
-    failed = event_loop.run(dependencies.consumer.consume(parse_event(event)))
-    dependencies.metrics.end_invocation()
+    """Process a batch of jobs, and name the messages to redeliver."""
+    parts = build()
+    failed = event_loop.run(parts.consumer.consume(parse_event(event)))
+    parts.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 

@@ -1,4 +1,4 @@
-"""Running a compute: within its time, its outcome turned into a result that can be stored."""
+"""Running a compute within its timeout, and turning its outcome into a result that can be stored."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
-class KeyJob:
-    """A job, the compute it names, the key it is about, and which attempt this is."""
+class Task:
+    """A job with its compute, its key, and the number of this attempt, from 1."""
 
     job: Job
     compute: AnyCompute
@@ -41,9 +41,9 @@ class Computing:
     """Runs computes for one execution environment.
 
     Args:
-        settings: handed to every compute.
-        payloads: where large values are put, so that whoever has the result can link to them.
-        counter: where runs, their time and failures are counted.
+        settings: passed to every compute.
+        payloads: stores large values, so that answers can link to them.
+        counter: counts runs, their time, and failures.
         now_ms: the clock, in milliseconds since 1970.
         clock_us: a clock that never goes back, in microseconds.
         random: in [0, 1), spreads expiries.
@@ -57,35 +57,35 @@ class Computing:
     clock_us: Callable[[], int]
     random: Callable[[], float]
 
-    async def compute(self, work: KeyJob) -> Result:
+    async def compute(self, task: Task) -> Result:
         """Run the compute once and return its value, or its deterministic failure, as a result.
 
         Raises:
-            TransientError: it failed in a way that another attempt may mend, or took too long, or its value is large
-                and could not be put where it is read from.
+            TransientError: the compute failed and a retry may succeed, it took too long, or its large value could not
+                be stored as a payload.
 
         """
-        name = ("ComputeName", work.compute.name)
+        name = ("ComputeName", task.compute.name)
         started_ms, started_us = self.now_ms(), self.clock_us()
         self.counter.count(Metric.COMPUTE, dimension=name)
         try:
-            computed = await self._run(work)
+            computed = await self._run(task)
             status, data = Status.VALUE, _encode(computed.value)
         except (ComputeFailedError, RequestError) as exc:
-            logger.info("%s failed: %s", work.key.storage, exc.message)
+            logger.info("%s failed: %s", task.key.storage, exc.message)
             self.counter.count(Metric.COMPUTE_FAILURE, dimension=name)
-            # Tagged too: what is not there now may be there after the next change.
-            computed, status, data = Computed(None, tags=self.tags_of(work)), Status.FAILURE, render_error_object(exc)
+            # A failure has tags too: the next change of its sources may make the compute succeed.
+            computed, status, data = Computed(None, tags=self.tags_of(task)), Status.FAILURE, render_error_object(exc)
         cost_us = self.clock_us() - started_us
         self.counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
         self.counter.count(Metric.RESULT_BYTES, len(data), dimension=name)
-        fresh_until_ms, stale_until_ms = lifetime(work.compute, status, self.now_ms(), self.random())
+        fresh_until_ms, stale_until_ms = lifetime(task.compute, status, self.now_ms(), self.random())
         etag = make_etag(data)
         if status is Status.VALUE and len(data) >= LINK_FROM_BYTES:
-            await asyncio.to_thread(self.payloads.put, payload_name(work.key, etag), data)
+            await asyncio.to_thread(self.payloads.put, payload_name(task.key, etag), data)
         return Result(
             status=status,
-            # What was read may be as old as the start.
+            # The sources may have been read as early as the start.
             computed_at_ms=started_ms,
             fresh_until_ms=fresh_until_ms,
             stale_until_ms=stale_until_ms,
@@ -96,38 +96,38 @@ class Computing:
             tags=computed.tags,
         )
 
-    def tags_of(self, work: KeyJob) -> tuple[str, ...]:
-        """Return what a result is known to be made from before it is computed.
+    def tags_of(self, task: Task) -> tuple[str, ...]:
+        """Return the tags of a result that are known before it is computed.
 
         Raises:
-            TransientError: the compute's own function for it raised.
+            TransientError: the compute's own `tags` function raised.
 
         """
         try:
-            return tuple(work.compute.tags(work.compute.parse_params(work.job.params)))
+            return tuple(task.compute.tags(task.compute.parse_params(task.job.params)))
         except Exception as exc:
-            logger.exception("the tags of %s can't be told", work.key.storage)
+            logger.exception("the `tags` function of %s raised", task.key.storage)
             raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
 
-    async def _run(self, work: KeyJob) -> Computed:
-        compute = work.compute
-        params = compute.parse_params(work.job.params)
-        context = ComputeContext(tenant=work.job.tenant, attempt=work.attempt, settings=self.settings)
+    async def _run(self, task: Task) -> Computed:
+        compute = task.compute
+        params = compute.parse_params(task.job.params)
+        context = ComputeContext(tenant=task.job.tenant, attempt=task.attempt, settings=self.settings)
         try:
             async with asyncio.timeout(compute.timeout_seconds):
                 value = await compute.function(params, context)
             computed = value if isinstance(value, Computed) else Computed(value)
-            tags = (*self.tags_of(work), *computed.tags)
+            tags = (*self.tags_of(task), *computed.tags)
         except (ComputeFailedError, RequestError, TransientError):
             raise
         except TimeoutError as exc:
-            sentence = f"{compute.name} took longer than its {compute.timeout_seconds:g} s."
+            sentence = f"{compute.name} took longer than its timeout of {compute.timeout_seconds:g} s."
             raise TransientError(sentence, code=ErrorCode.TIMEOUT) from exc
         except Exception as exc:
-            logger.exception("%s raised at attempt %d", work.key.storage, work.attempt)
+            logger.exception("%s raised in attempt %d", task.key.storage, task.attempt)
             raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
         if not is_storable(tags, computed.source_version):
-            raise ComputeFailedError("The compute's tags or source version can't be stored.")
+            raise ComputeFailedError("The compute's tags or source version cannot be stored.")
         return Computed(computed.value, computed.source_version, tags)
 
 
@@ -135,4 +135,4 @@ def _encode(value: object) -> bytes:
     try:
         return _encoder.encode(value)
     except (TypeError, ValueError, RecursionError) as exc:
-        raise ComputeFailedError(f"The compute's value can't be written as JSON: {exc}.") from exc
+        raise ComputeFailedError(f"The compute's value cannot be written as JSON: {exc}.") from exc

@@ -1,4 +1,4 @@
-"""Batches of the compute queue: one work item per key, suspects last and alone, failures reported one by one."""
+"""Batches of the compute queue: grouped by key, suspects last and one at a time, failures reported one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from compute.computing import KeyJob
+from compute.computing import Task
 from compute.key_work import Disposition, KeyWorker
 from push.cache.jobs import (
     GUARDIAN_DELAY_SECONDS,
@@ -31,7 +31,7 @@ from push.queues.ports import QueueBodies
 from push.queues.redelivery import Redelivery
 
 _LATER_RECEIVES = 3
-"""What can't be done while Redis is away comes anew after as long as what has come so many times: up to 4 s."""
+"""Jobs that need Redis while it is away are sent again with the backoff of this many receives: up to 4 s."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Message:
 
 
 def parse_event(event: Mapping[str, Any]) -> list[Message]:
-    """Read the event that Lambda makes of a batch of SQS messages."""
+    """Read the Lambda event of a batch of SQS messages."""
     return [
         Message(
             message_id=record["messageId"],
@@ -62,7 +62,7 @@ def parse_event(event: Mapping[str, Any]) -> list[Message]:
 @dataclass(frozen=True, slots=True)
 class _Parsed:
     message: Message
-    work: KeyJob
+    task: Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +71,10 @@ class Consumer:
 
     Args:
         registry: the computes on offer.
-        worker: works on one key.
-        redelivery: when messages that failed are seen again.
-        jobs: the queue's entrance, for what is to come anew.
-        bodies: makes documents of messages' bodies.
+        worker: runs the tasks of one key.
+        redelivery: decides when failed messages are redelivered.
+        jobs: sends jobs to the queue.
+        bodies: unpacks message bodies.
 
     """
 
@@ -85,10 +85,10 @@ class Consumer:
     bodies: QueueBodies = INLINE_BODIES
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
-        """Work on a batch and return the ids of the messages that are to come back.
+        """Process a batch, and return the ids of the messages to redeliver.
 
-        Keys are worked on side by side, but for those whose worker may have died of them: these come last and one
-        after another, so that one deadly job can't take the rest of the batch with it.
+        Keys run concurrently, except suspects, whose earlier workers may have died of them. Suspects run last and one
+        at a time, so that one of them cannot kill the rest of the batch.
         """
         read = await asyncio.gather(*map(self._read, messages))
         parsed = [each for each in read if isinstance(each, _Parsed)]
@@ -96,75 +96,75 @@ class Consumer:
         groups = _by_key(parsed)
         suspects = [group for group in groups if _is_suspect(group)]
         trusted = [group for group in groups if not _is_suspect(group)]
-        failures = await asyncio.gather(*map(self._work, trusted))
-        failures += await self._work_on_suspects(suspects)
+        failures = await asyncio.gather(*map(self._run_key, trusted))
+        failures += await self._run_suspects(suspects)
         again = [*failed, *(message for group in failures for message in group)]
         await self._hide({each.receipt: self.redelivery.seconds(each.receive_count) for each in again})
         return [message.message_id for message in again]
 
     async def _read(self, message: Message) -> _Parsed | Message:
-        """Resolve a message; one that can't be is returned: it is tried a few times, and ends with the dead letters."""
+        """Resolve a message; return it unresolved if that fails: it is redelivered, and ends with the dead letters."""
         try:
             job = parse_job(await self.bodies.unpack(message.body))
             return _Parsed(message, self._resolve(job, message))
         except RequestError as exc:
-            logger.warning("a message is no job of this deployment: %s", exc.message)
+            logger.warning("a message is not a job of this deployment: %s", exc.message)
         except TransientError as exc:
-            logger.warning("a message comes back: %s", exc.message)
+            logger.warning("a message is redelivered: %s", exc.message)
         return message
 
-    def _resolve(self, job: Job, message: Message) -> KeyJob:
+    def _resolve(self, job: Job, message: Message) -> Task:
         compute = self.registry.find(job.compute)
         key = make_key(job.tenant, compute, compute.parse_params(job.params))
-        # A guardian may come back because of others in its batch: deaths are counted along the chain of guardians.
+        # A guardian may be redelivered because of others in its batch, so only the chain of guardians counts attempts.
         is_guardian = job.kind is JobKind.GUARDIAN
-        return KeyJob(job, compute, key, job.attempt if is_guardian else job.attempt + message.receive_count - 1)
+        return Task(job, compute, key, job.attempt if is_guardian else job.attempt + message.receive_count - 1)
 
-    async def _work_on_suspects(self, groups: Sequence[Sequence[_Parsed]]) -> list[list[Message]]:
-        """Work on one key after another; should one be deadly, those behind it come back soon.
+    async def _run_suspects(self, groups: Sequence[Sequence[_Parsed]]) -> list[list[Message]]:
+        """Run one key after another; if one kills this worker, the queue redelivers those behind it soon.
 
-        The deadly one itself stays hidden: its next guardian is on the way, and is the one that counts.
+        The deadly job itself stays hidden: its next guardian is on the way and continues its attempts.
         """
         again = []
         for index, group in enumerate(groups):
             behind = [each.message.receipt for other in groups[index + 1 :] for each in other]
             await self._hide(dict.fromkeys(behind, GUARDIAN_DELAY_SECONDS))
-            again.append(await self._work(group))
+            again.append(await self._run_key(group))
         return again
 
-    async def _work(self, group: Sequence[_Parsed]) -> list[Message]:
-        """Work on one key, for one token after another: only Redis knows for which of them the lease is queued."""
+    async def _run_key(self, group: Sequence[_Parsed]) -> list[Message]:
+        """Run the jobs of a key, one token after another: only Redis knows which token the lease is queued under."""
         again = []
         for jobs in _by_token(group):
-            again += await self._work_on(jobs)
+            again += await self._run_jobs(jobs)
         return again
 
-    async def _work_on(self, group: Sequence[_Parsed]) -> list[Message]:
-        """Work on jobs of one key and token; return their messages if they are to come back."""
-        first = group[0].work
+    async def _run_jobs(self, group: Sequence[_Parsed]) -> list[Message]:
+        """Run the jobs of one key and token; return their messages if they must be redelivered."""
+        first = group[0].task
         waiters = _waiters_of(group)
         try:
-            is_guarded = any(each.work.job.kind is JobKind.GUARDIAN for each in group)
-            disposition = await self.worker.work(first, waiters, is_guarded=is_guarded)
+            is_guarded = any(each.task.job.kind is JobKind.GUARDIAN for each in group)
+            disposition = await self.worker.run(first, waiters, is_guarded=is_guarded)
         except TransientError as exc:
-            logger.warning("%s is tried again: %s", first.key.storage, exc.message)
+            logger.warning("%s is retried: %s", first.key.storage, exc.message)
             disposition = Disposition.AGAIN
         except Exception:
-            # A fault of ours: the rest of the batch must not come back because of it.
-            logger.exception("%s is tried again", first.key.storage)
+            # A defect of this function must not redeliver the rest of the batch.
+            logger.exception("%s is retried", first.key.storage)
             disposition = Disposition.AGAIN
         if disposition is Disposition.LATER:
-            disposition = await self._send_anew(group)
+            disposition = await self._send_again(group)
         return [each.message for each in group] if disposition is Disposition.AGAIN else []
 
-    async def _send_anew(self, group: Sequence[_Parsed]) -> Disposition:
-        """Send jobs as new messages: the queue gives up those that have come a few times, for whatever reason."""
+    async def _send_again(self, group: Sequence[_Parsed]) -> Disposition:
+        """Send jobs as new messages: the queue gives up a message after a few receives, whatever their reason."""
         delay_seconds = self.redelivery.seconds(_LATER_RECEIVES)
-        jobs = [Outgoing(replace(each.work.job, attempt=each.work.attempt), delay_seconds) for each in group]
+        jobs = [Outgoing(replace(each.task.job, attempt=each.task.attempt), delay_seconds) for each in group]
         try:
             await asyncio.to_thread(self.jobs.send, jobs)
         except QueueUnavailableError as exc:
-            logger.warning("jobs come back instead: %s", exc.message)
+            logger.warning("jobs are redelivered instead: %s", exc.message)
             return Disposition.AGAIN
         return Disposition.DONE
 
@@ -174,13 +174,13 @@ class Consumer:
 
 
 def _by_key(parsed: Sequence[_Parsed]) -> list[list[_Parsed]]:
-    """Group jobs of one key: a request's before a refresh's and a guardian's, and of these the latest first."""
+    """Group jobs by key: requests, then refreshes, then guardians, each with the latest attempt first."""
     groups: dict[Key, list[_Parsed]] = {}
     for each in parsed:
-        groups.setdefault(each.work.key, []).append(each)
+        groups.setdefault(each.task.key, []).append(each)
     order = list(JobKind)
     return [
-        sorted(group, key=lambda each: (order.index(each.work.job.kind), -each.work.attempt))
+        sorted(group, key=lambda each: (order.index(each.task.job.kind), -each.task.attempt))
         for group in groups.values()
     ]
 
@@ -188,19 +188,19 @@ def _by_key(parsed: Sequence[_Parsed]) -> list[list[_Parsed]]:
 def _by_token(group: Sequence[_Parsed]) -> list[list[_Parsed]]:
     tokens: dict[str, list[_Parsed]] = {}
     for each in group:
-        tokens.setdefault(each.work.job.token, []).append(each)
+        tokens.setdefault(each.task.job.token, []).append(each)
     return list(tokens.values())
 
 
 def _is_suspect(group: Sequence[_Parsed]) -> bool:
-    """Two attempts came to nothing, by death or failure."""
-    work = group[0].work
-    return work.attempt > (1 if work.job.kind is JobKind.GUARDIAN else 2)
+    """Say whether two attempts have died or failed."""
+    task = group[0].task
+    return task.attempt > (1 if task.job.kind is JobKind.GUARDIAN else 2)
 
 
 def _waiters_of(group: Sequence[_Parsed]) -> dict[Waiter, int]:
-    """Return who came with the jobs, and their deadlines. Who comes with a guardian has been answered long since."""
-    jobs = [each.work.job for each in group]
+    """Return the waiters that came with the jobs, and their deadlines; a guardian's waiter is parked or answered."""
+    jobs = [each.task.job for each in group]
     live = {live_waiter(job.newer_than_ms): NO_DEADLINE_MS for job in jobs if job.kind is JobKind.LIVE}
     return live | {
         job.waiter: job.deadline_ms for job in jobs if job.waiter is not None and job.kind is JobKind.REQUEST

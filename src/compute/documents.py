@@ -1,6 +1,6 @@
-"""The compute `documents`: JSON documents from S3, chosen by an index, merged, and queried with JMESPath.
+"""The compute `documents`: loads JSON documents from S3 by an index, merges them, and runs a JMESPath query.
 
-This module is imported where params are only checked, too: boto3 is imported by what reads the sources.
+Functions that only check params import this module too, so clients of AWS are imported at their first use.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ MAX_TAGGED_IDS = 100
 
 _LOAD_SECONDS = 12.0
 _THREADS = 32
-"""How many objects one execution environment loads at once, whatever it computes."""
+"""The number of objects that one execution environment loads at once, over all computes."""
 
 _LARGE_BYTES = 8 * 1024 * 1024
-"""Parsed JSON takes many times its size: of loads above this one is under way at a time."""
+"""Loads above this size run one at a time, because parsed JSON takes many times its size in memory."""
 
 
 class DocumentsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which documents of a collection, all by default, and what of them."""
+    """The documents of a collection, all by default, and a query over them."""
 
     collection: Name
     ids: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=MAX_DOCUMENTS)] | None = None
     query: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_QUERY_CHARACTERS)] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is not JMESPath, before anything is queued for it."""
+        """Refuse a query that is not JMESPath before a job is queued."""
         if self.query is not None:
-            # botocore brings jmespath along, so this loads nothing new.
+            # jmespath is loaded only for requests that have a query.
             from push.adapters.jmespath_queries import compile_query
 
             compile_query(self.query)
 
 
 def documents_tags(params: DocumentsParams) -> tuple[str, ...]:
-    """Name what a result is made from: the documents by id, or if they are all or many, the collection."""
+    """Return a tag for each document, or the collection's tag if all or many documents are read."""
     if params.ids is None or len(params.ids) > MAX_TAGGED_IDS:
         return (collection_tag(params.collection),)
     return tuple(document_tag(params.collection, document_id) for document_id in dict.fromkeys(params.ids))
@@ -75,13 +75,13 @@ def documents_tags(params: DocumentsParams) -> tuple[str, ...]:
     tags=documents_tags,
 )
 async def documents(params: DocumentsParams, context: ComputeContext) -> object:
-    """Load the documents in parallel and return what the query makes of the merged list."""
+    """Load the documents in parallel and return the query's value over the merged list."""
     return await build(context.settings).read(context.tenant, params)
 
 
 @cache
 def build(settings: ComputeSettings) -> DocumentReader:
-    """Make what reads documents, once per execution environment."""
+    """Make the reader of documents, once per execution environment."""
     from push.adapters.aws.clients import make_client
     from push.adapters.dynamodb.documents import DynamoDbDocuments
     from push.adapters.s3.documents import S3Documents
@@ -101,10 +101,10 @@ class DocumentReader:
     """Reads documents for one execution environment.
 
     Args:
-        index: says which objects are wanted; runs on `loading`.
-        store: loads them.
+        index: finds the objects; runs on `loading`.
+        store: loads the objects.
         loading: threads that wait for sources.
-        evaluating: the one thread that parses and queries; more would only share the processor.
+        evaluating: the one thread that parses and queries; more threads would only share the processor.
 
     """
 
@@ -116,11 +116,11 @@ class DocumentReader:
         self._large = asyncio.Lock()
 
     async def read(self, tenant: Tenant, params: DocumentsParams) -> msgspec.Raw:
-        """Return JSON.
+        """Return the value as JSON.
 
         Raises:
-            ComputeFailedError: a document is absent, all are too large, or the query doesn't fit them.
-            TransientError: a source did not answer, or asked for less.
+            ComputeFailedError: a document is missing, the documents are too large, or the query does not fit them.
+            TransientError: a source did not answer, or throttled the reads.
 
         """
         loop = asyncio.get_running_loop()
@@ -141,10 +141,10 @@ class DocumentReader:
 
 
 def evaluate(references: Sequence[Reference], contents: Sequence[bytes], query: str | None) -> msgspec.Raw:
-    """Merge documents and return what a query makes of them, as JSON.
+    """Merge documents and return the query's value, or the whole list without a query, as JSON.
 
     Raises:
-        ComputeFailedError: one is not JSON, the query doesn't fit them, or its value is too large.
+        ComputeFailedError: a document is not JSON, the query does not fit, or the value is too large.
 
     """
     value: object = merge(references, contents)
@@ -155,7 +155,7 @@ def evaluate(references: Sequence[Reference], contents: Sequence[bytes], query: 
     encoded = _encode(value)
     if len(encoded) > MAX_RESULT_BYTES:
         raise ComputeFailedError(
-            f"The result has {len(encoded)} bytes, more than {MAX_RESULT_BYTES}; ask for less by `ids` or `query`.",
+            f"The result has {len(encoded)} bytes; the maximum is {MAX_RESULT_BYTES}. Narrow it with `ids` or `query`.",
             code=ErrorCode.TOO_LARGE,
         )
     return msgspec.Raw(encoded)
@@ -165,4 +165,4 @@ def _encode(value: object) -> bytes:
     try:
         return msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as exc:
-        raise ComputeFailedError("The query makes something that JSON can't hold.") from exc
+        raise ComputeFailedError("The query's value cannot be written as JSON.") from exc

@@ -1,4 +1,4 @@
-"""Computing a key and installing the result, anew if what it was made from changed in between."""
+"""Computing a key and storing the result; the compute is repeated if its sources changed meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compute.computing import Computing, KeyJob
+from compute.computing import Computing, Task
 from compute.lease_keeping import LeaseKeeper
 from push.cache.jobs import LEASE_TERM_MS, Waiter
 from push.cache.ports import Claimed, Filled, FillOutcome, Leases, TagIndex
@@ -14,11 +14,11 @@ from push.errors import CacheUnavailableError
 from push.metrics import Counter, Metric
 from push.results import Result
 
-COMPUTES = 3
-"""How often a key is computed in a row while its sources keep changing; the last result is installed as stale."""
+MAX_COMPUTES = 3
+"""Computes in a row while the sources of a key keep changing. The last result is stored as stale."""
 
 _ENLISTED_LONGER_MS = 60_000
-"""A key stays in the indexes of its tags a little longer than its result is stored."""
+"""A key stays in the indexes of its tags this much longer than its result is stored."""
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +28,11 @@ class Filler:
     """Fills keys for one execution environment.
 
     Args:
-        computing: tells what results are made from.
-        keeper: computes while the lease is kept.
-        leases: where results are installed.
-        tags: tells whether sources changed; see `push.ports.TagIndex` for why nothing slips through.
-        counter: where refused fills are counted.
+        computing: knows the tags of results.
+        keeper: computes under a lease.
+        leases: stores results.
+        tags: tells whether sources changed; `push.cache.ports.TagIndex` explains why no change is missed.
+        counter: counts refused fills.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -44,56 +44,56 @@ class Filler:
     counter: Counter
     now_ms: Callable[[], int]
 
-    async def fill(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> tuple[Result, Filled | None]:
-        """Compute a claimed key and install the result.
+    async def fill(self, task: Task, claimed: Claimed, expired: set[Waiter]) -> tuple[Result, Filled | None]:
+        """Compute a claimed key and store the result.
 
-        Returns the result and what became of it; None if Redis went away, so that nobody knows. Those whose deadline
-        passed meanwhile are added to `expired`.
+        Returns the result and the outcome of its fill, which is None if Redis stopped answering. Waiters whose
+        deadline passed meanwhile are added to `expired`.
 
         Raises:
-            TransientError: the compute failed in a way that another attempt may mend.
+            TransientError: the compute failed and a retry may succeed.
 
         """
-        tags = self.computing.tags_of(work)
-        for _ in range(COMPUTES):
-            versions = await self._read_versions(work, tags)
-            result = await self.keeper.compute(work, claimed, expired)
+        tags = self.computing.tags_of(task)
+        for _ in range(MAX_COMPUTES):
+            versions = await self._read_versions(task, tags)
+            result = await self.keeper.compute(task, claimed, expired)
             try:
-                if versions == (await self._enlist(work, result))[: len(tags)]:
-                    filled = await self._install(work, claimed, result)
+                if versions == (await self._enlist(task, result))[: len(tags)]:
+                    filled = await self._install(task, claimed, result)
                     if filled.outcome is not FillOutcome.OUTDATED:
                         return result, filled
-                logger.info("the sources of %s changed while it was computed", work.key.storage)
-                claimed = replace(claimed, generation=await self.leases.read_generation(work.key))
+                logger.info("the sources of %s changed while it was computed", task.key.storage)
+                claimed = replace(claimed, generation=await self.leases.read_generation(task.key))
             except CacheUnavailableError:
                 return result, None
         result = replace(result, is_invalidated=True)
-        return result, await self._install_as_stale(work, claimed, result)
+        return result, await self._install_as_stale(task, claimed, result)
 
-    async def _install_as_stale(self, work: KeyJob, claimed: Claimed, result: Result) -> Filled | None:
-        """Keep the newest there is of a key that changes faster than it is computed; its next reader refreshes it."""
+    async def _install_as_stale(self, task: Task, claimed: Claimed, result: Result) -> Filled | None:
+        """Store the newest result of a key that changes faster than it is computed; its next reader refreshes it."""
         try:
-            return await self._install(work, claimed, result)
+            return await self._install(task, claimed, result)
         except CacheUnavailableError:
             return None
 
-    async def _read_versions(self, work: KeyJob, tags: tuple[str, ...]) -> tuple[int, ...] | None:
-        """Read what must not change until the fill; None, which equals no versions, if it can't be known."""
+    async def _read_versions(self, task: Task, tags: tuple[str, ...]) -> tuple[int, ...] | None:
+        """Read the tag versions that must not change until the fill; None, which equals no versions, without Redis."""
         try:
-            return await self.tags.read_versions(work.key.tenant, tags) if tags else ()
+            return await self.tags.read_versions(task.key.tenant, tags) if tags else ()
         except CacheUnavailableError:
             return None
 
-    async def _enlist(self, work: KeyJob, result: Result) -> tuple[int, ...]:
-        """Have changes find the result from now on, and return the versions of its tags."""
+    async def _enlist(self, task: Task, result: Result) -> tuple[int, ...]:
+        """Add the key to the indexes of its tags, and return the versions of the tags."""
         if not result.tags:
             return ()
         keep_ms = result.stale_until_ms - self.now_ms() + _ENLISTED_LONGER_MS
-        return await self.tags.enlist(work.key, result.tags, keep_ms)
+        return await self.tags.enlist(task.key, result.tags, keep_ms)
 
-    async def _install(self, work: KeyJob, claimed: Claimed, result: Result) -> Filled:
-        filled = await self.leases.fill(work.key, claimed, result, LEASE_TERM_MS, self.now_ms())
+    async def _install(self, task: Task, claimed: Claimed, result: Result) -> Filled:
+        filled = await self.leases.fill(task.key, claimed, result, LEASE_TERM_MS, self.now_ms())
         if filled.outcome is not FillOutcome.FILLED:
             self.counter.count(Metric.REFUSED_FILL)
-            logger.warning("a fill of %s was refused: %s", work.key.storage, filled.outcome)
+            logger.warning("a fill of %s was refused: %s", task.key.storage, filled.outcome)
         return filled

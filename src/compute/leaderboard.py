@@ -1,6 +1,6 @@
-"""The compute `leaderboard`: places on a board, from a sorted set in Redis that is rebuilt from DynamoDB when absent.
+"""The compute `leaderboard`: ranks from a sorted set in Redis, which is rebuilt from DynamoDB when it is missing.
 
-This module is imported where params are only checked, too: boto3 and redis are imported by what reads the sources.
+Functions that only check params import this module too, so clients of AWS and Redis are imported at their first use.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ NEIGHBOURS = 5
 
 _POLL_SECONDS = 0.05
 _WAIT_SECONDS = 5.0
-"""How long to wait for somebody else's rebuild before reading the source for oneself."""
+"""The time to wait for another worker's rebuild before reading the source."""
 
 Member = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class LeaderboardParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A board, and one of: its first members, a member with its neighbours, a member alone."""
+    """A board, and one view of it: its top, a member with its neighbours, or the rank of a member."""
 
     board: Name
     top: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
@@ -41,16 +41,16 @@ class LeaderboardParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     rank: Member | None = None
 
     def __post_init__(self) -> None:
-        """Refuse two at once; make the default explicit, so that it has the same key."""
+        """Refuse more than one view; write the default out, so that it has the same key."""
         given = [part for part in (self.top, self.around, self.rank) if part is not None]
         if len(given) > 1:
-            raise ValueError("Only one of `top`, `around` and `rank` can be asked for")
+            raise ValueError("Only one of `top`, `around` and `rank` may be given")
         if not given:
             msgspec.structs.force_setattr(self, "top", DEFAULT_TOP)
 
 
 def leaderboard_tags(params: LeaderboardParams) -> tuple[str, ...]:
-    """Name what a result is made from."""
+    """Return the board's tag."""
     return (board_tag(params.board),)
 
 
@@ -65,7 +65,7 @@ def leaderboard_tags(params: LeaderboardParams) -> tuple[str, ...]:
     tags=leaderboard_tags,
 )
 async def leaderboard(params: LeaderboardParams, context: ComputeContext) -> object:
-    """Return entries `{"rank", "member", "score"}`: a list, or for `rank` one alone."""
+    """Return a list of entries `{"rank", "member", "score"}`; for `rank` a single entry."""
     reader = build(context.settings)
     if params.rank is not None:
         view = Around(params.rank, neighbours=0)
@@ -81,7 +81,7 @@ async def leaderboard(params: LeaderboardParams, context: ComputeContext) -> obj
 
 @cache
 def build(settings: ComputeSettings) -> BoardReader:
-    """Make what reads boards, once per execution environment."""
+    """Make the reader of boards, once per execution environment."""
     from push.adapters.aws.clients import make_client
     from push.adapters.dynamodb.scores import DynamoDbScores
     from push.adapters.redis.connection import shared_async_redis
@@ -95,13 +95,13 @@ def build(settings: ComputeSettings) -> BoardReader:
 
 @dataclass(frozen=True, slots=True)
 class BoardReader:
-    """Reads boards for one execution environment. Without Redis it reads the source: slower, and never wrong."""
+    """Reads boards for one execution environment. Without Redis it reads the source, which is slower."""
 
     scores: Scores
     boards: BoardCache
 
     async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry]:
-        """Return part of a board; an empty list if the board or the member is absent.
+        """Return a view of a board; an empty list if the board or the member does not exist.
 
         Raises:
             ComputeFailedError: the board is too large.
@@ -111,14 +111,14 @@ class BoardReader:
         try:
             entries = await self._read_kept(tenant, board, view)
         except CacheUnavailableError as exc:
-            logger.warning("a leaderboard is read from its source: %s", exc.message)
+            logger.warning("reading a leaderboard from its source: %s", exc.message)
             entries = None
         if entries is None:
             return view_scores(await self._read_source(tenant, board), view)
         return entries
 
     async def _read_kept(self, tenant: Tenant, board: str, view: View) -> list[Entry] | None:
-        """Read a board in Redis, rebuilding it or waiting while somebody else does; None if that took too long."""
+        """Read a board in Redis, or rebuild it, or wait for another worker's rebuild; None if that takes too long."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _WAIT_SECONDS
         while loop.time() < until:
@@ -143,7 +143,7 @@ class BoardReader:
         try:
             await self.boards.end_rebuild(tenant, board, token, scores)
         except CacheUnavailableError as exc:
-            logger.warning("a leaderboard was not kept: %s", exc.message)
+            logger.warning("a rebuilt leaderboard was not stored: %s", exc.message)
 
     async def _read_source(self, tenant: Tenant, board: str) -> dict[str, float]:
         return await asyncio.to_thread(self.scores.read_all, tenant, board)

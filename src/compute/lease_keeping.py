@@ -1,4 +1,4 @@
-"""Keeping a lease while a compute runs, and telling those whose deadline passes meanwhile."""
+"""Renewing a lease while its compute runs, and answering the waiters whose deadline passes meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compute.computing import Computing, KeyJob
+from compute.computing import Computing, Task
 from push.cache.jobs import LEASE_TERM_MS, Waiter
 from push.cache.ports import Claimed, Leases
 from push.delivery.waiter_answers import WaiterAnswers
@@ -26,8 +26,8 @@ class LeaseKeeper:
     Args:
         computing: runs computes.
         leases: renewed three times a term.
-        answers: tells those who can't wait any longer.
-        counter: where these are counted.
+        answers: sends `timeout` to waiters.
+        counter: counts the waiters that timed out.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -38,19 +38,19 @@ class LeaseKeeper:
     counter: Counter
     now_ms: Callable[[], int]
 
-    async def compute(self, work: KeyJob, claimed: Claimed, expired: set[Waiter]) -> Result:
-        """Compute while the lease is kept; those whose deadline passes meanwhile are told and added to `expired`.
+    async def compute(self, task: Task, claimed: Claimed, expired: set[Waiter]) -> Result:
+        """Compute while renewing the lease; add waiters whose deadline passes meanwhile to `expired`.
 
         Raises:
-            TransientError: the compute failed in a way that another attempt may mend, or took too long.
+            TransientError: the compute failed and a retry may succeed, or it took too long.
 
         """
         is_done = asyncio.Event()
-        keeping = asyncio.create_task(self._keep(work.key, claimed, is_done, expired))
+        keeping = asyncio.create_task(self._keep(task.key, claimed, is_done, expired))
         try:
-            return await self.computing.compute(work)
+            return await self.computing.compute(task)
         finally:
-            # Not cancelled: it may be telling somebody that his deadline has passed.
+            # Not cancelled: it may be sending a `timeout` to a waiter.
             is_done.set()
             await keeping
 
@@ -64,7 +64,7 @@ class LeaseKeeper:
                 deadline_ms = 0
 
     async def _renew(self, key: Key, claimed: Claimed, expired: set[Waiter]) -> int:
-        """Renew the lease, tell those whose deadline has passed, and return the earliest one to come."""
+        """Renew the lease, answer the waiters whose deadline has passed, and return the next deadline."""
         renewed = await self.leases.renew(key, claimed.token, LEASE_TERM_MS, self.now_ms())
         if renewed.expired:
             self.counter.count(Metric.TIMED_OUT, len(renewed.expired))
@@ -73,7 +73,7 @@ class LeaseKeeper:
         return renewed.next_deadline_ms
 
     def _until_next_renewal(self, deadline_ms: int) -> float:
-        """Return the seconds until the lease should be renewed or a waiter's deadline has passed."""
+        """Return the seconds until the next renewal or the next deadline, whichever comes first."""
         wait_ms = LEASE_TERM_MS // 3
         if deadline_ms:
             wait_ms = max(0, min(wait_ms, deadline_ms - self.now_ms() + 1))

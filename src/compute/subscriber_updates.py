@@ -1,4 +1,4 @@
-"""How those are told who subscribe to a key: in its history, from where fan-out pushes to all of them."""
+"""Updates for the subscribers of a key: appended to its history, from which fan-out pushes them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriberUpdates:
-    """Tells subscribers for one execution environment.
+    """Publishes results to subscribers for one execution environment.
 
-    Subscribers are one of a key's waiters (`push.cache.jobs.live_waiter`) and as safe as any: parked until they are
-    told, found by the worker that takes over from one that died, and given another job if a result is not as new as
-    they need.
+    All subscribers of a key are one waiter (`push.cache.jobs.live_waiter`), handled like any other: it stays parked
+    until it is answered, a worker that takes over finds it, and it gets another job if a result is too old for it.
 
     Args:
-        leases: where they are parked.
-        histories: what is appended to.
-        payloads: where large values are put.
-        fan_out: what is told that there is something new.
+        leases: where the waiter is parked.
+        histories: receive the results.
+        payloads: store large values.
+        fan_out: the queue that pushes.
 
     """
 
@@ -42,29 +41,29 @@ class SubscriberUpdates:
     payloads: Payloads
     fan_out: FanOutJobSender
 
-    async def answer(self, key: Key, token: str, waiters: Sequence[Waiter], result: Result) -> None:
-        """Append a result that was filled, or found, under the lease held by `token`, and settle who waits for it.
+    async def publish(self, key: Key, token: str, waiters: Sequence[Waiter], result: Result) -> None:
+        """Append a result to the key's history under the lease held by `token`, and settle the subscribers' waiters.
 
         Raises:
-            TransientError: the lease was lost, or something did not answer. They stay parked; it can be done again.
+            TransientError: the lease was lost, or a service did not answer. The waiters stay parked for a retry.
 
         """
         entry = entry_of(key, result)
         if entry.payload:
             await asyncio.to_thread(self.payloads.put, entry.payload, result.data)
-        # Under the lease no other result can come in between, so a history's order is that of the fills.
+        # The lease keeps other results out, so the history has the order of the fills.
         if not await self.histories.append(key, token, entry.message):
-            raise TransientError(f"The lease of {key.storage} was lost before its subscribers were told.")
-        # Also for what stood there before: whoever appended it may have died before this.
+            raise TransientError(f"The lease of {key.storage} was lost before its result was published.")
+        # Also for a result that was in the history already: the worker that appended it may have died before this.
         await asyncio.to_thread(self.fan_out.send, [Nudge(live_topic(key).storage)])
         await self.leases.settle(key, waiters)
 
     async def give_up(self, key: Key, waiters: Sequence[Waiter]) -> None:
-        """Settle those who can't be told now; what is computed of the key next is for them too.
+        """Settle the subscribers' waiters without a result; the next fill of the key reaches them anyway.
 
         Raises:
-            CacheUnavailableError: they may still be parked.
+            CacheUnavailableError: the waiters may still be parked.
 
         """
-        logger.error("the subscribers of %s are not told of a change: its compute failed at every attempt", key.storage)
+        logger.error("the subscribers of %s miss a change: its compute failed in every attempt", key.storage)
         await self.leases.settle(key, waiters)

@@ -1,6 +1,6 @@
-"""The compute `synthetic`: content of any size, time and fate, for load and fault tests.
+"""The compute `synthetic`: values of any size, work time and outcome, for load and fault tests.
 
-Offered only where the setting ALLOW_SYNTHETIC is true.
+It is on offer only if the setting ALLOW_SYNTHETIC is true.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CRASH_EXIT_CODE = 70
 
 
 class SyntheticParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to return, after how long, and whether to fail instead."""
+    """The size of the value, the time to work for, and whether to fail instead."""
 
     size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE_BYTES)] = 1024
     work_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORK_MS)] = 0
@@ -39,10 +39,10 @@ class SyntheticParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope=Scope.TENANT,
 )
 async def synthetic(params: SyntheticParams, context: ComputeContext) -> object:
-    """Wait, then fail or return an object that depends on size and seed alone.
+    """Wait, then fail or return an object that depends only on size and seed.
 
-    `once` fails at the first attempt in a way that another may mend, `always` in a way that none will, and `crash`
-    kills the process, as running out of memory would.
+    `once` fails the first attempt with a transient error, `always` fails with a deterministic one, and `crash` kills
+    the process, as running out of memory does.
     """
     await asyncio.sleep(params.work_ms / 1000)
     match params.fail:
@@ -56,9 +56,9 @@ async def synthetic(params: SyntheticParams, context: ComputeContext) -> object:
 
 
 def make_content(size_bytes: int, seed: int | str) -> bytes:
-    """Return an object of JSON of exactly so many bytes, or the smallest that holds the seed: some thirty.
+    """Return a JSON object of exactly `size_bytes`, or about thirty bytes, the smallest that holds the seed.
 
-    The text is made of hexadecimal digits, so that compression halves it.
+    The text consists of hexadecimal digits, so compression halves it.
     """
     frame = msgspec.json.encode({"seed": seed, "text": ""})
     length = max(0, size_bytes - len(frame))

@@ -1,1 +1,1 @@
-"""Who may connect, and the record of who is connected."""
+"""The authorizer of connections, and their records."""

@@ -1,4 +1,4 @@
-"""Handler of `$connect` and `$disconnect`: records connections and removes them, in whatever order they are told."""
+"""Handler of `$connect` and `$disconnect`: records and removes connections, in whatever order the events arrive."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from push.settings import ConnectSettings, read_settings
 logger = Logger()
 
 READ_TIMEOUT_SECONDS = 1.0
-"""Three tries of a write, with the pauses between them, end before the function's timeout of ten seconds."""
+"""Three attempts of a write and the pauses between them fit the function's timeout of ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class ConnectParts:
+    """The parts of the function, made once per execution environment."""
 
     connections: ConnectionRecords
     leaving: Leaving
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> ConnectParts:
+    """Make the parts from the environment's variables."""
     settings = read_settings(ConnectSettings, os.environ)
     client = make_client("dynamodb", read_timeout_seconds=READ_TIMEOUT_SECONDS)
     leaving = Leaving(
@@ -51,7 +51,7 @@ def build() -> Dependencies:
         ),
         namespaces=shipped_namespaces(),
     )
-    return Dependencies(DynamoDbConnections(client, settings.connections_table), leaving)
+    return ConnectParts(DynamoDbConnections(client, settings.connections_table), leaving)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -59,18 +59,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return handle(event, build(), now_ms=time.time_ns() // 1_000_000)
 
 
-def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now_ms: int) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], parts: ConnectParts, *, now_ms: int) -> dict[str, Any]:
     """Record or remove the event's connection.
 
-    A status other than 200 refuses a connection, and its client tries again: 500 when the table did not take it,
-    403 when the authorizer named an unusable tenant. To `$disconnect` nobody listens; its rows go by TTL.
+    A status other than 200 refuses a connection, and its client retries: 500 if the table did not take it, 403 if the
+    authorizer named an unusable tenant. API Gateway ignores the answer to `$disconnect`; leftover rows expire by TTL.
     """
     context = event["requestContext"]
     try:
         if context["eventType"] == "CONNECT":
-            return _connect(event, dependencies.connections, now_ms)
-        dependencies.connections.end(context["connectionId"], now_ms)
-        dependencies.leaving.leave(context["connectionId"])
+            return _connect(event, parts.connections, now_ms)
+        parts.connections.end(context["connectionId"], now_ms)
+        parts.leaving.leave(context["connectionId"])
     except PushasideError as exc:
         event_type, connection_id = context["eventType"], context["connectionId"]
         logger.warning("%s failed: %s %r", event_type, exc.message, exc.__cause__, connection_id=connection_id)

@@ -1,4 +1,4 @@
-"""REQUEST authorizer of `$connect`: says who may connect, and as whom."""
+"""REQUEST authorizer of `$connect`: admits a client as a tenant and a principal, or refuses it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ logger = Logger()
 
 
 class UnauthorizedError(Exception):
-    """Has API Gateway refuse the handshake with 401, for which it wants exactly this message."""
+    """Makes API Gateway refuse the handshake with 401, which requires exactly this message."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class AuthorizerParts:
+    """The parts of the function, made once per execution environment."""
 
     access: Access
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> AuthorizerParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"push"})
     settings = read_settings(AuthorizerSettings, os.environ)
     if settings.auth_mode == "none":
-        return Dependencies(OpenAccess(settings.origins))
-    # Not loaded where everybody is let in: cryptography and boto3 take longer to load than all the rest.
+        return AuthorizerParts(OpenAccess(settings.origins))
+    # Not loaded where every client is admitted: cryptography and boto3 load slower than everything else together.
     from push.adapters.wiring.token_access import make_tickets, make_verifier
 
-    return Dependencies(TokenAccess(settings.origins, make_verifier(settings), make_tickets(settings)))
+    return AuthorizerParts(TokenAccess(settings.origins, make_verifier(settings), make_tickets(settings)))
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -53,17 +53,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return handle(event, build(), now=time.time())
 
 
-def handle(event: Mapping[str, Any], dependencies: Dependencies, *, now: float) -> dict[str, Any]:
+def handle(event: Mapping[str, Any], parts: AuthorizerParts, *, now: float) -> dict[str, Any]:
     """Return the policy for a handshake: Allow, or Deny (403) for a refused Origin.
 
     Raises:
         UnauthorizedError: the credential is missing or not valid (401).
-        TransientError: it can't be checked now; API Gateway answers 500, and clients try again.
+        TransientError: the credential cannot be checked now; API Gateway answers 500, and clients retry.
 
     """
     connection_id = event["requestContext"].get("connectionId")
     try:
-        identity = dependencies.access.admit(read_handshake(event), now)
+        identity = parts.access.admit(read_handshake(event), now)
     except CredentialRefusedError as exc:
         logger.info("refused: %s", exc.message, code=exc.code.value, connection_id=connection_id)
         raise UnauthorizedError from None

@@ -1,4 +1,4 @@
-"""What is left of a connection when it has ended: its subscriptions go, and those who were there with it are told."""
+"""The end of a connection: its subscriptions are removed, and topics with presence learn of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Leaving:
     """Ends the subscriptions of connections, for one execution environment.
 
     Args:
-        subscriptions: where they are kept.
-        fan_out: the queue of what is to be pushed.
-        namespaces: which topics have presence.
+        subscriptions: the subscriptions of all connections.
+        fan_out: the queue that pushes presence.
+        namespaces: tell which topics have presence.
 
     """
 
@@ -26,10 +26,10 @@ class Leaving:
     namespaces: Namespaces
 
     def leave(self, connection_id: str) -> None:
-        """End all subscriptions of a connection; once more is no harm.
+        """End all subscriptions of a connection; a repeated call is safe.
 
         Raises:
-            TransientError: something did not answer; what is left goes by TTL, or when a push finds nobody.
+            TransientError: a service did not answer; remaining rows go by TTL, or when a push gets 410.
 
         """
         topics = self.subscriptions.remove_connection(connection_id)

@@ -1,1 +1,1 @@
-"""Deliveries that did not succeed at once, and the dead letters of the compute queue."""
+"""Deliveries, topic fan-out, webhooks, changes of sources, and the dead letters of the compute queue."""

@@ -1,4 +1,4 @@
-"""Handler of the sources' changes: the streams of the tables, and the queue of S3's notifications."""
+"""Handler of changes of sources: table streams, and the queue of S3 notifications."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class ChangesParts:
+    """The parts of the function, made once per execution environment."""
 
     invalidation: Invalidation
     redelivery: Redelivery
@@ -44,8 +44,8 @@ class Dependencies:
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> ChangesParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(ChangeSettings, os.environ)
     redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
@@ -69,23 +69,23 @@ def build() -> Dependencies:
         counter=metrics,
         now_ms=_now_ms,
     )
-    return Dependencies(invalidation, make_redelivery(settings.change_queue_url), metrics)
+    return ChangesParts(invalidation, make_redelivery(settings.change_queue_url), metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Apply a batch of changes, and name the records that are to come back.
+    """Apply a batch of changes, and name the records to redeliver.
 
-    Of a stream that is the first: Lambda tries it and all that follow again ("Reporting batch item failures for
-    Lambda functions with DynamoDB", Developer Guide).
+    For a stream, only the first failed record is named: Lambda retries it and all records after it ("Reporting batch
+    item failures for Lambda functions with DynamoDB", Developer Guide).
     """
-    dependencies = build()
+    parts = build()
     records = event["Records"]
-    failed = event_loop.run(dependencies.invalidation.apply(records))
+    failed = event_loop.run(parts.invalidation.apply(records))
     if _is_of_stream(records):
         failed = failed[:1]
     else:
-        dependencies.redelivery.back_off(records, failed)
-    dependencies.metrics.end_invocation()
+        parts.redelivery.back_off(records, failed)
+    parts.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": record_id} for record_id in failed]}
 
 

@@ -1,4 +1,4 @@
-"""Jobs that nobody could finish: everyone who waits for them is told."""
+"""Jobs that failed in every attempt: their waiters get an error, or a stored result."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class DeadLetters:
 
     Args:
         registry: the computes on offer.
-        leases: who may compute what, and who waits.
-        answers: tells those who wait.
-        counter: where dead letters are counted.
+        leases: the leases and the parked waiters.
+        answers: answers waiters.
+        counter: counts dead letters.
         now_ms: the clock, in milliseconds since 1970.
-        bodies: makes documents of messages' bodies.
+        bodies: unpacks message bodies.
 
     """
 
@@ -42,19 +42,19 @@ class DeadLetters:
     bodies: QueueBodies = INLINE_BODIES
 
     async def end(self, body: str) -> None:
-        """Tell everyone who waits for a dead job, unless somebody else works on its key by now.
+        """Answer the waiters of a dead job, unless another worker has its key by now.
 
         Raises:
-            TransientError: perhaps not everyone was told; everything can be done again.
+            TransientError: some waiters may not be answered; a retry is safe.
 
         """
         self.counter.count(Metric.DEAD_LETTER)
         try:
             job = parse_job(await self.bodies.unpack(body))
         except RequestError as exc:
-            logger.warning("a dead letter is no job, and nobody can be told: %s", exc.message)
+            logger.warning("a dead letter is not a job, so no waiter can be answered: %s", exc.message)
             return
-        logger.error("dead job of %s for tenant %s at attempt %d", job.compute, job.tenant, job.attempt)
+        logger.error("dead job of %s for tenant %s in attempt %d", job.compute, job.tenant, job.attempt)
         own = [job.waiter] if job.waiter is not None else []
         try:
             key = self._find_key(job)
@@ -63,7 +63,7 @@ class DeadLetters:
             await self.answers.send_error(own, exc)
             return
         except CacheUnavailableError:
-            # Others may be parked on the key: the dead letter is read again until Redis is back and they are told.
+            # Other waiters may be parked: the dead letter is redelivered until Redis answers and they are answered.
             await self.answers.send_error(own, _failure())
             raise
         if not isinstance(claimed, Busy):
@@ -74,9 +74,9 @@ class DeadLetters:
         return make_key(job.tenant, compute, compute.parse_params(job.params))
 
     async def _end_claimed(self, key: Key, job: Job, claimed: Claimed, own: list[Waiter]) -> None:
-        """Answer with what is stored if it will do, as it will when only the answering failed; else with the error.
+        """Answer with the stored result if it suits, because only the answering may have failed; else with the error.
 
-        Who stands for subscribers stays parked: the next fill of the key is for them.
+        The subscribers' waiter stays parked: the next fill of the key answers it.
         """
         parked = [waiter for waiter in await self.leases.waiters(key) if not waiter.is_live]
         waiters = list(dict.fromkeys((*parked, *own)))
@@ -91,4 +91,4 @@ class DeadLetters:
 
 
 def _failure() -> PushasideError:
-    return PushasideError("The compute failed at every attempt.", code=ErrorCode.COMPUTE_FAILED)
+    return PushasideError("The compute failed in every attempt.", code=ErrorCode.COMPUTE_FAILED)

@@ -35,21 +35,21 @@ logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class DeliveriesParts:
+    """The parts of the function, made once per execution environment."""
 
     delivery_queue_name: str
     deliverer: Deliverer
     dead_letters: DeadLetters
     redeliveries: Mapping[str, Redelivery]
-    """By the queue's name."""
+    """Keyed by the name of the queue."""
     metrics: BufferedMetrics
     bodies: QueueBodies = INLINE_BODIES
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> DeliveriesParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(NotifySettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
@@ -72,23 +72,23 @@ def build() -> Dependencies:
     urls = (settings.delivery_queue_url, settings.compute_dead_letter_queue_url)
     redeliveries = {_last_part(url, "/"): make_redelivery(url) for url in urls}
     delivery_queue_name = _last_part(settings.delivery_queue_url, "/")
-    return Dependencies(delivery_queue_name, deliverer, dead_letters, redeliveries, metrics, bodies)
+    return DeliveriesParts(delivery_queue_name, deliverer, dead_letters, redeliveries, metrics, bodies)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Deliver what a batch holds, or end its dead letters, and name the messages that are to come back."""
-    dependencies, records = build(), event["Records"]
-    failed = event_loop.run(handle(records, dependencies))
-    dependencies.redeliveries[_queue_name(records)].back_off(records, failed)
-    dependencies.metrics.end_invocation()
+    """Send a batch of deliveries, or end a batch of dead letters, and name the messages to redeliver."""
+    parts, records = build(), event["Records"]
+    failed = event_loop.run(handle(records, parts))
+    parts.redeliveries[_queue_name(records)].back_off(records, failed)
+    parts.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies) -> list[str]:
-    """Return the ids of the messages that are to come back; a batch is of one queue."""
-    if _queue_name(records) == dependencies.delivery_queue_name:
-        return await _deliver(records, dependencies.deliverer, dependencies.bodies)
-    failures = await asyncio.gather(*(_end(record, dependencies.dead_letters) for record in records))
+async def handle(records: Sequence[Mapping[str, Any]], parts: DeliveriesParts) -> list[str]:
+    """Return the ids of the messages to redeliver; a batch comes from one queue."""
+    if _queue_name(records) == parts.delivery_queue_name:
+        return await _deliver(records, parts.deliverer, parts.bodies)
+    failures = await asyncio.gather(*(_end(record, parts.dead_letters) for record in records))
     return [message_id for message_id in failures if message_id is not None]
 
 
@@ -99,9 +99,9 @@ async def _deliver(records: Sequence[Mapping[str, Any]], deliverer: Deliverer, b
         try:
             deliveries[parse_delivery(await bodies.unpack(record["body"]))] = record["messageId"]
         except RequestError as exc:
-            logger.warning("a message is no delivery of this version and is dropped: %s", exc.message)
+            logger.warning("a message is not a delivery of this version and is dropped: %s", exc.message)
         except TransientError as exc:
-            logger.warning("a delivery comes back: %s", exc.message)
+            logger.warning("a delivery is redelivered: %s", exc.message)
             unread.append(record["messageId"])
     left = await deliverer.deliver(list(deliveries))
     return unread + [deliveries[delivery] for delivery in left]
@@ -111,7 +111,7 @@ async def _end(record: Mapping[str, Any], dead_letters: DeadLetters) -> str | No
     try:
         await dead_letters.end(record["body"])
     except TransientError as exc:
-        logger.warning("a dead letter is read again: %s", exc.message)
+        logger.warning("a dead letter is redelivered: %s", exc.message)
         message_id: str = record["messageId"]
         return message_id
     return None

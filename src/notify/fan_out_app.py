@@ -1,4 +1,4 @@
-"""Handler of the fan-out queue: pushes what is new in topics to their subscribers."""
+"""Handler of the fan-out queue: pushes new messages of topics to their subscribers."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from push.topics.presence import Presence
 from push.topics.topics import SHARDS, parse_topic_storage
 
 WORK_MS = 13_000
-"""What is not begun in this time is handed over: the function has 20 s, and what was begun takes up to 6 more."""
+"""Work that has not begun by then is handed over: the function has 20 s, and work in progress takes up to 6 s."""
 
 logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class FanOutParts:
+    """The parts of the function, made once per execution environment."""
 
     fanning_out: FanningOut
     presence: Presence
@@ -55,8 +55,8 @@ class Dependencies:
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> FanOutParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(FanOutSettings, os.environ)
     redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
@@ -89,35 +89,32 @@ def build() -> Dependencies:
         patched=patched,
         has_presence=lambda topic: namespaces.find(topic).presence,
     )
-    return Dependencies(fanning_out, presence, make_redelivery(settings.fan_out_queue_url), metrics)
+    return FanOutParts(fanning_out, presence, make_redelivery(settings.fan_out_queue_url), metrics)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Do what a batch asks for, and name the messages that are to come back."""
-    dependencies = build()
+    """Run a batch of jobs, and name the messages to redeliver."""
+    parts = build()
     records = event["Records"]
-    again = event_loop.run(handle(records, dependencies, now_ms() + WORK_MS))
-    dependencies.redelivery.back_off(records, [message_id for message_id, is_soon in again.items() if is_soon])
-    dependencies.metrics.end_invocation()
+    again = event_loop.run(handle(records, parts, now_ms() + WORK_MS))
+    parts.redelivery.back_off(records, [message_id for message_id, is_soon in again.items() if is_soon])
+    parts.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
 
 
-async def handle(records: Sequence[Mapping[str, Any]], dependencies: Dependencies, until_ms: int) -> dict[str, bool]:
-    """Return the ids of the messages that are to come back, and whether soon.
-
-    The same job several times is done once.
-    """
+async def handle(records: Sequence[Mapping[str, Any]], parts: FanOutParts, until_ms: int) -> dict[str, bool]:
+    """Return the ids of the messages to redeliver, and for each whether soon. Equal jobs run once."""
     received: dict[FanOutJob, list[Mapping[str, Any]]] = {}
     for record in records:
         try:
             received.setdefault(parse_fan_out_job(record["body"]), []).append(record)
         except RequestError as exc:
-            logger.warning("a message is no job of this version and is dropped: %s", exc.message)
-    works = (
-        _try(job, dependencies, Receipt(same[0]["messageId"], until_ms, any(map(_is_redelivered, same))))
+            logger.warning("a message is not a job of this version and is dropped: %s", exc.message)
+    runs = (
+        _try(job, parts, Receipt(same[0]["messageId"], until_ms, any(map(_is_redelivered, same))))
         for job, same in received.items()
     )
-    faults = await asyncio.gather(*works)
+    faults = await asyncio.gather(*runs)
     return {
         record["messageId"]: not isinstance(fault, LeftAloneError)
         for same, fault in zip(received.values(), faults, strict=True)
@@ -130,40 +127,40 @@ def _is_redelivered(record: Mapping[str, Any]) -> bool:
     return int(record["attributes"]["ApproximateReceiveCount"]) > 1
 
 
-async def _try(job: FanOutJob, dependencies: Dependencies, receipt: Receipt) -> TransientError | None:
-    """Do a job; return why it is to come back, if it is."""
+async def _try(job: FanOutJob, parts: FanOutParts, receipt: Receipt) -> TransientError | None:
+    """Run a job; return the error if it must be redelivered."""
     try:
-        await _work(job, dependencies, receipt)
+        await _run(job, parts, receipt)
     except RequestError as exc:
-        logger.warning("a job can't be done and is dropped: %s", exc.message)
+        logger.warning("a job cannot be run and is dropped: %s", exc.message)
     except TransientError as exc:
-        logger.warning("a job comes back: %s", exc.message)
+        logger.warning("a job is redelivered: %s", exc.message)
         return exc
     return None
 
 
-async def _work(job: FanOutJob, dependencies: Dependencies, receipt: Receipt) -> None:
-    fanning_out = dependencies.fanning_out
+async def _run(job: FanOutJob, parts: FanOutParts, receipt: Receipt) -> None:
+    fanning_out = parts.fanning_out
     match job:
         case Nudge(topic=name, shard=shard):
             topic = parse_topic_storage(name)
             shards = range(SHARDS) if shard is None else (shard,)
-            await _all_of([fanning_out.nudge(topic, each, receipt) for each in shards])
+            await _run_all([fanning_out.nudge(topic, each, receipt) for each in shards])
         case CatchUp(topic=name, connection_id=connection_id, attempt=attempt):
             await fanning_out.catch_up(parse_topic_storage(name), connection_id, attempt, receipt.until_ms)
         case PresenceLook(topic=name):
-            await dependencies.presence.look(parse_topic_storage(name))
+            await parts.presence.look(parse_topic_storage(name))
         case Farewell():
             await fanning_out.say_farewell(job)
         case _:
             assert_never(job)
 
 
-async def _all_of(works: Sequence[Awaitable[None]]) -> None:
-    """Bring all to an end, and raise what one of them raised: one shard's trouble does not end another's work."""
-    faults = [each for each in await asyncio.gather(*works, return_exceptions=True) if each is not None]
+async def _run_all(runs: Sequence[Awaitable[None]]) -> None:
+    """Let all runs end before raising the error of one: a failed shard does not stop the others."""
+    faults = [each for each in await asyncio.gather(*runs, return_exceptions=True) if each is not None]
     if faults:
-        # Not as soon as the others, if one must not.
+        # A job that must not be redelivered soon decides for all.
         raise next((each for each in faults if isinstance(each, LeftAloneError)), faults[0])
 
 

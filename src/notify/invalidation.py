@@ -1,7 +1,4 @@
-"""Making what a change outdates stale: boards brought up to date, then every result found by its tags.
-
-What somebody subscribes to is then computed anew.
-"""
+"""Invalidation: a change updates leaderboards, marks every result with its tags stale, and refreshes live results."""
 
 from __future__ import annotations
 
@@ -22,13 +19,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invalidation:
-    """Applies changes for one execution environment. All of it may be repeated without harm.
+    """Applies changes for one execution environment. Every step is safe to repeat.
 
     Args:
-        tags: leads from what changed to the results.
-        boards: the leaderboards that are kept ready.
-        live: has computed anew what somebody subscribes to.
-        counter: where changes and the keys they touched are counted.
+        tags: finds the results of a tag.
+        boards: the leaderboards in Redis.
+        live: refreshes live results that have subscribers.
+        counter: counts changes and invalidated keys.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -40,10 +37,9 @@ class Invalidation:
     now_ms: Callable[[], int]
 
     async def apply(self, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Apply the changes of a batch and return the ids of the records to be tried again, in the batch's order.
+        """Apply the changes of a batch, and return the ids of the records to retry, in the batch's order.
 
-        A record that can't be read is not among them: it would not be read the next time either, and until then it
-        would hold up its shard. It is logged and counted.
+        A record that cannot be parsed is logged and counted, but not retried: it would only block its shard.
         """
         told = read_records(records)
         self._report(told)
@@ -54,21 +50,21 @@ class Invalidation:
         for each in told:
             if each.problem:
                 self.counter.count(Metric.UNREADABLE_CHANGE)
-                logger.error("the record %s is passed over: %s", each.record_id, each.problem)
+                logger.error("the record %s is skipped: %s", each.record_id, each.problem)
             for change in each.changes:
                 self.counter.count(Metric.CHANGE, dimension=("Source", change.source))
 
     async def _apply_to_tenant(self, changes: TenantChanges) -> Sequence[str]:
-        """Return the ids of the records that failed: all of the tenant's or none."""
+        """Return the ids of the records that failed: all records of the tenant, or none."""
         changed_at_ms, tags = self.now_ms(), list(changes.tags)
         try:
-            # The boards first: whoever reads one after the versions were raised must not find the old score there.
+            # Boards first: a compute that starts after the versions are raised must not read an old score.
             for board, scores in changes.scores.items():
                 await self.boards.update(changes.tenant, board, scores)
             touched = await self.tags.invalidate(changes.tenant, tags)
             await self.live.announce(changes.tenant, tags, changed_at_ms)
         except TransientError as exc:
-            logger.warning("changes of tenant %s are tried again: %s", changes.tenant, exc.message)
+            logger.warning("changes of tenant %s are retried: %s", changes.tenant, exc.message)
             return changes.record_ids
         self.counter.count(Metric.INVALIDATED, touched)
         return ()

@@ -1,4 +1,4 @@
-"""Having those live results computed anew that a change outdated: one job for each key, however often it changes."""
+"""Refreshing the live results that a change invalidated: one job for each key, however often it changes."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from push.topics.topics import SHARDS, live_topic
 _JOBS_PER_CALL = 10
 
 _LOOKED_AFTER = 0.1
-"""At this part of the changes it is looked whether anybody subscribes still: four reads for each result."""
+"""The share of changes that check whether results still have subscribers, at four reads for each result."""
 
 _EARLY_MS = 200
-"""A delayed job stands for no more changes so long before it is due, should the queue's clock be ahead of Redis's."""
+"""A delayed job covers no changes in its last milliseconds, in case the queue's clock is ahead of Redis's."""
 
 logger = logging.getLogger(__name__)
 
 
 class LiveChanges:
-    """Sends the jobs of live results for one execution environment.
+    """Sends the jobs that refresh live results, for one execution environment.
 
-    The first change of a key is computed at once. What changes it again soon after is computed by one job more, which
-    is sent with a delay. Jobs are sent before it is noted that they stand for others: whoever dies in between has
-    sent one too many.
+    The first change of a key sends a job at once. Further changes soon after it share one delayed job. A job is sent
+    before it is noted as covering further changes: a worker that dies in between causes one job too many, never one
+    too few.
 
     Args:
-        live: what is made from what.
-        subscribers: who subscribes still.
-        recent: which keys changed a moment ago.
+        live: finds the live results of a tag.
+        subscribers: the subscribers of topics.
+        recent: the keys that changed a moment ago.
         jobs: the compute queue.
-        debounce_ms: how long changes are collected after the first; 0 to have each computed at once. The queue delays
-            by whole seconds, so that the last change may be computed up to a second later.
+        debounce_ms: how long changes are collected after the first; 0 sends a job for each change. The queue delays
+            by whole seconds, so the last change may be computed up to a second later.
         now_ms: the clock, in milliseconds since 1970.
         new_token: makes fencing tokens, each unique.
-        random: in [0, 1), says when to look who subscribes still.
+        random: in [0, 1), decides when to check for subscribers.
 
     """
 
@@ -71,19 +71,19 @@ class LiveChanges:
         self._new_token = new_token
 
     async def announce(self, tenant: Tenant, tags: Collection[str], changed_at_ms: int) -> None:
-        """Have computed anew what somebody subscribes to and is made from what the tags name.
+        """Send the jobs for the live results of changed tags.
 
-        Their versions must have been raised before: who subscribes meanwhile sees that, or is found here.
+        The caller must have raised the tags' versions: a client that subscribes meanwhile reads them, or is found here.
 
         Raises:
-            TransientError: something did not answer. Repeating it does no harm.
+            TransientError: a service did not answer; a retry is safe.
 
         """
         found = await self._live.live_of(tenant, tags)
         if not found:
             return
         await self._announce(found, changed_at_ms)
-        # Afterwards: nobody who does subscribe waits for it.
+        # Last, so that no subscriber waits for it.
         if self._random() < _LOOKED_AFTER:
             await asyncio.gather(*(self._forget_if_unwatched(each, tags) for each in found))
 
@@ -113,14 +113,14 @@ class LiveChanges:
             await asyncio.gather(*(self._recent.note(each.key, phase, milliseconds) for each in results))
 
     async def _forget_if_unwatched(self, live: LiveResult, tags: Collection[str]) -> None:
-        """Have what nobody subscribes to any more not computed again; who subscribes meanwhile writes it anew."""
+        """Forget a live result without subscribers; a client that subscribes meanwhile writes it again."""
         topic = live_topic(live.key)
         try:
             pages = await asyncio.gather(*(self._subscribers.page(topic, each, limit=1) for each in range(SHARDS)))
         except TransientError as exc:
-            logger.info("a live result is looked after another time: %s", exc.message)
+            logger.info("a live result is checked for subscribers another time: %s", exc.message)
             return
-        # A page may be empty and not the last: then somebody may be behind it.
+        # An empty page that is not the last may be followed by subscribers.
         if not any(rows or start for rows, start in pages):
             await self._live.remove_live(tags, live)
 

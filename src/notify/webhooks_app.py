@@ -38,8 +38,8 @@ logger = Logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Dependencies:
-    """What the handler works with, made once per execution environment."""
+class WebhooksParts:
+    """The parts of the function, made once per execution environment."""
 
     deliverer: WebhookDeliverer
     redelivery: Redelivery
@@ -47,8 +47,8 @@ class Dependencies:
 
 
 @cache
-def build() -> Dependencies:
-    """Make the dependencies from the environment."""
+def build() -> WebhooksParts:
+    """Make the parts from the environment's variables."""
     copy_config_to_registered_loggers(logger, include={"notify", "push"})
     settings = read_settings(WebhookSettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
@@ -77,7 +77,7 @@ def build() -> Dependencies:
         now_ms=_now_ms,
         random=random.random,
     )
-    return Dependencies(deliverer, make_redelivery(settings.webhook_queue_url), metrics)
+    return WebhooksParts(deliverer, make_redelivery(settings.webhook_queue_url), metrics)
 
 
 def _now_ms() -> int:
@@ -85,16 +85,16 @@ def _now_ms() -> int:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Deliver what a batch asks for, all at once, and name the messages that are to come back."""
-    dependencies, records = build(), event["Records"]
-    failed = event_loop.run(handle(records, dependencies.deliverer))
-    dependencies.redelivery.back_off(records, failed)
-    dependencies.metrics.end_invocation()
+    """Deliver a batch concurrently, and name the messages to redeliver."""
+    parts, records = build(), event["Records"]
+    failed = event_loop.run(handle(records, parts.deliverer))
+    parts.redelivery.back_off(records, failed)
+    parts.metrics.end_invocation()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
 async def handle(records: Sequence[Mapping[str, Any]], deliverer: WebhookDeliverer) -> list[str]:
-    """Return the ids of the messages that are to come back; no delivery waits for another."""
+    """Return the ids of the messages to redeliver."""
     failures = await asyncio.gather(*(_deliver(record, deliverer) for record in records))
     return [message_id for message_id in failures if message_id is not None]
 
@@ -103,9 +103,9 @@ async def _deliver(record: Mapping[str, Any], deliverer: WebhookDeliverer) -> st
     try:
         await deliverer.deliver(parse_webhook_job(record["body"]))
     except RequestError as exc:
-        logger.warning("a message is no delivery of this version and is dropped: %s", exc.message)
+        logger.warning("a message is not a delivery of this version and is dropped: %s", exc.message)
     except TransientError as exc:
-        logger.warning("a delivery is tried again: %s %r", exc.message, exc.__cause__)
+        logger.warning("a delivery is retried: %s %r", exc.message, exc.__cause__)
         message_id: str = record["messageId"]
         return message_id
     return None

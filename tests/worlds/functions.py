@@ -127,7 +127,7 @@ class World:
             leases=self.leases,
             tags=self.tags,
             answers=self.answers,
-            live=self.live,
+            updates=self.live,
             jobs=self.jobs,
             counter=self.counter,
             now_ms=self.clock,

@@ -17,7 +17,7 @@ from compute.consumer import Consumer, Message
 from compute.key_work import make_worker
 from compute.subscriber_updates import SubscriberUpdates
 from notify.dead_letters import DeadLetters
-from notify.deliveries_app import Dependencies, handle
+from notify.deliveries_app import DeliveriesParts, handle
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.cache.jobs import Outgoing, serialize_job
 from push.cache.memory import MemoryCache
@@ -304,10 +304,10 @@ class Lifecycle:
                 {"messageId": each.message_id, "body": each.body, "eventSourceARN": f"arn:aws:sqs:r:a:{name}"}
                 for each in batch
             ]
-            dependencies = Dependencies(
+            parts = DeliveriesParts(
                 "deliveries", self._make_deliverer(worker), self._make_dead_letters(worker), {}, BufferedMetrics()
             )
-            failed = await handle(records, dependencies)
+            failed = await handle(records, parts)
             worker.check()
             queue.end_batch(batch, failed)
 
@@ -352,7 +352,7 @@ class Lifecycle:
                 recorder=FakeRecorder(),
                 now_ms=self.now_ms,
             ),
-            live=SubscriberUpdates(
+            updates=SubscriberUpdates(
                 leases=leases,
                 histories=FakeLiveHistories(self.model, self.topics, worker.step),
                 payloads=FakePayloads(),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import connect.app
-from connect.app import Dependencies, handle, handler
+from connect.app import ConnectParts, handle, handler
 from push.access.connections import Connection
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
 from push.computes import Tenant
@@ -92,5 +92,5 @@ class ThrottledTable:
 
 
 def test_a_throttled_table_is_no_different(read_event: ReadEvent) -> None:
-    dependencies = Dependencies(ThrottledTable(), connect.app.build().leaving)
-    assert handle(read_event("websocket_connect"), dependencies, now_ms=0) == {"statusCode": 500}
+    parts = ConnectParts(ThrottledTable(), connect.app.build().leaving)
+    assert handle(read_event("websocket_connect"), parts, now_ms=0) == {"statusCode": 500}

@@ -177,7 +177,7 @@ class Service:
                 recorder=FakeRecorder(),
                 now_ms=now_ms,
             ),
-            live=SubscriberUpdates(
+            updates=SubscriberUpdates(
                 leases=leases,
                 histories=RedisLiveHistories(redis, shipped_namespaces()),
                 payloads=FakePayloads(),

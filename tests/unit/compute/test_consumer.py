@@ -85,14 +85,14 @@ async def test_what_is_no_job_fails_alone_and_is_tried_again_soon(world: World, 
 
 
 async def test_a_fault_of_ours_fails_its_own_key_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    work = world.worker.work
+    work = world.worker.run
 
     async def fail_for_bad(key_job, *arguments, **options):
         if b"bad" in bytes(key_job.job.params):
             raise ZeroDivisionError
         return await work(key_job, *arguments, **options)
 
-    monkeypatch.setattr(type(world.worker), "work", lambda _self, *args, **options: fail_for_bad(*args, **options))
+    monkeypatch.setattr(type(world.worker), "run", lambda _self, *args, **options: fail_for_bad(*args, **options))
     good, bad = ask(world, "good"), ask(world, "bad")
     assert await world.consume(bad, good) == [bad]
     assert results_of(world.pushed("good=")) == [["good"]]

@@ -7,8 +7,8 @@ import asyncio
 import msgspec
 import pytest
 
-from compute.computing import KeyJob
-from compute.filling import COMPUTES
+from compute.computing import Task
+from compute.filling import MAX_COMPUTES
 from compute.key_work import MAX_ATTEMPTS
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, Job, JobKind, Waiter
 from push.computes import Compute, ComputeContext, Computed, Tenant, compute
@@ -244,7 +244,7 @@ async def _never(started: asyncio.Event | None = None) -> None:
 
 def _work(world: World, job: Job):
     declared = world.registry.find(job.compute)
-    return KeyJob(job, declared, key_of(world, job), job.attempt)
+    return Task(job, declared, key_of(world, job), job.attempt)
 
 
 async def test_a_transient_failure_comes_back_and_may_then_succeed(world: World, script: Script) -> None:
@@ -464,7 +464,7 @@ async def test_what_changes_all_the_time_is_answered_and_stored_as_stale(world: 
         return "old"
 
     ask(world)
-    script.steps = [see_tag_raised] * COMPUTES
+    script.steps = [see_tag_raised] * MAX_COMPUTES
     await world.consume_sent()
     assert results_of(world.pushed()) == ["old"]
     assert world.ask("2", compute="scripted")["type"] == "accepted"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notify.deliveries_app import Dependencies, handle
+from notify.deliveries_app import DeliveriesParts, handle
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.cache.jobs import serialize_job
 from push.delivery.deliveries import Delivery, serialize_delivery
@@ -28,8 +28,8 @@ async def deliver(
     world: World, *bodies: str, queue: str = "deliveries", reader: QueueBodies = INLINE_BODIES
 ) -> list[str]:
     records = [record(f"message {index}", body, queue) for index, body in enumerate(bodies)]
-    dependencies = Dependencies("deliveries", world.deliverer, world.dead_letters, {}, BufferedMetrics(), reader)
-    return await handle(records, dependencies)
+    parts = DeliveriesParts("deliveries", world.deliverer, world.dead_letters, {}, BufferedMetrics(), reader)
+    return await handle(records, parts)
 
 
 def delivery(world: World, name: str) -> str:
