@@ -1,1 +1,1 @@
-"""Every client message and the HTTP API: validate, answer from the cache, or park and enqueue."""
+"""Client messages and the HTTP API: requests are validated, then answered from the cache or parked."""

@@ -1,1 +1,1 @@
-"""Requests for results: find, judge, park and send."""
+"""Requests for results: `engine` finds, judges, parks and sends for all callers."""

@@ -1,4 +1,4 @@
-"""A result as `GET /results/{compute}` answers it: the data alone, not modified, somewhere else, or a problem."""
+"""Responses of `GET /results/{compute}`: the data alone, 304, a redirect to the payload, or a problem."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from request.http_messages import HttpResponse, json_response, problem_response
 GZIP_FROM_BYTES = 1024
 
 _TEXT_BYTES = 900_000
-"""Of what is answered as text a character may take six bytes in the function's own JSON."""
+"""The largest body sent as text: a character may take six bytes in the JSON that the function returns."""
 
 _MAX_BODY_CHARACTERS = 5_500_000
-"""A function's answer holds 6 MB ("Lambda quotas", Developer Guide)."""
+"""A function's response holds 6 MB ("Lambda quotas", Developer Guide)."""
 
 _LEVEL = 4
 _GZIP_FORMAT = 31
@@ -47,9 +47,9 @@ class ResultRenderer:
     """Renders results for one execution environment.
 
     Args:
-        encode: returns base64 of gzip of data, remembered; empty if that does not pay or they are to be linked to.
-        link: makes a URL of a payload's name that lasts for so many seconds.
-        is_open: everybody may ask, and gets the same.
+        encode: returns data as base64 of gzip, from memory; empty if that saves nothing or the data need a link.
+        link: makes a URL from a payload's name, valid for so many seconds.
+        is_open: callers need no token, and all get the same results.
 
     """
 
@@ -58,7 +58,7 @@ class ResultRenderer:
     is_open: bool
 
     def render(self, event: Mapping[str, Any], answer: Answer) -> HttpResponse:
-        """Return what answers an event."""
+        """Return the response to an event."""
         is_public = self.is_open or answer.key.tenant is None
         fields = freshness_fields(answer.result, answer.asked_at_ms, is_public=is_public)
         fields["vary"] = "Accept-Encoding" if self.is_open else "Accept-Encoding, Authorization"
@@ -67,7 +67,7 @@ class ResultRenderer:
         is_gzip = accepts_gzip(read_header(event, "Accept-Encoding"))
         match = find_match(read_header(event, "If-None-Match"), answer.result.etag)
         if match is not None:
-            # With `*` the client has not said which; the tag is that of what it would have got.
+            # `*` names no entity tag, so the response names the one of the data that it replaces.
             etag = entity_tag(answer.result.etag, is_gzip=is_gzip and _may_encode(answer)) if match == "*" else match
             return {"statusCode": 304, "headers": {**fields, "etag": etag}}
         return self._render_data(answer, fields, is_gzip=is_gzip and _may_encode(answer))
@@ -77,12 +77,12 @@ class ResultRenderer:
         headers = {"content-type": "application/json", **fields, "etag": entity_tag(answer.result.etag, is_gzip=False)}
         if encoded and len(encoded) <= _MAX_BODY_CHARACTERS:
             headers |= {"content-encoding": "gzip", "etag": entity_tag(answer.result.etag, is_gzip=True)}
-            return _answer_bytes(headers, encoded)
+            return _binary_response(headers, encoded)
         data = answer.result.data
         if len(data) <= _TEXT_BYTES:
             return {"statusCode": 200, "headers": headers, "body": data.decode()}
         if len(data) * 4 // 3 <= _MAX_BODY_CHARACTERS:
-            return _answer_bytes(headers, base64.b64encode(data).decode())
+            return _binary_response(headers, base64.b64encode(data).decode())
         return self._redirect(answer, fields["vary"])
 
     def _gzip(self, answer: Answer) -> str:
@@ -94,7 +94,7 @@ class ResultRenderer:
         return base64.b64encode(compressed).decode() if len(compressed) < len(data) else ""
 
     def _redirect(self, answer: Answer, vary: str) -> HttpResponse:
-        """Send the client to the payload, which is stored encoded, whatever the client accepts."""
+        """Redirect to the payload, which is stored encoded, whatever the client accepts."""
         url = self.link(payload_name(answer.key, answer.result.etag), LINK_SECONDS)
         return json_response(307, msgspec.json.encode({"url": url}), {"location": url, "vary": vary})
 
@@ -103,7 +103,7 @@ def _may_encode(answer: Answer) -> bool:
     return len(answer.result.data) >= GZIP_FROM_BYTES
 
 
-def _answer_bytes(headers: dict[str, str], body: str) -> HttpResponse:
+def _binary_response(headers: dict[str, str], body: str) -> HttpResponse:
     return {"statusCode": 200, "headers": headers, "body": body, "isBase64Encoded": True}
 
 

@@ -1,1 +1,1 @@
-"""`POST /requests` and what follows from it."""
+"""Durable requests: `POST /requests`, their queue, and `GET /requests/{id}`."""

@@ -1,4 +1,4 @@
-"""Where a tenant's results may go, as far as it can be said when a request is accepted."""
+"""Checks of a durable request's destination, made when the request is accepted."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from push.errors import ErrorCode, RequestError
 
 
 class DeliverChecks:
-    """Checks where requests are to be delivered, for one execution environment.
+    """Checks the destinations of requests for one execution environment.
 
     Args:
         topics: ARNs of the SNS topics that results may go to.
         allow_private: whether webhooks may go to addresses that are not public; for development only.
-        endpoints: what is known of webhooks that fail.
+        endpoints: the webhooks that are disabled because they failed.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -31,19 +31,19 @@ class DeliverChecks:
         self._now_ms = now_ms
 
     def check(self, tenant: Tenant, deliver: Deliver) -> None:
-        """Let a request pass that can be delivered as far as is known.
+        """Refuse a destination that is known not to work.
 
         Raises:
-            RequestError: its URL can't be posted to (`invalid_params`); or it is disabled, or its topic is not among
-                those that are allowed (`forbidden`).
-            TransientError: it could not be found out.
+            RequestError: the URL cannot receive webhooks (`invalid_params`), the webhook is disabled, or the topic is
+                not allowed (`forbidden`).
+            TransientError: the table of webhooks did not answer.
 
         """
         if deliver.sns is not None and deliver.sns not in self._topics:
-            sentence = "Results may not go to this topic: it is not among those that the deployment allows."
+            sentence = "Results may not go to this topic: the deployment does not allow it."
             raise RequestError(sentence, code=ErrorCode.FORBIDDEN)
         if deliver.webhook is not None:
             check_url(deliver.webhook, allow_private=self._allow_private)
             if disabled := self._endpoints.read_disabled(tenant, deliver.webhook, self._now_ms()):
-                sentence = f"This webhook is disabled: {disabled.reason} It is tried again a day after that."
+                sentence = f"This webhook is disabled: {disabled.reason} Requests may name it again a day later."
                 raise RequestError(sentence, code=ErrorCode.FORBIDDEN)

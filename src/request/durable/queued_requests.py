@@ -1,4 +1,4 @@
-"""Durable requests on their way: each is asked like a client's, again and again, until its record is settled."""
+"""Durable requests in their queue: each is asked like a client's request, repeatedly, until its record is settled."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What one look at a request came to: over, or to be looked at again after so many seconds."""
+    """The outcome of one look at a request: over, failed, or `request` has another look after so many seconds."""
 
     message_id: str
     request: QueuedRequest | None = None
@@ -53,17 +53,17 @@ class _Look:
 class QueuedRequests:
     """Looks at durable requests for one execution environment.
 
-    A request's message is given up only when its record is settled and its delivery begun, or when the message of
-    its next look is durable: so nothing else needs to survive for it to end.
+    A message is deleted only when the request's record is settled and its delivery has begun, or when the message of
+    the next look is durable. So the queue alone carries a request to its end.
 
     Args:
         client_requests: answers requests, or parks them.
         records: the records of durable requests.
-        recorder: settles them.
-        queue: where those go that are to be looked at again.
-        webhooks: where the delivery of settled ones begins.
+        recorder: settles records.
+        queue: receives the next looks.
+        webhooks: the queue where the delivery of settled requests begins.
         now_ms: the clock, in milliseconds since 1970.
-        bodies: makes documents of messages' bodies.
+        bodies: unpacks message bodies.
 
     """
 
@@ -76,7 +76,7 @@ class QueuedRequests:
     bodies: QueueBodies = INLINE_BODIES
 
     async def consume(self, messages: Sequence[Message]) -> list[str]:
-        """Look at a batch of requests, and return the ids of the messages that are to come back."""
+        """Look at a batch of requests, and return the ids of the messages to redeliver."""
         looks = await asyncio.gather(*map(self._look, messages))
         failed = [look.message_id for look in looks if look.is_failed]
         again = [(look, look.request.next_look()) for look in looks if look.request is not None]
@@ -85,7 +85,7 @@ class QueuedRequests:
                 requests = [(request, look.delay_seconds) for look, request in again]
                 await asyncio.to_thread(self.queue.send, requests)
             except QueueUnavailableError as exc:
-                logger.warning("%d requests come back by themselves: %s", len(again), exc.message)
+                logger.warning("%d requests are redelivered: %s", len(again), exc.message)
                 failed += [look.message_id for look, _ in again]
         return failed
 
@@ -94,62 +94,62 @@ class QueuedRequests:
             request = parse_queued_request(await self.bodies.unpack(message.body))
             return await self._look_at(message.message_id, request)
         except RequestError as exc:
-            logger.warning("a message is no request of this version: %s", exc.message)
+            logger.warning("a message is not a request of this version: %s", exc.message)
         except TransientError as exc:
-            logger.warning("a request comes back: %s", exc.message)
+            logger.warning("a request is redelivered: %s", exc.message)
         except Exception:
-            # A fault of ours: the rest of the batch must not come back because of it.
-            logger.exception("a request comes back")
+            # A defect of this function must not redeliver the rest of the batch.
+            logger.exception("a request is redelivered")
         return _Look(message.message_id, is_failed=True)
 
     async def _look_at(self, message_id: str, request: QueuedRequest) -> _Look:
         try:
             is_over = await self._advance(request)
         except TransientError as exc:
-            logger.warning("the request %s is looked at again: %s", request.name, exc.message)
+            logger.warning("the request %s has another look: %s", request.name, exc.message)
             is_over = False
         if is_over:
             return _Look(message_id)
         seconds = request.seconds_to_next_look(self.now_ms())
         if self.now_ms() >= request.deadline_at_ms:
-            # It is over but for its record, which does not answer: no reason to hurry.
+            # Only its record is left to settle, and the table does not answer: there is no hurry.
             seconds = max(seconds, FIRST_LOOK_SECONDS)
         return _Look(message_id, request, seconds)
 
     async def _advance(self, request: QueuedRequest) -> bool:
-        """Bring a request nearer to its end, and return whether it is there.
+        """Take the next step of a request, and return whether it is over.
 
         Raises:
-            TransientError: the records or a queue did not answer; everything can be done again.
+            TransientError: the records or a queue did not answer; a retry is safe.
 
         """
         record = await asyncio.to_thread(self._find_or_record, request)
         if record is not None and record.fingerprint != request.fingerprint:
-            logger.warning("the request %s was accepted otherwise, and this message is dropped", request.name)
+            logger.warning("another request was accepted as %s, so this message is dropped", request.name)
             return True
         if record is not None and record.status is not RequestStatus.PENDING:
             await self._begin_delivery(record)
             return True
         if record is not None:
-            # Of two messages of one request the times of the recorded one count.
+            # A request may have two messages: the times in its record count.
             times = {"accepted_at_ms": record.accepted_at_ms, "deadline_at_ms": record.deadline_at_ms}
             request = msgspec.structs.replace(request, **times)
         return await self._ask(request)
 
     def _find_or_record(self, request: QueuedRequest) -> RequestRecord | None:
-        """Return a request's record; None if there was none, and it is made."""
+        """Return a request's record; None if this call creates it."""
         record = self.records.read(request.tenant, request.id)
         if record is None and not self.records.put(request):
             return self.records.read(request.tenant, request.id)
         return record
 
     async def _begin_delivery(self, record: RequestRecord) -> None:
-        """Send a settled request to where it is to go, unless that was seen to be begun."""
+        """Start the delivery of a settled request, unless an attempt is recorded already."""
         if not record.deliver.poll and record.attempt_count == 0:
             await self.webhooks.send([WebhookJob(record.tenant, record.id)])
 
     async def _ask(self, request: QueuedRequest) -> bool:
-        """Ask for the result as a client does, and return whether the request is settled."""
+        """Request the result as a client does, and return whether the durable request is settled."""
         now_ms = self.now_ms()
         waiter = Waiter("", request.id, tenant=request.tenant)
         if now_ms >= request.deadline_at_ms:
@@ -159,7 +159,7 @@ class QueuedRequests:
                 _as_request(request, now_ms), Caller(request.tenant, request.principal, "")
             )
         except RequestError as exc:
-            # It was checked when it was accepted: what is on offer changed since.
+            # It was valid when it was accepted; the computes on offer have changed since.
             return not await self.recorder.settle_with_error([waiter], exc)
         if not isinstance(answer, Answer):
             return False
@@ -167,9 +167,9 @@ class QueuedRequests:
 
 
 def _as_request(request: QueuedRequest, now_ms: int) -> Request:
-    """Return what a client would ask now; nothing older will do than when the request was accepted."""
+    """Return the request as a client would send it now; `max_age` still counts from its acceptance."""
     max_age = request.max_age
     if max_age is not None:
-        # Half a millisecond more, for it is cut off to whole ones: each look then parks the same waiter.
+        # Half a millisecond more survives the truncation to milliseconds, so each look parks the same waiter.
         max_age = (int(max_age * 1000) + now_ms - request.accepted_at_ms + 0.5) / 1000
     return Request(request.id, request.compute, request.params, max_age, request.deadline_at_ms - now_ms)

@@ -1,4 +1,4 @@
-"""What `GET /requests/{id}` shows of a durable request."""
+"""The documents of durable requests, as `GET /requests/{id}` returns them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _error_decoder = msgspec.json.Decoder(_ErrorMessage)
 
 
 def render_request(record: RequestRecord, link: Link) -> str:
-    """Write a request's document; the recorded answer is spliced in, with a link where its data are kept apart."""
+    """Write a request's document around its recorded answer, with a link to data that are stored as a payload."""
     document: dict[str, Any] = {
         "id": record.id,
         "status": record.status,
@@ -45,7 +45,7 @@ def render_request(record: RequestRecord, link: Link) -> str:
 
 
 def link_payload(answer: bytes, payload: str, link: Link) -> bytes:
-    """Return a recorded answer as it is shown: with a link to its data if they are kept apart."""
+    """Return a recorded answer, with a link to its data if they are stored as a payload."""
     if not payload:
         return answer
     url = _encoder.encode(link(payload, LINK_SECONDS))
@@ -53,7 +53,7 @@ def link_payload(answer: bytes, payload: str, link: Link) -> bytes:
 
 
 def seconds_to_retry(record: RequestRecord, now_ms: int) -> int:
-    """Return how long to leave a pending request alone: a part of what it has taken till now."""
+    """Return the `retry-after` of a pending request: a quarter of its age, from 1 to 10 seconds."""
     return max(1, min(_LONGEST_RETRY_SECONDS, (now_ms - record.accepted_at_ms) // 4000))
 
 
@@ -82,5 +82,5 @@ def _describe_attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _as_iso(at_ms: int) -> str:
-    """Write a time as RFC 3339 has it, to the millisecond."""
+    """Write a time in the format of RFC 3339, in milliseconds."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

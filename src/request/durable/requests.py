@@ -1,4 +1,4 @@
-"""Durable requests over HTTP: accepted once they can't be lost, and told of until they are forgotten."""
+"""Durable requests over HTTP: accepted once they are durable, and shown until their records expire."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CheckDeliver = Callable[[Tenant, Deliver], None]
 
 
 class NewRequest(msgspec.Struct, frozen=True):
-    """The body of `POST /requests`; `max_age` is in seconds, `deadline_ms` counts from its arrival."""
+    """The body of `POST /requests`; `max_age` is in seconds, and `deadline_ms` counts from its arrival."""
 
     compute: Name
     deliver: Deliver
@@ -44,7 +44,7 @@ def parse_new_request(body: bytes) -> NewRequest:
     """Read and check the body of `POST /requests`.
 
     Raises:
-        RequestError: it is not JSON (`invalid_json`), or not a request (`invalid_message`).
+        RequestError: the body is not JSON (`invalid_json`), or not a request (`invalid_message`).
 
     """
     try:
@@ -57,7 +57,7 @@ def parse_new_request(body: bytes) -> NewRequest:
         raise RequestError(f"The body is not JSON: {exc}.", code=ErrorCode.INVALID_JSON) from exc
     deliver = request.deliver
     if (deliver.webhook is not None) + (deliver.sns is not None) + deliver.poll != 1:
-        sentence = "A request goes to exactly one place: `webhook` with a URL, `sns` with an ARN, or `poll` with true."
+        sentence = "`deliver` must name exactly one of `webhook` with a URL, `sns` with an ARN, and `poll` with true."
         raise RequestError(sentence, code=ErrorCode.INVALID_MESSAGE)
     if request.id is not None:
         _check_id(request.id)
@@ -66,9 +66,9 @@ def parse_new_request(body: bytes) -> NewRequest:
 
 def _check_id(request_id: str) -> None:
     if len(request_id.encode()) > MAX_ID_BYTES:
-        raise RequestError(f"The id is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE)
+        raise RequestError(f"`id` is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE)
     if "/" in request_id:
-        raise RequestError("The id holds a `/`.", code=ErrorCode.INVALID_MESSAGE)
+        raise RequestError("`id` must not contain `/`.", code=ErrorCode.INVALID_MESSAGE)
 
 
 def id_of_key(idempotency_key: str) -> str:
@@ -78,7 +78,7 @@ def id_of_key(idempotency_key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """A request that can't be lost any more, and what has become of it till now."""
+    """A durable request and its status."""
 
     id: str
     status: RequestStatus
@@ -91,8 +91,8 @@ class DurableRequests:
     Args:
         registry: the computes on offer.
         records: the records of requests.
-        queue: what makes them durable.
-        check_deliver: says whether a tenant's results may go there, or raises RequestError.
+        queue: makes requests durable.
+        check_deliver: raises RequestError if a tenant's results may not go to a destination.
         now_ms: the clock, in milliseconds since 1970.
         new_id: makes ids, each unique.
         sleep: waits for so many seconds.
@@ -108,15 +108,15 @@ class DurableRequests:
     sleep: Callable[[float], None]
 
     def accept(self, body: bytes, idempotency_key: str, identity: Identity) -> Acceptance:
-        """Make a request durable; the same under the same id is one request, however often it is sent.
+        """Make a request durable; the same request under the same id is accepted once.
 
-        The queue comes first: its message is the whole request, and makes the record if nobody else did. So there is
-        no record without a message, and a message without a record ends as a request that nobody was promised.
+        The queue comes first: its message holds the whole request, and its consumer creates a missing record. So no
+        record lacks a message. A message whose record is missing belongs to a request that was not accepted.
 
         Raises:
-            RequestError: the request is none, asks for what is not on offer, or goes where it may not; or its id is
-                that of another request (`invalid_params`).
-            TransientError: it is not accepted, though it may be answered all the same; it can be sent again.
+            RequestError: the body is not a request, the compute or params are refused, the destination is refused, or
+                another request has the id (`invalid_params`).
+            TransientError: the request is not accepted, though it may be answered; the caller can retry.
 
         """
         new = parse_new_request(body)
@@ -128,7 +128,7 @@ class DurableRequests:
         self.queue.send([(request, 0)])
         if self.records.put(request):
             return Acceptance(request.id, RequestStatus.PENDING)
-        # Its own message was faster, or another request under the same id.
+        # The consumer of its message was faster, or another request has the same id.
         record = self.records.read(request.tenant, request.id)
         return Acceptance(request.id, RequestStatus.PENDING) if record is None else _accepted_before(request, record)
 
@@ -147,10 +147,10 @@ class DurableRequests:
         )
 
     def find(self, tenant: Tenant, request_id: str, wait_seconds: float = 0.0) -> RequestRecord:
-        """Return a request's record: at once, or when it is settled, which is waited for so long at most.
+        """Return a request's record as soon as it is settled, or as it is after `wait_seconds`.
 
         Raises:
-            RequestError: the tenant has no request under that id (`not_found`).
+            RequestError: the tenant has no request with that id (`not_found`).
             TransientError: the records did not answer.
 
         """
@@ -159,7 +159,7 @@ class DurableRequests:
         while True:
             record = self.records.read(tenant, request_id)
             if record is None:
-                raise RequestError("There is no request under that id.", code=ErrorCode.NOT_FOUND)
+                raise RequestError("There is no request with this id.", code=ErrorCode.NOT_FOUND)
             left_seconds = (until_ms - self.now_ms()) / 1000
             if record.status is not RequestStatus.PENDING or left_seconds <= 0:
                 return record
@@ -169,6 +169,6 @@ class DurableRequests:
 
 def _accepted_before(request: QueuedRequest, record: RequestRecord) -> Acceptance:
     if record.fingerprint != request.fingerprint:
-        sentence = "Another request was accepted under this id: compute, params, deliver and max_age must be the same."
+        sentence = "Another request has this id: `compute`, `params`, `deliver` and `max_age` must be the same."
         raise RequestError(sentence, code=ErrorCode.INVALID_PARAMS)
     return Acceptance(record.id, record.status)

@@ -1,7 +1,7 @@
-"""How connections are told of topics: first the row, then what is the case, then the answer, so nothing falls between.
+"""Subscribing connections to topics: write the row, read the topic, then answer, so that no message is missed.
 
-Whoever says since when makes the connection lag at that position before its row is written: until it has caught up,
-by messages of its own, fan-out leaves it out, and so all that it is sent comes in order.
+A subscriber that passes a position is marked as lagging before its row is written. Fan-out skips a lagging connection
+until its own catch-up messages have brought it up to date, so the connection receives everything in order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from push.topics.topics import Topic, parse_topic, shard_of
 from request.asking.live_values import LiveQuestion, LiveValues
 
 _COUNTED_FROM = 150
-"""A connection with fewer topics in one shard is taken to be below the bound: to count all takes four queries."""
+"""A connection with fewer topics in one shard counts as below the limit, because counting all takes four queries."""
 
 _OPTIONS = frozenset((PATCH, GZIP))
 
@@ -39,15 +39,15 @@ class _Resumed:
 
 
 class ConnectionSubscriptions:
-    """Subscribes and unsubscribes the connections of one execution environment's callers.
+    """Subscribes and unsubscribes connections for one execution environment.
 
     Args:
-        namespaces: who may subscribe to what.
+        namespaces: decide which principals may subscribe to which topics.
         registry: the computes on offer.
-        subscriptions: where subscriptions are kept.
-        histories: where topics are.
-        lagging: who is to catch up first.
-        fan_out: the queue of what is to be pushed.
+        subscriptions: the rows of subscriptions.
+        histories: hold the positions and messages of topics.
+        lagging: marks the connections that have to catch up.
+        fan_out: the queue that pushes.
         live: the values of live results.
         now_ms: the clock, in milliseconds since 1970.
         connection_seconds: how long API Gateway lets a connection last.
@@ -80,12 +80,11 @@ class ConnectionSubscriptions:
         self._connection_seconds = connection_seconds
 
     def subscribe(self, message: Subscribe, caller: Caller) -> Subscribed:
-        """Subscribe a connection; once more is no harm.
+        """Subscribe a connection; a repeated call is safe.
 
         Raises:
-            RequestError: there is no such topic, it is not the caller's, or the connection has too many.
-            TransientError: something did not answer. The connection may be subscribed; whoever asks again loses
-                nothing.
+            RequestError: the topic does not exist, the caller may not subscribe, or the connection has too many topics.
+            TransientError: a service did not answer. The connection may be subscribed; the client can retry.
 
         """
         since = None if message.since is None else parse_position(message.since)
@@ -100,23 +99,23 @@ class ConnectionSubscriptions:
         """End a subscription, if there is one, and return its topic.
 
         Raises:
-            RequestError: it is no topic's name.
-            TransientError: something did not answer; the connection may still be subscribed.
+            RequestError: the name is not a topic's.
+            TransientError: a service did not answer; the connection may still be subscribed.
 
         """
         topic = parse_topic(message.topic, caller.tenant, self._shared_computes)
         self._subscriptions.remove(topic, caller.connection_id)
         self._lagging.forget(topic, shard_of(caller.connection_id), [caller.connection_id])
-        self._look_who_is_there([topic])
+        self._update_presence([topic])
         return topic
 
     def resume(
         self, positions: Mapping[str, str], caller: Caller, accept: tuple[str, ...] | None
     ) -> dict[str, PushasideError]:
-        """Subscribe a connection to many channels, each since a position; return why some are refused.
+        """Subscribe a connection to many channels, each from a position; return the errors of refused channels.
 
-        What follows a position is pushed, or `resync` where that is not all there any more. Never raises: what
-        could not be done now is refused with an error that says so.
+        Messages after a position are pushed, or `resync` if the history no longer holds all of them. A channel that
+        cannot be subscribed now is refused with a transient error; no error is raised.
         """
         refused: dict[str, PushasideError] = {}
         resumed = list(self._read_positions(positions, caller, refused))
@@ -148,7 +147,7 @@ class ConnectionSubscriptions:
                 if not self._is_level(each.topic, caller.connection_id, mark, each.since)
             ]
         )
-        self._look_who_is_there([each.topic for each in resumed])
+        self._update_presence([each.topic for each in resumed])
 
     def _subscribe_channel(self, subscription: Subscription, since: Position | None) -> Subscribed:
         topic = subscription.topic
@@ -167,10 +166,10 @@ class ConnectionSubscriptions:
         return Subscribed(topic, latest.head, recovered=False, data=data)
 
     def _is_level(self, topic: Topic, connection_id: str, mark: str, since: Position) -> bool:
-        """Let a connection lag no more, once its row is written, if it lacks nothing: most who reconnect do not."""
+        """End a connection's lag if it missed nothing, as after most reconnects. Its row must be written before."""
         if self._histories.head(topic) != since:
             return False
-        # What has been appended since, and is being pushed without it, it lacks all the same.
+        # Fan-out may be pushing a newer message without this connection, which then still has to catch up.
         return self._lagging.catch_up(topic, shard_of(connection_id), connection_id, mark, since) is None
 
     def _subscribe_live(
@@ -181,14 +180,14 @@ class ConnectionSubscriptions:
         self._check_count(topic, caller)
         self._add(self._subscription(topic, caller, message.accept))
         self._live.note(question)
-        # The position before the value: what is filled later comes with a later position, though it be the same.
+        # Position before value: a later fill then has a later position, even if its value is the same.
         head = self._histories.head(topic)
         recovered = since is None or since.epoch == head.epoch
         return subscribed_live(topic, head, self._live.read(question), recovered=recovered)
 
     def _add(self, subscription: Subscription) -> None:
         self._subscriptions.add([subscription])
-        self._look_who_is_there([subscription.topic])
+        self._update_presence([subscription.topic])
 
     def _subscription(self, topic: Topic, caller: Caller, accept: tuple[str, ...] | None) -> Subscription:
         options = _OPTIONS.intersection(accept or ())
@@ -198,7 +197,7 @@ class ConnectionSubscriptions:
     def _channel(self, name: str, caller: Caller) -> Topic:
         topic = parse_topic(name, caller.tenant, self._shared_computes)
         if topic.is_live:
-            raise RequestError("A live result is subscribed to by its `compute` and `params`.")
+            raise RequestError("Subscribe to a live result by its `compute` and `params`.")
         self._namespaces.find(topic).check_subscribe(topic, caller.tenant, caller.principal)
         return topic
 
@@ -210,13 +209,13 @@ class ConnectionSubscriptions:
         if count >= MAX_TOPICS:
             raise _too_many()
         if count == 0:
-            self._see_off(caller)
+            self._schedule_farewell(caller)
 
-    def _see_off(self, caller: Caller) -> None:
-        """Have a connection told in time that it will be closed: whoever subscribes may say nothing until then."""
+    def _schedule_farewell(self, caller: Caller) -> None:
+        """Have a connection warned in time that it will close: a subscriber may send no further message."""
         self._fan_out.send([make_farewell(caller.connection_id, caller.connected_at_ms, self._connection_seconds)], 1)
 
-    def _look_who_is_there(self, topics: Sequence[Topic]) -> None:
+    def _update_presence(self, topics: Sequence[Topic]) -> None:
         looks: list[FanOutJob] = [
             PresenceLook(topic.storage) for topic in topics if self._namespaces.find(topic).presence
         ]
@@ -225,5 +224,5 @@ class ConnectionSubscriptions:
 
 
 def _too_many() -> RequestError:
-    sentence = f"A connection may be subscribed to {MAX_TOPICS} topics, and this one is."
+    sentence = f"This connection has reached the maximum of {MAX_TOPICS} subscriptions."
     return RequestError(sentence, code=ErrorCode.FORBIDDEN)

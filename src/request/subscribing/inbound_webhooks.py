@@ -1,4 +1,4 @@
-"""How a webhook of others gets to a topic: verified, told from those that came before, and published."""
+"""Inbound webhooks: verified, deduplicated, and published to a topic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from request.subscribing.publishing import Publishing, message_id
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Where a webhook was published."""
+    """The topic and position of a published webhook."""
 
     topic: str
     position: Position
@@ -24,13 +24,13 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboundWebhooks:
-    """Takes webhooks for one execution environment.
+    """Receives webhooks for one execution environment.
 
     Args:
-        sources: whose webhooks are taken, by the name in the URL.
-        secrets: what they sign with.
-        seen: those that came before.
-        publishing: publishes them.
+        sources: the accepted sources, keyed by the name in the URL.
+        secrets: the secrets that sources sign with.
+        seen: the webhooks received before.
+        publishing: publishes webhooks.
 
     """
 
@@ -40,21 +40,21 @@ class InboundWebhooks:
     publishing: Publishing
 
     def receive(self, name: str, hook: Hook, now: float) -> Received | None:
-        """Publish a webhook of a source, or None if it has been published before; `now` is in seconds since 1970.
+        """Publish a webhook; return None if it was published before. `now` is in seconds since 1970.
 
         Raises:
-            RequestError: there is no such source, it did not sign this, or the body names no topic.
-            TransientError: something did not answer; the sender is to send it again.
-            SettingsError: there is no usable secret.
+            RequestError: the source is unknown, the signature is wrong, or the body names no topic.
+            TransientError: a service did not answer; the sender should retry.
+            SettingsError: the source has no usable secret.
 
         """
         source = self.sources.get(name)
         if source is None:
-            raise RequestError("There is no such source of webhooks.", code=ErrorCode.NOT_FOUND)
+            raise RequestError("There is no source of webhooks with this name.", code=ErrorCode.NOT_FOUND)
         verified = verify_hook(source, self.secrets.find(source.name), hook, now)
         message = NewMessage(verified.body, message_id("hook", source.name, verified.identity))
 
         def publish(topic: str) -> Received:
-            return Received(topic, self.publishing.publish_for_us(topic, message, source.tenant))
+            return Received(topic, self.publishing.publish_unchecked(topic, message, source.tenant))
 
         return receive_hook(verified, source, self.seen, publish)

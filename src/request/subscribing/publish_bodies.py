@@ -1,4 +1,4 @@
-"""What is published over HTTP: the body of `POST /topics/{topic}`, one message or several."""
+"""The body of `POST /topics/{topic}`: one message, or a batch."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class _Body(msgspec.Struct):
 
     def __post_init__(self) -> None:
         if (self.data is msgspec.UNSET) == (self.messages is msgspec.UNSET):
-            raise ValueError("either `data` or `messages` must be there")
+            raise ValueError("exactly one of `data` and `messages` must be given")
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is to be published; a batch is answered as one, though it be of one message."""
+    """Messages to publish. The response to a batch lists positions, even to a batch of one message."""
 
     messages: Sequence[NewMessage]
     is_batch: bool
@@ -44,23 +44,23 @@ _decoder = msgspec.json.Decoder(_Body)
 
 
 def parse_publication(body: bytes, idempotency_key: str, principal: str) -> Publication:
-    """Read a body.
+    """Read the body of a publication.
 
-    A message without an id has one made of the `Idempotency-Key`, if there is one, and its place; the ids of different
-    principals are different.
+    A message without an id gets one from the `Idempotency-Key`, if there is one, and its place in the batch. Different
+    principals never share an id.
 
     Raises:
-        RequestError: it is not of the documented form.
+        RequestError: the body or the key does not have the documented form.
 
     """
     if len(idempotency_key) > MAX_KEY_CHARACTERS:
-        raise RequestError(f"An Idempotency-Key has at most {MAX_KEY_CHARACTERS} characters.")
+        raise RequestError(f"`Idempotency-Key` may have at most {MAX_KEY_CHARACTERS} characters.")
     try:
         parsed = _decoder.decode(body)
     except msgspec.ValidationError as exc:
-        raise RequestError(f"The body does not fit: {exc}.") from exc
+        raise RequestError(f"The body is not a publication: {exc}.") from exc
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise RequestError("The body is not JSON.", code=ErrorCode.INVALID_JSON) from exc
+        raise RequestError("The body is not valid JSON.", code=ErrorCode.INVALID_JSON) from exc
     if isinstance(parsed.data, msgspec.Raw):
         identity = message_id("key", principal, idempotency_key) if idempotency_key else ""
         return Publication([NewMessage(bytes(parsed.data), identity)], is_batch=False)

@@ -1,4 +1,4 @@
-"""How messages get to a channel: into its history, and then fan-out is told. By socket, by HTTP, or by a webhook."""
+"""Publishing to channels, for sockets, HTTP and inbound webhooks: append to the history, then notify fan-out."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from push.topics.positions import Position
 from push.topics.topics import Topic, parse_topic
 
 MAX_DATA_BYTES = 120 * 1024
-"""An `update` with so much data is a message that API Gateway takes, whatever the topic is named."""
+"""An `update` with this much data fits a message of API Gateway, whatever the topic's name is."""
 
 MAX_MESSAGES = 100
-"""How many messages are published at once."""
+"""The largest batch of messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,9 @@ class Publishing:
     """Publishes for one execution environment.
 
     Args:
-        namespaces: who may publish to what.
-        histories: where messages go.
-        fan_out: the queue of what is to be pushed.
+        namespaces: decide which principals may publish to which channels.
+        histories: store the messages.
+        fan_out: the queue that pushes them.
 
     """
 
@@ -42,23 +42,23 @@ class Publishing:
     def publish(
         self, name: str, messages: Sequence[NewMessage], tenant: Tenant, principal: str
     ) -> tuple[Topic, Sequence[Position]]:
-        """Publish messages to a channel, all or none and in order, if the principal may.
+        """Publish messages to a channel in order, all or none, if the principal is permitted.
 
         Raises:
-            RequestError: it is no channel, the principal may not, or a message is too large.
-            TransientError: they may or may not have been published; the same ids may be tried again.
+            RequestError: the name is not a channel's, the principal may not publish, or a message is refused.
+            TransientError: the messages may have been published; a retry with the same ids is safe.
 
         """
         topic = parse_topic(name, tenant)
         self.namespaces.find(topic).check_publish(topic, tenant, principal)
         return topic, self._append(topic, messages)
 
-    def publish_for_us(self, name: str, message: NewMessage, tenant: Tenant) -> Position:
-        """Publish a message that the configuration, and no principal, sends to a channel.
+    def publish_unchecked(self, name: str, message: NewMessage, tenant: Tenant) -> Position:
+        """Publish a message whose channel the configuration chose, without a permission check.
 
         Raises:
-            RequestError: it is no channel, or the message is too large.
-            TransientError: it may or may not have been published; the same id may be tried again.
+            RequestError: the name is not a channel's, or the message is refused.
+            TransientError: the message may have been published; a retry with the same id is safe.
 
         """
         (position,) = self._append(parse_topic(name, tenant), [message])
@@ -71,21 +71,21 @@ class Publishing:
         appended = self.histories.append(
             topic, messages, size=namespace.history_size, seconds=namespace.history_seconds
         )
-        # Also if they had been appended before: who did that may have died before this.
+        # Also if they were appended before: the function that did it may have died before this.
         self.fan_out.send([Nudge(topic.storage)])
         return [each.position for each in appended]
 
 
 def _check(data: bytes) -> None:
-    """Let pass what every client can read: msgspec takes raw JSON whatever its text and its numbers are."""
+    """Refuse data that some clients cannot read: msgspec accepts raw JSON without checking its strings and numbers."""
     if len(data) > MAX_DATA_BYTES:
-        raise RequestError(f"The data are larger than {MAX_DATA_BYTES} bytes.", code=ErrorCode.TOO_LARGE)
+        raise RequestError(f"`data` is larger than {MAX_DATA_BYTES} bytes.", code=ErrorCode.TOO_LARGE)
     try:
         msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise RequestError("The data are no JSON that everybody can read.", code=ErrorCode.INVALID_JSON) from exc
+        raise RequestError("`data` is not valid JSON.", code=ErrorCode.INVALID_JSON) from exc
 
 
 def message_id(*parts: str) -> str:
-    """Return the id of a message in its topic: no other parts, however chosen, make the same."""
+    """Return a message's id within its topic: different parts never make the same id."""
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]

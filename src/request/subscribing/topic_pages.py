@@ -1,4 +1,4 @@
-"""What is told of a topic over HTTP: how far it is, how many are subscribed, and who, where they may know."""
+"""The pages of topics over HTTP: position, number of subscribers, and presence where the namespace allows it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from push.topics.positions import Position
 from push.topics.topics import Topic, parse_topic
 
 MAX_NAMED_CONNECTIONS = 1000
-"""Of more connections not all principals are named; they are counted all the same."""
+"""Presence names the principals of so many connections; `subscribers` counts all of them."""
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A principal that is subscribed, over so many connections."""
+    """A subscribed principal, and the number of its connections."""
 
     principal: str
     connections: int
 
 
 class TopicPage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is told of a topic; `presence` only where its namespace says so."""
+    """The page of a topic; `presence` is there only if the namespace has it."""
 
     topic: str
     position: str
@@ -36,12 +36,12 @@ class TopicPage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPages:
-    """Tells of topics, for one execution environment.
+    """Finds the pages of topics for one execution environment.
 
     Args:
-        namespaces: who may know what.
-        histories: how far topics are.
-        members: who is subscribed.
+        namespaces: decide which principals may subscribe, and which topics have presence.
+        histories: hold the positions of topics.
+        members: the subscribers of topics.
 
     """
 
@@ -50,10 +50,10 @@ class TopicPages:
     members: TopicMembers
 
     def find(self, name: str, identity: Identity) -> TopicPage:
-        """Return what may be told of a topic: to those who may subscribe to it.
+        """Return the page of a topic that the caller may subscribe to.
 
         Raises:
-            RequestError: it is no topic's name, or not the caller's.
+            RequestError: the name is not a topic's, or the caller may not subscribe to it.
             TransientError: Redis or the table did not answer.
 
         """

@@ -1,4 +1,4 @@
-"""How those who subscribe and publish are answered: the frame of the route response, and what follows by a queue."""
+"""Replies to messages about topics: the frame of the route response, and chunks that follow by the delivery queue."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from request.subscribing.publishing import Publishing, message_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicReplies:
-    """Answers what clients say of topics, for one execution environment.
+    """Replies to messages about topics for one execution environment.
 
     Args:
         subscriptions: subscribes and unsubscribes connections.
-        publishing: publishes.
-        client_encodings: knows in which forms clients read data.
-        payloads: makes the links to those that fit no message.
-        deliveries: the queue through which chunks go: a route response is one message.
+        publishing: publishes messages.
+        client_encodings: knows which clients read gzip.
+        payloads: makes links to data that fit no message.
+        deliveries: the queue for chunks, because a route response is one message.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -73,16 +73,16 @@ class TopicReplies:
         )
 
     def _link(self, subscribed: Subscribed) -> str:
-        # Only results are so large that they are linked to.
+        # Only results can be large enough for a link.
         name = payload_name(parse_storage(subscribed.topic.storage), subscribed.etag)
         return self.payloads.link(name, LINK_SECONDS)
 
     def unsubscribe(self, message: Unsubscribe, caller: Caller) -> str:
-        """Unsubscribe, and return `unsubscribed`. Raises as `ConnectionSubscriptions`."""
+        """Unsubscribe, and return `unsubscribed`. Raises as `ConnectionSubscriptions.unsubscribe`."""
         return render_unsubscribed(message.id, self.subscriptions.unsubscribe(message, caller))
 
     def publish(self, message: Publish, caller: Caller) -> str:
-        """Publish, and return `published`. Raises as `Publishing`."""
+        """Publish, and return `published`. Raises as `Publishing.publish`."""
         identity = (
             ("connection", caller.connection_id, message.id)
             if message.message_id is None
@@ -93,12 +93,12 @@ class TopicReplies:
         return render_published(message.id, topic, position)
 
     def resume(self, hello: Hello, caller: Caller) -> dict[str, PushasideError]:
-        """Subscribe to what `hello` lists, and return what is refused, and why."""
+        """Subscribe to the topics that `hello` lists, and return the refused ones with their errors."""
         return self.subscriptions.resume(hello.positions or {}, caller, hello.accept)
 
 
 class HasTopicReplies(Protocol):
-    """Whoever has a replies for topics, or makes one when it is asked for it."""
+    """Holds the replies to messages about topics, or makes them at their first use."""
 
     @property
     def replies(self) -> TopicReplies:
