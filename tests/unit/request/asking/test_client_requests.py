@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, JobKind
-from push.errors import ErrorCode, QueueUnavailableError, TransientError
+from push.errors import QueueUnavailableError
 from push.metrics import Metric
 from push.results import Status
-from tests.builders.results import echo, make_result
+from tests.builders.results import make_result
 from tests.worlds.functions import World, results_of
 
 L1, REDIS = ("Tier", "l1"), ("Tier", "redis")
@@ -133,12 +133,6 @@ async def test_without_sqs_nobody_waits_for_a_refresh_unguarded(world: World) ->
     assert only_entry(world).lease is not None
 
 
-async def test_past_its_stale_time_a_result_is_no_answer(world: World) -> None:
-    await fill(world)
-    world.clock.advance(80_000)
-    assert world.ask()["type"] == "accepted"
-
-
 async def test_the_jobs_deadline_is_the_callers(world: World) -> None:
     world.ask(deadline_ms=1234)
     assert world.jobs.sent[0].job.deadline_ms == world.clock() + 1234
@@ -168,15 +162,6 @@ async def test_who_forces_a_compute_waits_with_those_who_do_so_too(world: World)
     assert len(world.pushed("ann=")) == len(world.pushed("ben=")) == 1
 
 
-async def test_a_result_that_was_filled_between_the_look_and_the_parking_is_answered(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await fill(world)
-    monkeypatch.setattr(type(world.results), "read", lambda _self, _key: None)
-    assert world.ask(client_requests=world.new_client_requests())["cache"] == "hit"
-    assert world.jobs.sent == []
-
-
 async def test_a_remembered_failure_is_answered_as_the_error_it_is(world: World) -> None:
     await fill(world)
     error = b'{"code":"not_found","message":"Gone.","retryable":false}'
@@ -202,23 +187,6 @@ async def test_without_redis_what_memory_holds_is_answered_as_long_as_it_lasts(w
     assert world.ask()["cache"] == "stale"
     world.clock.advance(70_000)
     assert world.ask()["type"] == "accepted"
-
-
-async def test_without_sqs_nothing_is_accepted_and_nothing_left_behind(world: World) -> None:
-    world.jobs.is_down = True
-    assert isinstance(world.refusal(), QueueUnavailableError)
-    entry = only_entry(world)
-    assert (entry.waiters, entry.lease) == ({}, None)
-    world.jobs.is_down = False
-    assert world.ask()["type"] == "accepted"
-    assert len(world.jobs.sent) == 2
-
-
-async def test_without_sqs_and_redis_nothing_is_accepted(world: World) -> None:
-    world.jobs.is_down = world.model.is_down = True
-    error = world.refusal()
-    assert isinstance(error, TransientError)
-    assert error.retryable
 
 
 async def test_without_sqs_a_stale_result_is_answered_and_the_refresh_left_to_a_later_request(world: World) -> None:
@@ -260,32 +228,6 @@ async def test_long_params_are_answered_like_short_ones(world: World, length: in
     params = b'{"text":"' + b"x" * length + b'"}'
     await fill(world, params=params)
     assert world.ask(params=params)["cache"] == "hit"
-
-
-def test_an_unknown_compute_is_refused(world: World) -> None:
-    assert world.refusal(compute="unheard-of").code is ErrorCode.UNKNOWN_COMPUTE
-    assert world.model.entries == {}
-
-
-@pytest.mark.parametrize(
-    "params",
-    [
-        b"[]",
-        b"null",
-        b"1",
-        b'{"text":1}',
-        b'{"unknown":1}',
-        b'{"number":1e999}',
-        b'{"number":"1"}',
-        b'{"text":"\\ud800"}',
-        b'{"members":{"a":"b"}}',
-    ],
-)
-def test_params_that_do_not_fit_are_refused(world: World, params: bytes) -> None:
-    error = world.refusal(params=params)
-    assert (error.code, error.retryable) == (ErrorCode.INVALID_PARAMS, False)
-    assert echo.name in error.message
-    assert world.jobs.sent == []
 
 
 async def test_when_redis_forgot_a_hot_result_the_first_to_ask_waits_and_others_get_it_from_memory(

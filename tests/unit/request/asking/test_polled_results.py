@@ -6,7 +6,7 @@ import pytest
 
 from push.cache.jobs import JobKind
 from push.computes import Tenant
-from push.errors import CacheUnavailableError, ErrorCode, QueueUnavailableError, RequestError
+from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.metrics import Metric
 from push.protocol.frames import CacheState
 from request.asking.engine import Answer
@@ -74,12 +74,6 @@ async def test_who_asks_again_gets_the_result(world: World, caller: Caller) -> N
     assert answer.result.data == b'{"tenant":"acme","text":"a","number":0}'
     assert answer.state is CacheState.HIT
     assert world.jobs.sent == []
-
-
-async def test_no_tenant_gets_what_is_anothers(world: World, caller: Caller) -> None:
-    caller.find("a")
-    await world.consume_sent()
-    assert caller.find("a", tenant="globex") is None
 
 
 async def test_a_stale_result_is_answered_and_computed_anew_once(world: World, caller: Caller) -> None:
@@ -221,20 +215,3 @@ async def test_without_the_queue_nothing_is_left_behind(world: World, caller: Ca
     world.jobs.is_down = False
     assert caller.find() is None
     assert len(world.jobs.sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("compute", "params", "code"),
-    [
-        ("nothing", b"{}", ErrorCode.UNKNOWN_COMPUTE),
-        ("echo", b'{"text":1}', ErrorCode.INVALID_PARAMS),
-        ("echo", b"{", ErrorCode.INVALID_PARAMS),
-        ("echo", b"", ErrorCode.INVALID_PARAMS),
-        ("echo", b'{"text":"\xff"}', ErrorCode.INVALID_PARAMS),
-        ("echo", b"[" * 100_000, ErrorCode.INVALID_PARAMS),
-    ],
-)
-def test_what_can_not_be_asked_is_refused(caller: Caller, compute: str, params: bytes, code: ErrorCode) -> None:
-    with pytest.raises(RequestError) as caught:
-        caller.results.find(ACME, compute, params)
-    assert caught.value.code is code

@@ -12,7 +12,7 @@ import pytest
 from push.access.connections import CONNECTION_SECONDS
 from push.cache.jobs import JobKind, live_waiter
 from push.computes import ComputeContext, Tenant, compute
-from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
+from push.errors import CacheUnavailableError, ErrorCode, PushasideError, TransientError
 from push.keys import Key, make_key
 from push.protocol.messages import MAX_TOPICS
 from push.protocol.payloads import LINK_FROM_BYTES
@@ -343,13 +343,6 @@ async def test_a_live_result_that_a_change_made_stale_is_told_and_computed_anew(
     assert job.newer_than_ms == world.world.model.entry(key).result.computed_at_ms + 1
 
 
-async def test_a_live_result_too_old_to_be_told_is_not(world: TopicWorld) -> None:
-    await fill(world, text="a")
-    world.world.clock.advance(75_000)
-    assert "data" not in world.send("subscribe", compute="echo", params={"text": "a"})
-    assert len(live_jobs(world)) == 1
-
-
 async def test_nothing_in_memory_is_told_that_may_be_older_than_the_position(world: TopicWorld) -> None:
     await fill(world, text="a")
     world.world.ask(params=b'{"text":"a"}')
@@ -425,14 +418,6 @@ def test_bad_params_are_refused_before_there_is_a_row(world: TopicWorld) -> None
 def test_a_live_result_is_subscribed_to_by_its_compute(world: TopicWorld) -> None:
     topic = world.send("subscribe", compute="echo")["topic"]
     assert refusal(world, topic=topic).code is ErrorCode.INVALID_MESSAGE
-
-
-def test_a_job_that_can_not_be_sent_leaves_the_key_free_for_the_next_try(world: TopicWorld) -> None:
-    world.world.jobs.is_down = True
-    assert isinstance(refusal(world, compute="echo"), QueueUnavailableError)
-    world.world.jobs.is_down = False
-    world.send("subscribe", compute="echo")
-    assert len(live_jobs(world)) == 1
 
 
 async def large(world: TopicWorld, data: bytes, **members: object) -> dict:
