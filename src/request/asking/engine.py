@@ -1,4 +1,4 @@
-"""Find, judge, park, send: how every result is answered, whoever asks for it.
+"""Find, judge, park, send: how every result is answered, for every caller.
 
 `client_requests`, `polled_results` and `live_values` put their questions to one engine. A question says how old a
 result may be and, when no stored result will do, which demand to park.
