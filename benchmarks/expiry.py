@@ -39,8 +39,8 @@ import msgspec
 from benchmarks._measuring import print_table
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
-from compute.key_work import make_worker
 from compute.subscriber_updates import SubscriberUpdates
+from compute.wiring import make_worker
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import AsyncRedis, SyncRedis

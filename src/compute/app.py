@@ -14,8 +14,8 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from compute.computing import Computing
 from compute.consumer import Consumer, parse_event
-from compute.key_work import make_worker
 from compute.subscriber_updates import SubscriberUpdates
+from compute.wiring import make_worker
 from push.adapters.aws.clients import make_client
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.connection import shared_async_redis

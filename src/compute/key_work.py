@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 
 from compute.computing import Computing, Task
 from compute.filling import Filler
-from compute.lease_keeping import LeaseKeeper
 from compute.subscriber_updates import SubscriberUpdates
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
-from push.cache.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases, TagIndex
+from push.cache.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases
 from push.delivery.waiter_answers import WaiterAnswers, suits
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
 from push.metrics import Counter, Metric
@@ -264,32 +263,6 @@ class KeyWorker:
 
     async def _send(self, *jobs: Outgoing) -> None:
         await asyncio.to_thread(self.jobs.send, jobs)
-
-
-def make_worker(
-    *,
-    computing: Computing,
-    leases: Leases,
-    tags: TagIndex,
-    answers: WaiterAnswers,
-    updates: SubscriberUpdates,
-    jobs: JobSender,
-    counter: Counter,
-    now_ms: Callable[[], int],
-) -> KeyWorker:
-    """Make a worker and the parts between it and its ports."""
-    keeper = LeaseKeeper(computing=computing, leases=leases, answers=answers, counter=counter, now_ms=now_ms)
-    filler = Filler(computing=computing, keeper=keeper, leases=leases, tags=tags, counter=counter, now_ms=now_ms)
-    return KeyWorker(
-        computing=computing,
-        filler=filler,
-        leases=leases,
-        answers=answers,
-        updates=updates,
-        jobs=jobs,
-        counter=counter,
-        now_ms=now_ms,
-    )
 
 
 def _needs_cache(task: Task) -> bool:

@@ -10,8 +10,8 @@ import msgspec
 
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
-from compute.key_work import make_worker
 from compute.subscriber_updates import SubscriberUpdates
+from compute.wiring import make_worker
 from notify.dead_letters import DeadLetters
 from push.cache.jobs import Job, Outgoing, serialize_job
 from push.cache.memory import MemoryCache

@@ -14,8 +14,8 @@ import msgspec
 
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
-from compute.key_work import make_worker
 from compute.subscriber_updates import SubscriberUpdates
+from compute.wiring import make_worker
 from notify.dead_letters import DeadLetters
 from notify.deliveries_app import DeliveriesParts, handle
 from push.adapters.aws.emf_metrics import BufferedMetrics

@@ -14,8 +14,8 @@ import pytest
 
 from compute.computing import Computing
 from compute.consumer import Consumer, Message
-from compute.key_work import make_worker
 from compute.subscriber_updates import SubscriberUpdates
+from compute.wiring import make_worker
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.leases import RedisLeases
