@@ -1,4 +1,4 @@
-"""Who sent a message, as API Gateway's authorizer said it at the handshake."""
+"""The sender of a message, as API Gateway's authorizer identified it at the handshake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANYBODY_PRINCIPAL = "anonymous"
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """One connection and whose it is."""
+    """One connection, with its tenant and principal."""
 
     tenant: Tenant
     principal: str
@@ -26,10 +26,10 @@ class Caller(msgspec.Struct, frozen=True):
 def read_caller(request_context: Mapping[str, Any]) -> Caller:
     """Read the caller from a WebSocket event's `requestContext`.
 
-    An API deployed without an authorizer has one tenant, to which everybody belongs.
+    Without an authorizer, every caller belongs to one public tenant.
 
     Raises:
-        RequestError: the authorizer named a tenant that can't be one (`forbidden`).
+        RequestError: the authorizer's tenant is not a valid name (`forbidden`).
 
     """
     authorizer = request_context.get("authorizer") or {}

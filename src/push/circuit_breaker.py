@@ -1,7 +1,8 @@
-"""When to stop asking a server that does not answer, and when to ask again.
+"""A circuit breaker: it stops calls to a server that does not answer, and probes until the server recovers.
 
-One breaker belongs to one execution environment: it learns of an outage from its own tries, and tells nobody else.
-It bounds what an outage costs the environment; it does not tell how the server is for others.
+One breaker belongs to one execution environment. It learns of an outage from its own calls only, and shares nothing
+with other environments. So it bounds what an outage costs its environment, and says nothing about the server's state
+elsewhere.
 """
 
 from __future__ import annotations
@@ -9,23 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 FAILURES_TO_OPEN = 5
-"""So many tries in a row came to nothing. One lost connection with its retry (two tries) must not open it."""
+"""Consecutive failures that open the breaker. A lost connection and its retry (two failures) must not open it."""
 
 FIRST_PAUSE_MS = 50
-"""Short, for most outages are, and who is parked in Redis can't be answered by an environment that does not ask it."""
+"""Short, because most outages are, and because an environment can't answer waiters in Redis while it does not call
+it."""
 
 LONGEST_PAUSE_MS = 1_000
-"""Also how long, at most, an environment goes on without a server that has come back."""
+"""Also the longest time that an environment goes on without a server that has recovered."""
 
 
 class CircuitBreaker:
-    """Closed, every try is let through; open, one try after each pause, until one succeeds.
+    """Lets every call through while closed; while open, lets one probe through after each pause until one succeeds.
 
-    The pause doubles from one probe to the next. A probe whose outcome is never told (its caller was cancelled)
-    leaves nothing behind: the next one goes after the next pause.
+    The pause doubles from one probe to the next. A probe whose outcome is never recorded (its caller was cancelled) has
+    no effect: the next probe follows after the next pause.
 
     Args:
-        random: in [0, 1), takes up to half off a pause, so that environments do not probe together.
+        random: returns a number in [0, 1); shortens a pause by up to half, so that environments do not probe together.
 
     """
 
@@ -37,14 +39,14 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the server counts as away."""
+        """Return whether the server counts as unavailable."""
         return self._probe_at_ms is not None
 
     def lets_through(self, now_ms: float) -> bool:
-        """Say whether a try may be made now; open, whoever is let through is the probe.
+        """Return whether a call may be made now; while open, the call let through is the probe.
 
         Args:
-            now_ms: a clock that never goes back.
+            now_ms: a monotonic clock.
 
         """
         if self._probe_at_ms is None:
@@ -56,13 +58,13 @@ class CircuitBreaker:
         return True
 
     def record_success(self) -> None:
-        """Note that the server answered."""
+        """Record that the server answered."""
         self._failures = 0
         self._pause_ms = FIRST_PAUSE_MS
         self._probe_at_ms = None
 
     def record_failure(self, now_ms: float) -> None:
-        """Note that a try came to nothing: no connection, or no answer in time."""
+        """Record that a call failed: no connection, or no answer in time."""
         self._failures += 1
         if self._failures >= FAILURES_TO_OPEN:
             self._pause(now_ms)

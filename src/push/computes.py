@@ -7,8 +7,8 @@
     async def square(params: SquareParams, context: ComputeContext) -> object:
         return {"square": params.number ** 2}
 
-A module that declares computes is named in the setting COMPUTE_MODULES. It is also imported where params are only
-checked, so it should import nothing heavy at its top.
+The setting COMPUTE_MODULES names the modules that declare computes. Functions that only check params import them too,
+so such a module should import nothing heavy at its top.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from push.errors import ErrorCode, RequestError, SettingsError
 from push.settings import ComputeSettings
 
 Tenant = NewType("Tenant", str)
-"""Whose data it is; from the verified token, never from a message. Letters, digits, `_`, `.`, `-`, at most 64."""
+"""The owner of data, from the verified token, never from a message. Letters, digits, `_`, `.`, `-`, at most 64."""
 
 Params = TypeVar("Params", bound=msgspec.Struct)
 
@@ -35,18 +35,18 @@ _MAX_NAME_CHARACTERS = 64
 
 
 class Scope(enum.Enum):
-    """Who shares a result."""
+    """The callers that share one result."""
 
     TENANT = "tenant"
     SHARED = "shared"
-    """Every tenant gets the same result; only for computes that read nothing of a tenant's."""
+    """Every tenant gets the same result; only for computes that read no tenant's data."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComputeContext:
-    """What a compute may know beside its params.
+    """The context of a compute, beside its params.
 
-    `attempt` starts at 1 and grows when an earlier attempt failed or died.
+    `attempt` starts at 1 and grows each time an earlier attempt failed or its worker died.
     """
 
     tenant: Tenant
@@ -56,12 +56,12 @@ class ComputeContext:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """A compute's value together with what the cache should know of it; returning the bare value is enough otherwise.
+    """A compute's value with facts for the cache; a compute without such facts returns the bare value.
 
     Args:
-        value: anything msgspec can write as JSON, or `msgspec.Raw` holding JSON bytes.
-        source_version: grows with every change of the source; a fill with a lower one never replaces a higher.
-        tags: names of what the value was made from, in addition to those of the compute.
+        value: anything msgspec can encode as JSON, or `msgspec.Raw` holding JSON bytes.
+        source_version: grows with every change of the source; a fill with a lower version never replaces a higher one.
+        tags: names of the sources of the value, in addition to the compute's own tags.
 
     """
 
@@ -71,7 +71,7 @@ class Computed:
 
 
 def no_tags(_params: Any) -> tuple[str, ...]:  # noqa: ANN401 - fits every compute's params
-    """Tag nothing."""
+    """Return no tags."""
     return ()
 
 
@@ -91,16 +91,18 @@ class Compute(Generic[Params]):
     tags: Callable[[Params], tuple[str, ...]]
 
     def parse_params(self, raw: bytes | msgspec.Raw) -> Params:
-        """Read and check params.
+        """Decode and validate params.
 
         Raises:
-            RequestError: they are not JSON of the declared form (`invalid_params`).
+            RequestError: the params are not JSON of the declared form (`invalid_params`).
 
         """
         try:
             return msgspec.json.decode(raw, type=self.params)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
-            raise RequestError(f"The params do not fit {self.name}: {exc}.", code=ErrorCode.INVALID_PARAMS) from exc
+            raise RequestError(
+                f"`params` are not valid for {self.name}: {exc}.", code=ErrorCode.INVALID_PARAMS
+            ) from exc
 
 
 def compute(
@@ -118,19 +120,22 @@ def compute(
     """Declare an async function as a compute.
 
     Args:
-        name: what callers ask for; lower-case letters, digits, `_` and `-`.
-        version: part of every key; raise it when the same params begin to mean another result.
-        params: a msgspec Struct that the request's params must fit.
+        name: the name that callers request; lower-case letters, digits, `_` and `-`.
+        version: part of every key; raise it when the same params should yield a different result.
+        params: a msgspec Struct that a request's params must match.
         ttl_seconds: how long a result is fresh.
-        stale_ttl_seconds: how long after that it may still be answered while it is refreshed.
-        failure_ttl_seconds: how long a deterministic failure is remembered.
-        timeout_seconds: how long the function may run, less than the Lambda function's own timeout.
-        scope: whether each tenant has a result of its own.
-        tags: names what the result is made from, so that changes can invalidate it.
+        stale_ttl_seconds: how long after that a stale result may be answered while it is refreshed.
+        failure_ttl_seconds: how long a deterministic failure is cached.
+        timeout_seconds: how long the function may run; less than the Lambda function's timeout.
+        scope: whether each tenant has its own result.
+        tags: returns the names of the result's sources, so that their changes invalidate it.
+
+    Raises:
+        SettingsError: the name has other characters.
 
     """
     if not _NAME.fullmatch(name):
-        raise SettingsError(f"{name!r} is no name for a compute: use lower-case letters, digits, _ and -.")
+        raise SettingsError(f"{name!r} is not a valid name for a compute. Use lower-case letters, digits, _ and -.")
 
     def declare(function: Callable[[Params, ComputeContext], Awaitable[object]]) -> Compute[Params]:
         return Compute(
@@ -161,14 +166,14 @@ class Registry:
         self._computes: dict[str, AnyCompute] = {}
         for declared in computes:
             if declared.name in self._computes:
-                raise SettingsError(f"Two computes are named {declared.name!r}.")
+                raise SettingsError(f"Two computes are named {declared.name!r}. Rename one.")
             self._computes[declared.name] = declared
 
     def find(self, name: str) -> AnyCompute:
         """Return the compute of that name.
 
         Raises:
-            RequestError: there is none (`unknown_compute`).
+            RequestError: no compute has the name (`unknown_compute`).
 
         """
         try:
@@ -178,7 +183,7 @@ class Registry:
 
     @property
     def by_name(self) -> Mapping[str, AnyCompute]:
-        """All computes."""
+        """Return all computes by name."""
         return self._computes
 
 
@@ -195,10 +200,10 @@ def _say_unknown(name: str, known: Iterable[str]) -> str:
 
 
 def load_registry(modules: Iterable[str]) -> Registry:
-    """Import modules and collect the computes they declare.
+    """Import modules and collect the computes that they declare.
 
     Raises:
-        SettingsError: a module can't be imported, declares nothing, or repeats a name.
+        SettingsError: a module can't be imported, declares no compute, or repeats a name.
 
     """
     return Registry(declared for module in modules for declared in _declared_in(module))

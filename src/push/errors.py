@@ -1,15 +1,15 @@
-"""What can go wrong, as the caller learns of it.
+"""Exceptions, and the error codes that clients receive.
 
 PushasideError
-├── RequestError            the caller's own mistake: answered at once, never retried, never queued
+├── RequestError            the caller's mistake: answered at once, never retried, never queued
 ├── ComputeFailedError      a compute failed and will fail again: answered to every waiter and cached briefly
-├── TransientError          another try may succeed
-│   ├── SourceThrottledError    a source asked for less (S3 SlowDown, a throttled table)
-│   ├── CacheUnavailableError   Redis did not answer in time, or refused
+├── TransientError          a retry may succeed
+│   ├── SourceThrottledError    a source throttles (S3 SlowDown, a throttled table)
+│   ├── CacheUnavailableError   Redis did not answer in time, or refused the command
 │   └── QueueUnavailableError   SQS did not take a message
-└── SettingsError           an environment variable is absent or unusable
+└── SettingsError           an environment variable is missing or invalid
 
-On the wire an error is a code, a sentence and whether asking again can help: `CODES` is the whole table.
+On the wire an error is a code, a sentence and whether a retry can help. `CODES` lists every code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import ClassVar
 
 
 class ErrorCode(enum.StrEnum):
-    """Every code a client can meet."""
+    """Every error code that a client can receive."""
 
     INVALID_JSON = "invalid_json"
     INVALID_MESSAGE = "invalid_message"
@@ -40,37 +40,39 @@ class ErrorCode(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CodeMeaning:
-    """What a code says when nothing more precise is known, and whether the same request can succeed later."""
+    """The default sentence of a code, and whether the same request can succeed later."""
 
     sentence: str
     retryable: bool
 
 
 CODES: dict[ErrorCode, CodeMeaning] = {
-    ErrorCode.INVALID_JSON: CodeMeaning("The message is not JSON.", retryable=False),
-    ErrorCode.INVALID_MESSAGE: CodeMeaning("The message is not of the documented form.", retryable=False),
-    ErrorCode.UNKNOWN_ACTION: CodeMeaning("There is no such action.", retryable=False),
-    ErrorCode.UNKNOWN_COMPUTE: CodeMeaning("There is no such compute.", retryable=False),
-    ErrorCode.INVALID_PARAMS: CodeMeaning("The params do not fit the compute.", retryable=False),
-    ErrorCode.UNAUTHORIZED: CodeMeaning("The credential is missing or not valid.", retryable=False),
-    ErrorCode.FORBIDDEN: CodeMeaning("The credential does not allow this.", retryable=False),
-    ErrorCode.NOT_FOUND: CodeMeaning("There is nothing under that name.", retryable=False),
-    ErrorCode.TOO_LARGE: CodeMeaning("The message is larger than a message may be.", retryable=False),
-    ErrorCode.RATE_LIMITED: CodeMeaning("Too many requests; ask again later.", retryable=True),
+    ErrorCode.INVALID_JSON: CodeMeaning("The message is not valid JSON.", retryable=False),
+    ErrorCode.INVALID_MESSAGE: CodeMeaning("The message does not match the protocol.", retryable=False),
+    ErrorCode.UNKNOWN_ACTION: CodeMeaning("No action has this name.", retryable=False),
+    ErrorCode.UNKNOWN_COMPUTE: CodeMeaning("No compute has this name.", retryable=False),
+    ErrorCode.INVALID_PARAMS: CodeMeaning("`params` do not match the compute's schema.", retryable=False),
+    ErrorCode.UNAUTHORIZED: CodeMeaning("The credential is missing or invalid.", retryable=False),
+    ErrorCode.FORBIDDEN: CodeMeaning("The credential does not permit this.", retryable=False),
+    ErrorCode.NOT_FOUND: CodeMeaning("Nothing exists under this name.", retryable=False),
+    ErrorCode.TOO_LARGE: CodeMeaning("The message exceeds the size limit.", retryable=False),
+    ErrorCode.RATE_LIMITED: CodeMeaning("Too many requests. Retry later.", retryable=True),
     ErrorCode.COMPUTE_FAILED: CodeMeaning("The compute failed.", retryable=False),
-    ErrorCode.SOURCE_THROTTLED: CodeMeaning("A source is throttling; ask again later.", retryable=True),
-    ErrorCode.TIMEOUT: CodeMeaning("The deadline passed before there was a result.", retryable=True),
-    ErrorCode.INTERNAL: CodeMeaning("Something went wrong on our side; ask again.", retryable=True),
+    ErrorCode.SOURCE_THROTTLED: CodeMeaning("A source is throttling. Retry later.", retryable=True),
+    ErrorCode.TIMEOUT: CodeMeaning(
+        "The deadline passed before a result was ready. Retry, or allow more time.", retryable=True
+    ),
+    ErrorCode.INTERNAL: CodeMeaning("The service failed to process the request. Retry.", retryable=True),
 }
 
 
 class PushasideError(Exception):
-    """Base of all errors that are raised on purpose.
+    """Base of all errors that this service raises on purpose.
 
     Args:
-        message: one sentence for a person; the code's own sentence if left out.
-        code: what the wire says; the class's own if left out.
-        retry_after_ms: how long the caller should wait before another try, in milliseconds.
+        message: one sentence for a person; defaults to the code's sentence.
+        code: the error code on the wire; defaults to the class's code.
+        retry_after_ms: how long the caller should wait before a retry, in milliseconds.
 
     """
 
@@ -89,29 +91,29 @@ class PushasideError(Exception):
 
 
 class RequestError(PushasideError):
-    """The caller's own mistake; `code` says which."""
+    """The caller's mistake; `code` says which."""
 
     default_code = ErrorCode.INVALID_MESSAGE
 
 
 class ComputeFailedError(PushasideError):
-    """A compute failed in a way that the same params will repeat."""
+    """A compute failed, and will fail again for the same params."""
 
     default_code = ErrorCode.COMPUTE_FAILED
 
 
 class TransientError(PushasideError):
-    """Something failed that may work at the next try; a compute may raise it to be tried again."""
+    """A failure that a retry may resolve; a compute may raise it to be retried."""
 
 
 class SourceThrottledError(TransientError):
-    """A source asked for less, and went on asking within the time the compute had."""
+    """A source throttled until the compute's time ran out."""
 
     default_code = ErrorCode.SOURCE_THROTTLED
 
 
 class CacheUnavailableError(TransientError):
-    """Redis did not answer in time, or refused; the request goes on without it."""
+    """Redis did not answer in time, or refused the command; the request continues without it."""
 
 
 class QueueUnavailableError(TransientError):
@@ -119,4 +121,4 @@ class QueueUnavailableError(TransientError):
 
 
 class SettingsError(PushasideError):
-    """An environment variable is absent or unusable; the sentence names it."""
+    """An environment variable is missing or invalid; the sentence names it."""

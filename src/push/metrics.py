@@ -1,4 +1,4 @@
-"""What is counted, and the interface to count it with."""
+"""The metrics that functions count, and the port to count them with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Protocol
 
 
 class Metric(enum.StrEnum):
-    """Every metric the functions count; those with a dimension have its name beside them.
+    """Every metric that the functions count; a comment names its dimension.
 
-    A metric and its dimension must not share a name: both are members of the same line of output.
+    A metric and its dimension must not share a name: both are members of the same JSON line.
     """
 
     CACHE_HIT = "CacheHit"  # Tier
@@ -41,7 +41,7 @@ Dimension = tuple[str, str]
 
 
 class Counter(Protocol):
-    """Where events are counted."""
+    """A sink for counted events."""
 
     def count(self, metric: Metric, value: float = 1.0, dimension: Dimension | None = None) -> None:
         """Add to a metric, under one dimension (name, value) or none."""

@@ -1,14 +1,14 @@
-"""Results as they are stored: a short binary header, then the JSON that goes to the caller as it is.
+"""The stored form of results: a short binary header, then the JSON that goes to the caller unchanged.
 
-The header lets a reader judge a result, and a script mark it, without touching the JSON behind it. Times are
-milliseconds since 1970 in UTC; numbers are big-endian.
+With the header, a reader judges a result and a script marks it stale without touching the JSON. Times are milliseconds
+since 1970 in UTC; numbers are big-endian.
 
 | offset | bytes | field |
 | --- | --- | --- |
 | 0 | 2 | `PA` |
 | 2 | 1 | format, 1 |
 | 3 | 1 | status: 0 a value, 1 a failure (the JSON is the wire's error object) |
-| 4 | 1 | 1 once a change of its source made it stale |
+| 4 | 1 | 1 once a change of a source made it stale |
 | 5 | 1 | number of tags |
 | 6 | 2 | bytes of tags |
 | 8 | 8 | source version |
@@ -37,24 +37,24 @@ _HEADER = struct.Struct(">2sBBBBHQQQQI12s")
 _MAGIC = b"PA"
 _FORMAT = 1
 HEADER_BYTES = _HEADER.size
-"""Bytes of the fixed header: what tells one stored result from the next. The codec comes behind it."""
+"""Size of the fixed header, which distinguishes one stored result from the next. The codec follows it."""
 
 COMPRESSED_FROM_BYTES = 1024
-"""A read of less costs the same whatever its size; see docs/caching.md for this and for the choice of the codec."""
+"""Smaller reads cost the same whatever their size; docs/caching.md explains this and the choice of the codec."""
 
 MAX_DATA_BYTES = 8 * 1024 * 1024
-"""What is stored may not grow beyond this when it is decompressed; computes make less."""
+"""The most that a stored result may decompress to; computes make less."""
 
 _RAW, _ZSTD = b"\x00", b"\x01"
 _LEVEL = 3
 
 
 class CorruptResultError(PushasideError):
-    """Stored bytes are not a result of this format; readers treat them as absent."""
+    """Stored bytes are not a result of this format; readers treat the result as absent."""
 
 
 class Status(enum.IntEnum):
-    """What the JSON of a result is."""
+    """The kind of a result: a value or a failure."""
 
     VALUE = 0
     FAILURE = 1
@@ -80,12 +80,12 @@ class Result:
 
 
 def make_etag(data: bytes) -> str:
-    """Hash JSON to the etag that the wire carries: 96 bits in hex."""
+    """Return the etag of JSON: the first 96 bits of its SHA-256 in hex."""
     return hashlib.sha256(data).hexdigest()[:24]
 
 
 def is_storable(tags: tuple[str, ...], source_version: int) -> bool:
-    """Say whether the header has room: for 255 tags of 255 bytes, 65,535 bytes together, and a version of 64 bits."""
+    """Return whether the header has room: 255 tags of 255 bytes, 65,535 bytes together, and a 64-bit version."""
     try:
         block = _serialize_tags(tags)
     except (TypeError, ValueError):
@@ -94,7 +94,7 @@ def is_storable(tags: tuple[str, ...], source_version: int) -> bool:
 
 
 def serialize_result(result: Result) -> bytes:
-    """Write a result as stored; its tags and source version must be storable."""
+    """Serialize a result for storage; its tags and source version must be storable."""
     codec, encoded = _compress(result.data)
     return b"".join((serialize_header(result), codec, _serialize_tags(result.tags), encoded))
 
@@ -115,11 +115,11 @@ def _decompress(codec: bytes, encoded: bytes) -> bytes:
             return zstd.decompress(encoded)
     except zstd.ZstdError as exc:
         raise CorruptResultError("A stored result can't be decompressed.") from exc
-    raise CorruptResultError("A stored result is of an unknown codec, or larger than a result may be.")
+    raise CorruptResultError("A stored result has an unknown codec or exceeds the size limit.")
 
 
 def serialize_header(result: Result) -> bytes:
-    """Write the fixed header alone: what tells one stored result from the next without reading it whole."""
+    """Serialize the fixed header alone, which distinguishes one stored result from the next."""
     return _HEADER.pack(
         _MAGIC,
         _FORMAT,
@@ -141,20 +141,20 @@ def _serialize_tags(tags: tuple[str, ...]) -> bytes:
 
 
 def _decompressed_size(encoded: bytes) -> float:
-    """Read what the frame says of itself; one that says nothing may be of any size."""
+    """Return the size that the frame declares; infinity if it declares none."""
     size = zstd.get_frame_info(encoded).decompressed_size
     return math.inf if size is None else size
 
 
 def parse_result(stored: bytes) -> Result:
-    """Read a stored result.
+    """Parse a stored result.
 
     Raises:
-        CorruptResultError: the bytes are not of this format.
+        CorruptResultError: the bytes are not a result of this format.
 
     """
     if len(stored) < HEADER_BYTES or not stored.startswith(_MAGIC) or stored[2] != _FORMAT:
-        raise CorruptResultError("A stored result is not of the format this version reads.")
+        raise CorruptResultError("A stored result has a format that this version does not read.")
     try:
         return _parse(stored)
     except (ValueError, IndexError) as exc:

@@ -1,6 +1,7 @@
-"""What each function reads from its environment: the names of `template.yaml`, in lower case.
+"""Settings of each function, read from environment variables.
 
-The core reads no environment: entry points pass `os.environ` to `read_settings` once per execution environment.
+A field has the name of its variable in `template.yaml`, in lower case. The core reads no environment: entry points pass
+`os.environ` to `read_settings` once per execution environment.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ SYNTHETIC_COMPUTE = "compute.synthetic"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Base of all settings: a field is the environment variable of that name in upper case."""
+    """Base of all settings; each field is the environment variable of that name in upper case."""
 
     aws_clients: Literal["lean", "boto3"] = "lean"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings(Settings):
-    """How callers prove who they are."""
+    """How tokens are verified."""
 
     auth_mode: Literal["jwt", "none"] = "jwt"
     token_secret_arn: str = ""
@@ -37,20 +38,20 @@ class TokenSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizerSettings(TokenSettings):
-    """Who may connect."""
+    """Settings of the authorizer: allowed origins and the table of tickets."""
 
     allowed_origins: str = ""
     tickets_table: str
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """The origins browsers may connect from; `*` means any."""
+        """Origins that browsers may connect from; `*` means any."""
         return split_list(self.allowed_origins)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopicSettings(Settings):
-    """Where subscriptions are, and what is told that a topic has something new."""
+    """The table of subscriptions and the fan-out queue."""
 
     subscriptions_table: str
     fan_out_queue_url: str
@@ -58,27 +59,27 @@ class TopicSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectSettings(TopicSettings):
-    """Where connections are recorded."""
+    """Settings of the functions that record connections."""
 
     connections_table: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfferSettings(Settings):
-    """Which computes are on offer, the same for every function that meets their names."""
+    """The computes on offer; the same for every function that receives their names."""
 
     compute_modules: str = BUILT_IN_COMPUTES
     allow_synthetic: bool = False
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """Modules whose computes are offered."""
+        """Modules that declare the computes on offer."""
         return offered_modules(self.compute_modules, allow_synthetic=self.allow_synthetic)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings(Settings):
-    """How to reach Redis, and how long to wait for it (milliseconds)."""
+    """The URL of Redis, and how long to wait for it (milliseconds)."""
 
     cache_url: str
     cache_connect_timeout_ms: int = 200
@@ -87,7 +88,7 @@ class CacheSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpSettings(AuthorizerSettings, OfferSettings):
-    """What takes durable requests and tells of them, beside tickets."""
+    """Settings of the HTTP API: durable requests, their results, and tickets."""
 
     request_queue_url: str
     requests_table: str
@@ -100,13 +101,13 @@ class HttpSettings(AuthorizerSettings, OfferSettings):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """ARNs of the SNS topics that results may go to."""
+        """ARNs of the SNS topics that may receive results."""
         return split_list(self.sns_topic_arns)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerSettings(CacheSettings, OfferSettings):
-    """What answers from the cache, or has computed what is not there."""
+    """Settings of the functions that answer from the cache or enqueue a compute."""
 
     compute_queue_url: str
     storage_bucket: str
@@ -116,7 +117,7 @@ class AnswerSettings(CacheSettings, OfferSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSettings(AnswerSettings, TopicSettings):
-    """What answers client messages; API Gateway closes a connection after `connection_seconds`."""
+    """Settings of the function for client messages; API Gateway closes a connection after `connection_seconds`."""
 
     delivery_queue_url: str
     connection_seconds: float = 7200.0
@@ -124,12 +125,12 @@ class RequestSettings(AnswerSettings, TopicSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsSettings(TokenSettings, AnswerSettings):
-    """What answers the cacheable form of requests."""
+    """Settings of the function that answers `GET /results`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSettings(Settings):
-    """Where durable requests are settled, and for how many days their results are kept."""
+    """Where durable requests are settled, and how many days their results are kept."""
 
     requests_table: str
     webhook_queue_url: str
@@ -139,14 +140,14 @@ class RecordSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedSettings(AnswerSettings, RecordSettings):
-    """What asks on behalf of durable requests."""
+    """Settings of the consumer of the request queue."""
 
     request_queue_url: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TopicsSettings(TokenSettings, CacheSettings, TopicSettings):
-    """What publishes to topics over HTTP, and takes webhooks of others."""
+    """Settings of the function that publishes over HTTP and receives inbound webhooks."""
 
     hook_sources: str = ""
     hook_secret_arn: str = ""
@@ -154,7 +155,7 @@ class TopicsSettings(TokenSettings, CacheSettings, TopicSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementSettings(Settings):
-    """How connections are reached."""
+    """How functions reach connections: the management API and the table of connections."""
 
     connections_table: str
     management_client: Literal["lean", "boto3"] = "lean"
@@ -163,21 +164,21 @@ class ManagementSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class PushSettings(ManagementSettings):
-    """How frames reach connections, if need be later."""
+    """How functions push frames, and where they queue frames to retry."""
 
     delivery_queue_url: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class FanOutSettings(CacheSettings, ManagementSettings, TopicSettings):
-    """What pushes to the subscribers of topics."""
+    """Settings of the function that pushes to subscribers."""
 
     storage_bucket: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
-    """What computes results, fills the cache and answers the waiters."""
+    """Settings of the function that computes results, fills the cache and answers waiters."""
 
     compute_queue_url: str
     fan_out_queue_url: str
@@ -187,14 +188,14 @@ class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings
 
 @dataclass(frozen=True, kw_only=True)
 class NotifySettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
-    """What delivers what could not be delivered at once, and reads the dead letters."""
+    """Settings of the function that retries deliveries and reads dead letters."""
 
     compute_dead_letter_queue_url: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebhookSettings(Settings):
-    """What brings settled requests to webhooks and SNS topics."""
+    """Settings of the function that delivers settled requests to webhooks and SNS topics."""
 
     requests_table: str
     webhooks_table: str
@@ -207,13 +208,13 @@ class WebhookSettings(Settings):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """ARNs of the SNS topics that results may go to."""
+        """ARNs of the SNS topics that may receive results."""
         return split_list(self.sns_topic_arns)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeSettings(CacheSettings, TopicSettings):
-    """What makes results stale when their sources change, and has those computed anew that somebody subscribes to."""
+    """Settings of the function that invalidates results whose sources changed and refreshes live results."""
 
     compute_queue_url: str
     change_queue_url: str
@@ -228,7 +229,7 @@ def read_settings(kind: type[AnySettings], environ: Mapping[str, str]) -> AnySet
     """Read the settings of one function from its environment.
 
     Raises:
-        SettingsError: a variable is absent or its text does not fit; the sentence says which.
+        SettingsError: a variable is missing or its text is invalid; the sentence names it.
 
     """
     names = {field.name.upper(): field.name for field in fields(kind)}
@@ -236,11 +237,11 @@ def read_settings(kind: type[AnySettings], environ: Mapping[str, str]) -> AnySet
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as exc:
-        raise SettingsError(f"An environment variable of this function is absent or unusable: {exc}.") from exc
+        raise SettingsError(f"An environment variable of this function is missing or invalid: {exc}.") from exc
 
 
 def offered_modules(compute_modules: str, *, allow_synthetic: bool) -> tuple[str, ...]:
-    """Modules to load computes from; the synthetic one only where a setting allows it."""
+    """Return the modules to load computes from; the synthetic one only if it is allowed."""
     modules = split_list(compute_modules)
     if allow_synthetic and SYNTHETIC_COMPUTE not in modules:
         return (*modules, SYNTHETIC_COMPUTE)
@@ -248,5 +249,5 @@ def offered_modules(compute_modules: str, *, allow_synthetic: bool) -> tuple[str
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """Split a comma-separated list; blanks and empty parts are dropped."""
+    """Split a comma-separated list, dropping blanks and empty parts."""
     return tuple(part for part in (part.strip() for part in text.split(",")) if part)

@@ -1,7 +1,7 @@
-"""Chunks: a message that is larger than a message may be, sent in pieces that each fit a frame.
+"""Chunks: the pieces of a message that exceeds the size limit, each of which fits a frame.
 
-The pieces in the order of their `index` are the JSON text of the message. The size of a piece is that of its own
-message in UTF-8, so what JSON escapes counts as it is written.
+The pieces, joined in the order of their `index`, are the JSON text of the message. A `chunk` message's size counts in
+UTF-8, escapes included.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from push.protocol.frames import MAX_FRAME_BYTES
 
 _UNICODE_ESCAPE_BYTES = len(r"\u0000")
 _LARGEST_NUMBER = 99_999
-"""Room for an index and a count; 3 GB are in so many pieces."""
+"""Reserves room for an index and a count; so many pieces hold 3 GB."""
 
 
 def split_message(request_id: str, message: str) -> list[str]:
     """Return the `chunk` messages that carry a message, none larger than a frame.
 
-    `of` tells the pieces of this text from those of another, such as the same result written a moment later.
+    `of` identifies the text: the same result written a moment later has pieces with a different `of`.
     """
     quoted_id = msgspec.json.encode(request_id).decode()
     of = hashlib.sha256(message.encode()).hexdigest()[:16]
@@ -36,7 +36,7 @@ def _render_head(quoted_id: str, index: int, count: int, of: str) -> str:
 
 
 def _cut(escaped: bytes, room: int) -> Iterator[str]:
-    """Cut the inside of a JSON string into pieces of at most `room` bytes, each the inside of a JSON string."""
+    """Cut the inside of a JSON string into pieces of at most `room` bytes; each is valid inside a JSON string."""
     start = 0
     while len(escaped) - start > room:
         end = _last_boundary(escaped, start, start + room)
@@ -46,7 +46,7 @@ def _cut(escaped: bytes, room: int) -> Iterator[str]:
 
 
 def _last_boundary(escaped: bytes, start: int, end: int) -> int:
-    """Return the last place up to `end` that is not within a character or an escape; `start` is such a place."""
+    """Return the last place up to `end` that is not inside a character or an escape; `start` is such a place."""
     # UTF-8's continuation bytes look like 10xxxxxx.
     while escaped[end] & 0xC0 == 0x80:
         end -= 1

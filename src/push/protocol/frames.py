@@ -1,7 +1,6 @@
-"""What the server sends: the frames of the protocol, as JSON text.
+"""The messages that the server sends, as JSON text.
 
-Stored JSON is spliced into a frame and never decoded, so that a hit costs the same for 100 bytes and 100 kilobytes
-of structure.
+Stored JSON is spliced into a message and never decoded, so a hit costs the same whatever the structure of its data.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ MAX_MESSAGE_BYTES = 128 * 1024
 """API Gateway, "WebSocket API quotas": a message holds 128 KB."""
 
 MAX_FRAME_BYTES = 32 * 1024
-"""The same: a frame holds 32 KB, and as much of a message is billed as one."""
+"""API Gateway, "WebSocket API quotas": a frame holds 32 KB, and each 32 KB of a message is billed."""
 
 GZIP_BASE64 = "gzip+base64"
 
 
 class CacheState(enum.StrEnum):
-    """Where an answer came from."""
+    """The state of the cache entry that answered a request."""
 
     HIT = "hit"
     STALE = "stale"
@@ -40,14 +39,14 @@ def _quote(text: str) -> str:
 
 
 def render_result(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
-    """Write the final answer to a request, whatever its size: `result`, or `error` for a failure."""
+    """Render the final answer to a request, whatever its size: `result`, or `error` for a failure."""
     if result.status is Status.FAILURE:
         return f'{{"type":"error","id":{_quote(request_id)},"error":{result.data.decode()}}}'
     return render_with_data(render_result_head(request_id, key, result, cache, now_ms), result.data)
 
 
 def render_result_head(request_id: str, key: Key, result: Result, cache: CacheState, now_ms: int) -> str:
-    """Write a `result` up to its data; what carries them ends it."""
+    """Render a `result` up to its data; the caller appends the data and the closing brace."""
     return (
         f'{{"type":"result","id":{_quote(request_id)},"key":"{key.public}","etag":"{result.etag}",'
         f'"cache":"{cache}","age_ms":{max(0, now_ms - result.computed_at_ms)}'
@@ -55,28 +54,28 @@ def render_result_head(request_id: str, key: Key, result: Result, cache: CacheSt
 
 
 def render_with_data(head: str, data: bytes) -> str:
-    """Write a message that carries JSON as it is, whatever its size; `head` is all before it."""
+    """Render a message that carries JSON unchanged, whatever its size; `head` is everything before it."""
     return f'{head},"data":{data.decode()}}}'
 
 
 def render_with_encoded(head: str, encoded: str) -> str:
-    """Write a message whose data are the base64 of the gzip of the JSON."""
+    """Render a message whose data is the base64 of the gzipped JSON."""
     return f'{head},"encoding":"{GZIP_BASE64}","data":"{encoded}"}}'
 
 
 def render_with_link(head: str, url: str) -> str:
-    """Write a message that says where its data are."""
+    """Render a message that carries the URL of its data."""
     return f'{head},"url":{_quote(url)}}}'
 
 
 def render_error(request_id: str | None, error: PushasideError) -> str:
-    """Write an `error`; without an id if the message had none that could be made out."""
+    """Render an `error`; without an id if the client's message had no readable id."""
     identity = "" if request_id is None else f'"id":{_quote(request_id)},'
     return f'{{"type":"error",{identity}"error":{render_error_object(error).decode()}}}'
 
 
 def render_error_object(error: PushasideError) -> bytes:
-    """Write the `error` member alone, as failures are stored."""
+    """Render the `error` member alone, the form in which failures are stored."""
     document: dict[str, object] = {
         "code": error.code.value,
         "message": error.message,
@@ -88,7 +87,7 @@ def render_error_object(error: PushasideError) -> bytes:
 
 
 def render_accepted(request_id: str) -> str:
-    """Write `accepted`: the request will end in exactly one result or error."""
+    """Render `accepted`: the request will end in exactly one result or error."""
     return f'{{"type":"accepted","id":{_quote(request_id)}}}'
 
 
@@ -98,7 +97,7 @@ def render_welcome(
     reconnect_after_seconds: float,
     refused: Mapping[str, PushasideError] | None = None,
 ) -> str:
-    """Write `welcome`: the session, the limits a client should keep to, and which topics were refused, and why."""
+    """Render `welcome`: the session, the size limits, and an error for each topic that was refused."""
     document: dict[str, object] = {
         "type": "welcome",
         "id": request_id,

@@ -1,4 +1,4 @@
-"""Header fields of HTTP with which results are asked for and answered: what a client accepts, has, and waits for."""
+"""HTTP header fields of requests for results: encodings, entity tags, waiting and freshness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from push.results import Result
 
 MAX_WAIT_SECONDS = 25
-"""API Gateway gives up after 30 s ("HTTP API quotas", Developer Guide)."""
+"""API Gateway times out after 30 s ("HTTP API quotas", Developer Guide)."""
 
 _ENTITY_TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _GZIP_SUFFIX = "-gzip"
@@ -20,10 +20,10 @@ def entity_tag(etag: str, *, is_gzip: bool) -> str:
 
 
 def find_match(if_none_match: str, etag: str) -> str | None:
-    """Return the first entity tag of `If-None-Match` that is a result's, `*` for any, or None.
+    """Return the first entity tag of `If-None-Match` that matches a result; `*` if any would match; None if none does.
 
-    Tags are compared weakly (RFC 9110, 13.1.2), and either coding's will do: who has one of them has the result. A
-    304 repeats the tag, so that caches know which of their responses it is about (RFC 9111, 4.3.4).
+    Tags are compared weakly (RFC 9110, 13.1.2). The tag of either coding matches, because a client with one of them has
+    the result. A 304 repeats the tag, so that a cache can tell which stored response it validates (RFC 9111, 4.3.4).
     """
     if if_none_match.strip() == "*":
         return "*"
@@ -32,7 +32,7 @@ def find_match(if_none_match: str, etag: str) -> str | None:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Say whether gzip is among what `Accept-Encoding` lists (RFC 9110, 12.5.3)."""
+    """Return whether `Accept-Encoding` permits gzip (RFC 9110, 12.5.3)."""
     weights = dict(_weighted(accept_encoding))
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
 
@@ -49,7 +49,7 @@ def _weighted(field: str) -> Iterator[tuple[str, float]]:
 
 
 def read_wait(prefer: str) -> int:
-    """Return for how many seconds `Prefer: wait=n` would wait (RFC 7240, 4.3), as far as that is done; 0 for not."""
+    """Return the seconds of `Prefer: wait=n` (RFC 7240, 4.3), at most `MAX_WAIT_SECONDS`; 0 if absent or invalid."""
     for preference in prefer.split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         seconds = value.strip().strip('"')
@@ -60,11 +60,11 @@ def read_wait(prefer: str) -> int:
 
 
 def freshness_fields(result: Result, now_ms: int, *, is_public: bool) -> dict[str, str]:
-    """Return `Cache-Control` and `Age`: a cache then holds a result for as long as this service does.
+    """Return `Cache-Control` and `Age`, with which a cache keeps a result as long as this service does.
 
-    `max-age` counts from when the result was computed, as `Age` does (RFC 9111, 4.2): what is left is the difference.
-    What a change made stale has no time left. How long a stale result may be answered while it is fetched anew, or
-    instead of an error, is as for this service's own answers (RFC 5861).
+    `max-age` and `Age` both count from when the result was computed (RFC 9111, 4.2). An invalidated result has a
+    `max-age` of 0. A cache may serve a stale result while it revalidates, or instead of an error, for as long as this
+    service would (RFC 5861).
     """
     fresh_until_ms = result.computed_at_ms if result.is_invalidated else result.fresh_until_ms
     fresh_seconds = max(0, fresh_until_ms - result.computed_at_ms) // 1000

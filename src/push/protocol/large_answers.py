@@ -1,7 +1,8 @@
-"""Large answers: which of its forms a result is sent in.
+"""Choice of the form in which a large result is sent.
 
-Plain JSON, or gzip+base64 if the client reads it and that is smaller. What is over a message even so is sent as a
-link if its payload is in the bucket, and in chunks otherwise. Size decides what an answer costs: see docs/cost.md.
+The data travels as plain JSON, or as gzip+base64 if the client accepts it and it is smaller. A result that still
+exceeds a message is sent as a link if its payload is in the bucket, and as chunks otherwise. Size decides what an
+answer costs: see docs/cost.md.
 """
 
 from __future__ import annotations
@@ -24,37 +25,37 @@ from push.protocol.payloads import LINK_FROM_BYTES
 from push.results import Result, Status
 
 LARGE_FROM_BYTES = 4096
-"""Smaller data are sent as they are: nothing is billed by less than 32 KB but the bytes that leave AWS."""
+"""Smaller data is sent as plain JSON: only outbound transfer is billed by less than 32 KB."""
 
 GZIP = "gzip"
-"""What clients list in `accept`, and a waiter's `accept` if its request did."""
+"""The word that clients list in `accept`, and the `accept` of a waiter whose request listed it."""
 
 IDENTITY = "identity"
-"""A waiter's `accept` if its request listed what it reads, and gzip was not in it (RFC 9110, 8.4.1)."""
+"""The `accept` of a waiter whose request listed encodings without gzip (RFC 9110, 8.4.1)."""
 
 _LEVEL = 6
 _GZIP_FORMAT = 31
-"""zlib's `wbits` for gzip's header, with a time of 0: the same data are the same text."""
+"""zlib's `wbits` for a gzip header with a time of 0, so that the same data gives the same text."""
 
 _BLOCK_BYTES = 64 * 1024
 _LINKED_RATHER_BYTES = MAX_MESSAGE_BYTES * 3 // 4
-"""Data that compress to more than this do not fit a message in base64, and are linked to if they can be."""
+"""Data that compresses to more than this exceeds a message in base64, so it is sent as a link if possible."""
 
 
 def is_large(result: Result) -> bool:
-    """Say whether it matters in which form a result is sent."""
+    """Return whether a result is large enough to choose its form."""
     return len(result.data) >= LARGE_FROM_BYTES and result.status is Status.VALUE
 
 
 def parse_accept(accept: tuple[str, ...] | None) -> str:
-    """Return what a list of encodings, None if there was none, says: GZIP, IDENTITY or nothing."""
+    """Return GZIP or IDENTITY for a list of encodings; an empty string if there was no list (None)."""
     if accept is None:
         return ""
     return GZIP if GZIP in accept else IDENTITY
 
 
 def encode_data(data: bytes) -> str:
-    """Return base64 of gzip of JSON; empty if it is no smaller, or if a link will be sent anyway."""
+    """Return the base64 of gzipped JSON; empty if it is no smaller, or if a link will be sent anyway."""
     can_be_linked = len(data) >= LINK_FROM_BYTES
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
     blocks, size_bytes = [], 0
@@ -77,16 +78,16 @@ def render_large_result(
     encoded: str,
     link: Callable[[], str],
 ) -> list[str]:
-    """Write a result in the form that suits its size: one message, or the chunks of one.
+    """Render a result in the form that suits its size: one message, or the chunks of one.
 
     Args:
-        request_id: the request's.
-        key: the result's.
-        result: a value.
-        cache: where it came from.
-        now_ms: the clock, in milliseconds since 1970.
-        encoded: what `encode_data` returned; empty if the client does not read it.
-        link: makes a URL of the payload, which is there from LINK_FROM_BYTES of data on.
+        request_id: the id of the request.
+        key: the key of the result.
+        result: a value, not a failure.
+        cache: the state of the cache entry.
+        now_ms: the time now, in milliseconds since 1970.
+        encoded: what `encode_data` returned; empty if the client does not accept gzip.
+        link: returns a URL of the payload, which exists from LINK_FROM_BYTES of data on.
 
     """
     head = render_result_head(request_id, key, result, cache, now_ms)
@@ -94,14 +95,14 @@ def render_large_result(
 
 
 def render_large_data(request_id: str, head: str, data: bytes, *, encoded: str, link: Callable[[], str]) -> list[str]:
-    """Write a message that carries data, in the form that suits their size: one message, or the chunks of one.
+    """Render a message with data in the form that suits its size: one message, or the chunks of one.
 
     Args:
-        request_id: the id of what is answered.
-        head: the message up to its data, without the brace that ends it.
+        request_id: the id of the message that is answered.
+        head: the answer up to its data, without the closing brace.
         data: JSON.
-        encoded: what `encode_data` returned; empty if the client does not read it.
-        link: makes a URL of the payload, which is there from LINK_FROM_BYTES of data on.
+        encoded: what `encode_data` returned; empty if the client does not accept gzip.
+        link: returns a URL of the payload, which exists from LINK_FROM_BYTES of data on.
 
     """
     can_be_linked = len(data) >= LINK_FROM_BYTES
@@ -115,7 +116,7 @@ def render_large_data(request_id: str, head: str, data: bytes, *, encoded: str, 
 
 
 def fits_message(message: str) -> bool:
-    """Say whether API Gateway takes a message: bytes of UTF-8 count."""
+    """Return whether a message is within API Gateway's limit, counted in bytes of UTF-8."""
     if len(message) > MAX_MESSAGE_BYTES or message.isascii():
         return len(message) <= MAX_MESSAGE_BYTES
     return len(message.encode()) <= MAX_MESSAGE_BYTES

@@ -1,4 +1,4 @@
-"""What clients send: the messages of the protocol, read and checked in one pass."""
+"""The messages that clients send, parsed and validated in one pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_ID_BYTES = 128
 MAX_DEADLINE_MS = 15 * 60 * 1000
 DEFAULT_DEADLINE_MS = 30_000
 MAX_TOPICS = 1000
-"""How many topics a connection may be subscribed to."""
+"""The most topics that a connection may subscribe to."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_BYTES)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -25,8 +25,8 @@ Positions = Annotated[dict[TopicText, PositionText], msgspec.Meta(max_length=MAX
 class Hello(msgspec.Struct, frozen=True, tag_field="action", tag="hello"):
     """Opens or resumes a session.
 
-    `accept` says what the client reads on this connection: encodings of data, and patches. The topics of `positions`
-    are subscribed to on this connection, each since its position.
+    `accept` lists what the client reads on this connection: encodings of data, and patches. This connection subscribes
+    to the topics of `positions`, each from its position.
     """
 
     id: Id
@@ -36,10 +36,10 @@ class Hello(msgspec.Struct, frozen=True, tag_field="action", tag="hello"):
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
-    """Asks for the result of a compute.
+    """Requests the result of a compute.
 
-    `max_age` is in seconds: the caller takes nothing older, and 0 has it computed anew. `deadline_ms` counts from
-    the arrival of the message. `accept` says which encodings the client reads here, whatever its `hello` said.
+    `max_age` is the oldest acceptable result in seconds; 0 forces a new compute. `deadline_ms` counts from the arrival
+    of the message. `accept` lists the encodings of this answer and overrides `hello`.
     """
 
     id: Id
@@ -51,10 +51,10 @@ class Request(msgspec.Struct, frozen=True, tag_field="action", tag="request"):
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="action", tag="subscribe"):
-    """Asks to be told what is new: of a channel by its topic, or of the result of a compute with params.
+    """Subscribes to a channel by its topic, or to the result of a compute with params.
 
-    `since` is the position that the client has: what came after it is sent first. `accept` is of this subscription
-    alone: encodings of its current value, and `patch`.
+    `since` is the client's position: the server first sends the messages after it. `accept` applies to this
+    subscription alone: encodings of its current value, and `patch`.
     """
 
     id: Id
@@ -66,21 +66,21 @@ class Subscribe(msgspec.Struct, frozen=True, tag_field="action", tag="subscribe"
 
     def __post_init__(self) -> None:
         if (self.topic is None) == (self.compute is None):
-            raise ValueError("either `topic` or `compute` must be there")
+            raise ValueError("exactly one of `topic` and `compute` is required")
 
 
 class Unsubscribe(msgspec.Struct, frozen=True, tag_field="action", tag="unsubscribe"):
-    """Asks to be told nothing more of a topic: a channel's name, or the one that a live result's `subscribed` told."""
+    """Unsubscribes from a topic: a channel's name, or the topic in a live result's `subscribed`."""
 
     id: Id
     topic: TopicText
 
 
 class Publish(msgspec.Struct, frozen=True, tag_field="action", tag="publish"):
-    """Appends a message to a channel.
+    """Publishes a message to a channel.
 
-    The same `message_id` of the same principal is published once, over whichever connection; without one, the same
-    `id` over the same connection.
+    A `message_id` is published once per principal, over any connection. Without one, an `id` is published once per
+    connection.
     """
 
     id: Id
@@ -104,7 +104,7 @@ _ACTIONS = frozenset(("hello", "request", "subscribe", "unsubscribe", "publish")
 
 
 class MessageRefusedError(RequestError):
-    """A client's message is not of the protocol; `request_id` is its id where one could be made out."""
+    """A client's message does not match the protocol; `request_id` is its id if that could be read."""
 
     def __init__(self, message: str, *, code: ErrorCode, request_id: str | None = None) -> None:
         super().__init__(message, code=code)
@@ -112,10 +112,10 @@ class MessageRefusedError(RequestError):
 
 
 def parse_message(body: str) -> ClientMessage:
-    """Read a client's message.
+    """Parse a client's message.
 
     Raises:
-        MessageRefusedError: it is not JSON, not a message, of an unknown action, or its fields do not fit.
+        MessageRefusedError: it is not JSON, not a message, has an unknown action, or has invalid fields.
 
     """
     try:
@@ -125,22 +125,20 @@ def parse_message(body: str) -> ClientMessage:
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise _no_json(exc) from exc
     if len(message.id) > MAX_ID_BYTES // 4 and len(message.id.encode()) > MAX_ID_BYTES:
-        raise MessageRefusedError(
-            f"The id is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE
-        )
+        raise MessageRefusedError(f"`id` is longer than {MAX_ID_BYTES} bytes of UTF-8.", code=ErrorCode.INVALID_MESSAGE)
     return message
 
 
 def _no_json(cause: Exception) -> MessageRefusedError:
     is_too_deep = isinstance(cause, RecursionError)
-    sentence = "The message is nested too deeply." if is_too_deep else f"The message is not JSON: {cause}."
+    sentence = "The message is nested too deeply." if is_too_deep else f"The message is not valid JSON: {cause}."
     return MessageRefusedError(sentence, code=ErrorCode.INVALID_JSON)
 
 
 def _refusal(body: str, cause: msgspec.ValidationError) -> MessageRefusedError:
-    """Say what is wrong with what is no message, with its id if it has a usable one.
+    """Return the error for an invalid message, with the message's id if it has a usable one.
 
-    The decoder stopped at the first member that does not fit: what follows it may not even be JSON.
+    The decoder stopped at the first invalid member, so the rest may not even be JSON.
     """
     try:
         _syntax_decoder.decode(body)
@@ -151,12 +149,12 @@ def _refusal(body: str, cause: msgspec.ValidationError) -> MessageRefusedError:
         return _no_json(exc)
     request_id = outline.id if isinstance(outline.id, str) and _is_usable_id(outline.id) else None
     if not isinstance(outline.action, str):
-        sentence = "A message must have an action, a string."
+        sentence = "A message must have an `action`, a string."
         return MessageRefusedError(sentence, code=ErrorCode.INVALID_MESSAGE, request_id=request_id)
     if outline.action not in _ACTIONS:
-        sentence = f"There is no action {outline.action[:64]!r}."
+        sentence = f"No action is named {outline.action[:64]!r}."
         return MessageRefusedError(sentence, code=ErrorCode.UNKNOWN_ACTION, request_id=request_id)
-    sentence = f"The message does not fit the action {outline.action!r}: {cause}."
+    sentence = f"The message is not valid for the action {outline.action!r}: {cause}."
     return MessageRefusedError(sentence, code=ErrorCode.INVALID_MESSAGE, request_id=request_id)
 
 

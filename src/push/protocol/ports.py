@@ -1,4 +1,4 @@
-"""The outside as the protocol sees it: what connections accept, and the store of large payloads."""
+"""Ports of the protocol: the encodings that connections accept, and the store of large payloads."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Protocol
 
 
 class AcceptedEncodings(Protocol):
-    """What connections said in `hello` that they read, as those see it who answer requests: see `parse_accept`."""
+    """The encodings that connections accepted in `hello`, as `parse_accept` returns them; for single requests."""
 
     def write(self, connection_id: str, said: str) -> None:
-        """Keep what a connection said, for longer than it can last. Raises CacheUnavailableError."""
+        """Store what a connection accepts, for longer than it can last. Idempotent. Raises CacheUnavailableError."""
 
     def read(self, connection_id: str) -> str:
-        """Return what a connection said, nothing if it did not. Raises CacheUnavailableError."""
+        """Return what a connection accepts; empty if it sent none. Raises CacheUnavailableError."""
 
 
 class ConnectionEncodings(Protocol):
-    """The same, as those see it who answer many at once."""
+    """The encodings that connections accepted in `hello`, for workers that answer many connections at once."""
 
     async def read_all(self, connection_ids: Sequence[str]) -> list[str]:
-        """Return what each connection said, in one round trip as far as may be. Raises CacheUnavailableError."""
+        """Return what each connection accepts, in as few round trips as possible. Raises CacheUnavailableError."""
 
 
 class Payloads(Protocol):
-    """The bucket's payloads: data too large to travel in a message."""
+    """The bucket of payloads: data that exceeds a message."""
 
     def put(self, name: str, data: bytes) -> None:
-        """Store JSON under a name, gzip-encoded; what is there is replaced. Raises TransientError."""
+        """Store JSON under a name, gzip-encoded, and replace what is there. Idempotent. Raises TransientError."""
 
     def link(self, name: str, seconds: int) -> str:
-        """Return a URL from which whoever has it can read a payload for so long."""
+        """Return a URL that lets any holder read a payload for some seconds. Makes no call and never raises."""

@@ -1,4 +1,4 @@
-"""What can go wrong, as the HTTP API tells it: problem details (RFC 9457)."""
+"""Errors of the HTTP API, as problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ STATUSES: dict[ErrorCode, HTTPStatus] = {
     ErrorCode.TIMEOUT: HTTPStatus.GATEWAY_TIMEOUT,
     ErrorCode.INTERNAL: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""The status of each code; `internal` is 503 and not 500, for asking again can help."""
+"""The status of each code; `internal` is 503 and not 500, because a retry can help."""
 
 
 class UnsupportedMediaError(RequestError):
-    """A body is of a media type that is not read here."""
+    """A body has a media type that the API does not read."""
 
     default_code: ClassVar[ErrorCode] = ErrorCode.INVALID_MESSAGE
 
 
 def status_of(error: PushasideError) -> HTTPStatus:
-    """Return the status that an error is answered with: its code's, or a more precise one."""
+    """Return an error's HTTP status: its code's, or a more precise one."""
     if isinstance(error, UnsupportedMediaError):
         return HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     return STATUSES[error.code]
 
 
 def render_problem(error: PushasideError) -> str:
-    """Write the problem document of an error; `code` is the same as on the WebSocket."""
+    """Render an error as a problem document; `code` is the same as on the WebSocket."""
     status = status_of(error)
     document: dict[str, object] = {
         "type": "about:blank",
