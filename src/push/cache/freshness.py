@@ -1,4 +1,4 @@
-"""When a result may be answered, when it must be made anew, and for how long it is kept. Times in milliseconds."""
+"""Rules of freshness: may a result be answered, must it be refreshed, how long does it live. Times in milliseconds."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from push.computes import AnyCompute
 from push.results import Result, Status
 
 JITTER = 0.1
-"""Up to this part of a lifetime is taken off, so that results made together do not expire together."""
+"""A lifetime is shortened by up to this part, so that results computed together do not expire together."""
 
 
 class Freshness(enum.Enum):
-    """What may be done with a result."""
+    """Whether a result may be answered."""
 
     FRESH = "fresh"
     STALE = "stale"
-    """Answer it, and have it refreshed."""
+    """It may be answered, and must be refreshed."""
     UNUSABLE = "unusable"
 
 
 def judge(result: Result, now_ms: int, max_age_ms: int | None = None) -> Freshness:
-    """Say what may be done with a result now.
+    """Return whether a result may be answered now.
 
     Args:
-        result: as read from a cache.
+        result: the result, as read from the cache.
         now_ms: the time now.
-        max_age_ms: the caller takes nothing older; None leaves it to the result's own times.
+        max_age_ms: the oldest age that the caller accepts; None applies the result's own times.
 
     """
     if max_age_ms is not None and now_ms - result.computed_at_ms >= max_age_ms:
@@ -38,18 +38,18 @@ def judge(result: Result, now_ms: int, max_age_ms: int | None = None) -> Freshne
 
 
 def is_due_early(result: Result, now_ms: int, random: float) -> bool:
-    """Say whether this reader should have a result refreshed that is still fresh.
+    """Return whether this reader should refresh a result that is still fresh.
 
-    The nearer the end and the longer the compute takes, the likelier; so a hot key is refreshed before it expires
-    and a cold one is not. Failures are left to expire.
+    The probability grows as the end of freshness nears and with the cost of the compute. So a hot key is refreshed
+    before it expires, and a cold key is not. Failures are never refreshed early.
 
     Args:
-        result: a fresh one.
+        result: a fresh result.
         now_ms: the time now.
-        random: in [0, 1).
+        random: a number in [0, 1).
 
     Source: Vattani, Chierichetti, Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015 (XFetch,
-    with beta 1). It alone would have a few readers compute at once; the lease makes it one.
+    with beta 1). XFetch alone lets a few readers compute at once; the lease limits them to one.
 
     """
     if result.status is Status.FAILURE:
@@ -58,13 +58,13 @@ def is_due_early(result: Result, now_ms: int, random: float) -> bool:
 
 
 def lifetime(compute: AnyCompute, status: Status, now_ms: int, random: float) -> tuple[int, int]:
-    """Return until when a result computed now is fresh, and until when it may be answered stale.
+    """Return when a result computed now stops being fresh, and when it stops being usable as stale.
 
     Args:
-        compute: whose times apply.
-        status: failures live for the compute's failure time, and never stale.
+        compute: the compute, with its times.
+        status: a failure lives for the compute's failure time, and is never usable as stale.
         now_ms: the time now.
-        random: in [0, 1), takes up to `JITTER` off the fresh time.
+        random: a number in [0, 1); shortens the fresh time by up to `JITTER`.
 
     """
     seconds = compute.ttl_seconds if status is Status.VALUE else compute.failure_ttl_seconds

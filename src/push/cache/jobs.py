@@ -1,4 +1,4 @@
-"""Jobs: what the compute queue carries. A job names a compute and params, and who waits for the result."""
+"""Jobs: the messages of the compute queue, and the waiters for their results."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from push.errors import ErrorCode, RequestError
 from push.queues.escaping import escape_for_sqs
 
 LEASE_TERM_MS = 4000
-"""How long the right to compute a key lasts unless its holder renews it, which it does three times a term."""
+"""How long a lease lasts unless its holder renews it; a holder renews it three times a term."""
 
 GUARDIAN_DELAY_SECONDS = 5
-"""A little over a lease's term: when the guardian arrives, a dead worker's lease has ended."""
+"""A little over a lease's term, so that a dead worker's lease has ended when the guardian arrives."""
 
 
 class Waiter(msgspec.Struct, frozen=True, array_like=True):
     """A request parked on a key.
 
-    `newer_than_ms` is 0 unless the caller refused older results: the one that answers must be computed after it.
-    One request may be parked twice, if it was asked anew; it is answered once all the same. `accept` is what the
-    request itself said that it reads, as `large_answers.parse_accept` returns it. A durable request has a `tenant` and
-    no connection: it is answered in its record. With neither it stands for whoever subscribes to the key: they are
-    answered in the key's history.
+    `newer_than_ms` is 0 unless the caller refuses older results: then the result must be computed at that time or
+    later. A request that is retried may be parked twice, and is still answered once. `accept` is the request's own, as
+    `large_answers.parse_accept` returns it. A durable request has a `tenant` and no connection; its record receives the
+    answer. A waiter with neither stands for the key's subscribers; the key's history receives their answer.
     """
 
     connection_id: str
@@ -37,38 +36,38 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_live(self) -> bool:
-        """Whether it stands for the subscribers of a key."""
+        """Return whether the waiter stands for the subscribers of a key."""
         return not self.connection_id and not self.tenant
 
 
 def live_waiter(newer_than_ms: int = 0) -> Waiter:
-    """Return what stands for the subscribers of a key, who are to be told of a result that is as new as that."""
+    """Return the waiter that stands for a key's subscribers; its result must be computed at that time or later."""
     return Waiter("", "", newer_than_ms)
 
 
 NO_DEADLINE_MS = 9_000_000_000_000_000
-"""The deadline of who stands for subscribers: later than any other, and a number that Lua can hold."""
+"""The deadline of a waiter that stands for subscribers: later than any other, and exact as a number in Lua."""
 
 
 class JobKind(enum.StrEnum):
-    """Why a job was sent."""
+    """The reason for a job."""
 
     REQUEST = "request"
-    """Somebody waits."""
+    """A waiter is parked on the key."""
     REFRESH = "refresh"
-    """Nobody waits: a stale result was answered."""
+    """No waiter: a stale result was answered."""
     GUARDIAN = "guardian"
-    """Sent with a delay beside a request's job: takes over if that one's worker died."""
+    """Sent with a delay beside a request's job; takes over if that job's worker died."""
     LIVE = "live"
-    """Somebody subscribes: a source changed, or there is no result yet. Done as a refresh is, and tried again."""
+    """The key has subscribers, and a source changed or no result exists yet. Works as a refresh, but is retried."""
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     """One message of the compute queue.
 
-    `token` is the fencing token under which the lease was queued, `attempt` counts from 1. The waiter that caused
-    the job and its deadline travel with it, so that it is answered even if Redis forgets everything. A refresh is
-    done once a result computed after `newer_than_ms` is stored.
+    `token` is the fencing token under which the lease was queued, and `attempt` counts from 1. The job carries its
+    first waiter and that waiter's deadline, so the waiter is answered even if Redis loses all data. A refresh is done
+    once a result computed at `newer_than_ms` or later is stored.
     """
 
     kind: JobKind
@@ -82,21 +81,21 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     newer_than_ms: int = 0
 
     def guardian(self) -> Self:
-        """Return the job that watches over this one."""
+        """Return the guardian of this job."""
         return msgspec.structs.replace(self, kind=JobKind.GUARDIAN)
 
     def next_attempt(self) -> Self:
-        """Return this job for the attempt after this one."""
+        """Return this job with the next attempt's number."""
         return msgspec.structs.replace(self, attempt=self.attempt + 1)
 
     def follow_up(self) -> Self:
-        """Return a job for those whom this one's result did not suit."""
+        """Return a job for the waiters that need a newer result than this job's."""
         return msgspec.structs.replace(self, kind=JobKind.REQUEST, attempt=1, waiter=None, deadline_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A job to send, not to be seen before `delay_seconds` have passed."""
+    """A job to send, hidden from receivers for `delay_seconds`."""
 
     job: Job
     delay_seconds: int = 0
@@ -112,12 +111,12 @@ _encoder = msgspec.json.Encoder()
 
 
 def serialize_job(job: Job) -> str:
-    """Write a job as a queue message's body."""
+    """Serialize a job as the body of a queue message."""
     return escape_for_sqs(_encoder.encode(job).decode())
 
 
 def parse_job(body: str) -> Job:
-    """Read a queue message's body.
+    """Parse the body of a queue message.
 
     Raises:
         RequestError: it is not a job of this version.

@@ -1,4 +1,4 @@
-"""The first tier: results kept in the memory of one execution environment, bounded in bytes and in number."""
+"""The first tier of the cache: results in the memory of one execution environment, bounded in bytes and number."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from push.protocol.large_answers import encode_data
 from push.results import Result
 
 _OVERHEAD_BYTES = 500
-"""What an entry costs beside its data: objects and the dictionary's slot, measured roughly."""
+"""Memory of an entry beside its data: objects and the dictionary's slot, measured roughly."""
 
 
 @dataclass(slots=True)
 class Remembered:
-    """A result, and when it was last known to be what Redis holds (milliseconds).
+    """A result, and when it was last known to be the one that Redis holds (milliseconds).
 
-    `is_lost` once Redis was seen to hold none in its place: it was flushed, or evicted it.
+    `is_lost` is set once Redis holds no result under the key: it was flushed, or evicted the result.
     """
 
     result: Result
     confirmed_at_ms: int
     refresh_tried_at_ms: int = 0
-    """When this environment last tried to have it refreshed; spares Redis a try per request."""
+    """When this environment last tried to enqueue a refresh; saves Redis one call per request."""
     is_lost: bool = False
     encoded: str | None = None
-    """The data as `encode_data` returns them, once somebody asked for that."""
+    """The data as `encode_data` returns it, once a client accepted that encoding."""
 
     @property
     def seen(self) -> Result | None:
-        """What Redis is known to hold."""
+        """Return the result that Redis is known to hold; None if it lost the result."""
         return None if self.is_lost else self.result
 
 
 class MemoryCache:
-    """Least recently used results of one execution environment.
+    """An LRU cache of results for one execution environment.
 
-    It never says whether a result may be answered: that is `freshness.judge`, and how long a result may be
-    trusted without asking Redis is the caller's to decide from `confirmed_at_ms`.
+    It does not decide whether a result may be answered: `freshness.judge` does. The caller decides from
+    `confirmed_at_ms` how long to trust a result without asking Redis.
     """
 
     __slots__ = ("_entries", "_max_bytes", "_max_entries", "_size_bytes")
@@ -50,21 +50,21 @@ class MemoryCache:
 
     @property
     def size_bytes(self) -> int:
-        """What the entries take together."""
+        """Return the memory that all entries take."""
         return self._size_bytes
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, name: str) -> Remembered | None:
-        """Return what is remembered under a key's storage name."""
+        """Return the entry under a key's storage name, or None."""
         entry = self._entries.get(name)
         if entry is not None:
             self._entries.move_to_end(name)
         return entry
 
     def put(self, name: str, result: Result, now_ms: int) -> Remembered:
-        """Remember a result just read from Redis, unless it alone is over the bound."""
+        """Store a result just read from Redis, unless it alone exceeds the bound; evict older entries if needed."""
         self.drop(name)
         entry = Remembered(result=result, confirmed_at_ms=now_ms)
         cost = _cost_bytes(entry)
@@ -76,7 +76,7 @@ class MemoryCache:
         return entry
 
     def encode(self, name: str, entry: Remembered) -> str:
-        """Return an entry's data as `encode_data` does, and keep them beside it for as long as it is remembered."""
+        """Return an entry's data as `encode_data` does, and keep the encoded text with the entry."""
         if entry.encoded is None:
             entry.encoded = encode_data(entry.result.data)
             if self._entries.get(name) is entry:
@@ -85,7 +85,7 @@ class MemoryCache:
         return entry.encoded
 
     def drop(self, name: str) -> None:
-        """Forget a key; nothing happens if it is not remembered."""
+        """Remove a key. Idempotent."""
         entry = self._entries.pop(name, None)
         if entry is not None:
             self._size_bytes -= _cost_bytes(entry)

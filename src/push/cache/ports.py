@@ -1,6 +1,6 @@
-"""The outside as the cache sees it: stored results, leases, tags, and the entrance of the compute queue.
+"""Ports of the cache: stored results, leases, tags, and the sender to the compute queue.
 
-Every method may raise the `TransientError` named in its docstring and no other error.
+A method raises only the errors that its docstring names.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from push.results import Result
 
 
 class ParkOutcome(enum.StrEnum):
-    """What became of an attempt to park."""
+    """The outcome of an attempt to park a waiter."""
 
     LEADER = "leader"
-    """Parked, and the lease is queued for the caller, who must send the job."""
+    """Parked, and the lease is queued for the caller, which must send the job."""
     FOLLOWER = "follower"
-    """Parked; somebody else sends or has sent the job."""
+    """Parked; another caller sends or has sent the job."""
     FIRST_FOLLOWER = "first_follower"
-    """The same, but nobody has waited till now: the caller must send a guardian, for a refresh has none."""
+    """Parked as the first waiter of a refresh: the caller must send a guardian, because a refresh has none."""
     CHANGED = "changed"
-    """Not parked: the stored result is another than the caller saw."""
+    """Not parked: the stored result is not the one that the caller saw."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The outcome, and with CHANGED the result that is stored now (None if none is)."""
+    """The outcome; with CHANGED, also the stored result (None if none is stored)."""
 
     outcome: ParkOutcome
     result: Result | None = None
 
 
 class ResultStore(Protocol):
-    """The second tier, as those see it who answer requests."""
+    """The second tier of the cache, for functions that answer requests."""
 
     def read(self, key: Key) -> Result | None:
-        """Return the stored result in one round trip; None if there is none. Raises CacheUnavailableError."""
+        """Return the stored result in one round trip, or None. Raises CacheUnavailableError."""
 
     def is_unchanged(self, key: Key, seen: Result) -> bool:
-        """Say whether the stored result is still the one seen, by its header alone. Raises CacheUnavailableError."""
+        """Return whether the stored result is still the one seen, comparing headers. Raises CacheUnavailableError."""
 
     def park(
         self,
@@ -56,40 +56,41 @@ class ResultStore(Protocol):
         *,
         only_to_lead: bool = False,
     ) -> Parked:
-        """Park a waiter (None: only try for the lease) and try for the lease, atomically, in one round trip.
+        """Park a waiter, if one is given, and try to queue the lease, atomically, in one round trip.
 
-        With `only_to_lead` a waiter is parked only if it gets the lease; a key that rests has none for those who ask
-        so or without a waiter. Parking the same waiter again changes its deadline. Raises CacheUnavailableError.
+        With `only_to_lead`, the waiter is parked only if it gets the lease. While a key rests, calls with
+        `only_to_lead` or without a waiter get no lease. Parking the same waiter again changes its deadline. Raises
+        CacheUnavailableError.
         """
 
     def unpark(self, key: Key, waiter: Waiter | None, token: str) -> None:
-        """Undo a parking whose job could not be sent. Raises CacheUnavailableError."""
+        """Undo a parking whose job could not be sent. Idempotent. Raises CacheUnavailableError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The right to compute a key, until the lease's term ends unless it is renewed."""
+    """A held lease: the right to compute a key until its term ends, unless it is renewed."""
 
     token: str
     generation: str
     result: Result | None
     waiting: int
     next_deadline_ms: int
-    """The earliest deadline of a waiter; 0 if nobody waits."""
+    """The earliest deadline of a waiter; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Somebody else has the right; `is_watched` tells that a guardian is to look at the key soon."""
+    """Another worker holds the lease; `is_watched` tells that a guardian will look at the key soon."""
 
     is_watched: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """`is_held` tells whether the right is still the holder's; the deadline of those `expired` has passed.
+    """The outcome of a renewal: whether the lease is still held, and the waiters whose deadline has passed.
 
-    `next_deadline_ms` is the earliest deadline of the others; 0 if there are none.
+    `next_deadline_ms` is the earliest deadline of the other waiters; 0 if there are none.
     """
 
     is_held: bool
@@ -98,11 +99,11 @@ class Renewed:
 
 
 class FillOutcome(enum.StrEnum):
-    """What became of a fill."""
+    """The outcome of a fill."""
 
     FILLED = "filled"
     OUTDATED = "outdated"
-    """Refused: the key was invalidated since the claim."""
+    """Refused: the key was invalidated after the claim."""
     SUPERSEDED = "superseded"
     """Refused: a newer source version is stored."""
     NO_ROOM = "no_room"
@@ -113,94 +114,95 @@ class FillOutcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The outcome, and who is to be answered by the filler."""
+    """The outcome, and the waiters that the filler must answer."""
 
     outcome: FillOutcome
     waiters: tuple[Waiter, ...]
 
 
 class Leases(Protocol):
-    """Who may compute a key, and who waits for it."""
+    """The leases and waiters of keys, for workers that compute."""
 
     async def claim(self, key: Key, queued_token: str, term_ms: int, waiters: Mapping[Waiter, int]) -> Claimed | Busy:
-        """Take the lease if it is free or queued under `queued_token`, in one round trip.
+        """Take the lease if it is free or queued under `queued_token`, atomically, in one round trip.
 
-        Claimed or busy, `waiters` (with their deadlines) are parked if they are not. Raises CacheUnavailableError.
+        In either case `waiters`, each with its deadline, are parked unless they already are. Raises
+        CacheUnavailableError.
         """
 
     async def renew(self, key: Key, token: str, term_ms: int, now_ms: int) -> Renewed:
-        """Extend a held lease and return the waiters whose deadline has passed, who stay parked until settled.
+        """Extend a held lease and return the waiters whose deadline has passed; they stay parked until settled.
 
         Raises CacheUnavailableError.
         """
 
     async def fill(self, key: Key, claimed: Claimed, result: Result, term_ms: int, now_ms: int) -> Filled:
-        """Install a result if `claimed` still allows it, and return the waiters, in one round trip.
+        """Store a result if `claimed` still permits it, and return the waiters, atomically, in one round trip.
 
-        The waiters stay parked until settled. Once anybody has subscribed to the key, a result that is installed has
-        one more: who stands for the subscribers (`push.cache.jobs.live_waiter`). Raises CacheUnavailableError.
+        The waiters stay parked until settled. If the key has ever had a subscriber, a fill that succeeds also returns
+        the waiter that stands for subscribers (`push.cache.jobs.live_waiter`). Raises CacheUnavailableError.
         """
 
     async def read_generation(self, key: Key) -> str:
-        """Return the generation that a fill must still find. Raises CacheUnavailableError."""
+        """Return the key's generation; a fill succeeds only if it is unchanged. Raises CacheUnavailableError."""
 
     async def watch(self, key: Key, watch_ms: int) -> None:
-        """Note for so long that a guardian is to look at the key. Raises CacheUnavailableError."""
+        """Record for `watch_ms` that a guardian will look at the key. Raises CacheUnavailableError."""
 
     async def rest(self, key: Key, rest_ms: int) -> None:
-        """Let nobody have the lease for so long who does not wait for a result. Raises CacheUnavailableError."""
+        """For `rest_ms`, refuse the lease to callers without a parked waiter. Raises CacheUnavailableError."""
 
     async def waiters(self, key: Key) -> tuple[Waiter, ...]:
-        """Return who waits. Raises CacheUnavailableError."""
+        """Return the parked waiters. Raises CacheUnavailableError."""
 
     async def settle(self, key: Key, waiters: Sequence[Waiter]) -> None:
-        """Take answered waiters off the key. Raises CacheUnavailableError."""
+        """Remove answered waiters from the key. Idempotent. Raises CacheUnavailableError."""
 
     async def release(self, key: Key, token: str, queue_token: str) -> int:
-        """Give the lease back and return how many still wait; if any, the lease is queued under `queue_token`.
+        """Release the lease and return the number of parked waiters; with any, queue the lease under `queue_token`.
 
-        -1 if the lease was no longer held. Raises CacheUnavailableError.
+        Atomic. Returns -1 if the lease was no longer held. Raises CacheUnavailableError.
         """
 
     async def unqueue(self, key: Key, token: str) -> None:
-        """Free a lease queued for a job that could not be sent. Raises CacheUnavailableError."""
+        """Free a lease that was queued for a job that could not be sent. Raises CacheUnavailableError."""
 
 
 class JobSender(Protocol):
-    """The compute queue's entrance."""
+    """The sender to the compute queue."""
 
     def send(self, jobs: Sequence[Outgoing]) -> None:
         """Send up to ten jobs in one call; all are durable when it returns. Raises QueueUnavailableError."""
 
 
 class TagIndex(Protocol):
-    """Which results were made from what, so that a change of a source finds them.
+    """The index from tags to the results that carry them, so that a change of a source invalidates its results.
 
-    A tag has a version, raised by every change of what it names, and an index of the keys whose results carry it.
-    Tags are a tenant's own; None is the shared scope, whose computes read nothing of a tenant's.
+    A tag has a version, which every change of its source raises, and an index of the keys whose results carry it. Tags
+    belong to a tenant; None is the shared scope, whose computes read no tenant's data.
 
-    How no result made from an old value is ever installed as fresh: who computes reads the versions before the
-    sources, enlists the key right before the fill, and does not fill if the versions have changed. A change raises
-    the version first and then goes through the index. If it raises it before the enlisting, the versions differ. If it
-    does so after, it finds the key in the index and raises the key's generation: a fill that comes later is refused,
-    and one that came before is marked stale.
+    A result made from an old value is never stored as fresh. The worker reads the versions before the sources, enlists
+    the key right before the fill, and does not fill if a version has changed. A change raises the version first, then
+    walks the index. If it raises the version before the enlisting, the worker sees different versions. If it raises it
+    after, it finds the key in the index and raises the key's generation: a later fill is refused, and an earlier one is
+    marked stale.
     """
 
     async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
-        """Return the version of each tag, 0 for one that never changed; to be called before the sources are read.
+        """Return the version of each tag, 0 for one that never changed; call it before reading the sources.
 
         Raises CacheUnavailableError.
         """
 
     async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
-        """Add a key to the index of each tag for so long, and return the versions as they are then.
+        """Add a key to the index of each tag for `keep_ms`, and return the tags' versions.
 
-        For each tag both happen in one step. Enlisting again prolongs. Raises CacheUnavailableError.
+        Atomic for each tag. Enlisting again extends the time. Raises CacheUnavailableError.
         """
 
     async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
         """Raise the version of each tag, then the generation of every key under it, and mark their results stale.
 
-        What is stored stays, to be answered while it is computed anew. Returns the number of keys. Repeating it is
-        harmless, and so is a part of it: it is repeated after an error. Raises CacheUnavailableError.
+        Results stay stored, to be answered as stale while they are refreshed. Returns the number of keys. Idempotent;
+        after an error it may be partly done, and the caller repeats it. Raises CacheUnavailableError.
         """

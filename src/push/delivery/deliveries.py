@@ -1,4 +1,4 @@
-"""Deliveries: frames on their way to a connection, and what the delivery queue carries of those to be tried again."""
+"""Deliveries: frames for connections, and the messages of the delivery queue that retries them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from push.errors import ErrorCode, RequestError
 from push.queues.escaping import escape_for_sqs
 
 KEPT_MS = 10 * 60 * 1000
-"""How long a delivery is tried: a connection idle for longer is closed by API Gateway."""
+"""How long a delivery is retried; API Gateway closes a connection that is idle for longer."""
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """One frame for one connection; `attempt` counts from 1, and none is made after `until_ms`."""
+    """One frame for one connection; `attempt` counts from 1, and no attempt is made after `until_ms`."""
 
     connection_id: str
     frame: str
@@ -22,7 +22,7 @@ class Delivery(msgspec.Struct, frozen=True):
     attempt: int = 1
 
     def again(self) -> Self:
-        """Return the next attempt."""
+        """Return this delivery with the next attempt's number."""
         return msgspec.structs.replace(self, attempt=self.attempt + 1)
 
 
@@ -31,12 +31,12 @@ _encoder = msgspec.json.Encoder()
 
 
 def serialize_delivery(delivery: Delivery) -> str:
-    """Write a delivery as a queue message's body."""
+    """Serialize a delivery as the body of a queue message."""
     return escape_for_sqs(_encoder.encode(delivery).decode())
 
 
 def parse_delivery(body: str) -> Delivery:
-    """Read a queue message's body.
+    """Parse the body of a queue message.
 
     Raises:
         RequestError: it is not a delivery of this version.

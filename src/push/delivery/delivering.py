@@ -1,4 +1,4 @@
-"""How frames get to connections: once at the spot, then through the delivery queue until they arrive or expire."""
+"""Delivery of frames to connections: one attempt at once, then retries through the queue until success or expiry."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from push.metrics import Counter, Metric
 
 
 class Deliverer:
-    """Delivers for one execution environment.
+    """Delivers frames for one execution environment.
 
     Args:
         connections: the management API.
-        records: where connections found gone are removed.
-        queue: where deliveries go that are to be tried again.
-        counter: where outcomes are counted.
+        records: removes connections that a push found closed.
+        queue: the queue of deliveries to retry.
+        counter: counts outcomes.
         now_ms: the clock, in milliseconds since 1970.
-        random: in [0, 1), spreads the next tries.
+        random: returns a number in [0, 1); spreads retries.
 
     """
 
@@ -44,9 +44,9 @@ class Deliverer:
         self._random = random
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Try each delivery once; what may succeed later is queued.
+        """Attempt each delivery once and queue those to retry.
 
-        Returns those that are neither delivered nor given up nor queued, because the queue did not take them.
+        Returns the deliveries that should be retried and that the queue did not accept.
         """
         if not deliveries:
             return []

@@ -1,4 +1,4 @@
-"""Series: frames that one connection is pushed one after another, while many others are pushed theirs."""
+"""Pushes of series: several frames for one connection in order, for many connections at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from push.delivery.ports import ClientConnections, Posted, PostOutcome, Series
 
 
 class SeriesInTurns:
-    """`SeriesConnections` on any client: the first frame of every series, then the second of those that go on."""
+    """`SeriesConnections` on any client: pushes the first frame of every series, then the second, and so on."""
 
     def __init__(self, connections: ClientConnections) -> None:
         self._connections = connections
 
     async def post_series(self, series: Sequence[Series]) -> list[Posted]:
-        """See `SeriesConnections.post_series`; here the slowest holds up all."""
+        """See `SeriesConnections.post_series`; here the slowest connection delays all others."""
         posted = [Posted(0) for _ in series]
         going_on = [index for index, each in enumerate(series) if each.frames]
         while going_on:

@@ -1,6 +1,6 @@
-"""The outside as deliveries see it: connections, the delivery queue, and the records of durable requests.
+"""Ports of delivery: connections, the delivery queue, and the records of durable requests.
 
-Every method may raise the `TransientError` named in its docstring and no other error.
+A method raises only the errors that its docstring names.
 """
 
 from __future__ import annotations
@@ -19,67 +19,67 @@ from push.results import Result
 
 
 class PostOutcome(enum.StrEnum):
-    """What became of a frame."""
+    """The outcome of a push."""
 
     DELIVERED = "delivered"
     GONE = "gone"
-    """The connection is closed, for good."""
+    """The connection is closed."""
     RETRY = "retry"
-    """Throttled, a full client buffer, or a fault of the service or the network: another try may succeed."""
+    """A retry may succeed: throttling, a full client buffer, or a fault of the service or the network."""
     REFUSED = "refused"
-    """Another try would be refused likewise: too large, malformed, not allowed."""
+    """A retry would fail too: too large, malformed, or not allowed."""
 
 
 class ClientConnections(Protocol):
-    """The management API of the WebSocket API, and the record of who is connected."""
+    """The management API of the WebSocket API."""
 
     async def post_all(self, frames: Sequence[tuple[str, str]]) -> list[PostOutcome]:
-        """Send text frames to connections, (connection id, frame) each, as many at a time as pay.
+        """Push text frames, (connection id, frame) each, concurrently; return the outcomes in the frames' order.
 
-        Never raises for what the service answers: the outcomes are in the order of the frames.
+        Never raises for what the service answers. Two frames for one connection may arrive in either order.
         """
 
 
 class GoneConnections(Protocol):
-    """The table of connections, as those see it who find connections gone."""
+    """The removal of connections that a push found closed."""
 
     async def forget(self, connection_ids: Sequence[str]) -> None:
-        """Remove connections from the records; their rows would expire by themselves otherwise. Never raises."""
+        """Remove the rows of connections; a row that is left expires by itself. Idempotent. Never raises."""
 
 
 class DeliveryQueue(Protocol):
-    """The queue of deliveries that are to be tried again."""
+    """The queue of deliveries to retry, for workers."""
 
     async def send(self, deliveries: Sequence[Delivery], delay_seconds: int) -> None:
-        """Send deliveries; all are durable when it returns. Raises QueueUnavailableError."""
+        """Send deliveries, delayed by `delay_seconds`; all are durable on return. Raises QueueUnavailableError."""
 
 
 class DeliverySender(Protocol):
-    """The entrance of the same queue, for those who answer requests."""
+    """The sender to the delivery queue, for functions that answer requests."""
 
     def send(self, deliveries: Sequence[Delivery]) -> None:
         """Send deliveries; all are durable when it returns.
 
-        Raises QueueUnavailableError, and then some may have been sent.
+        Raises QueueUnavailableError; then some may have been sent.
         """
 
 
 class AnswerRecorder(Protocol):
-    """The records of durable requests, as those see it who have their answers."""
+    """The records of durable requests, for workers that have the answers."""
 
     async def record_result(self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState) -> None:
-        """Settle requests with a result, and begin their delivery.
+        """Settle requests with a result, and start their delivery. Idempotent.
 
-        Never raises: a request whose record was not reached asks again by itself.
+        Never raises: the queue message of a request whose record was not reached retries it.
         """
 
     async def record_error(self, waiters: Sequence[Waiter], error: PushasideError) -> None:
-        """Settle requests with an error, and begin its delivery. Never raises, as `record_result`."""
+        """Settle requests with an error, and start their delivery. Idempotent. Never raises, as `record_result`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What one connection is to be pushed, in UTF-8; the frames may be shared with other connections' series."""
+    """Frames to push to one connection in order, in UTF-8; several series may share the same frames."""
 
     connection_id: str
     frames: Sequence[bytes]
@@ -87,18 +87,18 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """How many frames of a series arrived, from its start on, and what became of the one after them, if any."""
+    """The number of a series' frames that arrived, from its start, and the outcome of the frame after them."""
 
     delivered: int
     outcome: PostOutcome = PostOutcome.DELIVERED
 
 
 class SeriesConnections(Protocol):
-    """The management API, as those see it who push to many connections in order."""
+    """The management API, for workers that push to many connections in order."""
 
     async def post_series(self, series: Sequence[Series]) -> list[Posted]:
-        """Push each series, a frame once the one before it has arrived, and stop at its first that does not.
+        """Push each series in order, each frame after the one before it arrived; stop a series at its first failure.
 
-        Never raises for what the service answers: the outcomes are in the order of the series. No series holds up
-        another, and one that is not done in its time ends with RETRY: then its frame may still arrive.
+        Never raises for what the service answers; the outcomes are in the order of the series. No series delays
+        another. A series that exceeds its time ends with RETRY; then its last frame may still arrive.
         """

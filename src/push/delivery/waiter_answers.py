@@ -1,4 +1,4 @@
-"""How those who wait on a key are told: with the result or with an error, and then taken off the key."""
+"""Answers to the waiters of a key: a result or an error, after which they are settled."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from push.results import Result
 
 _ANSWERS_AT_A_TIME = 500
 _BYTES_AT_A_TIME = 64 * 1024 * 1024
-"""Bound what the frames of a large answer to many waiters take in memory."""
+"""Bounds the memory of the frames of a large answer to many waiters."""
 
 
 class WaiterAnswers:
-    """Answers waiters for one execution environment; who was answered is settled, so nobody is twice without need.
+    """Answers waiters for one execution environment, and settles each answered waiter so that it is answered once.
 
     Args:
-        leases: where waiters are parked.
-        frames: writes their answers.
-        deliverer: brings frames to connections.
+        leases: holds the parked waiters.
+        frames: renders their answers.
+        deliverer: pushes frames to connections.
         recorder: settles durable requests.
         now_ms: the clock, in milliseconds since 1970.
 
@@ -51,24 +51,24 @@ class WaiterAnswers:
     async def answer(
         self, key: Key, token: str, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
     ) -> None:
-        """Answer parked waiters with a result, keeping the lease held under `token` alive meanwhile.
+        """Answer parked waiters with a result, and renew the lease held under `token` meanwhile.
 
         Raises:
-            CacheUnavailableError: some were answered and are still parked, so they may be answered again.
+            CacheUnavailableError: some answered waiters are still parked, so they may be answered again.
 
         """
         at_a_time = _answers_at_a_time(result)
         for some in _parts(waiters, at_a_time):
             await self._leases.settle(key, await self.send_result(key, some, result, state))
             if len(waiters) > at_a_time:
-                # A now of 0 lets nobody expire: those who are being answered are still parked.
+                # With a time of 0 no waiter expires: the waiters being answered are still parked.
                 await self._leases.renew(key, token, LEASE_TERM_MS, 0)
 
     async def refuse(self, key: Key, waiters: Sequence[Waiter], error: PushasideError) -> None:
         """Answer parked waiters with an error.
 
         Raises:
-            CacheUnavailableError: some were answered and are still parked, so they may be answered again.
+            CacheUnavailableError: some answered waiters are still parked, so they may be answered again.
 
         """
         for some in _parts(waiters, _ANSWERS_AT_A_TIME):
@@ -77,7 +77,7 @@ class WaiterAnswers:
     async def send_result(
         self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
     ) -> list[Waiter]:
-        """Send a result without touching the key; return those for whom no more is to be done."""
+        """Send a result without settling waiters; return the waiters that need no further answer."""
         connected, recorded = _split(waiters)
         if recorded:
             await self._recorder.record_result(key, recorded, result, state)
@@ -85,7 +85,7 @@ class WaiterAnswers:
         return [*recorded, *await self._send(connected, frames)]
 
     async def send_error(self, waiters: Sequence[Waiter], error: PushasideError) -> list[Waiter]:
-        """Send an error without touching the key; return those for whom no more is to be done."""
+        """Send an error without settling waiters; return the waiters that need no further answer."""
         connected, recorded = _split(waiters)
         if recorded:
             await self._recorder.record_error(recorded, error)
@@ -93,7 +93,7 @@ class WaiterAnswers:
         return [*recorded, *await self._send(connected, frames)]
 
     async def _send(self, waiters: Sequence[Waiter], frames: Sequence[Sequence[str]]) -> list[Waiter]:
-        """Send one answer for each request, however often it was parked; it is sent if all of its frames are."""
+        """Send one answer per request, even if it was parked twice; return the waiters whose frames all went out."""
         until_ms = self._now_ms() + KEPT_MS
         answers = {
             _request_of(waiter): [Delivery(waiter.connection_id, frame, until_ms) for frame in of_waiter]
@@ -106,11 +106,11 @@ class WaiterAnswers:
 
 
 def suits(waiter: Waiter, result: Result) -> bool:
-    """Say whether a result is as new as the waiter asked for.
+    """Return whether a result is as new as the waiter requires.
 
-    Subscribers who wait for what a change made are not told of what was outdated before it was stored: two clocks may
-    differ by more than lies between that and the change. Those who wait for nothing newer are: older values they may
-    skip, but need not.
+    Subscribers that wait for the effect of a change do not get a result that was invalidated before it was stored,
+    because two clocks may differ by more than the time between the two events. Subscribers without such a requirement
+    do get it: they may skip older values, but need not.
     """
     if waiter.is_live and waiter.newer_than_ms and result.is_invalidated:
         return False
@@ -118,7 +118,7 @@ def suits(waiter: Waiter, result: Result) -> bool:
 
 
 def _split(waiters: Sequence[Waiter]) -> tuple[list[Waiter], list[Waiter]]:
-    """Return those on connections and those with a record."""
+    """Split waiters into those on connections and those with a record."""
     return [each for each in waiters if not each.tenant], [each for each in waiters if each.tenant]
 
 
@@ -128,7 +128,7 @@ def _request_of(waiter: Waiter) -> tuple[str, str]:
 
 def _answers_at_a_time(result: Result) -> int:
     if len(result.data) >= LINK_FROM_BYTES:
-        # Each is one message.
+        # Each answer is one message with a link.
         return _ANSWERS_AT_A_TIME
     return min(_ANSWERS_AT_A_TIME, _BYTES_AT_A_TIME // (len(result.data) + 1))
 

@@ -1,4 +1,4 @@
-"""What those who wait on a key are sent: one result for many, each in the form that its client reads."""
+"""Rendering of one result for many waiters, in the form that each client accepts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from push.results import Result
 
 
 class WaiterFrames:
-    """Writes answers for one execution environment.
+    """Renders answers for one execution environment.
 
     Args:
-        encodings: what connections said that they read.
-        payloads: makes the links to what fits no message.
+        encodings: the encodings that connections accept.
+        payloads: makes links to data that exceeds a message.
 
     """
 
@@ -31,7 +31,7 @@ class WaiterFrames:
     async def render(
         self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState, now_ms: int
     ) -> list[list[str]]:
-        """Return the frames for each waiter: one message, or the chunks of one."""
+        """Return the messages for each waiter: one message, or the chunks of one."""
         if not is_large(result):
             return [[render_result(each.request_id, key, result, state, now_ms)] for each in waiters]
         accepting = await self._find_accepting(waiters)
@@ -51,7 +51,7 @@ class WaiterFrames:
         return [render(each) for each in waiters]
 
     async def _find_accepting(self, waiters: Sequence[Waiter]) -> Set[Waiter]:
-        """Return who reads gzip: what requests did not say themselves is looked up, for all of them at once."""
+        """Return the waiters that accept gzip; look up all connections whose requests named no encodings at once."""
         accepting = {each for each in waiters if each.accept == GZIP}
         unsaid = [each for each in waiters if not each.accept]
         if not unsaid:
@@ -59,6 +59,6 @@ class WaiterFrames:
         try:
             said = await self._encodings.read_all([each.connection_id for each in unsaid])
         except CacheUnavailableError:
-            # What everybody reads is right for them, too.
+            # Plain JSON suits every client.
             return accepting
         return accepting | {each for each, accept in zip(unsaid, said, strict=True) if accept == GZIP}

@@ -1,1 +1,5 @@
-"""Bodies and redelivery of queue messages."""
+"""Rules that all queues share.
+
+`bodies` packs a document of any size into a queue message. `redelivery` decides when a failed message returns. Start
+with `bodies`.
+"""

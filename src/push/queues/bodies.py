@@ -1,18 +1,18 @@
-"""Bodies of queue messages: a document as it is, compressed, or, past the queue's limit, a claim check on it.
+"""Bodies of queue messages: a plain document, a compressed one, or a claim check for one that exceeds the limit.
 
-SQS takes 1 MiB a message and 1 MiB a call, and bills every 64 KiB of a call as one request ("Amazon SQS message
-quotas", Developer Guide; 1 MiB since August 2025). So a body is one of three, told apart by how it begins:
+SQS accepts 1 MiB per message and per call, and bills each 64 KiB of a call as one request ("Amazon SQS message quotas",
+Developer Guide; 1 MiB since August 2025). A body has one of three forms, which its beginning tells:
 
-| body | what it is |
+| body | content |
 | --- | --- |
-| `{...` | the document: a JSON object of characters that SQS takes |
-| `zstd:...` | base64 of the zstd of the document, where that is smaller |
-| `claim:payloads/queue/<uuid>` | the name of the object in the bucket that holds the zstd of the document |
+| `{...` | the document: a JSON object of characters that SQS accepts |
+| `zstd:...` | base64 of the zstd of the document, if that is smaller |
+| `claim:payloads/queue/<uuid>` | the name of the object that holds the zstd of the document |
 
-A sender hands documents to `push.adapters.sqs.sender.SqsSender`, which packs them and makes batches that SQS takes. A
-receiver unpacks each body (`QueueBodies.unpack`) before it parses it, and treats an error of unpacking as an error of
-parsing. Both are given `push.adapters.s3.claim_checks.ClaimChecks(storage_bucket)`, which makes its S3 client only for
-a body that needs one. The lifecycle of `payloads/` removes objects, later than the queue forgets the message.
+A sender passes documents to `push.adapters.sqs.sender.SqsSender`, which packs them and makes batches within the limits.
+A receiver unpacks each body (`QueueBodies.unpack`) before it parses it, and treats a failure to unpack as a failure to
+parse. Both use `push.adapters.s3.claim_checks.ClaimChecks(storage_bucket)`, which makes its S3 client only for a body
+that needs one. The lifecycle of `payloads/` removes the objects after the queue's retention time.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from backports import zstd
 from push.errors import ErrorCode, RequestError
 
 COMPRESSED_FROM_BYTES = 6 * 1024
-"""Ten smaller ones, a batch, are billed as one request as they are."""
+"""A batch of ten smaller documents is billed as one request without compression."""
 
 INLINE_BYTES = 500 * 1024
-"""The longest body that is not a claim check: two of them, a job and its guardian, fit one call."""
+"""The longest body that is not a claim check; two of them, a job and its guardian, fit one call."""
 
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-"""No document is larger: the HTTP API takes bodies of 10 MB, and Lambda of 6 MB."""
+"""Larger than any document: the HTTP API accepts bodies of 10 MB, and Lambda of 6 MB."""
 
 BATCH_MESSAGES = 10
 BATCH_BYTES = 1024 * 1024
 
 _MESSAGE_BYTES = 1024
-"""What a message is counted as beside its body: more than it can be."""
+"""The size counted for a message beside its body; an upper bound."""
 
 _LEVEL = 3
 _COMPRESSED, _CLAIM = "zstd:", "claim:"
@@ -51,10 +51,10 @@ Entry = TypeVar("Entry")
 
 
 def encode_body(document: str) -> str:
-    """Return a document as a body, compressed if that pays.
+    """Return the body for a document, compressed if that makes it smaller.
 
     Raises:
-        RequestError: it is larger than a document may be (`too_large`).
+        RequestError: it exceeds the limit for documents (`too_large`).
 
     """
     raw = document.encode()
@@ -68,7 +68,7 @@ def decode_body(body: str) -> str:
     """Return the document of a body that is not a claim check.
 
     Raises:
-        RequestError: it is garbage, or larger than a document may be.
+        RequestError: the body is malformed, or the document exceeds the limit.
 
     """
     if body.startswith(_COMPRESSED):
@@ -77,7 +77,7 @@ def decode_body(body: str) -> str:
         except (binascii.Error, ValueError) as exc:
             raise RequestError("The body of a queue message is not base64.") from exc
     if not body.startswith("{"):
-        raise RequestError("The body of a queue message is none of those that are known.")
+        raise RequestError("The body of a queue message has an unknown form.")
     return body
 
 
@@ -85,39 +85,39 @@ def compress(raw: bytes) -> bytes:
     """Compress a document's bytes.
 
     Raises:
-        RequestError: it is larger than a document may be (`too_large`).
+        RequestError: it exceeds the limit for documents (`too_large`).
 
     """
     if len(raw) > MAX_DOCUMENT_BYTES:
-        sentence = f"What is to be queued is larger than {MAX_DOCUMENT_BYTES} bytes."
+        sentence = f"The document to queue exceeds {MAX_DOCUMENT_BYTES} bytes."
         raise RequestError(sentence, code=ErrorCode.TOO_LARGE)
     return zstd.compress(raw, _LEVEL)
 
 
 def decompress(compressed: bytes) -> str:
-    """Return a compressed document; no more is decompressed than a document may be.
+    """Decompress a document, up to the limit for documents.
 
     Raises:
-        RequestError: it is not one frame of zstd with UTF-8 in it, or larger than a document may be.
+        RequestError: it is not one zstd frame of UTF-8, or it exceeds the limit.
 
     """
     decompressor = zstd.ZstdDecompressor()
     try:
         raw = decompressor.decompress(compressed, MAX_DOCUMENT_BYTES + 1)
         if not decompressor.eof or decompressor.unused_data or len(raw) > MAX_DOCUMENT_BYTES:
-            raise RequestError("A compressed document is cut off, too large, or not alone.")
+            raise RequestError("A compressed document is truncated, too large, or followed by other data.")
         return raw.decode()
     except (zstd.ZstdError, UnicodeError) as exc:
-        raise RequestError("A compressed document can't be read.") from exc
+        raise RequestError("A compressed document can't be decompressed.") from exc
 
 
 def claimed_name(unique: str) -> str:
-    """Return the name of the object that holds a document, of a UUID in its usual form."""
+    """Return the name of the object for a document, given a UUID in its usual form."""
     return _CLAIMED_FOLDER + unique
 
 
 def make_claim_check(name: str) -> str:
-    """Return the body that stands for a document kept under a name."""
+    """Return the claim check for a document stored under a name."""
     return _CLAIM + name
 
 
@@ -125,19 +125,19 @@ def parse_claim_check(body: str) -> str | None:
     """Return the name in a claim check; None if the body is no claim check.
 
     Raises:
-        RequestError: the name is not of a document of a queue: whatever else is in the bucket is not for queues.
+        RequestError: the name is not that of a queued document; a claim check must not reach other objects.
 
     """
     if not body.startswith(_CLAIM):
         return None
     name = body.removeprefix(_CLAIM)
     if not _CLAIMED_NAME.fullmatch(name):
-        raise RequestError("A claim check does not name a document of a queue.")
+        raise RequestError("A claim check does not name a queued document.")
     return name
 
 
 def split_batches(entries: Iterable[tuple[str, Entry]]) -> Iterator[list[Entry]]:
-    """Split what is to be sent, each with its body, into as few calls as SQS takes it in, in its order."""
+    """Split entries, each with its body, into as few calls as SQS's limits permit, in order."""
     batch: list[Entry] = []
     size_bytes = 0
     for body, entry in entries:
@@ -152,7 +152,7 @@ def split_batches(entries: Iterable[tuple[str, Entry]]) -> Iterator[list[Entry]]
 
 
 class InlineBodies:
-    """`push.ports.QueueBodies` where no document needs a claim check."""
+    """`push.queues.ports.QueueBodies` without claim checks."""
 
     def pack(self, document: str) -> str:
         """See `QueueBodies.pack`."""

@@ -1,4 +1,4 @@
-"""Characters that JSON allows and SQS refuses."""
+"""Escaping of characters that JSON permits and SQS refuses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _NOT_FOR_SQS = re.compile("[\ufffe\uffff]")
 
 
 def escape_for_sqs(document: str) -> str:
-    r"""Escape in JSON the two characters that JSON allows bare and SQS refuses, U+FFFE and U+FFFF.
+    r"""Escape U+FFFE and U+FFFF in JSON, which SQS refuses unescaped.
 
-    JSON holds them within strings only, where `\uffff` says the same.
+    JSON has them only within strings, where the escape `\uffff` means the same.
     Source: "Amazon SQS message quotas", Developer Guide.
     """
     return _NOT_FOR_SQS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)

@@ -1,4 +1,4 @@
-"""The outside as consumers of queues see it: bodies of any size, and when messages return."""
+"""Ports of queues: bodies of any size, and the time when messages return."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class QueueBodies(Protocol):
-    """How documents travel as bodies of queue messages, whatever their size: see `push.queues.bodies`."""
+    """The conversion between documents of any size and bodies of queue messages: see `push.queues.bodies`."""
 
     def pack(self, document: str) -> str:
-        """Return the body for a document, which is durable when it returns.
+        """Return the body for a document; a document stored outside the body is durable when this returns.
 
-        Raises QueueUnavailableError; and RequestError (`too_large`) if no queue message can stand for it.
+        Raises QueueUnavailableError, or RequestError (`too_large`) if the document exceeds the limit.
         """
 
     async def unpack(self, body: str) -> str:
         """Return the document of a body.
 
-        Raises TransientError; and RequestError if it is not the body of a document, or that is no longer kept.
+        Raises TransientError, or RequestError if the body is malformed or its document is no longer stored.
         """
 
 
 class RedeliveryTimes(Protocol):
-    """When received messages that failed are seen again."""
+    """The time when failed messages become visible again."""
 
     def hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        """Have up to ten messages come back after so many seconds; if that fails, after the queue's own time."""
+        """Hide up to ten messages for some seconds each. Never raises: on failure the queue's own timeout applies."""

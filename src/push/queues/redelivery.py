@@ -1,7 +1,7 @@
-"""When those of a batch's messages are seen again that failed.
+"""Redelivery of a batch's failed messages after a backoff.
 
-A queue hides what it has handed out for several times as long as a worker may take, which is right for one that died.
-Who is alive, and only met something that did not answer, gives its messages back sooner.
+A queue hides received messages for several times as long as a worker may run, which suits a worker that died. A live
+worker whose dependency did not answer returns its messages sooner.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from push.queues.ports import RedeliveryTimes
 
 
 class Redelivery:
-    """Has failed messages come back after a backoff, for one execution environment.
+    """Makes failed messages return after a backoff, for one execution environment.
 
     Args:
-        times: the queue's own.
-        random: in [0, 1), spreads them.
+        times: sets when the queue shows messages again.
+        random: returns a number in [0, 1); spreads the returns.
 
     """
 
@@ -28,22 +28,22 @@ class Redelivery:
         self._random = random
 
     def back_off(self, records: Sequence[Mapping[str, Any]], failed: Collection[str]) -> None:
-        """Have messages come back the later the oftener they have come.
+        """Make failed messages return, each later the more often it was received.
 
         Args:
-            records: a batch, as Lambda hands it to its function.
-            failed: the ids of its messages that are to come back.
+            records: a batch, as Lambda passes it to its function.
+            failed: the ids of the messages that failed.
 
         """
         again = [record for record in records if record["messageId"] in failed]
         self.hide({each["receiptHandle"]: self.seconds(_receive_count(each)) for each in again})
 
     def seconds(self, receive_count: int) -> int:
-        """Return how long a message is to stay away that has come so many times."""
+        """Return how long to hide a message that was received `receive_count` times."""
         return math.ceil(backoff_seconds(receive_count, self._random()))
 
     def hide(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        """Have messages come back after so many seconds."""
+        """Hide messages for some seconds each."""
         if seconds_by_receipt:
             self._times.hide(seconds_by_receipt)
 
