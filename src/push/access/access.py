@@ -1,4 +1,4 @@
-"""Who may connect."""
+"""Rules that decide whether a client may connect."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from push.errors import ErrorCode, RequestError
 
 
 class OriginRefusedError(RequestError):
-    """The page that opened the connection is of an origin that is not allowed."""
+    """The connection comes from a page of an origin that is not allowed."""
 
     default_code: ClassVar[ErrorCode] = ErrorCode.FORBIDDEN
 
 
 class Access(Protocol):
-    """A rule of who may connect."""
+    """A rule that decides whether a client may connect."""
 
     def admit(self, handshake: Handshake, now: float) -> Identity:
-        """Return who connects; `now` is in seconds since 1970.
+        """Return the identity of the client; `now` is in seconds since 1970.
 
-        Raises CredentialRefusedError, OriginRefusedError, or TransientError if that can't be found out now.
+        Raises CredentialRefusedError, OriginRefusedError, or TransientError if a dependency does not answer.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAccess:
-    """Everybody may connect, and is the same tenant. Origins are checked only if a list is given."""
+    """Admits every client, all as one tenant. Origins are checked only if a list is given."""
 
     origins: Sequence[str]
 
@@ -43,10 +43,10 @@ class OpenAccess:
 
 @dataclass(frozen=True, slots=True)
 class TokenAccess:
-    """Who shows a good token or ticket may connect.
+    """Admits a client with a valid token or ticket.
 
-    The Origin is checked too: pages of any site can open WebSockets (OWASP ASVS 5.0, 4.4.2). Only what no page can
-    do, setting the `Authorization` header, makes up for a missing one.
+    The Origin is checked too, because pages of any site can open WebSockets (OWASP ASVS 5.0, 4.4.2). It may be missing
+    only with an `Authorization` header, which no page can set.
     """
 
     origins: Sequence[str]
@@ -57,11 +57,11 @@ class TokenAccess:
         """See `Access.admit`."""
         credential = handshake.credential
         if credential is None:
-            raise CredentialRefusedError("There is no credential.")
+            raise CredentialRefusedError("No credential was sent. Send a token or a ticket.")
         if handshake.origin is not None:
             _check_origin(handshake.origin, self.origins)
         elif credential.kind is not CredentialKind.BEARER:
-            raise OriginRefusedError(f"There is no Origin, and a {credential.kind} credential needs one.")
+            raise OriginRefusedError(f"No Origin was sent; a {credential.kind} credential requires one.")
         return self._identify(credential, now)
 
     def _identify(self, credential: Credential, now: float) -> Identity:
@@ -76,7 +76,7 @@ class TokenAccess:
     def _spend(self, ticket: str, now: float) -> Identity:
         identity = self.tickets.spend(ticket, now)
         if identity is None:
-            raise CredentialRefusedError("The ticket is unknown, spent or too old.")
+            raise CredentialRefusedError("The ticket is unknown, used or expired. Request another one.")
         return identity
 
 

@@ -1,4 +1,4 @@
-"""What a `$connect` event says: headers, and the credential and Origin among them."""
+"""Parsing of `$connect` events: headers, the credential and the Origin."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MAX_CREDENTIAL_CHARACTERS = 8192
 
 
 class CredentialKind(enum.StrEnum):
-    """How a client shows who it is."""
+    """The place where a client sends its credential."""
 
     BEARER = "bearer"
-    """A token in the `Authorization` header, which no page in a browser can set for a WebSocket."""
+    """A token in the `Authorization` header, which a page in a browser can't set for a WebSocket."""
     SUBPROTOCOL = "subprotocol"
     """A token among the offered subprotocols, as `bearer.<token>`."""
     TICKET = "ticket"
@@ -24,7 +24,7 @@ class CredentialKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a client showed; the text is a secret and is never logged."""
+    """A client's credential; the text is a secret and is never logged."""
 
     kind: CredentialKind
     text: str
@@ -35,19 +35,19 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What decides whether a client may connect; `origin` is None unless it was sent."""
+    """The parts of a handshake that decide on access; `origin` is None if it was not sent."""
 
     credential: Credential | None
     origin: str | None
 
 
 def read_handshake(event: Mapping[str, Any]) -> Handshake:
-    """Read the event of a REQUEST authorizer."""
+    """Parse the event of a REQUEST authorizer."""
     return Handshake(credential=find_credential(event), origin=read_header(event, "Origin") or None)
 
 
 def find_credential(event: Mapping[str, Any]) -> Credential | None:
-    """Return the first credential of an event: header, then subprotocol, then ticket; None if there is none."""
+    """Return the first credential of an event (header, subprotocol, then ticket), or None."""
     if token := read_bearer(read_header(event, "Authorization")):
         return _bounded(CredentialKind.BEARER, token)
     if token := _bearer_subprotocol(read_header(event, "Sec-WebSocket-Protocol")):
@@ -62,7 +62,7 @@ def _bounded(kind: CredentialKind, text: str) -> Credential | None:
 
 
 def read_bearer(authorization: str) -> str:
-    """Return the token of an `Authorization: Bearer` header (RFC 6750, 2.1); empty if it holds none."""
+    """Return the token of an `Authorization: Bearer` header (RFC 6750, 2.1), or an empty string."""
     scheme, _, token = authorization.strip().partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
@@ -76,9 +76,9 @@ def _bearer_subprotocol(offered: str) -> str:
 
 
 def read_header(event: Mapping[str, Any], name: str) -> str:
-    """Return a header of an event, all of its values joined by commas; empty if it was not sent.
+    """Return the values of an event's header, joined by commas; empty if it was not sent.
 
-    WebSocket events carry names as the client wrote them, HTTP events in lower case.
+    WebSocket events keep the client's spelling of names; HTTP events have them in lower case.
     """
     wanted = name.lower()
     for key, values in (event.get("multiValueHeaders") or {}).items():
@@ -95,5 +95,5 @@ def _joined(values: Sequence[str]) -> str:
 
 
 def is_origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
-    """Say whether a browser on a page of `origin` may connect; origins compare byte for byte (RFC 6454, 5)."""
+    """Return whether a page of `origin` may connect; origins compare byte for byte (RFC 6454, 5)."""
     return "*" in allowed or origin in allowed

@@ -1,6 +1,6 @@
-"""One-time tickets: how a browser, which can set no header on a WebSocket, shows who it is.
+"""One-time tickets: credentials for browsers, which can't set headers on a WebSocket.
 
-A ticket is random, lives for a minute at most, is spent by its first use and is stored as its hash only.
+A ticket is random, expires after a minute, works once, and is stored only as its hash.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ TICKET_SECONDS = 60
 
 
 def hash_ticket(ticket: str) -> str:
-    """Return what is stored of a ticket. It is random enough (256 bits) that a plain hash can't be searched."""
+    """Return the stored hash of a ticket. A ticket has 256 random bits, so a plain hash can't be searched."""
     return hashlib.sha256(ticket.encode()).hexdigest()

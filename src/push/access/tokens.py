@@ -1,4 +1,4 @@
-"""What a token must say: the claims of a JWT (RFC 7519), once its signature has been verified."""
+"""Validation of a JWT's claims (RFC 7519), after its signature was verified."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from push.errors import ErrorCode, RequestError
 from push.keys import parse_tenant
 
 LEEWAY_SECONDS = 5
-"""How far the clocks of issuer and verifier may differ."""
+"""Tolerated difference between the clocks of issuer and verifier."""
 
 MAX_PRINCIPAL_CHARACTERS = 256
 
 
 class CredentialRefusedError(RequestError):
-    """A credential is missing or not valid. The sentence says why, and holds nothing of the credential."""
+    """A credential is missing or invalid. The sentence says why, and contains no part of the credential."""
 
     default_code: ClassVar[ErrorCode] = ErrorCode.UNAUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a credential stands for."""
+    """The tenant and principal that a credential identifies."""
 
     tenant: Tenant
     principal: str
 
 
 ANYBODY = Identity(tenant=Tenant(ANYBODY_TENANT), principal=ANYBODY_PRINCIPAL)
-"""Everybody, where no credential is asked for."""
+"""The identity of every caller where no credential is required."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
-    """What claims are held against; an empty issuer or audience is not checked."""
+    """The expected issuer and audience; an empty one is not checked."""
 
     issuer: str = ""
     audience: str = ""
@@ -58,12 +58,12 @@ _claims_decoder = msgspec.json.Decoder(_Claims)
 
 
 def read_identity(payload: bytes, rules: ClaimRules, now: float) -> Identity:
-    """Check the claims of a token whose signature is good; `now` is in seconds since 1970.
+    """Validate the claims of a token with a valid signature; `now` is in seconds since 1970.
 
     `exp`, `sub` and `tenant` are required.
 
     Raises:
-        CredentialRefusedError: a claim is missing, malformed, or does not hold.
+        CredentialRefusedError: a claim is missing, malformed or not satisfied.
 
     """
     try:
@@ -84,10 +84,10 @@ def _check_times(claims: _Claims, now: float) -> None:
 
 def _check_addressee(claims: _Claims, rules: ClaimRules) -> None:
     if rules.issuer and claims.iss != rules.issuer:
-        raise CredentialRefusedError("The token is of another issuer.")
+        raise CredentialRefusedError("The token has a different issuer.")
     audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
     if rules.audience and rules.audience not in audiences:
-        raise CredentialRefusedError("The token is for another audience.")
+        raise CredentialRefusedError("The token has a different audience.")
 
 
 def _read_tenant(text: str) -> Tenant:

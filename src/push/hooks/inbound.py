@@ -1,4 +1,4 @@
-"""Webhooks that others send us: who signed them, and whether they came before.
+"""Verification of inbound webhooks: signatures, and detection of repeats.
 
 | scheme | headers | what is signed | id |
 | --- | --- | --- | --- |
@@ -7,10 +7,10 @@
 | `stripe` | `Stripe-Signature` | time and body: HMAC-SHA256 | `id` in the body |
 
 Sources: the Standard Webhooks specification 1.0.0; "Validating webhook deliveries", GitHub Docs; "Resolve webhook
-signature verification errors", Stripe Docs. A source may have several secrets, all good, so that they can be rotated.
+signature verification errors", Stripe Docs. A source may have several valid secrets, so that they can be rotated.
 
-What makes a webhook the same as another must be under the signature, or whoever recorded one could send it again as
-new. GitHub signs neither the id nor a time, so there it is the hash of the body.
+The identity of a webhook must be covered by its signature; otherwise an attacker could replay a recorded webhook under
+a new identity. GitHub signs neither the id nor a time, so there the identity is the hash of the body.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from push.hooks.ports import SeenHooks
 from push.hooks.sources import HEADERS, HookScheme, HookSource
 
 TOLERANCE_SECONDS = 300
-"""How far the signed time may be from ours, either way: what Stripe and Standard Webhooks recommend."""
+"""The largest difference between the signed time and the local clock, as Stripe and Standard Webhooks recommend."""
 
 MAX_ID_CHARACTERS = 256
 
 MAX_SIGNATURES = 8
-"""How many signatures of one webhook are looked at; senders send one for each of their secrets."""
+"""The most signatures checked for one webhook; senders send one for each of their secrets."""
 
 MIN_KEY_BYTES = 16
 
 CLAIM_SECONDS = 60
-"""How long a webhook is one worker's, if that does not end it: longer than the function may run."""
+"""How long a worker's claim on a webhook lasts unless it ends it; longer than the function may run."""
 
 _DAY = 24 * 3600
 MEMORY_SECONDS: dict[HookScheme, int] = {
@@ -49,8 +49,8 @@ MEMORY_SECONDS: dict[HookScheme, int] = {
     HookScheme.GITHUB: 30 * _DAY,
     HookScheme.STRIPE: 3 * _DAY,
 }
-"""How long a webhook is remembered. Signed times make recordings useless after minutes, but senders go on retrying for
-days. GitHub's have no time: one that was recorded can be sent again once it is forgotten."""
+"""How long a webhook is remembered. Signed times make a replay useless after minutes, but senders retry for days.
+GitHub's webhooks have no time, so a recorded one can be replayed once it is forgotten."""
 
 _PUBLIC_KEY_PREFIX = "whpk_"
 _SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix
@@ -61,21 +61,21 @@ Published = TypeVar("Published")
 
 
 class HookRefusedError(RequestError):
-    """A webhook is not signed as it should be.
+    """A webhook has no valid signature.
 
-    The sentence is always the same, for what exactly is wrong would help a forger; `reason` is for the log.
+    The sentence is always the same, because details would help a forger; `reason` is for the log.
     """
 
     default_code: ClassVar[ErrorCode] = ErrorCode.UNAUTHORIZED
 
     def __init__(self, reason: str) -> None:
-        super().__init__("The webhook is not signed as this source's are.")
+        super().__init__("The webhook's signature is missing or invalid for this source.")
         self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A webhook as it arrived; headers are named in lower case, and the body is byte for byte what was sent."""
+    """A webhook as received; header names are in lower case, and the body is exactly the bytes sent."""
 
     headers: Mapping[str, str]
     body: bytes
@@ -83,7 +83,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedHook:
-    """A webhook of whom it claims to be from. `id` is the sender's; `identity` is what makes it the same as another."""
+    """A webhook with a valid signature. `id` is the sender's; webhooks with the same `identity` are repeats."""
 
     id: str
     identity: str
@@ -95,21 +95,21 @@ class VerifiedHook:
 def receive_hook(
     hook: VerifiedHook, source: HookSource, seen: SeenHooks, publish: Callable[[str], Published]
 ) -> Published | None:
-    """Publish a verified webhook to its topic if it is new; None if it has been published before.
+    """Publish a verified webhook to its topic; return None if it was published before.
 
-    A sender that is told of an error sends again, so nothing is lost by one: a webhook is remembered after it was
-    published, and a worker that dies in between leaves a claim that ends by itself. What is published then a second
-    time is to be told by its identity.
+    No webhook is lost to an error, because the sender retries after one. A webhook is remembered after it was
+    published; a worker that dies in between leaves a claim that expires. Then the webhook is published twice, and its
+    identity tells the copies.
 
     Args:
-        hook: as `verify_hook` returned it.
-        source: whose it is.
-        seen: the memory.
-        publish: is called with the topic's name; what it raises is raised.
+        hook: what `verify_hook` returned.
+        source: the sender.
+        seen: the memory of earlier webhooks.
+        publish: is called with the topic's name; its exceptions propagate.
 
     Raises:
         UnmappedHookError: the body names no topic.
-        TransientError: the memory does not answer, or another worker is at it.
+        TransientError: the memory does not answer, or another worker holds the claim.
 
     """
     topic = source.name_topic(hook.content, hook.headers)
@@ -125,12 +125,12 @@ def receive_hook(
 
 
 def verify_hook(source: HookSource, secrets: Sequence[str], hook: Hook, now: float) -> VerifiedHook:
-    """Check who sent a webhook; `now` is in seconds since 1970.
+    """Verify the signature of a webhook; `now` is in seconds since 1970.
 
     Raises:
-        HookRefusedError: it is not signed with any of the secrets, or too long ago.
-        RequestError: it is signed, but its body is not JSON, or has not what the scheme promises.
-        SettingsError: a secret is not one of the scheme.
+        HookRefusedError: no secret matches the signature, or the signature is too old.
+        RequestError: the signature is valid, but the body is not a JSON object or there is no usable id.
+        SettingsError: a secret does not fit the scheme.
 
     """
     match source.scheme:
@@ -191,7 +191,7 @@ def _header(hook: Hook, name: str) -> str:
 
 
 def _check_time(timestamp: str, now: float) -> None:
-    # Only once the signature fits: a forger learns nothing of our clock.
+    # Checked after the signature, so that a forger learns nothing about the clock.
     if _SECONDS.fullmatch(timestamp) is None:
         raise HookRefusedError("the time is no number of seconds")
     if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
@@ -200,18 +200,19 @@ def _check_time(timestamp: str, now: float) -> None:
 
 def _checked_id(hook_id: object) -> str:
     if not isinstance(hook_id, str) or not 0 < len(hook_id) <= MAX_ID_CHARACTERS or not hook_id.isprintable():
-        raise RequestError("The webhook has no usable id.")
+        raise RequestError("The webhook has no id of 1 to 256 printable characters.")
     return hook_id
 
 
 def _parse(body: bytes) -> dict[str, object]:
-    # All three schemes send objects. It matters to Standard Webhooks, where a dot ends the id, the time and nothing
-    # else: no part of a body that begins with a brace can be passed off as the time.
+    # All three schemes send objects. Standard Webhooks depends on it: dots separate id, time and body, and a body that
+    # begins with a brace can't be passed off as part of the time.
     try:
         return _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
         raise RequestError(
-            "The webhook's body is not a JSON object; have it sent as application/json.", code=ErrorCode.INVALID_JSON
+            "The webhook's body is not a JSON object. Configure the sender to send application/json.",
+            code=ErrorCode.INVALID_JSON,
         ) from exc
 
 
@@ -236,24 +237,24 @@ def _hex_mac(key: bytes, signed: bytes) -> bytes:
 
 
 def _encode(text: str) -> bytes:
-    # A header can hold what UTF-8 can not, and then nothing fits it.
+    # A header can hold characters that UTF-8 can't encode; no signature matches those.
     return text.encode(errors="replace")
 
 
 def _is_among(expected: bytes, given: Sequence[str]) -> bool:
-    """Compare text with text in constant time; what is not written as we would write it is no signature."""
+    """Compare text with text in constant time; a signature in any other spelling does not match."""
     return any(hmac.compare_digest(expected, _encode(candidate)) for candidate in given)
 
 
 def _is_signed(public_key: bytes, signed: bytes, signatures: Sequence[str]) -> bool:
-    # Here, and not above, so that only those load it whose senders sign so.
+    # Imported here so that only sources with Ed25519 signatures load it.
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     try:
         verifier = Ed25519PublicKey.from_public_bytes(public_key)
     except ValueError as exc:
-        raise SettingsError("A public key of a webhook source is not one of Ed25519.") from exc
+        raise SettingsError("A public key of a webhook source is not an Ed25519 key.") from exc
     for signature in signatures:
         try:
             verifier.verify(base64.b64decode(signature, validate=True), signed)
@@ -266,7 +267,7 @@ def _is_signed(public_key: bytes, signed: bytes, signatures: Sequence[str]) -> b
 def _standard_key(secret: str, prefix: str) -> bytes:
     text = secret.removeprefix(prefix)
     try:
-        # Some senders leave the padding out.
+        # Some senders omit the padding.
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise SettingsError("A secret of a webhook source is not base64.") from exc
@@ -278,7 +279,7 @@ def _raw_key(secret: str) -> bytes:
 
 
 def _long_enough(key: bytes) -> bytes:
-    # The HMAC with an empty key is anybody's.
+    # Anyone can compute an HMAC with an empty key.
     if len(key) < MIN_KEY_BYTES:
         raise SettingsError(f"A secret of a webhook source is shorter than {MIN_KEY_BYTES} bytes.")
     return key

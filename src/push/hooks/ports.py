@@ -1,4 +1,4 @@
-"""The outside as inbound webhooks see it: their secrets, and the memory of those received."""
+"""Ports of inbound webhooks: their secrets, and the memory of webhooks received."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Protocol
 
 
 class HookSecrets(Protocol):
-    """Where the secrets of sources are kept."""
+    """The store of the sources' secrets."""
 
     def find(self, source: str) -> Sequence[str]:
-        """Return the secrets of a source, all of them good. Raises TransientError, or SettingsError if it has none."""
+        """Return the valid secrets of a source. Raises TransientError, or SettingsError if it has none."""
 
 
 class SeenHooks(Protocol):
-    """The memory of webhooks that came, which outlives the workers."""
+    """The memory of webhooks received, which outlives the workers."""
 
     def first_time(self, source: str, identity: str, seconds: int) -> bool:
-        """Say whether a webhook is new, and if it is, claim it for so long; of several callers at once one is told so.
+        """Return whether a webhook is new, and claim it for `seconds` if so, atomically: only one caller gets True.
 
-        Raises TransientError if that can't be found out, and while another has claimed it and not ended.
+        Raises TransientError if the memory does not answer, or while another caller holds the claim.
         """
 
     def remember(self, source: str, identity: str, seconds: int) -> None:
-        """Turn a claim into memory for so long: the webhook has been dealt with. Raises TransientError."""
+        """Turn a claim into memory for `seconds`: the webhook was published. Idempotent. Raises TransientError."""
 
     def forget(self, source: str, identity: str) -> None:
-        """Give a claim back: the webhook has not been dealt with, and may come again. Raises TransientError."""
+        """Release a claim: the webhook was not published, and the sender may retry it. Raises TransientError."""

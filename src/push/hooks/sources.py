@@ -1,10 +1,10 @@
-"""Who may send us webhooks, and to which topics they go: the template's parameter `HookSources`.
+"""The allowed senders of webhooks and their topics, from the template's parameter `HookSources`.
 
     {"github": {"scheme": "github", "tenant": "acme", "topic": "github:{repository.full_name}"}}
 
-A topic's braces hold a path into the body, names joined by dots, or `header:` and one of the headers that the scheme
-reads. What stands there must be a whole number, or text of the characters of a topic's name. The namespace is fixed:
-what a sender writes can't choose it.
+Braces in a topic hold a path into the body (names joined by dots), or `header:` and one of the scheme's headers. The
+value there must be a whole number, or text of the characters that a topic's name permits. The namespace is fixed, so a
+sender can't choose it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEADER_MARK = "header:"
 
 
 class HookScheme(enum.StrEnum):
-    """How a sender signs."""
+    """The signature scheme of a sender."""
 
     STANDARD = "standard"
     """Standard Webhooks 1.0."""
@@ -42,18 +42,18 @@ HEADERS: dict[HookScheme, tuple[str, ...]] = {
     HookScheme.GITHUB: ("x-github-event",),
     HookScheme.STRIPE: (),
 }
-"""What a scheme tells in headers beside the body. No signature covers them: they hold as long as TLS does."""
+"""Headers that carry data of a scheme beside the body. No signature covers them; they are as safe as TLS."""
 
 
 class UnmappedHookError(RequestError):
-    """A body that was verified has nothing usable where the topic's name is to be taken from."""
+    """A verified webhook has no usable value for its topic's name."""
 
     default_code: ClassVar[ErrorCode] = ErrorCode.INVALID_MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
 class HookSource:
-    """A sender of webhooks, by the name that stands in the URL that it calls."""
+    """A sender of webhooks; `name` is part of the URL that it calls."""
 
     name: str
     scheme: HookScheme
@@ -61,15 +61,15 @@ class HookSource:
     topic: str
 
     def name_topic(self, body: object, headers: Mapping[str, str]) -> str:
-        """Return the topic of a verified webhook; headers are named in lower case.
+        """Return the topic of a verified webhook; header names are in lower case.
 
         Raises:
-            UnmappedHookError: there is nothing usable at a path, or the name comes to be too long.
+            UnmappedHookError: a path has no usable value, or the topic's name would be too long.
 
         """
         topic = _PLACE.sub(lambda place: _read(place[1], body, headers), self.topic)
         if _CHANNEL.fullmatch(topic) is None:
-            raise UnmappedHookError("The name of the topic comes to be too long.")
+            raise UnmappedHookError("The webhook's values make the topic's name too long.")
         return topic
 
 
@@ -83,10 +83,10 @@ _decoder = msgspec.json.Decoder(dict[Name, _Entry])
 
 
 def parse_hook_sources(text: str) -> dict[str, HookSource]:
-    """Read the sources by name; none if the text is blank.
+    """Parse the sources by name; blank text has none.
 
     Raises:
-        SettingsError: the text is not of the documented form; the sentence says where.
+        SettingsError: the text does not have the documented form; the sentence says where.
 
     """
     if not text.strip():
@@ -94,17 +94,17 @@ def parse_hook_sources(text: str) -> dict[str, HookSource]:
     try:
         entries = _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as exc:
-        raise SettingsError(f"HookSources is unusable: {exc}.") from exc
+        raise SettingsError(f"HookSources is invalid: {exc}.") from exc
     return {name: _checked(name, entry) for name, entry in entries.items()}
 
 
 def _checked(name: str, entry: _Entry) -> HookSource:
     if _TEMPLATE.fullmatch(entry.topic) is None:
-        raise SettingsError(f"HookSources is unusable: the topic of {name} is not a namespace, a colon and a name.")
+        raise SettingsError(f"HookSources is invalid: the topic of {name} must be a namespace, a colon and a name.")
     for place in _PLACE.findall(entry.topic):
         header = place.removeprefix(_HEADER_MARK)
         if header != place and header not in HEADERS[entry.scheme]:
-            raise SettingsError(f"HookSources is unusable: the scheme of {name} reads no header {header!r}.")
+            raise SettingsError(f"HookSources is invalid: the scheme of {name} has no header {header!r}.")
     return HookSource(name=name, scheme=entry.scheme, tenant=Tenant(entry.tenant), topic=entry.topic)
 
 
@@ -114,7 +114,7 @@ def _read(path: str, body: object, headers: Mapping[str, str]) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or _VALUE.fullmatch(value) is None:
-        raise UnmappedHookError(f"There is nothing at {path!r} that can be part of a topic's name.")
+        raise UnmappedHookError(f"The webhook has no value at {path!r} that can be part of a topic's name.")
     return value
 
 

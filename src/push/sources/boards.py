@@ -1,4 +1,4 @@
-"""Leaderboards: members by score, the highest first; of equal scores the lower member in order of its UTF-8 first."""
+"""Leaderboards: members ordered by score, highest first; equal scores are ordered by the member's UTF-8."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Entry:
     score: float
 
     def as_json(self) -> dict[str, object]:
-        """Return what callers see; whole scores are written as integers."""
+        """Return the JSON that callers see; whole scores become integers."""
         score = int(self.score) if self.score.is_integer() else self.score
         return {"rank": self.rank, "member": self.member, "score": score}
 
 
 @dataclass(frozen=True, slots=True)
 class Top:
-    """The first so many."""
+    """The first `count` places."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """A member and so many on either side."""
+    """A member with its neighbours on either side."""
 
     member: str
     neighbours: int
@@ -43,12 +43,12 @@ View = Top | Around
 
 
 def board_tag(board: str) -> str:
-    """Name a board as what a result is made from."""
+    """Return the tag of a board."""
     return f"leaderboard:{board}"
 
 
 def view_scores(scores: dict[str, float], view: View) -> list[Entry]:
-    """Return part of a board from all of its scores; an empty list if the member is absent."""
+    """Return part of a board, given all scores; an empty list if the member is absent."""
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0].encode()))
     if isinstance(view, Top):
         return _entries(ranked[: view.count], first_rank=1)
@@ -64,14 +64,12 @@ def _entries(items: Sequence[tuple[str, float]], first_rank: int) -> list[Entry]
 
 
 def require_member(entries: list[Entry], view: Around, board: str) -> list[Entry]:
-    """Return the entries, of which one is the member's.
+    """Return the entries, or raise if the member has none.
 
     Raises:
         ComputeFailedError: the member is not on the board (`not_found`).
 
     """
     if not entries:
-        raise ComputeFailedError(
-            f"There is no member {view.member!r} on the board {board!r}.", code=ErrorCode.NOT_FOUND
-        )
+        raise ComputeFailedError(f"The board {board!r} has no member {view.member!r}.", code=ErrorCode.NOT_FOUND)
     return entries

@@ -1,8 +1,8 @@
-"""Changes of sources, as streams and notifications tell of them, and what they make stale.
+"""Changes of sources: stream records and notifications, parsed into tags to invalidate.
 
-Three kinds of records are read: of the streams of the documents' index and of the scores (told apart by the keys of
-their tables), and S3's notifications of documents written or removed. Each names a tenant and tags. A record that
-can't be read is reported and holds up no other.
+There are three kinds of records: those of the streams of the documents' index and of the scores, which differ in the
+keys of their tables, and S3's notifications of documents written or removed. Each names a tenant and tags. A record
+that can't be parsed is reported and does not block the others.
 
 Sources: "DynamoDB Streams record format" (DynamoDB API), "Event message structure" (Amazon S3 User Guide).
 """
@@ -28,11 +28,11 @@ from push.sources.documents import collection_tag, document_tag
 
 _OBJECT_KEY = re.compile(r"documents/([^/]+)/([^/]+)/(.+)\.json")
 _TEST_EVENT = "s3:TestEvent"
-"""What S3 sends to a queue when the notification is set up."""
+"""The event that S3 sends to a queue when a notification is configured."""
 
 
 class Source(enum.StrEnum):
-    """Where a change was seen."""
+    """The source that reported a change."""
 
     DOCUMENTS = "documents"
     SCORES = "scores"
@@ -40,12 +40,12 @@ class Source(enum.StrEnum):
 
 
 class UnreadableChangeError(PushasideError):
-    """A record does not tell of a change in a way that is understood; another try would not help."""
+    """A record can't be parsed as a change; a retry would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewScore:
-    """A member's score on a board after a change; None if the member was taken off."""
+    """A member's score on a board after a change; None if the member was removed."""
 
     board: str
     member: str
@@ -54,7 +54,7 @@ class NewScore:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: whose data, and the tags of what is made from them."""
+    """One change: the tenant whose data changed, and the tags to invalidate."""
 
     source: Source
     tenant: Tenant
@@ -64,7 +64,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one record told: changes, or why it can't be read. Its id is what a batch's failures are reported by."""
+    """The changes in one record, or why it can't be parsed. Its id identifies it in a batch's failures."""
 
     record_id: str
     changes: tuple[Change, ...] = ()
@@ -73,22 +73,22 @@ class Told:
 
 @dataclass(slots=True)
 class TenantChanges:
-    """All changes of a tenant's data in one batch, each tag once and each score as the last change left it."""
+    """All changes of a tenant's data in one batch: each tag once, and each score after its last change."""
 
     tenant: Tenant
     tags: dict[str, None] = field(default_factory=dict)
-    """In the order in which they first appear."""
+    """In order of first appearance."""
     scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
     record_ids: list[str] = field(default_factory=list)
 
 
 def read_records(records: Iterable[Mapping[str, Any]]) -> list[Told]:
-    """Read the records of a batch, of a stream or of the queue of notifications, in their order."""
+    """Parse the records of a batch, from a stream or from the queue of notifications, in order."""
     return [_read_record(record) for record in records]
 
 
 def merge(told: Iterable[Told]) -> list[TenantChanges]:
-    """Put the changes of a batch together by tenant, in the order in which tenants appear."""
+    """Merge the changes of a batch by tenant, in order of the tenants' first appearance."""
     merged: dict[Tenant, TenantChanges] = {}
     for each in told:
         for change in each.changes:
@@ -133,10 +133,10 @@ class _StreamRecord(msgspec.Struct):
 
 
 def parse_stream_record(record: Mapping[str, Any]) -> Change:
-    """Read a record of the stream of the documents' index or of the scores.
+    """Parse a record of the stream of the documents' index or of the scores.
 
     Raises:
-        UnreadableChangeError: it is neither, or a name in it is not one that can be asked for.
+        UnreadableChangeError: it is neither, or it holds an invalid name or score.
 
     """
     data = _convert(record, _StreamRecord).dynamodb
@@ -150,7 +150,7 @@ def parse_stream_record(record: Mapping[str, Any]) -> Change:
             score = None if data.new_image is None else _read_score(data.new_image)
             return Change(Source.SCORES, tenant, (board_tag(board),), NewScore(board, member, score))
         case _:
-            raise UnreadableChangeError(f"A record's keys {sorted(keys)} are those of no source.")
+            raise UnreadableChangeError(f"A record has the keys {sorted(keys)}, which belong to no source.")
 
 
 class _S3Object(msgspec.Struct):
@@ -171,27 +171,27 @@ class _Notification(msgspec.Struct, rename={"event": "Event", "records": "Record
 
 
 def parse_notification(body: str) -> tuple[Change, ...]:
-    """Read a notification of S3: the changes of its objects, none if S3 only tries whether it arrives.
+    """Parse an S3 notification into the changes of its objects; S3's test event has none.
 
     Raises:
-        UnreadableChangeError: it is none, or an object in it is not named as a document's.
+        UnreadableChangeError: it is not a notification, or an object's name is not a document's.
 
     """
     try:
         notification = msgspec.json.decode(body, type=_Notification)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as exc:
-        raise UnreadableChangeError(f"A message is no notification of S3: {exc}.") from exc
+        raise UnreadableChangeError(f"A message is not an S3 notification: {exc}.") from exc
     if notification.event == _TEST_EVENT:
         return ()
     if notification.records is None:
-        raise UnreadableChangeError("A message is no notification of S3: it has no records.")
+        raise UnreadableChangeError("A message is not an S3 notification: it has no records.")
     return tuple(_object_change(unquote_plus(record.s3.object.key)) for record in notification.records)
 
 
 def _object_change(key: str) -> Change:
     found = _OBJECT_KEY.fullmatch(key)
     if found is None:
-        raise UnreadableChangeError(f"The object {key!r} is not named as a document's.")
+        raise UnreadableChangeError(f"The object {key!r} does not have a document's name.")
     tenant, collection, document_id = found.groups()
     return _document_change(Source.OBJECTS, _tenant(tenant), _name(collection), document_id)
 
@@ -209,7 +209,7 @@ def _tenant(text: str) -> Tenant:
     try:
         return parse_tenant(text)
     except PushasideError as exc:
-        raise UnreadableChangeError(f"{text!r} is no tenant's name.") from exc
+        raise UnreadableChangeError(f"{text!r} is not a valid tenant.") from exc
 
 
 def _name(text: str) -> str:
@@ -222,9 +222,9 @@ def _read_score(image: Mapping[str, Any]) -> float:
     try:
         score = float(text)
     except ValueError as exc:
-        raise UnreadableChangeError(f"The score {text!r} is no number.") from exc
+        raise UnreadableChangeError(f"The score {text!r} is not a finite number.") from exc
     if not math.isfinite(score):
-        raise UnreadableChangeError(f"The score {text!r} is no number.")
+        raise UnreadableChangeError(f"The score {text!r} is not a finite number.")
     return score
 
 
@@ -232,4 +232,4 @@ def _convert(value: object, kind: Any) -> Any:  # noqa: ANN401 - as varied as wh
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:
-        raise UnreadableChangeError(f"A record can't be read: {exc}.") from exc
+        raise UnreadableChangeError(f"A record can't be parsed: {exc}.") from exc

@@ -1,4 +1,4 @@
-"""Documents: JSON objects of a tenant's collection, found by an index and merged into one list."""
+"""Documents: JSON objects of a tenant's collection, found through an index and merged into one list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_DOCUMENTS_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a document is; the size is as the index has it."""
+    """The location of a document; the size is the index's."""
 
     document_id: str
     object_key: str
@@ -24,81 +24,82 @@ class Reference:
 
 
 def object_prefix(tenant: str) -> str:
-    """Return what the keys of all objects of a tenant's documents begin with."""
+    """Return the prefix of the object keys of a tenant's documents."""
     return f"documents/{tenant}/"
 
 
 def object_key(tenant: str, collection: str, document_id: str) -> str:
-    """Return the key under which a document is stored."""
+    """Return the object key of a document."""
     return f"{object_prefix(tenant)}{collection}/{document_id}.json"
 
 
 def partition(tenant: str, collection: str) -> str:
-    """Return a collection's name in the index."""
+    """Return a collection's partition key in the index."""
     return f"{tenant}/{collection}"
 
 
 def collection_tag(collection: str) -> str:
-    """Name all documents of a collection as what a result is made from."""
+    """Return the tag of all documents of a collection."""
     return f"documents:{collection}"
 
 
 def document_tag(collection: str, document_id: str) -> str:
-    """Name one document as what a result is made from."""
+    """Return the tag of one document."""
     return f"documents:{collection}/{document_id}"
 
 
 def put_in_order(collection: str, ids: Sequence[str], found: Sequence[Reference]) -> list[Reference]:
-    """Return references in the order in which they were asked for.
+    """Return references in the order of the requested ids.
 
     Raises:
-        ComputeFailedError: some were not found (`not_found`).
+        ComputeFailedError: a document was not found (`not_found`).
 
     """
     by_id = {reference.document_id: reference for reference in found}
     if missing := [document_id for document_id in ids if document_id not in by_id]:
-        others = f" and {len(missing) - 1} others that were asked for" if len(missing) > 1 else ""
-        sentence = f"There is no document {missing[0]!r}{others} in the collection {collection!r}."
+        others = f" and {len(missing) - 1} more of the requested documents" if len(missing) > 1 else ""
+        sentence = f"The collection {collection!r} lacks the document {missing[0]!r}{others}."
         raise ComputeFailedError(sentence, code=ErrorCode.NOT_FOUND)
     return [by_id[document_id] for document_id in ids]
 
 
 def check_bounds(tenant: str, references: Sequence[Reference]) -> None:
-    """Check what is about to be loaded.
+    """Check the documents that are about to be loaded.
 
     Raises:
-        ComputeFailedError: it is too many documents or too many bytes (`too_large`), or not the tenant's own.
+        ComputeFailedError: there are too many documents or bytes (`too_large`), or one is another tenant's
+            (`forbidden`).
 
     """
     if len(references) > MAX_DOCUMENTS:
         raise ComputeFailedError(
-            f"The collection has over {MAX_DOCUMENTS} documents; name some by `ids`.", code=ErrorCode.TOO_LARGE
+            f"The collection has more than {MAX_DOCUMENTS} documents. Select some with `ids`.", code=ErrorCode.TOO_LARGE
         )
     check_bytes(sum(reference.size_bytes for reference in references))
     # Names can't hold a `/`; this holds even if the index is wrong.
     if not all(reference.object_key.startswith(object_prefix(tenant)) for reference in references):
-        raise ComputeFailedError("The index names an object of somebody else.", code=ErrorCode.FORBIDDEN)
+        raise ComputeFailedError("The index names an object of another tenant.", code=ErrorCode.FORBIDDEN)
 
 
 def check_bytes(size_bytes: int) -> None:
     """Check the size of all documents together.
 
     Raises:
-        ComputeFailedError: it is too large (`too_large`).
+        ComputeFailedError: they exceed the limit (`too_large`).
 
     """
     if size_bytes > MAX_DOCUMENTS_BYTES:
         raise ComputeFailedError(
-            f"The documents have over {MAX_DOCUMENTS_BYTES} bytes together; name fewer by `ids`.",
+            f"The documents exceed {MAX_DOCUMENTS_BYTES} bytes together. Select fewer with `ids`.",
             code=ErrorCode.TOO_LARGE,
         )
 
 
 def merge(references: Sequence[Reference], documents: Sequence[bytes]) -> list[Any]:
-    """Merge documents into one list: of an array its elements, anything else as it is.
+    """Merge documents into one list: an array adds its elements, any other value adds itself.
 
     Raises:
-        ComputeFailedError: one is not JSON.
+        ComputeFailedError: a document is not valid JSON.
 
     """
     merged: list[Any] = []
@@ -106,7 +107,7 @@ def merge(references: Sequence[Reference], documents: Sequence[bytes]) -> list[A
         try:
             value = msgspec.json.decode(document)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as exc:
-            raise ComputeFailedError(f"The document {reference.document_id!r} is not JSON.") from exc
+            raise ComputeFailedError(f"The document {reference.document_id!r} is not valid JSON.") from exc
         if isinstance(value, list):
             merged.extend(value)
         else:

@@ -1,4 +1,4 @@
-"""The outside as sources of results see it: scores, boards, documents."""
+"""Ports of the sources: scores, boards and documents."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from push.sources.documents import Reference
 
 
 class Scores(Protocol):
-    """The durable source of all boards. Methods block."""
+    """The durable store of all boards. Methods block."""
 
     def read_all(self, tenant: Tenant, board: str) -> dict[str, float]:
         """Return the score of every member.
 
-        Raises ComputeFailedError if there are over `MAX_MEMBERS`, SourceThrottledError or TransientError.
+        Raises ComputeFailedError if there are more than `MAX_MEMBERS`, SourceThrottledError or TransientError.
         """
 
 
 class BoardCache(Protocol):
-    """Boards kept ready to be read. Methods raise CacheUnavailableError."""
+    """Boards cached for reading. Every method may raise CacheUnavailableError."""
 
     async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry] | None:
-        """Return part of a board: None if the board is absent, an empty list if the member is."""
+        """Return part of a board; None if the board is absent, an empty list if the member is absent."""
 
     async def begin_rebuild(self, tenant: Tenant, board: str) -> str | None:
-        """Take the right to rebuild an absent board; None if it is there by now or somebody else has the right."""
+        """Take the right to rebuild an absent board, atomically; None if it exists or another worker has the right."""
 
     async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
-        """Give the right back, having installed the board in one step if the right was still held.
+        """Store the board if the right is still held, and release the right, in one step.
 
-        Without scores nothing is installed. What `update` was told since the rebuild began is put on top.
+        Without scores nothing is stored. Updates made since the rebuild began are applied on top.
         """
 
     async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
-        """Set the scores of members, or with None take them off, if the board is there or is being rebuilt.
+        """Set the scores of members, or remove them with None, if the board exists or is being rebuilt.
 
-        Repeating it is harmless. Changes of one member must come in order.
+        Idempotent. The caller applies changes of one member in order.
         """
 
 
 class DocumentIndex(Protocol):
-    """What says which objects are the documents of a collection. Methods block."""
+    """The index of a collection's documents and their objects. Methods block."""
 
     def find(self, tenant: Tenant, collection: str, ids: Sequence[str]) -> list[Reference]:
-        """Return up to `MAX_DOCUMENTS` documents by id, in any order; absent ones are left out.
+        """Return up to `MAX_DOCUMENTS` documents by id, in any order, omitting absent ones.
 
         Raises SourceThrottledError or TransientError.
         """
@@ -56,11 +56,11 @@ class DocumentIndex(Protocol):
 
 
 class DocumentStore(Protocol):
-    """Where documents are."""
+    """The store of documents."""
 
     async def load(self, references: Sequence[Reference], seconds: float) -> list[bytes]:
         """Return the documents in the order of their references, within some seconds.
 
-        Raises ComputeFailedError if one is absent or all are too large, SourceThrottledError if the store asks for
-        less to the end, TransientError.
+        Raises ComputeFailedError if a document is absent or all are too large together, SourceThrottledError if the
+        store throttles until the time is over, or TransientError.
         """

@@ -21,13 +21,13 @@ def test_documents_come_in_the_order_in_which_they_were_asked_for() -> None:
 
 
 def test_a_missing_document_is_named() -> None:
-    with pytest.raises(ComputeFailedError, match="There is no document 'x' in the collection 'letters'") as caught:
+    with pytest.raises(ComputeFailedError, match="The collection 'letters' lacks the document 'x'") as caught:
         put_in_order("letters", ["a", "x"], [A])
     assert caught.value.code is ErrorCode.NOT_FOUND
 
 
 def test_of_many_missing_documents_one_is_named_and_the_others_counted() -> None:
-    with pytest.raises(ComputeFailedError, match="'x' and 2 others"):
+    with pytest.raises(ComputeFailedError, match="'x' and 2 more"):
         put_in_order("letters", ["x", "y", "z"], [A])
 
 
