@@ -1,4 +1,4 @@
-"""What the fan-out queue carries: nudges to push what is new, and connections that have to catch up."""
+"""Jobs of the fan-out queue: nudges, catch-ups, presence and farewells."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from push.errors import ErrorCode, RequestError
 
 
 class Nudge(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="nudge"):
-    """There may be something new in a topic's history; without a shard, for all of them.
+    """Tells that a topic's history may have new messages; without a shard, for all shards.
 
-    `topic` is the name in a store. A nudge holds no message: what is past the cursor of a shard is what is to be
-    pushed, so that one that comes twice, or late, does no harm.
+    `topic` is the name in a store. A nudge holds no message: the worker pushes everything past the shard's cursor. So a
+    nudge that arrives twice, or late, does no harm.
     """
 
     topic: str
@@ -19,7 +19,7 @@ class Nudge(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", t
 
 
 class CatchUp(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="catch_up"):
-    """A connection lags behind its shard's cursor, and is to be pushed what it lacks; `attempt` counts from 1."""
+    """Asks a worker to push a lagging connection the messages that it lacks; `attempt` counts from 1."""
 
     topic: str
     connection_id: str
@@ -27,13 +27,13 @@ class CatchUp(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind",
 
 
 class PresenceLook(msgspec.Struct, frozen=True, tag_field="kind", tag="presence"):
-    """Somebody came to a topic or left it: its subscribers are to be told, all changes of a moment at once."""
+    """Tells that subscribers joined or left a topic; one presence message reports all changes of a moment."""
 
     topic: str
 
 
 class Farewell(msgspec.Struct, frozen=True, tag_field="kind", tag="farewell"):
-    """A connection is to be told at a time (ms) that it will be closed at another; on its way from hop to hop."""
+    """Warns a connection at `at_ms` that it closes at `closes_at_ms`; requeued until it is due."""
 
     connection_id: str
     at_ms: int
@@ -48,12 +48,12 @@ _decoder: msgspec.json.Decoder[FanOutJob] = msgspec.json.Decoder(FanOutJob)
 
 
 def serialize_fan_out_job(job: FanOutJob) -> str:
-    """Write a job as a queue message's body."""
+    """Serialize a job as the body of a queue message."""
     return _encoder.encode(job).decode()
 
 
 def parse_fan_out_job(body: str) -> FanOutJob:
-    """Read a queue message's body.
+    """Parse the body of a queue message.
 
     Raises:
         RequestError: it is not a job of this version.
@@ -62,4 +62,4 @@ def parse_fan_out_job(body: str) -> FanOutJob:
     try:
         return _decoder.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
-        raise RequestError(f"A queue message is no fan-out job: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc
+        raise RequestError(f"A queue message is not a fan-out job: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc

@@ -1,7 +1,7 @@
-"""Fan-out: what is new in a topic's history gets to its subscribers, in order, and nobody waits for the slow.
+"""Fan-out of a topic's new messages to its subscribers, in order; a slow subscriber delays no other.
 
-How that holds whoever dies is told with `push.topics.ports.ShardProgress`. Here is one worker: `nudge` goes through a
-shard's subscribers, and `catch_up` brings one level that could not be pushed something, or resumes.
+`push.topics.ports.ShardProgress` explains why no message is missed when workers die. This module is one worker: `nudge`
+pushes to a shard's subscribers, and `catch_up` pushes to one connection that lags or resumes.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from push.topics.topics import Topic, shard_of
 from push.topics.update_frames import Link, Step, render_history
 
 TERM_MS = 12_000
-"""Of a shard's lease; longer than one `post_series` takes, and so than one goes without renewing it."""
+"""The term of a shard's lease; longer than one `post_series` takes, so a live worker renews it in time."""
 
 STUCK_MS = 90_000
-"""A lagging connection that nobody has tried for so long has been left alone by a worker that died."""
+"""A lagging connection without progress for this long has no catch-up job: its worker died."""
 
 LEFT_MS = 10_000
-"""The same where a nudge comes again: whoever had it first has been dead for so long, if that is why. He noted who lags
-20 s after he received it at the latest, and the queue hides it for 30."""
+"""The same for a redelivered nudge. If its first worker died, it has been dead for this long: it marked connections as
+lagging within 20 s of receiving the nudge, and the queue hides a nudge for 30 s."""
 
 ROUND_MESSAGES = 50
 PAGE_CONNECTIONS = 1000
 _PUSHES_AT_ONCE = 5000
-"""How many frames are handed to `post_series` in one call: what takes a good part of a second."""
+"""The most frames passed to `post_series` in one call, which takes a good part of a second."""
 
 MAX_ATTEMPTS = 18
-"""About ten minutes without any success; then a connection is only tried again when there is something new."""
+"""About ten minutes without success; after that a connection is retried only when there is a new message."""
 
 _OUTCOMES = {
     PostOutcome.GONE: "gone",
@@ -52,27 +52,28 @@ _OUTCOMES = {
 }
 
 SendJobs = Callable[[Sequence[FanOutJob], int], Awaitable[None]]
-"""`push.topics.ports.FanOutJobSender.send`, without holding up others."""
+"""`push.topics.ports.FanOutJobSender.send`, without blocking the event loop."""
 
 
 @dataclass(slots=True)
 class _Pushed:
-    """What came of pushing to a shard's subscribers: who lags now, and who is gone."""
+    """The outcome of a round: connections that lag now, with their positions, and connections that are closed."""
 
     late: dict[str, Position] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
 
 
 class LeftAloneError(TransientError):
-    """Connections that lag have no catch-up message, which only shows when they have lagged for `LEFT_MS`."""
+    """Lagging connections have no catch-up job; a redelivered nudge finds them once they lag for `LEFT_MS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A message of the queue, as it was received this time.
+    """One receipt of a queue message.
 
-    `token` is the message's own, whoever has it: so a lease that Redis gave to its receiver without being able to say
-    so is there for the next one. Nothing more is begun at `until_ms`. Who had a redelivered one may have died with it.
+    `token` belongs to the message, not to its receiver. So if Redis granted a lease and the reply was lost, the next
+    receiver of the message holds that lease. At `until_ms` the worker starts nothing new. The earlier receiver of a
+    redelivered message may have died.
     """
 
     token: str
@@ -84,18 +85,18 @@ class FanningOut:
     """Fans out for one execution environment.
 
     Args:
-        progress: leases, cursors and who lags.
-        histories: what those read who catch up.
-        subscribers: who is to be pushed what.
+        progress: the shards' leases and cursors, and the lagging connections.
+        histories: the messages for catch-ups.
+        subscribers: the subscribers of topics.
         connections: the management API.
-        records: where connections found gone are removed.
-        send: sends jobs to the fan-out queue, not to be seen before so many seconds; raises QueueUnavailableError.
-        link: makes the links to what fits no message.
-        counter: where outcomes are counted.
+        records: removes connections that a push found closed.
+        send: sends jobs to the fan-out queue with a delay in seconds; raises QueueUnavailableError.
+        link: makes links to data that exceeds a message.
+        counter: counts outcomes.
         now_ms: the clock, in milliseconds since 1970.
-        random: in [0, 1), spreads the next tries.
-        patched: what those are pushed who apply patches.
-        has_presence: says of a topic whether its subscribers are told who else is there.
+        random: returns a number in [0, 1); spreads retries.
+        patched: renders the frames for subscribers that apply patches.
+        has_presence: returns whether a topic's namespace has presence.
 
     """
 
@@ -129,11 +130,11 @@ class FanningOut:
         self._has_presence = has_presence
 
     async def nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
-        """Push what is new to a shard's subscribers; what is left when the time is over is left to another nudge.
+        """Push new messages to a shard's subscribers; when the time is over, send another nudge for the rest.
 
         Raises:
-            LeftAloneError: the nudge must come back when connections have lagged for `LEFT_MS`.
-            TransientError: something did not answer, and the nudge must come back.
+            LeftAloneError: the nudge must be redelivered once connections have lagged for `LEFT_MS`.
+            TransientError: a dependency did not answer; the nudge must be redelivered.
 
         """
         try:
@@ -160,24 +161,24 @@ class FanningOut:
             try:
                 found = await self._progress.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
             finally:
-                # Also if nobody knows whether they are noted as lagging: who is not needs nothing, and is sent nothing.
+                # Also if the mark may not be stored: a catch-up for a connection that is not lagging is a no-op.
                 await self._send_catch_ups(topic, pushed.late)
             await self._remove(topic, shard, pushed.gone)
         await self._find_stuck(topic, shard, LEFT_MS if receipt.is_redelivered else STUCK_MS)
 
     async def _leave_to_holder(self, topic: Topic, shard: int, busy: ShardBusy, *, is_redelivered: bool) -> None:
-        # Who holds the lease finds all that is new. But it is renewed long before it ends, unless its holder is dead.
-        # Where a nudge comes again it may be nobody's: Redis gave it to another message of the same, and could not say.
+        # The holder finds all new messages. It renews the lease long before it ends, so a lease near its end has a dead
+        # holder. For a redelivered nudge the lease may have no holder: Redis granted it, but the reply was lost.
         if is_redelivered or busy.left_ms < TERM_MS // 3:
             await self._send([Nudge(topic.storage, shard)], math.ceil(busy.left_ms / 1000))
 
     async def _release_if_possible(self, topic: Topic, shard: int, token: str) -> None:
-        # Else it ends by itself.
+        # Otherwise the lease ends by itself.
         with suppress(TransientError):
             await self._progress.release(topic, shard, token)
 
     async def _push_round(self, topic: Topic, shard: int, token: str, found: Round, until_ms: int) -> _Pushed | None:
-        """Push a round to all who do not lag; None if not all could be: the time is over, or the lease is lost."""
+        """Push a round to all subscribers that do not lag; None if the time is over or the lease is lost."""
         steps = render_history(topic, found.history, self._link)
         full = [step.frame for step in steps]
         patched: Sequence[bytes] | None = None
@@ -187,7 +188,7 @@ class FanningOut:
         renewed_ms = self._now_ms()
         while True:
             page, start = await self._subscribers.page(topic, shard, start, PAGE_CONNECTIONS)
-            # In this order: who resumes lags before the row is written.
+            # After the page: a subscriber that resumes is marked as lagging before its row is written.
             lagging = await self._progress.lagging(topic, shard)
             level = [each for each in page if each.connection_id not in lagging]
             if patched is None and self._patched is not None and any(PATCH in each.options for each in level):
@@ -240,21 +241,21 @@ class FanningOut:
                 raise LeftAloneError(exc.message, code=exc.code) from exc
 
     async def _find_stuck(self, topic: Topic, shard: int, stuck_ms: int) -> None:
-        """Send those their catch-up messages again who were left alone by a worker that died."""
+        """Send catch-up jobs again for lagging connections without progress, whose worker died."""
         old_ms = self._now_ms() - stuck_ms
         lagging = await self._progress.lagging(topic, shard)
         stuck = {connection_id: behind for connection_id, behind in lagging.items() if behind.noted_at_ms < old_ms}
         if stuck:
             await self._send([CatchUp(topic.storage, connection_id) for connection_id in stuck], 0)
-            # Noted as of now, so that the next nudges, however many, do not send the same before these have come.
+            # Recorded as of now, so that the next nudges do not send the same jobs before these are received.
             for connection_id, behind in stuck.items():
                 await self._note(topic, connection_id, behind, behind.position)
 
     async def catch_up(self, topic: Topic, connection_id: str, attempt: int, until_ms: int) -> None:
-        """Push a lagging connection what it lacks; what can't be pushed now is tried again later.
+        """Push a lagging connection the messages that it lacks, and requeue the job if a push fails.
 
         Raises:
-            TransientError: something did not answer, and the message must come back.
+            TransientError: a dependency did not answer; the job must be redelivered.
 
         """
         shard = shard_of(connection_id)
@@ -279,9 +280,9 @@ class FanningOut:
                 return
 
     async def say_farewell(self, farewell: Farewell) -> None:
-        """Tell a connection that it will be closed, if it is time; else send the farewell on its way again.
+        """Warn a connection that it will close, if the farewell is due; otherwise requeue the farewell.
 
-        Once is enough: who misses it is closed without, and comes back all the same. Raises QueueUnavailableError.
+        The push is not retried: a client that misses it reconnects after the close. Raises QueueUnavailableError.
         """
         now_ms = self._now_ms()
         if delay_seconds := farewell_delay_seconds(farewell, now_ms):
@@ -299,7 +300,7 @@ class FanningOut:
         await self._send([CatchUp(topic.storage, connection_id, attempt + 1)], delay_seconds)
 
     async def _remove(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
-        """Forget connections that are closed for good."""
+        """Remove closed connections from subscriptions, progress and records."""
         if connection_ids:
             await self._subscribers.remove_all(topic, connection_ids)
             await self._progress.forget(topic, shard, connection_ids)

@@ -1,4 +1,4 @@
-"""Histories: the latest messages of each topic, and who has not been pushed them yet."""
+"""Values of topic histories: messages, reads, and the progress of fan-out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from push.topics.positions import Position
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """What is to be appended.
+    """A message to append.
 
-    `data` is JSON. Of several messages with the same `id` the first counts; "" is nobody's id. Ids are a topic's own,
-    so those that callers choose must be told apart, by their principal for example. `etag` is a live result's.
+    `data` is JSON. Of several messages with the same `id`, only the first is appended; an empty `id` is no id. Ids are
+    unique per topic, so a caller's id must include its principal, for example. `etag` is a live result's.
     """
 
     data: bytes
@@ -22,9 +22,9 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where a message stands in the history; `is_new` is False if it, or the same etag, stood there before.
+    """The position of an appended message; `is_new` is False if its id or its etag was there before.
 
-    Who appended it before may have died right after: subscribers are to be pushed it in either case.
+    The caller nudges fan-out in either case, because the earlier publisher may have died right after appending.
     """
 
     position: Position
@@ -44,11 +44,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What comes after a position, up to the limit that was asked for; `head` is the latest message's position.
+    """The messages after a position, up to a limit; `head` is the latest message's position.
 
-    Complete, the messages follow the position and each other without a gap. If not, something has been forgotten, or
-    the position is of another epoch: then `messages` is the latest one alone (none if that is forgotten too), which
-    stands for all before it as far as anything can.
+    If `is_complete`, the messages follow the position without a gap. Otherwise messages were evicted, or the position
+    has another epoch. Then `messages` holds only the latest message (none if it expired too), in place of all before
+    it.
     """
 
     messages: tuple[Message, ...]
@@ -57,13 +57,13 @@ class History:
 
     @property
     def end(self) -> Position:
-        """Where who has been pushed these messages is then."""
+        """Return the position of a subscriber that received these messages."""
         return self.messages[-1].position if self.is_complete and self.messages else self.head
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one shard of a topic's subscribers is to be pushed next: what follows `after`. Empty if nothing is left."""
+    """The next messages for one shard of a topic's subscribers: those after `after`. Empty if none are left."""
 
     after: Position
     history: History
@@ -71,16 +71,16 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class ShardBusy:
-    """Somebody else is at it, for so long (ms) unless it is renewed, and will find all that is appended meanwhile."""
+    """Another worker holds the shard's lease for `left_ms`, and finds every message appended meanwhile."""
 
     left_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """How far a lagging connection is.
+    """The position of a lagging connection.
 
-    `mark` names the occasion on which it fell behind, and `noted_at_ms` is when it was last seen to get anywhere.
+    `mark` identifies the occasion on which it fell behind; `noted_at_ms` is when it last made progress.
     """
 
     position: Position

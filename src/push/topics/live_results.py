@@ -1,10 +1,10 @@
-"""Live results as their histories keep them: each entry is a whole result, of which only the newest matters.
+"""Entries of live results in their histories: each is a whole result, and only the newest matters.
 
-An entry is a JSON object of the result's `etag` and one of
+An entry is a JSON object with the result's `etag` and one of
 
-- `data`: the value, if it is small enough to be kept once more;
-- `payload`: the name of the object in the bucket that holds it;
-- `error`: the error object of a compute that failed, as it will until something changes.
+- `data`: the value, if it is small enough to be stored again;
+- `payload`: the name of the object in the bucket that holds the value;
+- `error`: the error object of a failed compute.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from push.results import Result, Status
 from push.topics.histories import NewMessage
 
 PAYLOAD_FROM_BYTES = 96 * 1024 + 1
-"""Values of this size or more are not kept in histories: their payloads are put in the bucket before the entry is."""
+"""Values of at least this size are not stored in histories; their payload is stored in the bucket before the entry."""
 
 
 class LiveEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One entry of a live result's history: of `data`, `payload` and `error` one is not empty, and says what it is."""
+    """One entry of a live result's history; exactly one of `data`, `payload` and `error` is not empty."""
 
     etag: str
     data: msgspec.Raw = msgspec.Raw()
@@ -35,14 +35,14 @@ class LiveEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class EntryOfResult:
-    """What is appended for a result. With a `payload`, its data must be in the bucket under that name before."""
+    """The entry for a result. With a `payload`, the caller first stores the data in the bucket under that name."""
 
     message: NewMessage
     payload: str = ""
 
 
 def entry_of(key: Key, result: Result) -> EntryOfResult:
-    """Return what a key's history is to hold of a result; the same result has the same id."""
+    """Return the history entry for a result; the same result has the same id."""
     payload = ""
     if result.status is Status.FAILURE:
         entry = LiveEntry(result.etag, error=msgspec.Raw(result.data))
@@ -56,26 +56,26 @@ def entry_of(key: Key, result: Result) -> EntryOfResult:
 
 
 def parse_entry(data: bytes) -> LiveEntry:
-    """Read an entry back.
+    """Parse an entry.
 
     Raises:
-        RequestError: it is none (`invalid_message`).
+        RequestError: the data is not an entry (`invalid_message`).
 
     """
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
-        raise RequestError(f"An entry is no live result: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc
+        raise RequestError(f"An entry is not a live result: {exc}.", code=ErrorCode.INVALID_MESSAGE) from exc
 
 
 class ChangePhase(enum.StrEnum):
-    """What was done of late about changes of a live result's sources."""
+    """The recent handling of changes of a live result's sources."""
 
     NONE = ""
     FIRST = "first"
-    """It is computed anew; the next change is to wait."""
+    """The result is being refreshed; the next change waits."""
     COVERED = "covered"
-    """A job is on its way that has not begun: any change until then is covered by it."""
+    """A queued job has not started; it covers every change until then."""
 
 
 _encoder = msgspec.json.Encoder()

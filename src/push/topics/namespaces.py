@@ -1,7 +1,7 @@
-"""Namespaces: what holds for the topics whose names match a pattern, as `topics.json` says.
+"""Namespaces: options and permissions of the topics whose names match a pattern, from `topics.json`.
 
-The document is a list, and the first namespace whose `match` fits a topic's name is the topic's. In a pattern `*`
-stands for any characters, also none, and everything else for itself. The last one must match everything.
+The document is a list; a topic belongs to the first namespace whose `match` fits its name. In a pattern, `*` matches
+any characters or none, and every other character matches itself. The last namespace must match everything.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ _REMEMBERED_TOPICS = 4096
 
 Principal = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Who = Literal["anybody", "tenant", "nobody"] | tuple[Principal, ...]
-"""Whom something is allowed: of the topic's own tenant in every case.
+"""The principals with a permission. Permissions apply within a tenant; topics are never visible across tenants.
 
-`anybody` also those without a credential (where AUTH_MODE is none), `tenant` all with one, or the principals listed.
+`anybody` includes callers without a credential (AUTH_MODE none), `tenant` requires one; a list names principals.
 """
 
 
 class Namespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """Options of the topics that match.
+    """Options and permissions of the topics that match a pattern.
 
-    The history holds the latest `history_size` messages, unless they are older than `history_seconds`. `presence`:
-    subscribers are told who else is. `patches`: who asks for patches gets them where they are smaller.
+    The history holds the latest `history_size` messages that are not older than `history_seconds`. With `presence`,
+    subscribers are told which others join and leave. With `patches`, clients that accept patches receive them where
+    they are smaller.
     """
 
     match: Annotated[str, msgspec.Meta(min_length=1, max_length=193)]
@@ -48,42 +49,44 @@ class Namespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
         return re.compile(".*".join(re.escape(part) for part in self.match.split("*")))
 
     def matches(self, name: str) -> bool:
-        """Say whether a topic of that name is of this namespace, if of none before it."""
+        """Return whether a topic's name matches the pattern."""
         return self._pattern.fullmatch(name) is not None
 
     def check_subscribe(self, topic: Topic, tenant: Tenant, principal: str) -> None:
-        """Let those pass who may subscribe to a topic of this namespace.
+        """Check that a principal may subscribe to a topic of this namespace.
 
         Raises:
-            RequestError: the others (`forbidden`).
+            RequestError: it may not (`forbidden`).
 
         """
         is_own = topic.scope == tenant or (topic.scope is None and topic.is_live)
         if not (is_own and _includes(self.subscribe, principal)):
-            raise RequestError(f"You may not subscribe to {topic.name}.", code=ErrorCode.FORBIDDEN)
+            raise RequestError(f"You do not have permission to subscribe to {topic.name}.", code=ErrorCode.FORBIDDEN)
 
     def check_publish(self, topic: Topic, tenant: Tenant, principal: str) -> None:
-        """Let those pass who may publish to a topic of this namespace; nobody may to a live result.
+        """Check that a principal may publish to a topic of this namespace; live results accept no messages.
 
         Raises:
-            RequestError: the others (`forbidden`).
+            RequestError: it may not (`forbidden`).
 
         """
         if topic.is_live:
-            raise RequestError("Live results are computed; nobody publishes to them.", code=ErrorCode.FORBIDDEN)
+            raise RequestError(
+                "Clients can't publish to a live result. Publish to a channel.", code=ErrorCode.FORBIDDEN
+            )
         if not (topic.scope == tenant and _includes(self.publish, principal)):
-            raise RequestError(f"You may not publish to {topic.name}.", code=ErrorCode.FORBIDDEN)
+            raise RequestError(f"You do not have permission to publish to {topic.name}.", code=ErrorCode.FORBIDDEN)
 
 
 class Namespaces:
-    """All namespaces, in the order in which they are tried."""
+    """All namespaces, in the order of matching."""
 
     def __init__(self, namespaces: tuple[Namespace, ...]) -> None:
         self._namespaces = namespaces
         self._find = lru_cache(maxsize=_REMEMBERED_TOPICS)(self._search)
 
     def find(self, topic: Topic) -> Namespace:
-        """Return a topic's namespace."""
+        """Return the namespace of a topic."""
         return self._find(topic.name)
 
     def _search(self, name: str) -> Namespace:
@@ -91,16 +94,16 @@ class Namespaces:
 
 
 def parse_namespaces(document: bytes) -> Namespaces:
-    """Read the JSON document.
+    """Parse `topics.json`.
 
     Raises:
-        SettingsError: it is not of its form; the sentence says where and why.
+        SettingsError: the document is invalid; the sentence says where and why.
 
     """
     try:
         namespaces = _decoder.decode(document)
     except msgspec.DecodeError as exc:
-        raise SettingsError(f"topics.json is not usable: {exc}.") from exc
+        raise SettingsError(f"topics.json is invalid: {exc}.") from exc
     matches = [namespace.match for namespace in namespaces]
     if not matches or matches[-1] != EVERYTHING:
         raise SettingsError(f'topics.json must end with a namespace that matches "{EVERYTHING}".')

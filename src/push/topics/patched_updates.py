@@ -1,8 +1,8 @@
-"""Updates of live results as patches, for those who apply them and have the value before.
+"""Updates of live results as patches, for subscribers that apply patches and hold the previous value.
 
-Who is pushed a round and does not lag has been pushed what came before it. So where a round is the one entry that
-follows the shard's cursor, what its subscribers hold is the entry at the cursor; the history is asked whether it still
-has that. Nothing rests on it: a patch names the value that it is for, and who holds another subscribes again.
+A subscriber that does not lag has received everything before the round. So if a round is the single entry after the
+shard's cursor, the subscribers hold the entry at the cursor, which the history may still have. Correctness does not
+depend on that: a patch names its base value, and if it does not match the client's value, the client resubscribes.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from push.topics.topics import Topic
 from push.topics.update_frames import read_entry, render_patched
 
 if TYPE_CHECKING:
-    # What makes patches takes 34 ms to import, and most who fan out never make one.
+    # Importing it takes 34 ms, and most workers never make a patch.
     from push.topics.patches import Patch
 
 MakePatch = Callable[[bytes, bytes], Awaitable["Patch | None"]]
-"""`push.topics.patches.make_patch`, without holding up others."""
+"""`push.topics.patches.make_patch`, without blocking the event loop."""
 
 
 class PatchedUpdates:
-    """Writes the updates of those who apply patches.
+    """Renders updates for subscribers that apply patches.
 
     Args:
-        histories: where the values before are.
-        make_patch: makes the patches.
-        is_patched: says of a topic whether its namespace has patches.
+        histories: holds the previous values.
+        make_patch: makes a patch.
+        is_patched: returns whether a topic's namespace permits patches.
 
     """
 
@@ -43,9 +43,9 @@ class PatchedUpdates:
         self._is_patched = is_patched
 
     async def frames(self, topic: Topic, found: Round, full: Sequence[bytes]) -> Sequence[bytes]:
-        """Return what those are to be pushed who apply patches; `full` is what all others are.
+        """Return the frames for subscribers that apply patches: a patch if it is smaller, else `full`.
 
-        It is the same, but where a patch makes it smaller. Raises CacheUnavailableError.
+        `full` holds the frames of the other subscribers. Raises CacheUnavailableError.
         """
         if not (topic.is_live and self._is_patched(topic)):
             return full
@@ -59,7 +59,7 @@ class PatchedUpdates:
         return (frame,) if len(frame) < len(full[0]) else full
 
     async def _value_at(self, topic: Topic, position: Position) -> LiveEntry | None:
-        """Return the entry at a position if the history still has it, and its data."""
+        """Return the entry at a position if the history still has it with its data, or None."""
         if position.offset == 0:
             return None
         history = await self._histories.read(topic, Position(position.epoch, position.offset - 1), 1)

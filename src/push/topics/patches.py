@@ -1,23 +1,23 @@
-"""Patches: what changed between two values of a topic, where that is smaller than the new value.
+"""Patches between two values of a topic, made where they are smaller than the new value.
 
 A patch is a JSON Merge Patch (RFC 7396) or a JSON Patch (RFC 6902), whichever is smaller. A merge patch can neither
-set a member to null nor change part of an array, so it is not made where the change needs that.
+set a member to null nor change part of an array, so it is not made for such changes.
 
-How the two sides know that they have the same value:
+Two fields prove that both sides hold the same value:
 
-- `base` is the etag of the value that the patch is for. Who holds another does not apply it.
-- `digest` is of the value that must come out. An etag is of bytes, and a patched value has none until somebody writes
-  it, each in another way; so the digest is of the canonical form of JSON (RFC 8785) in UTF-8: SHA-256 of it, of that
-  the first 96 bits in lower-case hex. The canonical form has no blanks; members are sorted by the UTF-16 code units of
-  their names; strings are escaped as ECMAScript's `JSON.stringify` escapes them; and numbers are doubles, written as
-  ECMAScript's `Number.prototype.toString` writes them: `1.0` is `1`, `-0.0` is `0`, `1e16` is `10000000000000000`,
-  `1e21` is `1e+21`, `0.000001` is that, `0.0000001` is `1e-7`.
+- `base` is the etag of the value that the patch applies to. A client with another value does not apply the patch.
+- `digest` identifies the patched value. An etag is a hash of bytes, and clients write the same value in different
+  bytes. So the digest is the first 96 bits, in lower-case hex, of the SHA-256 of the canonical JSON (RFC 8785) in
+  UTF-8. The canonical form has no blanks. Members are sorted by the UTF-16 code units of their names. Strings are
+  escaped as by ECMAScript's `JSON.stringify`. Numbers are doubles, written as by ECMAScript's
+  `Number.prototype.toString`: `1.0` is `1`, `-0.0` is `0`, `1e16` is `10000000000000000`, `1e21` is `1e+21`, `0.000001`
+  is that, `0.0000001` is `1e-7`.
 
 In a browser the canonical form is `JSON.stringify` of the value with sorted members; in Python it is the library
-`rfc8785`. A value with a whole number beyond ±(2**53 - 1) has no canonical form, for no double tells it from its
-neighbours: it is not patched. After a patch one holds the value whose etag the message brought.
+`rfc8785`. A value with an integer beyond ±(2**53 - 1) has no canonical form, because no double distinguishes it from
+its neighbours; such a value is not patched. After a patch, a client holds the value with the message's etag.
 
-Nothing here trusts the library that makes JSON Patches: every patch is applied and checked before it is returned.
+Every JSON Patch that the library makes is applied and checked before it is returned.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from push.results import make_etag
 
 MAX_BYTES = 256 * 1024
 MAX_ENTRIES = 5_000
-"""Array items and object members of a value that is compared. Two arrays of so many items in another order take half a
-second, and twice as many more than twice as long; a board of 100 ranks takes 3 ms."""
+"""The most array items and object members of a value that is compared. Two arrays of so many items in a different order
+take half a second, and the time grows faster than the number; a board of 100 ranks takes 3 ms."""
 
 MAX_DEPTH = 32
-"""Levels of a value that is compared, for time grows with their square."""
+"""The most levels of a value that is compared; time grows with their square."""
 
 OVERHEAD_BYTES = 96
-"""What a message with a patch has beside the patch: base, digest and their names."""
+"""The bytes of a message with a patch beside the patch: base, digest and their names."""
 
 
 class PatchMismatchError(PushasideError):
-    """A patch does not fit the value it was applied to, or what comes out is not what it should be."""
+    """A patch does not fit the value, or the patched value has a different digest."""
 
 
 class PatchKind(enum.StrEnum):
-    """What the body of a patch is."""
+    """The format of a patch's body."""
 
     MERGE = "merge"
     """A JSON Merge Patch (RFC 7396); the body is an object."""
@@ -62,7 +62,7 @@ class PatchKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What makes one value of another. `base` is an etag, `digest` as this module describes it."""
+    """A patch from one value to another. `base` is an etag; the module describes `digest`."""
 
     kind: PatchKind
     body: bytes
@@ -80,10 +80,10 @@ def make_digest(value: object) -> str | None:
 
 
 def make_patch(old: bytes, new: bytes) -> Patch | None:
-    """Return what makes one JSON value of another; None if it would not be smaller than the new one by itself.
+    """Return the patch from one JSON value to another; None if it would not be smaller than the new value.
 
-    None, too, for values that would take too long to compare (`MAX_BYTES`, `MAX_ENTRIES`, `MAX_DEPTH`), that have no
-    canonical form, or that are not JSON. Blocks for some milliseconds, and for half a second at the worst.
+    Also None for values that would take too long to compare (`MAX_BYTES`, `MAX_ENTRIES`, `MAX_DEPTH`), that have no
+    canonical form, or that are not JSON. Blocks for some milliseconds, and for half a second at most.
     """
     if max(len(old), len(new)) > MAX_BYTES:
         return None
@@ -106,18 +106,18 @@ def apply_patch(old: bytes, patch: Patch) -> bytes:
     """Return the JSON of the patched value.
 
     Raises:
-        PatchMismatchError: the old value is not the one that the patch is for, or what comes out is not what it
-            should be; what one holds is then to be fetched anew.
+        PatchMismatchError: the old value is not the patch's base, or the patched value has a different digest; then
+            the whole value must be fetched.
 
     """
     if make_etag(old) != patch.base:
-        raise PatchMismatchError("The patch is for another value.")
+        raise PatchMismatchError("The patch applies to a different value.")
     try:
         value = _apply(msgspec.json.decode(old), patch.kind, msgspec.json.decode(patch.body))
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, msgspec.DecodeError, TypeError) as exc:
         raise PatchMismatchError("The patch can't be applied.") from exc
     if make_digest(value) != patch.digest:
-        raise PatchMismatchError("The patched value is not what it should be.")
+        raise PatchMismatchError("The patched value has a different digest.")
     return msgspec.json.encode(value)
 
 
@@ -140,7 +140,7 @@ def _apply(value: object, kind: PatchKind, body: Any) -> object:  # noqa: ANN401
         case PatchKind.MERGE:
             return _merge(value, body)
         case PatchKind.JSON:
-            # The library would read text as JSON once more.
+            # The library would parse text as JSON again.
             if not isinstance(body, list):
                 raise PatchMismatchError("The patch is not an array of operations.")
             return jsonpatch.apply_patch(value, body, in_place=True)
@@ -149,7 +149,7 @@ def _apply(value: object, kind: PatchKind, body: Any) -> object:  # noqa: ANN401
 
 
 def _merge(target: object, patch: object) -> object:
-    """Apply a merge patch as section 2 of RFC 7396 says."""
+    """Apply a merge patch (RFC 7396, section 2)."""
     if not isinstance(patch, dict):
         return patch
     merged = dict(target) if isinstance(target, dict) else {}
@@ -174,7 +174,7 @@ def _merge_patch(before: dict[str, object], after: dict[str, object]) -> dict[st
 
 
 def _is_mergeable(before: dict[str, object], after: dict[str, object]) -> bool:
-    """Say whether no member is to become null, and no new object is to hold one: a merge patch would remove it."""
+    """Return whether a merge patch can make the change: it can't set a member to null."""
     for name, value in after.items():
         old = before.get(name)
         if isinstance(value, dict) and not _is_mergeable(old if isinstance(old, dict) else {}, value):
@@ -185,7 +185,7 @@ def _is_mergeable(before: dict[str, object], after: dict[str, object]) -> bool:
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Compare JSON values; Python's own comparison takes true for 1."""
+    """Compare JSON values; in Python, True equals 1."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
     if isinstance(one, list) and isinstance(other, list):

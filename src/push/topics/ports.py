@@ -1,7 +1,7 @@
-"""The outside as topics see it: their histories, and how far each shard of subscribers has been pushed them.
+"""Ports of topics: histories, the progress of fan-out, subscriptions, and the fan-out queue.
 
-As in `push.ports`, every method may raise the `TransientError` named in its docstring and no other error. All that is
-kept of a topic is kept in one place, and each method is one atomic step there.
+A method raises only the errors that its docstring names. Each method of a history and of `ShardProgress` is one atomic
+step, because all data of a topic is in one place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from push.topics.topics import Topic
 
 
 class TopicHistories(Protocol):
-    """The history of each topic, as workers read it."""
+    """The history of each topic, for workers, which only read it."""
 
     async def read(self, topic: Topic, after: Position, limit: int) -> History:
         """See `SyncTopicHistories.read`."""
@@ -29,9 +29,9 @@ class TopicHistories(Protocol):
 class SyncTopicHistories(Protocol):
     """The bounded history of each topic, for functions that answer one message at a time.
 
-    A topic has an epoch from when it is first appended to or looked at, until Redis loses it or nobody has used it for
-    a day. Offsets begin anew with an epoch. A message stays for its topic's `seconds`, and less than twice that, unless
-    `size` others came after it.
+    A topic's epoch begins with the first append or read. It ends when Redis loses the topic, or after a day without
+    use. Each epoch counts offsets from the start. A message expires after its topic's `seconds`, within twice that
+    time, or once `size` newer messages follow it.
     """
 
     def append(
@@ -43,52 +43,55 @@ class SyncTopicHistories(Protocol):
         seconds: int,
         only_changed: bool = False,
     ) -> tuple[Appended, ...]:
-        """Append up to 100 messages, all or none, next to each other and in order; return where each stands.
+        """Append up to 100 messages atomically, in order and adjacent; return the position of each.
 
-        Ids are remembered for ten minutes. With `only_changed` a message whose etag is the latest one's is not
-        appended, and stands where that one does. Raises CacheUnavailableError, and then they may have been appended.
+        A message whose id was appended in the last ten minutes is not appended again. With `only_changed`, neither is a
+        message with the latest message's etag. Such a message has the position of the earlier one. Raises
+        CacheUnavailableError; then the messages may have been appended.
         """
 
     def read(self, topic: Topic, after: Position, limit: int) -> History:
-        """Return what comes after a position. Raises CacheUnavailableError."""
+        """Return up to `limit` messages after a position. Raises CacheUnavailableError."""
 
     def read_latest(self, topic: Topic, limit: int) -> History:
-        """Return the latest messages, as a complete history of what comes after the one before them.
+        """Return the latest `limit` messages as a complete history.
 
         Raises CacheUnavailableError.
         """
 
     def head(self, topic: Topic) -> Position:
-        """Return the latest message's position. Raises CacheUnavailableError."""
+        """Return the position of the latest message. Raises CacheUnavailableError."""
 
 
 class ShardProgress(Protocol):
-    """Who pushes a topic's messages to one shard of its subscribers, and how far that has got.
+    """The lease and the cursor of each shard of a topic's subscribers, and the connections that lag behind the cursor.
 
-    A queue message only says that there may be something to push. Its receiver takes the shard's lease with `begin`
-    and gets a round: messages. It pushes them, in order, to every subscriber of the shard that is not *lagging*. Then
-    `advance` moves the shard's cursor and gives the next round; a round without messages means that all is pushed, and
-    that the lease has been given back in the same step. So a message appended at any moment is either found by the
-    holder or by whom its own queue message brings, who may drop it if the shard is busy.
+    A nudge on the queue only tells that a topic may have new messages. Its worker takes the shard's lease with `begin`
+    and gets a round of messages. It pushes them, in order, to every subscriber of the shard that does not *lag*. Then
+    `advance` moves the shard's cursor and returns the next round. An empty round means that all messages are pushed;
+    the same step released the lease. So for each message, either the lease's holder finds it, or the worker with the
+    message's own nudge does. A worker that finds the shard busy may drop its nudge.
 
-    A connection that could not be pushed something is handed to `advance` as lagging, with the position it has. It is
-    then left out, and brought level by catch-up messages of its own. So that none is missed or left alone:
+    The worker passes connections that it could not push to `advance` as lagging, each with its position. Rounds then
+    skip a lagging connection, and its own catch-up jobs push what it lacks. These rules ensure that no message is
+    missed and no connection stays behind:
 
-    - A round asks who lags *after* it has read the subscribers, page by page, and a subscriber that resumes is made
-      lagging *before* it is written among them.
-    - Nobody stops lagging who has not all that the round under way pushes to the others (`catch_up`).
-    - The catch-up messages are sent after `advance`, whatever it answered, and before the queue message is done with.
-      A worker that dies in between leaves lagging connections alone: whoever comes next, and its own queue message
-      will come again, sends them theirs if they have got nowhere for long.
+    - A round reads the lagging connections *after* each page of subscribers. A subscriber that passes a position is
+      marked as lagging *before* its row is written, so it receives what it missed first.
+    - A connection stops lagging only once it has every message of the round in progress (`catch_up`).
+    - The worker sends the catch-up jobs after `advance`, whatever its answer, and before it acknowledges the nudge. If
+      it dies in between, its nudge is redelivered. The next worker resends the jobs of connections without progress for
+      long.
 
-    Two workers may push the same messages, if one stood still beyond its lease. Each pushes in order and without gaps
-    from a position that every subscriber has: what a client has already seen, it drops by its offset.
+    Two workers may push the same messages if one stalled beyond its lease. Each pushes in order and without gaps from a
+    position that every subscriber has reached. Clients drop repeats by their offset.
     """
 
     async def begin(self, topic: Topic, shard: int, token: str, term_ms: int, limit: int) -> Round | ShardBusy:
-        """Take the lease of a shard under a token of the caller's, and return what is to be pushed.
+        """Take a shard's lease under the caller's token, and return the messages after the cursor.
 
-        Nothing of the epoch having been pushed yet, that is all of it. Raises CacheUnavailableError.
+        A new epoch's cursor is before its first message. Taking the lease again under the same token succeeds. Raises
+        CacheUnavailableError; then the lease may be held under the token.
         """
 
     async def advance(
@@ -101,42 +104,43 @@ class ShardProgress(Protocol):
         term_ms: int,
         limit: int,
     ) -> Round | ShardBusy:
-        """Move the cursor to the end of the round that was pushed, note who could not be, and return what is next.
+        """Move the cursor to `pushed`, mark connections as lagging, renew the lease, and return the next round.
 
-        Busy if the lease was lost to somebody else: nothing is noted then, for who has it pushes the same again. Who
-        lags already goes on from where it is. Raises CacheUnavailableError.
+        Returns ShardBusy if another worker has the lease. Then nothing is recorded, because that worker pushes the same
+        messages. A connection that already lags keeps its position. Raises CacheUnavailableError; then the step may
+        have been taken.
         """
 
     async def renew(self, topic: Topic, shard: int, token: str, term_ms: int) -> bool:
-        """Extend the lease, and say whether nobody else has it. Raises CacheUnavailableError."""
+        """Extend the lease; return False if another worker has it. Raises CacheUnavailableError."""
 
     async def release(self, topic: Topic, shard: int, token: str) -> None:
-        """Give the lease back before all is pushed. Raises CacheUnavailableError."""
+        """Release the lease, if it is held under the token, before all is pushed. Raises CacheUnavailableError."""
 
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:
-        """Return who lags. Raises CacheUnavailableError."""
+        """Return the lagging connections of a shard, by id. Raises CacheUnavailableError."""
 
     async def behind(self, topic: Topic, shard: int, connection_id: str) -> Behind | None:
-        """Return how far a lagging connection is; None if it does not lag. Raises CacheUnavailableError."""
+        """Return a lagging connection's position; None if it does not lag. Raises CacheUnavailableError."""
 
     async def catch_up(
         self, topic: Topic, shard: int, connection_id: str, mark: str, reached: Position
     ) -> Behind | None:
-        """Note how far a lagging connection has been pushed; None if it is level now, and so lags no more.
+        """Record the position that a lagging connection has reached; return None if it no longer lags.
 
-        Else it must go on from what is returned, which is elsewhere if it fell behind again meanwhile (under another
-        mark). Raises CacheUnavailableError.
+        Otherwise the caller continues from the returned position. If the connection fell behind again meanwhile, that
+        position has a different mark. Raises CacheUnavailableError.
         """
 
     async def forget(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
-        """Note nothing more of connections that are gone. Raises CacheUnavailableError."""
+        """Remove closed connections from the lagging ones. Idempotent. Raises CacheUnavailableError."""
 
 
 class SyncLagging(Protocol):
-    """What those need of `ShardProgress` who subscribe and unsubscribe connections, one message at a time."""
+    """The part of `ShardProgress` for functions that subscribe and unsubscribe connections."""
 
     def lag(self, topic: Topic, shard: int, connection_id: str, after: Position) -> str:
-        """Note that a connection has nothing after a position, whatever was noted; return the mark of this occasion.
+        """Mark a connection as lagging from a position, replacing an earlier mark; return the new mark.
 
         Raises CacheUnavailableError.
         """
@@ -149,108 +153,108 @@ class SyncLagging(Protocol):
 
 
 class FanOutJobSender(Protocol):
-    """The fan-out queue's entrance."""
+    """The sender to the fan-out queue."""
 
     def send(self, jobs: Sequence[FanOutJob], delay_seconds: int = 0) -> None:
-        """Send jobs; all are durable when it returns. Raises QueueUnavailableError."""
+        """Send jobs with a delay; all are durable when it returns. Raises QueueUnavailableError."""
 
 
 class LiveHistories(Protocol):
-    """The histories of live results, as those see them who compute."""
+    """The histories of live results, for workers that compute."""
 
     async def append(self, key: Key, token: str, message: NewMessage) -> bool:
-        """Append to a key's history while the key's lease is held under `token`, unless the latest etag is the same.
+        """Append to a key's history if its lease is held under `token`, unless the latest etag is the same. Atomic.
 
-        Returns whether the lease was held; nothing is appended if not. Raises CacheUnavailableError, and then it may
-        have been appended.
+        Returns whether the lease was held; if not, nothing is appended. Raises CacheUnavailableError; then the message
+        may have been appended.
         """
 
 
 class RecentChanges(Protocol):
-    """What was done of late, for as long as it matters."""
+    """The recent phases of live results whose sources change, each kept for a limited time."""
 
     async def phase(self, key: Key) -> ChangePhase:
-        """Return what was last noted of a key. Raises CacheUnavailableError."""
+        """Return the key's phase; NONE if none is recorded. Raises CacheUnavailableError."""
 
     async def note(self, key: Key, phase: ChangePhase, milliseconds: int) -> None:
-        """Note something of a key for so long. Raises CacheUnavailableError."""
+        """Record the key's phase for some milliseconds. Idempotent. Raises CacheUnavailableError."""
 
 
 class ToldMembers(Protocol):
-    """Who a topic's subscribers were last told is there."""
+    """The members that a topic's subscribers were last told."""
 
     async def replace(self, topic: Topic, count: int, principals: Sequence[str]) -> tuple[int, Sequence[str]]:
-        """Note what is told now and return what was told before, in one step; nobody if that is not known.
+        """Record the members told now and return those told before, atomically; none if nothing was recorded.
 
         Raises CacheUnavailableError.
         """
 
 
 class Subscriptions(Protocol):
-    """Subscriptions, as those see them who answer one message at a time."""
+    """Subscriptions, for functions that answer one message at a time."""
 
     def add(self, subscriptions: Sequence[Subscription]) -> None:
-        """Write subscriptions; whoever then reads those of a topic finds them.
+        """Write subscriptions; later reads of a topic's subscribers include them.
 
-        One that is there is replaced. Raises TransientError, and then some may have been written.
+        An existing subscription is replaced. Raises TransientError; then some may have been written.
         """
 
     def remove(self, topic: Topic, connection_id: str) -> None:
-        """Remove a subscription, if there is one. Raises TransientError."""
+        """Remove a subscription. Idempotent. Raises TransientError."""
 
     def remove_connection(self, connection_id: str) -> Sequence[Topic]:
-        """Remove all subscriptions of a connection but, maybe, those of the last second; return their topics.
+        """Remove all subscriptions of a connection and return their topics; those of the last second may remain.
 
-        Raises TransientError, and then some may have been removed.
+        Raises TransientError; then some may have been removed.
         """
 
     def count_of(self, connection_id: str, topic: Topic | None = None) -> int:
-        """Return how many topics a connection is subscribed to, without, maybe, those of the last second.
+        """Return the number of topics that a connection subscribes to; those of the last second may be missing.
 
-        With a topic that one shard is counted which the topic is of. Raises TransientError.
+        With a topic, only the topic's shard is counted. Raises TransientError.
         """
 
     def add_live(self, tags: Collection[str], live: LiveResult) -> None:
-        """Note under each tag that a live result is made from what it names. Raises TransientError."""
+        """Record under each tag that a live result depends on it. Idempotent. Raises TransientError."""
 
 
 class TopicMembers(Protocol):
-    """The subscribers of a topic, as those see them who are asked about it."""
+    """The subscribers of a topic, for functions that report on it."""
 
     def count(self, topic: Topic) -> int:
-        """Return how many connections are subscribed. Raises TransientError."""
+        """Return the number of subscribed connections. Raises TransientError."""
 
     def members(self, topic: Topic, limit: int) -> Sequence[Subscription]:
-        """Return the subscriptions, but no more than `limit`. Raises TransientError."""
+        """Return up to `limit` subscriptions. Raises TransientError."""
 
 
 class Subscribers(Protocol):
-    """The subscribers of a topic, as those see them who push to them."""
+    """The subscribers of a topic, for workers that push to them."""
 
     async def page(
         self, topic: Topic, shard: int, start: str | None = None, limit: int = 1000
     ) -> tuple[Sequence[Subscription], str | None]:
-        """Return subscriptions of a shard with everything written before, and where the next page starts.
+        """Return a page of a shard's subscriptions, with all earlier writes, and the start of the next page.
 
-        None is the start of the first page, and what follows the last. Expired ones are left out, so that a page may
-        be short or empty. Raises TransientError.
+        A start of None means the first page, and a next start of None that this page is the last. Expired subscriptions
+        are omitted, so a page may be short or empty. Raises TransientError.
         """
 
     async def remove_all(self, topic: Topic, connection_ids: Collection[str]) -> None:
-        """Remove subscriptions of connections that are gone. Never raises: they expire by themselves otherwise."""
+        """Remove the subscriptions of closed connections. Never raises: a subscription that is left expires."""
 
 
 class LiveResults(Protocol):
-    """Which live results are made from what, as those see it who hear of changes."""
+    """The live results that depend on tags, for workers that handle changes."""
 
     async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
-        """Return the live results that are made from what any of the tags names, each once.
+        """Return the live results that depend on any of the tags, each once.
 
-        Tags are a tenant's own; None is the shared scope. Raises TransientError.
+        Tags belong to a tenant; None is the shared scope. Raises TransientError.
         """
 
     async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
-        """Remove a live result under each tag, unless somebody has subscribed since it was read.
+        """Remove a live result under each tag, unless a client has subscribed since it was read.
 
-        Never raises: it expires by itself otherwise.
+        Never raises: a live result that is left expires.
         """

@@ -1,4 +1,4 @@
-"""Positions: how far into a topic's history somebody is."""
+"""Positions in a topic's history."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from push.errors import RequestError
 
 MAX_OFFSET = 2**53 - 1
-"""The largest whole number that every client, and Lua, can count to."""
+"""The largest integer that is exact in every client and in Lua."""
 
 _POSITION = re.compile(r"(?P<epoch>[A-Za-z0-9_-]{1,32}):(?P<offset>0|[1-9][0-9]{0,15})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The message of that offset, and all before it, have been seen; 0 is before the first.
+    """The place after the message of an offset; offset 0 is before the first message.
 
-    Offsets count without gaps within an epoch. They mean nothing in another: that one began because Redis had lost
-    the topic, or nobody had used it for long.
+    Offsets count without gaps within an epoch, and have no meaning in another. A new epoch begins after Redis lost the
+    topic, or after the topic was unused for long.
     """
 
     epoch: str
@@ -29,13 +29,13 @@ class Position:
 
 
 def parse_position(text: str) -> Position:
-    """Read a position as it is on the wire, `<epoch>:<offset>`.
+    """Parse a position in the form of the wire, `<epoch>:<offset>`.
 
     Raises:
-        RequestError: it is none (`invalid_message`).
+        RequestError: the text is not a position (`invalid_message`).
 
     """
     found = _POSITION.fullmatch(text)
     if found is None or int(found["offset"]) > MAX_OFFSET:
-        raise RequestError("A position is a string of the form <epoch>:<offset>, as the server gave it.")
+        raise RequestError("A position must have the form <epoch>:<offset>. Send one that the server gave.")
     return Position(found["epoch"], int(found["offset"]))

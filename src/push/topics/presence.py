@@ -1,7 +1,8 @@
-"""Presence: a topic's subscribers are told who else comes and goes, all changes of a moment in one message.
+"""Presence: messages that tell a topic's subscribers which principals joined and left.
 
-It is made from the subscriptions themselves, so that who vanished is missed as soon as a push finds him gone or his
-subscription expires. A presence message is told once and is in no history: `GET /topics/{topic}` has the whole.
+Presence derives from the subscriptions. So a client that vanished counts as gone once a push finds its connection
+closed or its subscription expires. A presence message is pushed once and enters no history; `GET /topics/{topic}`
+returns the whole list.
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from push.topics.topics import SHARDS, Topic
 from push.topics.update_frames import render_presence
 
 MAX_NAMED = 200
-"""How many who came, and how many who left, are named in one message; the count is of all connections."""
+"""The most principals that one message names as joined, and as left; its count covers all connections."""
 
 LOOK_SECONDS = 1
 
 
 class Presence:
-    """Tells for one execution environment who is there.
+    """Pushes presence messages for one execution environment.
 
     Args:
-        subscribers: who is.
-        told: who was.
+        subscribers: the subscribers now.
+        told: the members that subscribers were last told.
         connections: the management API.
-        records: where connections found gone are removed.
-        send: sends jobs to the fan-out queue, not to be seen before so many seconds.
+        records: removes connections that a push found closed.
+        send: sends jobs to the fan-out queue with a delay in seconds.
 
     """
 
@@ -49,10 +50,10 @@ class Presence:
         self._send = send
 
     async def look(self, topic: Topic) -> None:
-        """Tell the subscribers what has changed since they were last told, if anything has.
+        """Push the changes since the last presence message to all subscribers, if there are any.
 
         Raises:
-            TransientError: something did not answer, and the look must come back.
+            TransientError: a dependency did not answer; the message must be redelivered.
 
         """
         there = [each for shard in range(SHARDS) for each in await self._read(topic, shard)]

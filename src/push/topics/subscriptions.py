@@ -1,8 +1,8 @@
-"""Subscriptions: which connections are told of a topic, and which live results are made from what.
+"""Subscriptions of connections to topics, and the live results that changes of tags affect.
 
-The subscriptions of a topic are spread over shards by their connections, and those of a connection over shards by
-their topics (`push.topics.topics.shard_of`), so that neither a topic with 100,000 subscribers nor a connection with
-1,000 topics is one partition.
+A topic's subscriptions are spread over shards by connection, and a connection's over shards by topic
+(`push.topics.topics.shard_of`). So neither a topic with 100,000 subscribers nor a connection with 1,000 topics is one
+partition.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from push.keys import Key
 from push.topics.topics import Topic
 
 PRESENCE_DELAY_SECONDS = 1
-"""Who comes to a topic and leaves it within so long is told at once."""
+"""Joins and leaves within this time are reported in one presence message."""
 
 PATCH = "patch"
-"""Among a subscription's options: the client applies patches."""
+"""The option of a subscription whose client applies patches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One connection's to one topic; `expires_at` is in seconds since 1970.
+    """One connection's subscription to one topic; `expires_at` is in seconds since 1970.
 
-    `options` are words that the client said in `accept`, none of which holds a comma.
+    `options` are words from the client's `accept`, none of which holds a comma.
     """
 
     topic: Topic
@@ -39,10 +39,10 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class LiveResult:
-    """A compute with params whose result somebody has subscribed to, and until when (seconds since 1970).
+    """A compute with params whose result has subscribers until `expires_at` (seconds since 1970).
 
-    `tenant` is of whoever subscribed last: that of the key, or any for a shared compute. `written` tells, in one that
-    was read, which writing of it that was.
+    `tenant` is the last subscriber's: the key's tenant, or any tenant for a shared compute. `written` identifies, in a
+    row that was read, the write that made it.
     """
 
     key: Key
@@ -53,5 +53,5 @@ class LiveResult:
 
 
 def subscribed_until(now_ms: int) -> int:
-    """Return when a subscription made now expires (seconds since 1970): later than its connection can last."""
+    """Return when a subscription made now expires (seconds since 1970); later than its connection can last."""
     return now_ms // 1000 + CONNECTION_SECONDS

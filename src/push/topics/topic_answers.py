@@ -1,4 +1,4 @@
-"""What the server answers to those who subscribe and publish."""
+"""Answers to clients that subscribe, unsubscribe and publish."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """A connection is told of a topic from now on.
+    """The answer to a subscription.
 
-    `position` is where it is: what comes after it follows. Not `recovered`, something since the position that it said
-    it had is missing, and `data` stand for all of it. `data` are JSON. A live result has its etag, or the error object
-    of a failure, once it has been computed.
+    Updates after `position` follow. Unless `recovered`, messages since the client's position are missing, and `data`
+    replaces them. `data` is JSON. A live result has its etag, or the error object of a failure, once it was computed.
     """
 
     topic: Topic
@@ -31,7 +30,7 @@ class Subscribed:
 
 
 def subscribed_live(topic: Topic, position: Position, result: Result | None, *, recovered: bool) -> Subscribed:
-    """Tell of a live result as it is now; None if that is not known yet."""
+    """Return the answer to a subscription to a live result; `result` is None if it is not computed yet."""
     if result is None:
         return Subscribed(topic, position, recovered)
     if result.status is Status.FAILURE:
@@ -40,7 +39,7 @@ def subscribed_live(topic: Topic, position: Position, result: Result | None, *, 
 
 
 def render_subscribed_head(request_id: str, subscribed: Subscribed) -> str:
-    """Write `subscribed` up to its data; what carries them, or the brace, ends it."""
+    """Render `subscribed` up to its data; the caller appends the data, if any, and the closing brace."""
     recovered = "true" if subscribed.recovered else "false"
     etag = f',"etag":"{subscribed.etag}"' if subscribed.etag else ""
     error = "" if subscribed.error is None else f',"error":{subscribed.error.decode()}'
@@ -51,12 +50,12 @@ def render_subscribed_head(request_id: str, subscribed: Subscribed) -> str:
 
 
 def render_unsubscribed(request_id: str, topic: Topic) -> str:
-    """Write `unsubscribed`: nothing of the topic follows but, maybe, what is on its way."""
+    """Render `unsubscribed`: no message of the topic follows, except those already on the way."""
     return f'{{"type":"unsubscribed","id":{_quote(request_id)},"topic":"{topic.name}"}}'
 
 
 def render_published(request_id: str, topic: Topic, position: Position) -> str:
-    """Write `published`: the message is in the topic's history, at that position."""
+    """Render `published`: the message is in the topic's history at `position`."""
     return f'{{"type":"published","id":{_quote(request_id)},"topic":"{topic.name}","position":"{position}"}}'
 
 

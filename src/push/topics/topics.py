@@ -1,7 +1,7 @@
-"""Topics: what one subscribes to, a channel that others publish to or the live result of a compute.
+"""Names of topics: channels that clients publish to, and live results of computes.
 
-A channel is named `namespace:name`, a live result by its key's public form, `compute@version:digest`. A topic is a
-tenant's own; only the live results of shared computes belong to no tenant.
+A channel is named `namespace:name`; a live result has its key's public form, `compute@version:digest`. A topic belongs
+to a tenant, except the live results of shared computes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from push.errors import RequestError
 from push.keys import Key, parse_tenant
 
 SHARDS = 4
-"""Over how many partitions the subscriptions of one topic, or of one connection, are spread."""
+"""The number of partitions for the subscriptions of one topic, and of one connection."""
 
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.:/-]{1,128}")
 _LIVE = re.compile(r"(?P<compute>[a-z0-9_-]{1,64})@[1-9][0-9]{0,8}:[0-9a-f]{32}")
@@ -24,32 +24,32 @@ _LIVE = re.compile(r"(?P<compute>[a-z0-9_-]{1,64})@[1-9][0-9]{0,8}:[0-9a-f]{32}"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Identity of a topic; `scope` is None only for live results of the shared scope."""
+    """The identity of a topic; `scope` is None only for live results of the shared scope."""
 
     scope: Tenant | None
     name: str
 
     @property
     def storage(self) -> str:
-        """Name in a store, with the tenant in front; neither tenants nor namespaces can hold `/`, nor names `#`."""
+        """Return the name in a store: the tenant first. Tenants and namespaces hold no `/`, and names no `#`."""
         return f"{'*' if self.scope is None else self.scope}/{self.name}"
 
     @property
     def is_live(self) -> bool:
-        """Whether it is a live result; no channel's name holds `@`."""
+        """Return whether the topic is a live result; no channel's name holds `@`."""
         return "@" in self.name
 
 
 def parse_topic(text: str, tenant: Tenant, shared_computes: Container[str] = ()) -> Topic:
-    """Read a topic that a client of the tenant names.
+    """Parse the name of a topic from a client.
 
     Args:
         text: the name, as on the wire.
-        tenant: whose client it is; nothing in the text can lead to another tenant's topic.
+        tenant: the client's tenant; no text can name another tenant's topic.
         shared_computes: names of the computes whose results are the same for every tenant.
 
     Raises:
-        RequestError: it is no topic's name (`invalid_message`).
+        RequestError: the text is not a topic's name (`invalid_message`).
 
     """
     if _CHANNEL.fullmatch(text):
@@ -57,8 +57,8 @@ def parse_topic(text: str, tenant: Tenant, shared_computes: Container[str] = ())
     live = _LIVE.fullmatch(text)
     if live is None:
         raise RequestError(
-            "A topic is namespace:name, of letters, digits and _.- (in the name also : and /), at most 64 and 128 "
-            "characters; or the key of a result."
+            "A topic must be the key of a result or namespace:name, with at most 64 and 128 letters, digits and _.- "
+            "(in the name also : and /)."
         )
     return Topic(None if live["compute"] in shared_computes else tenant, text)
 
@@ -69,10 +69,10 @@ def live_topic(key: Key) -> Topic:
 
 
 def parse_topic_storage(name: str) -> Topic:
-    """Read a topic back from its name in a store.
+    """Parse a topic's name in a store.
 
     Raises:
-        RequestError: the name is none (`invalid_message`, or `forbidden` for the tenant's part).
+        RequestError: the name is not a topic's (`invalid_message`, or `forbidden` for the tenant).
 
     """
     scope, _, topic = name.partition("/")

@@ -1,6 +1,6 @@
-"""What subscribers are pushed: `update`, and `resync` where something before it is missing.
+"""Messages for subscribers: `update`, and `resync` where messages before it are missing.
 
-A frame is written once for all who are pushed it. Data are spliced in and never decoded.
+A frame is rendered once for all its receivers. Data is spliced in and never decoded.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from push.topics.positions import Position
 from push.topics.topics import Topic
 
 if TYPE_CHECKING:
-    # It takes 34 ms to import, and most who fan out never make a patch.
+    # Importing it takes 34 ms, and most workers never make a patch.
     from push.topics.patches import Patch
 
 Link = Callable[[str, int], str]
-"""Makes a URL of a payload that can be followed for so many seconds."""
+"""Returns a URL of a payload, given its name and how many seconds the URL is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A frame, and where who has been pushed it is then."""
+    """A frame, and the position of a subscriber that received it."""
 
     frame: bytes
     reached: Position
 
 
 def render_history(topic: Topic, history: History, link: Link) -> tuple[Step, ...]:
-    """Write what takes a subscriber to the end of a history.
+    """Render the frames that bring a subscriber to the end of a history.
 
-    Of a live result that is its newest value alone. Incomplete, it is one `resync`; empty, nothing.
+    A live result needs only its newest value. An incomplete history is one `resync`; an empty one needs no frame.
 
     Args:
-        topic: the history's.
-        history: from where the subscriber is.
-        link: makes the links to what fits no message.
+        topic: the history's topic.
+        history: the messages after the subscriber's position.
+        link: makes links to data that exceeds a message.
     """
     if not history.is_complete:
         latest = history.messages[-1] if history.messages else None
@@ -53,24 +53,24 @@ def render_history(topic: Topic, history: History, link: Link) -> tuple[Step, ..
 
 
 def render_patched(topic: Topic, position: Position, etag: str, base: str, patch: Patch) -> bytes:
-    """Write an `update` with what makes the value of that etag from the one of etag `base`."""
+    """Render an `update` with the patch from the value of etag `base` to the value of `etag`."""
     head = f'{{"type":"update","topic":"{topic.name}","position":"{position}","etag":"{etag}"'
     patched = f'"base":"{base}","digest":"{patch.digest}","{patch.kind}_patch":{patch.body.decode()}'
     return f"{head},{patched}}}".encode()
 
 
 def render_presence(topic: Topic, count: int, joined: Sequence[str], left: Sequence[str]) -> bytes:
-    """Write `presence`: how many connections are there, and which principals came and went since it was last told."""
+    """Render `presence`: the number of connections, and the principals that joined and left since the last message."""
     message = {"type": "presence", "topic": topic.name, "count": count, "joined": joined, "left": left}
     return msgspec.json.encode(message)
 
 
 def read_entry(message: Message) -> LiveEntry | None:
-    """Read a live result's entry; None if it can't be made out."""
+    """Parse a live result's entry; None if it is malformed."""
     try:
         return parse_entry(message.data)
     except RequestError:
-        # Written by another version of this service; the topic must not stand still for it.
+        # Another version of the service wrote it; the topic must go on.
         return None
 
 
@@ -84,7 +84,7 @@ def _render(kind: str, topic: Topic, position: Position, message: Message | None
 def _render_live(head: str, message: Message | None, link: Link) -> str:
     entry = None if message is None else read_entry(message)
     if entry is None:
-        # Null could be taken for the value: who is told only where it is asks again.
+        # A null could be mistaken for the value. A client that gets only a position resubscribes.
         return head + "}"
     head = f'{head},"etag":"{entry.etag}"'
     if entry.payload:

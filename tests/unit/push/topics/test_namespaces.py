@@ -86,7 +86,7 @@ def test_live_results_are_subscribed_to_and_never_published_to() -> None:
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        (b"{", "topics.json is not usable"),
+        (b"{", "topics.json is invalid"),
         (b"[]", 'must end with a namespace that matches "*"'),
         (b'[{"match":"a:*"}]', 'must end with a namespace that matches "*"'),
         (b'[{"match":"a:*"},{"match":"a:*"},{"match":"*"}]', 'several namespaces that match "a:*"'),
