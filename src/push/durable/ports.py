@@ -1,6 +1,6 @@
-"""The outside as durable requests see it: their records and their queues.
+"""Ports of durable requests: their records, their queues, and the services that receive answers.
 
-Every method may raise the `TransientError` named in its docstring and no other error.
+A method raises only the errors that its docstring names.
 """
 
 from __future__ import annotations
@@ -17,120 +17,120 @@ from push.durable.webhook_targets import WebhookUrl
 
 
 class SettleOutcome(enum.StrEnum):
-    """What became of an attempt to settle a request."""
+    """The outcome of an attempt to settle a request."""
 
     SETTLED = "settled"
-    """It was pending, and is settled by this attempt."""
+    """This attempt settled the request."""
     OVER = "over"
-    """It was settled before, or its record is no longer kept."""
+    """The request was settled before, or its record expired."""
     UNREACHED = "unreached"
-    """The records did not answer; it may or may not be settled."""
+    """The records did not answer; the request may or may not be settled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The outcome, and with SETTLED where the answer goes."""
+    """The outcome; with SETTLED, also where the answer goes."""
 
     outcome: SettleOutcome
     deliver: Deliver | None = None
 
 
 class RequestRecords(Protocol):
-    """The records of durable requests; a record belongs to a tenant, and another can't tell that it exists."""
+    """The records of durable requests; a tenant can't see that another tenant's record exists."""
 
     def put(self, request: QueuedRequest) -> bool:
-        """Record a request as pending and return True; False if there is a record under its id, which stays as it is.
+        """Record a request as pending and return True; False if its id has a record, which stays unchanged. Atomic.
 
-        Raises TransientError, and then it may be recorded.
+        Raises TransientError; then the request may be recorded.
         """
 
     def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
-        """Return a record with everything written before; None if there is none. Raises TransientError."""
+        """Return a record with all earlier writes, or None. Raises TransientError."""
 
     async def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Settled]:
-        """Settle requests that are pending, many at a time; of several attempts at one request the first counts.
+        """Settle pending requests, many at a time; each request is settled by the first attempt only.
 
-        The outcomes are in the order of the settlements. Never raises: what was not reached is logged.
+        The outcomes are in the order of the settlements. Never raises: the outcome UNREACHED is logged.
         """
 
 
 class RequestQueue(Protocol):
-    """The queue of durable requests that are not settled."""
+    """The queue of durable requests that are not settled yet."""
 
     def send(self, requests: Sequence[tuple[QueuedRequest, int]]) -> None:
-        """Send requests, each not to be seen before so many seconds; all are durable when it returns.
+        """Send requests, each with its delay in seconds; all are durable when it returns.
 
-        Raises QueueUnavailableError, and then some may have been sent.
+        Raises QueueUnavailableError; then some may have been sent.
         """
 
 
 class WebhookQueue(Protocol):
-    """The queue of settled requests whose answer is to go to a webhook or an SNS topic."""
+    """The queue of settled requests whose answer goes to a webhook or an SNS topic."""
 
     async def send(self, jobs: Sequence[WebhookJob], delay_seconds: int = 0) -> None:
-        """Send jobs, not to be seen before so many seconds (900 at most); all are durable when it returns.
+        """Send jobs with a delay (900 s at most); all are durable when it returns.
 
-        Raises QueueUnavailableError, and then some may have been sent.
+        Raises QueueUnavailableError; then some may have been sent.
         """
 
 
 class SnsPublisher(Protocol):
-    """SNS, as those see it who publish."""
+    """The publisher to SNS topics."""
 
     async def publish(self, arn: str, message: str, attributes: Mapping[str, str]) -> AttemptOutcome:
-        """Publish a message once. Never raises for what the service answers."""
+        """Make one attempt to publish a message. Never raises for what the service answers."""
 
 
 class DeliveryAttempts(Protocol):
-    """The records of durable requests, as those see it who deliver them."""
+    """The records of durable requests, for workers that deliver answers."""
 
     async def claim(self, job: WebhookJob, now_ms: int, until_ms: int) -> RequestRecord | None:
-        """Take the right to make a job's attempt until a time, atomically, and return the record as it is then.
+        """Claim a job's attempt until `until_ms`, atomically, and return the record.
 
-        None if it is not the attempt that is next, or somebody makes it, or the request is delivered, is not settled
-        or has no record. An attempt that was not ended in its time can be claimed again. Raises TransientError.
+        Returns None if another attempt is next, another worker holds the claim, or the request is delivered, not
+        settled, or without a record. A claim that was not ended in time can be taken again. Raises TransientError.
         """
 
     async def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
-        """Return a record with everything written before; None if there is none. Raises TransientError."""
+        """Return a record with all earlier writes, or None. Raises TransientError."""
 
     async def end(
         self, claimed: RequestRecord, attempt: Attempt, state: DeliveryState, next_attempt_at_ms: int | None
     ) -> bool:
-        """Record what came of a claimed attempt; False if its time had passed and another has claimed it.
+        """Record the outcome of a claimed attempt and return True; False if another worker has claimed it since.
 
-        The newest `KEPT_ATTEMPTS` are kept. Raises TransientError.
+        The record keeps the newest `KEPT_ATTEMPTS` attempts. Raises TransientError.
         """
 
 
 class WebhookEndpoints(Protocol):
-    """What is known of webhooks that fail. Those that work are not in it.
+    """The records of webhook URLs that fail; a URL that works has no record.
 
-    What is noted is not worth a second attempt: the methods that note never raise, and log what was not reached.
+    Recording is best effort: the methods that write a failure or a success never raise, and log what failed.
     """
 
     def read_disabled(self, tenant: Tenant, url: str, now_ms: int) -> FailingEndpoint | None:
-        """Return a URL that must not be used now; None if it may be, also for a trial. Raises TransientError."""
+        """Return the record of a URL that must not be used now; None if it may be used. Raises TransientError."""
 
     async def read(self, tenant: Tenant, url: str) -> FailingEndpoint | None:
-        """Return what is known of a URL; None if it works or was never used. Raises TransientError."""
+        """Return the record of a URL; None if it works or was never used. Raises TransientError."""
 
     async def begin_trial(self, tenant: Tenant, endpoint: FailingEndpoint, now_ms: int) -> bool:
-        """Take the one trial that is due, atomically; False if another has it. Raises TransientError."""
+        """Claim the one trial that is due, atomically; False if another worker has it. Raises TransientError."""
 
     async def note_failure(self, tenant: Tenant, url: str, now_ms: int) -> FailingEndpoint | None:
-        """Count a failed attempt, and return what is known since; None if that was not reached. Never raises."""
+        """Count a failed attempt and return the URL's record; None if it was not reached. Never raises."""
 
     async def disable(self, tenant: Tenant, url: str, reason: str, now_ms: int) -> bool:
-        """Disable a URL; False if it was disabled before. Never raises."""
+        """Disable a URL and return True; False if it was disabled before. Never raises."""
 
     async def note_success(self, tenant: Tenant, url: str) -> None:
-        """Forget what is known of a URL: it works. Never raises."""
+        """Remove the record of a URL that works. Idempotent. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutcome:
-    """What came of an attempt; without an error it succeeded. With `is_final` no other attempt would help."""
+    """The outcome of an attempt; it succeeded if `error` is empty. With `is_final`, retries would not help."""
 
     status: int | None = None
     error: str = ""
@@ -139,15 +139,15 @@ class AttemptOutcome:
 
 
 class AnswerSender(Protocol):
-    """What sends a settled request's answer where it is to go."""
+    """A sender of a settled request's answer to its destination."""
 
     async def send(self, record: RequestRecord) -> AttemptOutcome:
-        """Make one attempt. Raises TransientError if none could be made for reasons of our own."""
+        """Make one attempt. Raises TransientError if this service could not make it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """A receiver's status and `Retry-After`, or the error that kept it from answering."""
+    """A receiver's status and `Retry-After`, or the error if it did not answer."""
 
     status: int | None = None
     retry_after: str = ""
@@ -155,7 +155,7 @@ class WebhookAnswer:
 
 
 class WebhookClient(Protocol):
-    """What makes HTTP requests to hosts that others name."""
+    """An HTTP client for URLs that callers choose."""
 
     async def post(self, url: WebhookUrl, headers: Mapping[str, str], body: bytes) -> WebhookAnswer:
-        """Post once, to an address that is allowed and no other. Never raises for what the receiver does."""
+        """Post once, and only to an allowed address. Never raises for what the receiver does."""

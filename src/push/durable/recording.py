@@ -1,4 +1,4 @@
-"""How durable requests are settled: answers written into their records, and their delivery begun."""
+"""Settling of durable requests: writes answers into their records and starts their delivery."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from push.protocol.payloads import LINK_FROM_BYTES, payload_name
 from push.results import Result, Status
 
 INLINE_BYTES = 256 * 1024
-"""A record holds 400 KB ("Service, account, and table quotas in Amazon DynamoDB"), of that so much is the answer."""
+"""The part of a record for the answer; a record holds 400 KB ("Service, account, and table quotas in Amazon
+DynamoDB")."""
 
 _SETTLED_AT_A_TIME = 20
-"""Bounds what the answers take in memory."""
+"""Bounds the memory of the answers."""
 
 StorePayload = Callable[[str, bytes], Awaitable[None]]
 
 
 class Recorder:
-    """`push.ports.AnswerRecorder` for one execution environment.
+    """`push.delivery.ports.AnswerRecorder` for one execution environment.
 
     Args:
         records: the records of durable requests.
-        queue: where their delivery begins.
-        store_payload: keeps data under a name, as `Payloads.put` does, without holding up others.
-        counter: where settled requests are counted, and those whose record or delivery was not reached.
+        queue: the queue that starts their delivery.
+        store_payload: stores data under a name, as `Payloads.put` does, without blocking the event loop.
+        counter: counts settled requests, and those whose record or queue was not reached.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -64,7 +65,7 @@ class Recorder:
     async def settle_with_result(
         self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState
     ) -> list[Waiter]:
-        """Settle as `record_result` does, and return those that must be looked at again."""
+        """Settle as `record_result` does, and return the waiters to retry."""
         try:
             payload = await self._place(key, result)
         except TransientError:
@@ -80,7 +81,7 @@ class Recorder:
         return await self._settle(waiters, settle)
 
     async def settle_with_error(self, waiters: Sequence[Waiter], error: PushasideError) -> list[Waiter]:
-        """Settle as `record_error` does, and return those that must be looked at again."""
+        """Settle as `record_error` does, and return the waiters to retry."""
 
         def settle(waiter: Waiter) -> Settlement:
             answer = render_error(waiter.request_id, error).encode()
@@ -89,7 +90,7 @@ class Recorder:
         return await self._settle(waiters, settle)
 
     async def _place(self, key: Key, result: Result) -> str:
-        """Return the name of the payload that holds the data; empty if the records themselves will.
+        """Return the name of the payload that holds the data; empty if the records hold it.
 
         Raises:
             TransientError: the payload could not be stored.
@@ -99,7 +100,7 @@ class Recorder:
             return ""
         name = payload_name(key, result.etag)
         if len(result.data) >= LINK_FROM_BYTES:
-            return name  # it was stored before the fill
+            return name  # the worker stored it before the fill
         if len(zstd.compress(result.data)) <= INLINE_BYTES:
             return ""
         await self._store_payload(name, result.data)
@@ -127,12 +128,12 @@ class Recorder:
                     if settled.deliver is not None and not settled.deliver.poll:
                         to_deliver.append(waiter)
                 case SettleOutcome.OVER:
-                    # Whoever settled it began its delivery, or else its own message will.
+                    # The worker that settled it started its delivery; if not, the request's queue message will.
                     continue
         return left + await self._begin_delivery(to_deliver)
 
     async def _begin_delivery(self, waiters: Sequence[Waiter]) -> list[Waiter]:
-        """Return those whose delivery was not begun."""
+        """Return the waiters whose delivery was not started."""
         if not waiters:
             return []
         try:
@@ -143,7 +144,7 @@ class Recorder:
 
 
 def _render(request_id: str, key: Key, result: Result, state: CacheState, now_ms: int, payload: str) -> bytes:
-    """Write the message as it is recorded: whole, or without the data if these are a payload."""
+    """Render the message for the record: whole, or without the data if a payload holds it."""
     subject = (request_id, key, result, state, now_ms)
     message = render_result_head(*subject) + "}" if payload else render_result(*subject)
     return message.encode()

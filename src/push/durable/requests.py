@@ -1,7 +1,7 @@
-"""Durable requests: those whose result goes to a webhook, to an SNS topic, or waits to be polled.
+"""Durable requests: their result goes to a webhook or an SNS topic, or is stored for polling.
 
-A request is durable from the 202 on. Its queue message carries all of it and stays on the way until the request is
-settled, so nothing else needs to survive; its row tells what became of it.
+A request is durable from the 202 on. Its queue message carries the whole request and is requeued until the request is
+settled, so nothing else must survive. Its row holds the status and the answer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAST_LOOK_SECONDS = 300
 
 
 class Deliver(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a result goes: exactly one of a webhook's URL, the ARN of an SNS topic, or nowhere until it is polled."""
+    """The destination of a result: exactly one of a webhook's URL, the ARN of an SNS topic, or polling."""
 
     webhook: str | None = None
     sns: str | None = None
@@ -30,7 +30,7 @@ class Deliver(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RequestStatus(enum.StrEnum):
-    """What has become of a durable request."""
+    """The status of a durable request."""
 
     PENDING = "pending"
     DONE = "done"
@@ -38,7 +38,7 @@ class RequestStatus(enum.StrEnum):
 
 
 class DeliveryState(enum.StrEnum):
-    """What has become of the delivery of a settled request."""
+    """The state of a settled request's delivery."""
 
     WAITING = "waiting"
     RETRYING = "retrying"
@@ -62,31 +62,31 @@ class QueuedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """The request's name in the table: ids are a tenant's own."""
+        """Return the request's name in the table; ids are unique per tenant."""
         return request_name(self.tenant, self.id)
 
     @property
     def fingerprint(self) -> str:
-        """What tells this request from another that was sent under the same id.
+        """Return a hash that distinguishes this request from a different one under the same id.
 
-        It is the same before the queue and behind it, where the params may be escaped.
+        It is the same before and after the queue, which may escape the params.
         """
         asked = _encoder.encode((self.compute, self.params, self.deliver, self.max_age))
         return hashlib.sha256(escape_for_sqs(asked.decode()).encode()).hexdigest()
 
     def next_look(self) -> Self:
-        """Return this request for the look after this one."""
+        """Return this request with the next look's number."""
         return msgspec.structs.replace(self, look=self.look + 1)
 
     def seconds_to_next_look(self, now_ms: int) -> int:
-        """Return how long to leave a request alone: longer each time, and not past its deadline."""
+        """Return the delay until the next look: longer each time, and not past the deadline."""
         seconds = min(LAST_LOOK_SECONDS, FIRST_LOOK_SECONDS << min(self.look - 1, 10))
         return max(1, min(seconds, -(-(self.deadline_at_ms - now_ms) // 1000) + 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to deliver, times in milliseconds; `status` is the receiver's, `error` what kept it from answering."""
+    """One attempt to deliver, times in milliseconds; `status` is the receiver's, `error` says why it failed."""
 
     at_ms: int
     took_ms: int
@@ -118,7 +118,7 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What ends a pending request: `answer` is its `result` or `error` message, and `payload` names data left out."""
+    """The end of a pending request: `answer` is its `result` or `error` message, `payload` names data stored apart."""
 
     tenant: Tenant
     id: str
@@ -128,7 +128,7 @@ class Settlement:
 
 
 class WebhookJob(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One message of the webhook queue: deliver a settled request, not before a time (ms); `attempt` counts from 1."""
+    """One message of the webhook queue: deliver a settled request from `not_before_ms` on; `attempt` counts from 1."""
 
     tenant: Tenant
     id: str
@@ -147,15 +147,15 @@ def request_name(tenant: Tenant, request_id: str) -> str:
 
 
 def serialize_message(message: QueuedRequest | WebhookJob) -> str:
-    """Write a message of the request queue or of the webhook queue."""
+    """Serialize a message of the request queue or of the webhook queue."""
     return escape_for_sqs(_encoder.encode(message).decode())
 
 
 def parse_queued_request(body: str) -> QueuedRequest:
-    """Read a message of the request queue.
+    """Parse a message of the request queue.
 
     Raises:
-        RequestError: it is not one of this version.
+        RequestError: it is not a request of this version.
 
     """
     try:
@@ -165,10 +165,10 @@ def parse_queued_request(body: str) -> QueuedRequest:
 
 
 def parse_webhook_job(body: str) -> WebhookJob:
-    """Read a message of the webhook queue.
+    """Parse a message of the webhook queue.
 
     Raises:
-        RequestError: it is not one of this version.
+        RequestError: it is not a delivery of this version.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""One attempt at an SNS topic: the message of a webhook, published."""
+"""One attempt to publish an answer to an SNS topic, with the message of a webhook."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from push.durable.webhook_messages import LINK_SECONDS, TYPES, render_message, w
 from push.protocol.ports import Payloads
 
 MAX_MESSAGE_BYTES = 250_000
-"""SNS takes 256 KB, and counts the attributes ("Amazon SNS endpoints and quotas", AWS General Reference)."""
+"""SNS accepts 256 KB, attributes included ("Amazon SNS endpoints and quotas", AWS General Reference)."""
 
 
 class TopicPublisher:
     """`push.durable.ports.AnswerSender` for SNS topics.
 
     Args:
-        topics: the service.
-        allowed: ARNs of topics that results may go to.
-        payloads: makes the links to large data.
-        store_payload: keeps data under a name, as `Payloads.put` does, without holding up others.
+        topics: publishes to SNS.
+        allowed: ARNs of the topics that may receive results.
+        payloads: makes links to large data.
+        store_payload: stores data under a name, as `Payloads.put` does, without blocking the event loop.
 
     """
 
@@ -41,7 +41,9 @@ class TopicPublisher:
         """See `AnswerSender.send`."""
         arn = record.deliver.sns or ""
         if arn not in self._allowed:
-            return AttemptOutcome(error="Results may not go to this topic.", is_final=True)
+            return AttemptOutcome(
+                error="This SNS topic may not receive results. Add its ARN to SNS_TOPIC_ARNS.", is_final=True
+            )
         attributes = {"type": TYPES[record.status], "id": webhook_id(record)}
         return await self._topics.publish(arn, (await self._render(record)).decode(), attributes)
 

@@ -1,8 +1,8 @@
-"""How settled requests get to webhooks and SNS topics: attempt after attempt, until one succeeds or none is left.
+"""Delivery of settled requests to webhooks and SNS topics: attempts until one succeeds or none is left.
 
-A delivery is at any time either one message of the webhook queue or an attempt that somebody works on, whose message
-comes back if he dies. The record tells which attempt is next, so a message that SQS delivers twice does no harm: an
-attempt is claimed before it is made, and what came of it is recorded before the next one is sent.
+A delivery is always either one message of the webhook queue, or an attempt of a worker whose message is redelivered if
+it dies. The record tells which attempt is next, so a message that SQS delivers twice does no harm. A worker claims an
+attempt before it makes it, and records the outcome before it sends the next job.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from push.durable.webhook_schedule import hop_seconds, next_attempt_at_ms
 from push.metrics import Counter, Metric
 
 ATTEMPT_MS = 30_000
-"""No worker lives longer (the function's timeout): an attempt that is under way for longer was never ended."""
+"""The function's timeout, so no worker lives longer: an older claim belongs to a worker that died."""
 
 KEPT_ATTEMPTS = 20
 
 
 class WebhookDeliverer:
-    """Delivers for one execution environment.
+    """Delivers answers for one execution environment.
 
     Args:
-        attempts: the records.
-        queue: where a job waits for its next attempt.
-        dead_letters: where jobs go that failed for good, each as the attempt that would have been next.
+        attempts: the records of durable requests.
+        queue: the queue of jobs, each delayed until its next attempt.
+        dead_letters: the queue of jobs that failed for good, each numbered as the attempt after its last.
         webhooks: sends to URLs.
         topics: sends to SNS topics.
-        counter: where outcomes are counted.
+        counter: counts outcomes.
         now_ms: the clock, in milliseconds since 1970.
-        random: in [0, 1), spreads the next attempts.
+        random: returns a number in [0, 1); spreads retries.
 
     """
 
@@ -59,10 +59,10 @@ class WebhookDeliverer:
         self._random = random
 
     async def deliver(self, job: WebhookJob) -> None:
-        """Do what a message asks for: wait, or make its attempt and see to what follows.
+        """Process a job: requeue it until it is due, or make its attempt and send the next job.
 
         Raises:
-            TransientError: the message must come back.
+            TransientError: the job must be redelivered.
 
         """
         now_ms = self._now_ms()
@@ -85,7 +85,7 @@ class WebhookDeliverer:
             await self._go_on(job, state, next_at_ms)
 
     def _judge(self, job: WebhookJob, outcome: AttemptOutcome, now_ms: int) -> tuple[DeliveryState, int | None]:
-        """Return what the delivery's state is after a outcome, and when the next attempt is due."""
+        """Return the delivery's state after an outcome, and when the next attempt is due."""
         if not outcome.error:
             return DeliveryState.DELIVERED, None
         next_at_ms = next_attempt_at_ms(job.attempt, now_ms, self._random(), outcome.retry_after_seconds)
@@ -94,18 +94,18 @@ class WebhookDeliverer:
         return DeliveryState.RETRYING, next_at_ms
 
     async def _resume(self, job: WebhookJob) -> None:
-        """See to a job whose attempt is not to be made now: under way, made before, or of a request that is gone."""
+        """Handle a job whose attempt was not claimed: in progress, made before, or of an expired request."""
         record = await self._attempts.read(job.tenant, job.id)
         if record is None:
             self._counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", "forgotten"))
         elif record.attempt_count != job.attempt:
-            # SQS delivered the message twice, and the other one has been worked on.
+            # SQS delivered the message twice, and the other copy was processed.
             return
         elif record.attempt_until_ms:
-            # Its worker may die, and this may be the only message left.
+            # The attempt's worker may die, and this may be the only message left.
             await self._send_at(job, record.attempt_until_ms)
         else:
-            # Its worker died before it sent the next one, if this is not a message delivered twice.
+            # The attempt's worker died before it sent the next job, or this is a copy of a processed message.
             await self._go_on(job, record.delivery, record.next_attempt_at_ms)
 
     async def _go_on(self, job: WebhookJob, state: DeliveryState, next_attempt_at_ms: int | None) -> None:

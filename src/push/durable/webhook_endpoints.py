@@ -1,4 +1,4 @@
-"""Webhooks that fail: when they are disabled, and when they are tried again. Times in milliseconds."""
+"""Rules for failing webhooks: when a URL is disabled, and when it gets a trial. Times in milliseconds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from push.computes import Tenant
 
 DISABLE_AFTER_MS = 24 * 3600 * 1000
 DISABLE_AFTER_FAILURES = 10
-"""A URL that every attempt failed at, for so long and so many times at least, is disabled."""
+"""A URL is disabled after at least this many failures, and this long, without a success."""
 
 TRIAL_AFTER_MS = 24 * 3600 * 1000
-"""A disabled URL is tried once in so long; it is enabled by the first attempt that succeeds."""
+"""A disabled URL gets one trial per interval; the first attempt that succeeds enables it."""
 
 FAILING = "Every attempt of the last day failed."
 GONE = "The receiver answered 410 Gone."
@@ -20,7 +20,7 @@ GONE = "The receiver answered 410 Gone."
 
 @dataclass(frozen=True, slots=True)
 class FailingEndpoint:
-    """A tenant's URL since whose last success attempts have failed."""
+    """A tenant's URL whose attempts have failed since its last success."""
 
     url: str
     failing_since_ms: int
@@ -29,14 +29,14 @@ class FailingEndpoint:
     reason: str = ""
 
     def is_worn_out(self, now_ms: int) -> bool:
-        """Say whether it is to be disabled for its failures."""
+        """Return whether the URL must be disabled for its failures."""
         return self.failures >= DISABLE_AFTER_FAILURES and now_ms - self.failing_since_ms >= DISABLE_AFTER_MS
 
     def is_trial_due(self, now_ms: int) -> bool:
-        """Say whether it is disabled and may be tried."""
+        """Return whether the URL is disabled and a trial is due."""
         return self.disabled_at_ms is not None and now_ms - self.disabled_at_ms >= TRIAL_AFTER_MS
 
 
 def endpoint_name(tenant: Tenant, url: str) -> str:
-    """Return a URL's name in the table; one tenant's failures are not another's."""
+    """Return a URL's name in the table; it is separate for each tenant."""
     return f"{tenant}/{hashlib.sha256(url.encode()).hexdigest()}"

@@ -1,8 +1,8 @@
-"""Keys that webhooks are signed with, and their signatures, after Standard Webhooks 1.0.
+"""Keys and signatures of webhooks (Standard Webhooks 1.0).
 
-A tenant's keys are derived from the service's master secrets, so none is stored, and no tenant's keys tell another's.
-While a master secret is rotated there are two, and every webhook is signed with both: receivers may change keys at
-any time between one rotation and the next.
+A tenant's keys are derived from the service's master secrets. So no key is stored, and no tenant's keys reveal
+another's. During a rotation there are two master secrets, and every webhook is signed with both, so receivers may
+change keys at any time between two rotations.
 
 Source: github.com/standard-webhooks/standard-webhooks, `spec/standard-webhooks.md`.
 """
@@ -22,9 +22,9 @@ MIN_MASTER_BYTES = 32
 
 
 class PublishedKeys(msgspec.Struct, frozen=True):
-    """What a tenant's receivers verify with, the newest keys first; either kind is enough.
+    """The keys with which a tenant's receivers verify webhooks, newest first; either kind is enough.
 
-    `secrets` are for signatures `v1` (HMAC-SHA256) and to be kept secret, `public_keys` for `v1a` (ed25519).
+    `secrets` verify `v1` signatures (HMAC-SHA256) and must stay secret; `public_keys` verify `v1a` (ed25519).
     """
 
     secrets: tuple[str, ...]
@@ -36,7 +36,7 @@ def public_keys(masters: Sequence[bytes], tenant: Tenant) -> PublishedKeys:
 
     Args:
         masters: the master secrets, the current one first.
-        tenant: whose keys.
+        tenant: the owner of the keys.
 
     """
     return PublishedKeys(
@@ -53,11 +53,11 @@ def sign(
     """Return the headers that let a receiver verify a webhook.
 
     Args:
-        masters: the master secrets; each signs in both ways.
-        tenant: whose webhook it is.
-        webhook_id: the same at every attempt; holds no `.`, which parts what is signed.
+        masters: the master secrets; each makes both kinds of signature.
+        tenant: the owner of the webhook.
+        webhook_id: the same at every attempt; holds no `.`, which separates the signed parts.
         timestamp_seconds: the time of this attempt, since 1970.
-        body: exactly as it is sent.
+        body: the exact bytes of the request.
 
     """
     content = f"{webhook_id}.{timestamp_seconds}.".encode() + body

@@ -1,4 +1,4 @@
-"""What webhooks and topics are told of a settled request."""
+"""The message that webhooks and SNS topics receive about a settled request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from push.durable.requests import RequestRecord, RequestStatus, request_name
 
 LINK_SECONDS = 3600
-"""How long a link in a message can be followed."""
+"""How long a link in a message is valid."""
 
 TYPES = {RequestStatus.DONE: "request.done", RequestStatus.FAILED: "request.failed"}
 
@@ -20,16 +20,16 @@ _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def webhook_id(record: RequestRecord) -> str:
-    """Return what tells a webhook from others: the same at every attempt, without dots, and of no other request."""
+    """Return a webhook's id: unique per request, the same at every attempt, and without dots."""
     return f"msg_{hashlib.sha256(request_name(record.tenant, record.id).encode()).hexdigest()[:32]}"
 
 
 def render_message(record: RequestRecord, link: str = "") -> bytes:
-    """Write the message of a settled request; its answer is spliced in as it is stored.
+    """Render the message of a settled request; the stored answer is spliced in unchanged.
 
     Args:
-        record: settled, with its answer.
-        link: takes the place of the data where the answer is stored without.
+        record: a settled request with its answer.
+        link: the URL of the data, if the answer is stored without it.
 
     """
     answer = record.answer or b"{}"
@@ -43,13 +43,13 @@ def render_message(record: RequestRecord, link: str = "") -> bytes:
 
 
 def without_data(record: RequestRecord) -> tuple[RequestRecord, bytes]:
-    """Part a record's data from its answer, for a message that must be smaller."""
+    """Split a record's data from its answer, for a message that must be smaller."""
     members = _members_decoder.decode(record.answer or b"{}")
     data = members.pop("data", msgspec.Raw(b"null"))
     return replace(record, answer=_encoder.encode(members)), bytes(data)
 
 
 def _timestamp(record: RequestRecord) -> str:
-    """Return when the request was settled (ISO 8601): unlike an attempt's, this time never changes."""
+    """Return when the request was settled (ISO 8601); unlike an attempt's time, it never changes."""
     at = datetime.fromtimestamp((record.settled_at_ms or 0) / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""One attempt at a webhook: its URL checked, its body signed, and what the receiver's failures mean for the URL."""
+"""One attempt to post a webhook: checks the URL, signs the body, and disables a URL that keeps failing."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class WebhookPoster:
     """`push.durable.ports.AnswerSender` for URLs.
 
     Args:
-        client: makes the requests.
-        endpoints: what is known of URLs that fail.
-        payloads: makes the links to large data.
+        client: makes the HTTP requests.
+        endpoints: the records of URLs that fail.
+        payloads: makes links to large data.
         read_masters: returns the master secrets, the current one first; raises TransientError.
-        allow_private: whether URLs may lead anywhere; for development only.
-        counter: where disabled URLs are counted.
+        allow_private: permits URLs to any address; for development only.
+        counter: counts disabled URLs.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -83,7 +83,7 @@ class WebhookPoster:
         )
 
     async def _note_failure(self, record: RequestRecord, url: WebhookUrl, outcome: AttemptOutcome) -> AttemptOutcome:
-        """Return the outcome, final if the URL is disabled now."""
+        """Record a failure; return the outcome, final if the URL is now disabled."""
         now_ms = self._now_ms()
         known = await self._endpoints.note_failure(record.tenant, url.text, now_ms)
         is_gone = outcome.status == HTTPStatus.GONE
@@ -100,7 +100,7 @@ class WebhookPoster:
 
 
 def _error_of(answer: WebhookAnswer) -> str:
-    """Return why an answer is no success: only 2xx is (Standard Webhooks, "Webhook delivery")."""
+    """Return the error for an answer; empty for 2xx, the only success (Standard Webhooks, "Webhook delivery")."""
     status = answer.status or 0
     if 200 <= status < 300:
         return ""

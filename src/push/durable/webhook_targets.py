@@ -1,9 +1,9 @@
-"""Where webhooks may go: URLs checked when a request is accepted, addresses when a connection is made.
+"""Checks of webhook targets: URLs when a request is accepted, addresses when a connection is made.
 
-A URL says where a request of this service goes, and the service can reach what its callers can't: its own host, its
-cloud's metadata, its network (server-side request forgery). So names and addresses are both held to what is public:
-the URL before anything is accepted, and every address that its name leads to each time before a connection is made to
-that very address (`push.adapters.webhooks`).
+A caller's URL decides where this service sends a request, and the service can reach hosts that its callers can't: its
+own host, its cloud's metadata, its network (server-side request forgery). So both names and addresses must be public.
+The URL is checked before a request is accepted. Each address that its name resolves to is checked before every
+connection, which is made to that exact address (`push.adapters.webhooks`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RESERVED_SUFFIXES = tuple(
     f".{name}"
     for name in ("localhost", "local", "localdomain", "internal", "home.arpa", "onion", "invalid", "test", "alt")
 )
-"""Names for use within a host or a network (RFC 6761, 6762, 7686, 8375, 9476, and ICANN's for `internal`)."""
+"""Names reserved for a host or a network (RFC 6761, 6762, 7686, 8375, 9476, and ICANN's for `internal`)."""
 
 _FORBIDDEN_IPV4 = tuple(
     map(
@@ -60,9 +60,9 @@ _FORBIDDEN_IPV4 = tuple(
 )
 
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
-"""All that is allocated as global unicast (RFC 4291).
+"""The global unicast addresses (RFC 4291).
 
-Outside of it are loopback, unique local, link-local, site-local and multicast addresses, and those that carry an IPv4
+It excludes loopback, unique local, link-local, site-local and multicast addresses, and those that carry an IPv4
 address: mapped, compatible and translated ones (`::ffff:0:0/96`, `::/96`, `::ffff:0:0:0/96`) and NAT64 (`64:ff9b::/96`,
 `64:ff9b:1::/48`).
 """
@@ -83,7 +83,7 @@ _FORBIDDEN_IPV6 = tuple(
 
 @dataclass(frozen=True, slots=True)
 class WebhookUrl:
-    """A URL that passed: its text as given, and its parts as they go on the wire.
+    """A checked URL: its text as given, and its parts as they are sent.
 
     `host` is a name in ASCII or an address without brackets; `target` is path and query.
     """
@@ -96,20 +96,20 @@ class WebhookUrl:
 
     @property
     def authority(self) -> str:
-        """What the `Host` header says (RFC 9110, 7.2)."""
+        """Return the value of the `Host` header (RFC 9110, 7.2)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.is_tls else 80) else f"{host}:{self.port}"
 
 
 def check_url(url: str, *, allow_private: bool) -> WebhookUrl:
-    """Check a URL that results are to be posted to.
+    """Check a URL for webhooks.
 
     Args:
-        url: as the caller gave it.
-        allow_private: takes http, any port, and names and addresses that are not public; for development only.
+        url: the URL as the caller gave it.
+        allow_private: permits http, any port, and names and addresses that are not public; for development only.
 
     Raises:
-        RequestError: results can't go there; the sentence says why (`invalid_params`).
+        RequestError: the URL is not allowed; the sentence says why (`invalid_params`).
 
     """
     if len(url) > MAX_URL_CHARACTERS:
@@ -132,23 +132,23 @@ def check_url(url: str, *, allow_private: bool) -> WebhookUrl:
 
 
 def check_address(address: str) -> None:
-    """Check an address that a name has led to, as text.
+    """Check an address, as text, that a name resolved to.
 
     Raises:
-        RequestError: it is not public, carries another address, or is none (`invalid_params`).
+        RequestError: it is not public, embeds another address, or is not an address (`invalid_params`).
 
     """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError as exc:
-        raise _refused("leads to what is no address") from exc
+        raise _refused("does not lead to an IP address") from exc
     is_public = _is_public_ipv4(parsed) if isinstance(parsed, ipaddress.IPv4Address) else _is_public_ipv6(parsed)
     if not is_public:
         raise _refused("leads to an address that is not public")
 
 
 def _is_public_ipv4(address: ipaddress.IPv4Address) -> bool:
-    # The lists are this module's; those of Python grow with its versions, and what either knows counts.
+    # Python's list changes with its versions, so this module has its own, and an address must pass both.
     return address.is_global and not any(address in network for network in _FORBIDDEN_IPV4)
 
 
@@ -163,12 +163,12 @@ def _is_public_ipv6(address: ipaddress.IPv6Address) -> bool:
 
 
 def _is_isatap(address: ipaddress.IPv6Address) -> bool:
-    """Say whether an IPv4 address is in the interface's part (RFC 5214, 6.1); two bits of it vary."""
+    """Return whether the interface identifier embeds an IPv4 address (RFC 5214, 6.1); two of its bits vary."""
     return (int(address) >> 32) & 0xFCFF_FFFF == 0x0000_5EFE
 
 
 def _split(authority: str) -> tuple[str, str | None]:
-    """Return host, with brackets if it has them, and port."""
+    """Return the host, with brackets if it has them, and the port."""
     if "@" in authority:
         raise _refused("has credentials")
     if authority.startswith("["):
@@ -185,9 +185,9 @@ def _check_port(port: str | None, *, is_tls: bool, allow_private: bool) -> int:
         return 443 if is_tls else 80
     number = int(port) if _PORT.fullmatch(port) else 0
     if not 0 < number < 65536:
-        raise _refused("has a port that is none")
+        raise _refused("has an invalid port")
     if number not in _PORTS and not allow_private:
-        raise _refused("has another port than 443 or 8443")
+        raise _refused("has a port other than 443 or 8443")
     return number
 
 
@@ -206,7 +206,7 @@ def _check_host(host: str, *, allow_private: bool) -> str:
 
 
 def _to_ascii(host: str) -> str:
-    """Return a host as DNS knows it: browsers' mapping (UTS 46), then IDNA 2008."""
+    """Return a host in the form of DNS: browsers' mapping (UTS 46), then IDNA 2008."""
     if host.isascii():
         return host.lower()
     if len(host) > _MAX_HOST_CHARACTERS:
@@ -218,7 +218,7 @@ def _to_ascii(host: str) -> str:
 
 
 def _parse_ipv4(name: str) -> ipaddress.IPv4Address:
-    """Read four decimal numbers; other spellings (`0x7f.1`, `017700000001`, `2130706433`) are refused, not guessed."""
+    """Parse four decimal numbers; other spellings (`0x7f.1`, `017700000001`, `2130706433`) are refused."""
     try:
         return ipaddress.IPv4Address(name)
     except ValueError as exc:
