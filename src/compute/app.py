@@ -28,7 +28,7 @@ from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.jobs import SqsJobs
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import make_deliverer, make_frames, make_recorder, now_ms
+from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.computes import load_registry
@@ -56,9 +56,9 @@ def build() -> ComputeParts:
     leases = RedisLeases(redis)
     answers = WaiterAnswers(
         leases=leases,
-        frames=make_frames(settings),
-        deliverer=make_deliverer(settings, metrics),
-        recorder=make_recorder(settings, metrics),
+        frames=build_waiter_frames(settings),
+        deliverer=build_deliverer(settings, metrics),
+        recorder=build_recorder(settings, metrics),
         now_ms=now_ms,
     )
     payloads = S3Payloads(settings.storage_bucket)

@@ -19,7 +19,7 @@ from push.adapters.redis.leases import RedisLeases
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import make_deliverer, make_frames, make_recorder, now_ms
+from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.computes import load_registry
 from push.delivery.deliveries import Delivery, parse_delivery
@@ -54,15 +54,15 @@ def build() -> DeliveriesParts:
     settings = read_settings(NotifySettings, os.environ)
     metrics = BufferedMetrics(interval_seconds=0.0)
     leases, bodies = RedisLeases(shared_async_redis(settings)), ClaimChecks(settings.storage_bucket)
-    deliverer = make_deliverer(settings, metrics)
+    deliverer = build_deliverer(settings, metrics)
     dead_letters = DeadLetters(
         registry=load_registry(settings.modules),
         leases=leases,
         answers=WaiterAnswers(
             leases=leases,
-            frames=make_frames(settings),
+            frames=build_waiter_frames(settings),
             deliverer=deliverer,
-            recorder=make_recorder(settings, metrics),
+            recorder=build_recorder(settings, metrics),
             now_ms=now_ms,
         ),
         counter=metrics,

@@ -26,7 +26,7 @@ from push.adapters.s3.payloads import S3Payloads
 from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import make_series, now_ms
+from push.adapters.wiring.delivery import build_series_connections, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.errors import RequestError, TransientError
@@ -62,7 +62,8 @@ def build() -> FanOutParts:
     redis, dynamodb = shared_async_redis(settings), make_client("dynamodb", connections=20)
     metrics = BufferedMetrics(interval_seconds=0.0)
     queue = SqsFanOutJobSender(make_client("sqs"), settings.fan_out_queue_url)
-    subscribers, connections = DynamoDbSubscribers(dynamodb, settings.subscriptions_table), make_series(settings)
+    subscribers = DynamoDbSubscribers(dynamodb, settings.subscriptions_table)
+    connections = build_series_connections(settings)
     records, namespaces = DynamoDbGoneConnections(dynamodb, settings.connections_table), shipped_namespaces()
 
     async def send(jobs: Sequence[FanOutJob], delay_seconds: int) -> None:

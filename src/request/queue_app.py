@@ -17,7 +17,7 @@ from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.sqs.requests import SqsRequests, SqsWebhooks
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import make_recorder, make_records, now_ms
+from push.adapters.wiring.delivery import build_recorder, build_request_records, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.computes import load_registry
 from push.queues.redelivery import Redelivery
@@ -47,8 +47,8 @@ def build() -> QueueParts:
     engine = make_engine(settings, load_registry(settings.modules), SyncRedis(settings), metrics)
     requests = QueuedRequests(
         client_requests=ClientRequests(engine, now_ms),
-        records=make_records(settings),
-        recorder=make_recorder(settings, metrics),
+        records=build_request_records(settings),
+        recorder=build_recorder(settings, metrics),
         queue=SqsRequests(make_client("sqs"), settings.request_queue_url, bodies),
         webhooks=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
         now_ms=now_ms,

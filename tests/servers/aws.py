@@ -17,8 +17,8 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.s3.models import s3_backends
 
-from push.adapters.aws.calls import Timeouts
-from push.adapters.aws.json_client import PROTOCOLS, LeanClient
+from push.adapters.aws.connection_pool import Timeouts
+from push.adapters.aws.json_client import PROTOCOLS, JsonClient
 from push.adapters.aws.sigv4 import Credentials, Signer
 
 REGION = "us-east-1"
@@ -68,7 +68,7 @@ class Aws:
     def client(self, service: str, **options: Any) -> Any:
         if self.lean and service in PROTOCOLS and not options:
             signer = Signer(Credentials("test", "test"), service=service, region="us-east-1")
-            return LeanClient(service, self.url, signer, Timeouts(connect=2.0, read=5.0))
+            return JsonClient(service, self.url, signer, Timeouts(connect=2.0, read=5.0))
         return _boto3_client(service, self.url) if not options else _make_boto3_client(service, self.url, **options)
 
     def rows(self, table: str) -> list[dict[str, Any]]:

@@ -171,7 +171,7 @@ def put_settled_requests(dynamodb: Any, table: str, receiver: Receiver, count: i
     return [WebhookJob(ACME, str(number)) for number in range(count)]
 
 
-def make_deliverer(aws: Aws, dynamodb: Any, queue: ImpatientQueue, dead_letters: FakeWebhookQueue) -> WebhookDeliverer:
+def build_deliverer(aws: Aws, dynamodb: Any, queue: ImpatientQueue, dead_letters: FakeWebhookQueue) -> WebhookDeliverer:
     async def read_masters() -> list[bytes]:
         return [MASTER]
 
@@ -202,7 +202,7 @@ async def test_a_thousand_webhooks_arrive_at_an_unreliable_receiver(aws: Aws, dy
     unreliable = UnreliableReceiver(Webhook(public_keys([MASTER], ACME).secrets[0]))
     queue, dead_letters = ImpatientQueue(random.Random(2)), FakeWebhookQueue()
     async with receiving(unreliable.answer) as receiver:
-        deliverer = make_deliverer(aws, dynamodb, queue, dead_letters)
+        deliverer = build_deliverer(aws, dynamodb, queue, dead_letters)
         await queue.send(put_settled_requests(dynamodb, aws.tables["requests"], receiver))
         await work(queue, deliverer)
         given_up = {job.id for job, _ in dead_letters.sent}
@@ -255,7 +255,7 @@ async def test_a_slow_receiver_holds_up_no_other_of_its_batch(aws: Aws, dynamodb
 
     queue = ImpatientQueue(random.Random(2))
     async with receiving(answer) as receiver:
-        deliverer = make_deliverer(aws, dynamodb, queue, FakeWebhookQueue())
+        deliverer = build_deliverer(aws, dynamodb, queue, FakeWebhookQueue())
         jobs = put_settled_requests(dynamodb, aws.tables["requests"], receiver, 10)
         records = [{"messageId": job.id, "body": serialize_message(job)} for job in jobs]
         assert await handle(records, deliverer) == []

@@ -22,7 +22,7 @@ import request.http_app
 import request.queue_app
 import request.socket_app
 from push.adapters.aws.clients import make_client
-from push.adapters.management.lean_series import LeanSeries
+from push.adapters.management.frame_series import ManagementSeries
 from push.adapters.redis.connection import AsyncRedis, SyncRedis, lease_name, shared_async_redis, waiters_name
 from push.adapters.wiring import event_loop
 from push.cache.jobs import Job, parse_job, serialize_job
@@ -56,7 +56,7 @@ class Environments:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._opened: list[Any] = []
-        for kind in (AsyncRedis, LeanSeries):
+        for kind in (AsyncRedis, ManagementSeries):
             patch.setattr(kind, "__init__", self._remembering(kind.__init__))
 
     def _remembering(self, initialize: Callable[..., None]) -> Callable[..., None]:

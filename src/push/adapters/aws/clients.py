@@ -9,8 +9,8 @@ import os
 from functools import cache
 from typing import Any
 
-from push.adapters.aws.calls import Timeouts
-from push.adapters.aws.json_client import PROTOCOLS, LeanClient
+from push.adapters.aws.connection_pool import Timeouts
+from push.adapters.aws.json_client import PROTOCOLS, JsonClient
 from push.adapters.aws.sigv4 import Credentials, Signer
 from push.settings import Settings, read_settings
 
@@ -33,18 +33,18 @@ def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections:
         and "AWS_ACCESS_KEY_ID" in os.environ
         and read_settings(Settings, os.environ).aws_clients == "lean"
     ):
-        return _make_lean_client(service, Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds), connections)
+        return _make_signed_client(service, Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds), connections)
     return _make_boto3_client(service, read_timeout_seconds, connections)
 
 
-def _make_lean_client(service: str, timeouts: Timeouts, connections: int) -> Any:  # noqa: ANN401
+def _make_signed_client(service: str, timeouts: Timeouts, connections: int) -> Any:  # noqa: ANN401
     endpoint, signer = _find_endpoint(service), make_signer(service)
     if service == "s3":
         # Only what is large, or documents' own, goes there.
-        from push.adapters.aws.s3_client import LeanS3
+        from push.adapters.aws.s3_client import S3Client
 
-        return LeanS3(endpoint, signer, timeouts, connections=connections)
-    return LeanClient(service, endpoint, signer, timeouts, connections=connections)
+        return S3Client(endpoint, signer, timeouts, connections=connections)
+    return JsonClient(service, endpoint, signer, timeouts, connections=connections)
 
 
 def make_signer(service: str) -> Signer:

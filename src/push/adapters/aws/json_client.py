@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from push.adapters.aws.calls import Fault, KeptConnections, Timeouts, call, timestamp
+from push.adapters.aws.connection_pool import ConnectionPool, Timeouts
 from push.adapters.aws.http import HttpAnswer, HttpConnection
-from push.adapters.aws.sigv4 import Signer
+from push.adapters.aws.retries import Fault, call
+from push.adapters.aws.sigv4 import Signer, timestamp
 
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _RETRIED_CODES = frozenset(
@@ -59,7 +60,7 @@ PROTOCOLS = {
 }
 
 
-class LeanClient:
+class JsonClient:
     """A client of one service: `client.put_item(TableName=...)` makes the call `PutItem`.
 
     It may be used by several threads at once.
@@ -89,7 +90,7 @@ class LeanClient:
             connect_seconds=timeouts.connect,
             read_seconds=timeouts.read,
         )
-        self._kept = KeptConnections(connect, connections)
+        self._kept = ConnectionPool(connect, connections)
 
     def __getattr__(self, name: str) -> Callable[..., dict[str, Any]]:
         """Return the method of an operation."""
@@ -100,7 +101,7 @@ class LeanClient:
         return method
 
     def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
-        """Make a call. Raises ClientError and HTTPClientError as `lean_calls.call`."""
+        """Make a call. Raises ClientError and HTTPClientError as `retries.call`."""
         body = msgspec.json.encode(parameters)
         answer = call(operation, lambda: self._exchange(operation, body), _find_fault)
         return _read_answer(answer.body)

@@ -23,9 +23,10 @@ from urllib.parse import quote, urlsplit
 
 from botocore.exceptions import ParamValidationError
 
-from push.adapters.aws.calls import Fault, KeptConnections, Timeouts, call, timestamp
+from push.adapters.aws.connection_pool import ConnectionPool, Timeouts
 from push.adapters.aws.http_streams import Body, StreamingConnection
-from push.adapters.aws.sigv4 import Headers, Signer
+from push.adapters.aws.retries import Fault, call
+from push.adapters.aws.sigv4 import Headers, Signer, timestamp
 
 WHOLE_BYTES = 8 * 1024 * 1024
 """A body of at most so many bytes is read before it is answered, and so within the tries."""
@@ -58,7 +59,7 @@ class _Request:
     """SHA-256 of the body in hex."""
 
 
-class LeanS3:
+class S3Client:
     """A client of S3; it may be used by several threads at once.
 
     Args:
@@ -82,7 +83,7 @@ class LeanS3:
         self._signer = signer
         self._timeouts = timeouts
         self._connections = connections
-        self._kept: dict[str, KeptConnections[StreamingConnection]] = {}
+        self._kept: dict[str, ConnectionPool[StreamingConnection]] = {}
 
     def get_object(self, **parameters: str) -> dict[str, Any]:
         """Return an object: `Body`, `ContentLength`, `ContentType`, `ContentEncoding`, `ETag`, as far as it has them.
@@ -158,7 +159,7 @@ class LeanS3:
         return self._host, f"/{quote(bucket, safe='')}{path}"
 
     def _call(self, request: _Request) -> Body:
-        """Make a call and return the body of its success. Raises as `lean_calls.call`."""
+        """Make a call and return the body of its success. Raises as `retries.call`."""
         return call(request.operation, lambda: self._exchange(request), _find_fault)
 
     def _exchange(self, request: _Request) -> Body:
@@ -167,7 +168,7 @@ class LeanS3:
             kept = self._kept.setdefault(request.host, self._make_kept(request.host))
         return kept.exchange(lambda connection: self._exchange_on(connection, request))
 
-    def _make_kept(self, host: str) -> KeptConnections[StreamingConnection]:
+    def _make_kept(self, host: str) -> ConnectionPool[StreamingConnection]:
         connect = partial(
             StreamingConnection,
             urlsplit(f"//{host}").hostname or "",
@@ -176,7 +177,7 @@ class LeanS3:
             connect_seconds=self._timeouts.connect,
             read_seconds=self._timeouts.read,
         )
-        return KeptConnections(connect, self._connections)
+        return ConnectionPool(connect, self._connections)
 
     def _exchange_on(self, connection: StreamingConnection, request: _Request) -> Body:
         body = connection.exchange_head(self._sign(request), request.body, is_checked=request.method == "GET")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -31,6 +32,11 @@ class _Prepared:
     authorization_head: str
     headers: dict[str, str]
     key: bytes
+
+
+def timestamp() -> str:
+    """Return the current UTC time in the form that signatures use: `YYYYMMDDTHHMMSSZ`."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 
 
 Headers = tuple[tuple[str, str], ...]

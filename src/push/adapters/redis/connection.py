@@ -26,7 +26,7 @@ from redis.driver_info import DriverInfo
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from push.adapters.redis.commands_together import Command, CommandsTogether
+from push.adapters.redis.command_batches import Command, CommandBatcher
 from push.adapters.redis.tries import ERRORS, MAX_TRIES, Tries, means_failover
 from push.keys import Key
 from push.settings import CacheSettings
@@ -162,7 +162,7 @@ class AsyncRedis:
         self._tries = Tries(_monotonic_ms, random.random)
         # Commands wait here for a connection, so that those that waited find out that Redis went away meanwhile.
         self._connections = asyncio.Semaphore(_MAX_ASYNC_CONNECTIONS)
-        self._together = CommandsTogether(self._execute_all)
+        self._together = CommandBatcher(self._execute_all)
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
         """Run one command; those of one turn of the loop go together.

@@ -9,9 +9,9 @@ import time
 from push.adapters.aws.clients import make_client, make_signer
 from push.adapters.dynamodb.gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb.requests import DynamoDbRequests
-from push.adapters.management.boto3_connections import Boto3Connections
-from push.adapters.management.lean_connections import LeanConnections
-from push.adapters.management.lean_series import LeanSeries
+from push.adapters.management.connections import ManagementConnections
+from push.adapters.management.frame_series import ManagementSeries
+from push.adapters.management.reference_connections import Boto3Connections
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import shared_async_redis
 from push.adapters.s3.claim_checks import ClaimChecks
@@ -32,10 +32,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter) -> Deliverer:
+def build_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter) -> Deliverer:
     """Make the environment's deliverer."""
     return Deliverer(
-        connections=_make_connections(settings),
+        connections=_build_connections(settings),
         records=DynamoDbGoneConnections(make_client("dynamodb"), settings.connections_table),
         queue=SqsDeliveries(make_client("sqs"), settings.delivery_queue_url, ClaimChecks(settings.storage_bucket)),
         counter=counter,
@@ -44,17 +44,17 @@ def make_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter)
     )
 
 
-def make_frames(settings: ComputeSettings | NotifySettings) -> WaiterFrames:
+def build_waiter_frames(settings: ComputeSettings | NotifySettings) -> WaiterFrames:
     """Make what writes the environment's answers to those who wait."""
     encodings = RedisConnectionEncodings(shared_async_redis(settings))
     return WaiterFrames(encodings=encodings, payloads=S3Payloads(settings.storage_bucket))
 
 
-def make_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
+def build_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
     """Make the environment's recorder."""
     payloads = S3Payloads(settings.storage_bucket)
     return Recorder(
-        records=make_records(settings),
+        records=build_request_records(settings),
         queue=SqsWebhooks(make_client("sqs"), settings.webhook_queue_url),
         store_payload=lambda name, data: asyncio.to_thread(payloads.put, name, data),
         counter=counter,
@@ -62,19 +62,19 @@ def make_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
     )
 
 
-def make_records(settings: RecordSettings) -> DynamoDbRequests:
+def build_request_records(settings: RecordSettings) -> DynamoDbRequests:
     """Make what keeps the environment's durable requests."""
     return DynamoDbRequests(make_client("dynamodb", connections=20), settings.requests_table, settings.result_days)
 
 
-def _make_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
+def _build_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
     if settings.management_client == "boto3":
         return Boto3Connections(make_client("apigatewaymanagementapi", connections=50))
-    return LeanConnections(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))
+    return ManagementConnections(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))
 
 
-def make_series(settings: ManagementSettings) -> SeriesConnections:
+def build_series_connections(settings: ManagementSettings) -> SeriesConnections:
     """Make what pushes to many connections in order."""
     if settings.management_client == "boto3":
         return SeriesInTurns(Boto3Connections(make_client("apigatewaymanagementapi", connections=50)))
-    return LeanSeries(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))
+    return ManagementSeries(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))

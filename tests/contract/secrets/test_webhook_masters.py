@@ -1,15 +1,10 @@
-"""Master secrets from Secrets Manager, and messages to SNS topics."""
+"""Master secrets from Secrets Manager: the current one, the one before it, and a rotation."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from botocore.exceptions import EndpointConnectionError
 
-from push.adapters.aws.sns import SnsTopics
 from push.adapters.secrets.webhook_masters import FRESH_SECONDS, RETRY_SECONDS, WebhookMasters, fetch_masters
-from push.durable.ports import AttemptOutcome
 from push.errors import SettingsError, TransientError
 from tests.servers.aws import Aws
 
@@ -76,37 +71,3 @@ class TestMasters:
         clock.now += RETRY_SECONDS
         masters.read()
         assert fetches == 3
-
-
-async def test_a_topic_passes_on_what_was_published(aws: Aws) -> None:
-    sns, sqs = aws.client("sns"), aws.client("sqs")
-    queue_url = sqs.create_queue(QueueName=aws.bucket)["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    arn = sns.create_topic(Name=aws.bucket)["TopicArn"]
-    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=queue_arn)
-    assert await SnsTopics(sns).publish(
-        arn, '{"text":"grüße"}', {"type": "request.done", "id": "msg_1"}
-    ) == AttemptOutcome(200)
-    (message,) = sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=1)["Messages"]
-    envelope = json.loads(message["Body"])
-    assert envelope["Message"] == '{"text":"grüße"}'
-    assert {name: each["Value"] for name, each in envelope["MessageAttributes"].items()} == {
-        "type": "request.done",
-        "id": "msg_1",
-    }
-
-
-async def test_a_topic_that_is_not_there_is_a_failed_attempt(aws: Aws) -> None:
-    outcome = await SnsTopics(aws.client("sns")).publish("arn:aws:sns:us-east-1:123456789012:absent", "x", {})
-    assert outcome == AttemptOutcome(404, "SNS refused the message: NotFound.")
-
-
-async def test_a_service_that_does_not_answer_is_one_too(aws: Aws) -> None:
-    client = aws.client("sns")
-    client.meta.events.register("before-send.sns.Publish", _fail)
-    outcome = await SnsTopics(client).publish("arn:aws:sns:us-east-1:123456789012:absent", "x", {})
-    assert outcome == AttemptOutcome(error="SNS did not answer: EndpointConnectionError.")
-
-
-def _fail(**_options: object) -> None:
-    raise EndpointConnectionError(endpoint_url="sns")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from push.adapters.aws.sigv4 import Signer
-from push.adapters.management.lean_series import LeanSeries
+from push.adapters.management.frame_series import ManagementSeries
 from push.delivery.ports import PostOutcome, Series
 
 PUSH_SECONDS = 3.0
 
 
-class LeanConnections:
+class ManagementConnections:
     """`push.ports.ClientConnections` by hand: signed POSTs over a pool of keep-alive connections.
 
     Args:
@@ -30,7 +30,7 @@ class LeanConnections:
         self, endpoint: str, signer: Signer, *, connections: int = 50, push_seconds: float = PUSH_SECONDS
     ) -> None:
         # Nobody is pushed a next frame here, so the last of many are waited for as long as the others.
-        self._series = LeanSeries(
+        self._series = ManagementSeries(
             endpoint, signer, connections=connections, push_seconds=push_seconds, last_seconds=push_seconds
         )
 

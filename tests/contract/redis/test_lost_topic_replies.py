@@ -13,7 +13,7 @@ from push.adapters.redis.shard_progress import RedisShardProgress
 from push.settings import CacheSettings
 from push.topics.histories import NewMessage, Round
 from push.topics.topics import Topic
-from tests.contract.topic_stores import unique_topic
+from tests.contract.redis.topic_stores import unique_topic
 from tests.servers.valkey import LosingProxy
 
 SHARD, TERM_MS, LIMIT = 0, 5000, 1

@@ -15,7 +15,7 @@ from push.topics.histories import NewMessage
 from push.topics.ports import SyncTopicHistories
 from push.topics.positions import Position
 from push.topics.topics import Topic
-from tests.contract.topic_stores import unique_topic
+from tests.contract.redis.topic_stores import unique_topic
 from tests.fakes.clock import Clock
 from tests.fakes.topics import SyncFakeHistory, TopicModel
 

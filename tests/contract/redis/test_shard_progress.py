@@ -13,7 +13,7 @@ from push.settings import CacheSettings
 from push.topics.histories import Round, ShardBusy
 from push.topics.positions import Position
 from push.topics.topics import Topic
-from tests.contract.topic_stores import TopicStores, in_model, in_redis, unique_topic
+from tests.contract.redis.topic_stores import TopicStores, in_model, in_redis, unique_topic
 
 SHARD, TERM_MS, LIMIT = 2, 5000, 10
 

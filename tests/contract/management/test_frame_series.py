@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from push.adapters.aws.sigv4 import Credentials, Signer
-from push.adapters.management.lean_connections import LeanConnections
-from push.adapters.management.lean_series import LeanSeries
+from push.adapters.management.connections import ManagementConnections
+from push.adapters.management.frame_series import ManagementSeries
 from push.delivery.frame_series import SeriesInTurns
 from push.delivery.ports import Posted, PostOutcome, Series, SeriesConnections
-from tests.contract.test_client_connections import expected_signature
+from tests.contract.management.test_connections import expected_signature
 from tests.servers.management import CLOSE, DROP, GARBAGE, HANG, ManagementServer
 
 DELIVERED, GONE, RETRY, REFUSED = PostOutcome.DELIVERED, PostOutcome.GONE, PostOutcome.RETRY, PostOutcome.REFUSED
@@ -34,8 +34,8 @@ def signer() -> Signer:
 
 
 @pytest.fixture
-async def lean(server: ManagementServer) -> AsyncIterator[LeanSeries]:
-    lean = LeanSeries(server.endpoint, signer(), connections=20, push_seconds=PUSH_SECONDS)
+async def lean(server: ManagementServer) -> AsyncIterator[ManagementSeries]:
+    lean = ManagementSeries(server.endpoint, signer(), connections=20, push_seconds=PUSH_SECONDS)
     yield lean
     lean.close()
     await asyncio.sleep(0)
@@ -43,12 +43,12 @@ async def lean(server: ManagementServer) -> AsyncIterator[LeanSeries]:
 
 @pytest.fixture(params=["lean", "in turns"])
 async def connections(
-    request: pytest.FixtureRequest, server: ManagementServer, lean: LeanSeries
+    request: pytest.FixtureRequest, server: ManagementServer, lean: ManagementSeries
 ) -> AsyncIterator[SeriesConnections]:
     if request.param == "lean":
         yield lean
         return
-    client = LeanConnections(server.endpoint, signer(), push_seconds=PUSH_SECONDS)
+    client = ManagementConnections(server.endpoint, signer(), push_seconds=PUSH_SECONDS)
     yield SeriesInTurns(client)
     client.close()
     await asyncio.sleep(0)
@@ -115,19 +115,19 @@ async def test_kept_connections_that_died_are_not_noticed(
 
 
 async def test_nobody_listening_is_to_be_tried_again(server: ManagementServer) -> None:
-    client = LeanSeries(server.endpoint, signer(), push_seconds=PUSH_SECONDS)
+    client = ManagementSeries(server.endpoint, signer(), push_seconds=PUSH_SECONDS)
     await server.stop()
     assert await post(client, "a", "b") == [Posted(0, RETRY)] * 2
 
 
-async def test_every_push_is_signed_as_botocore_signs_it(lean: LeanSeries, server: ManagementServer) -> None:
+async def test_every_push_is_signed_as_botocore_signs_it(lean: ManagementSeries, server: ManagementServer) -> None:
     await post(lean, "BFaT_fALIAM=", "a/b c")
     assert len(server.posts) == 6
     for received in server.posts:
         assert received.headers["authorization"].endswith(f"Signature={expected_signature(received)}")
 
 
-async def test_those_that_hang_hold_up_no_others(lean: LeanSeries, server: ManagementServer) -> None:
+async def test_those_that_hang_hold_up_no_others(lean: ManagementSeries, server: ManagementServer) -> None:
     names = [f"c{number}" for number in range(60)]
     dead = names[:19]
     server.always.update(dict.fromkeys(dead, HANG))
@@ -139,21 +139,21 @@ async def test_those_that_hang_hold_up_no_others(lean: LeanSeries, server: Manag
 
 
 async def test_the_last_of_many_are_not_waited_for_as_long(server: ManagementServer) -> None:
-    client = LeanSeries(server.endpoint, signer(), push_seconds=30)
+    client = ManagementSeries(server.endpoint, signer(), push_seconds=30)
     server.always["c7"] = HANG
     posted = await post(client, *(f"c{number}" for number in range(40)))
     assert [each.outcome for each in posted].count(RETRY) == 1
     client.close()
 
 
-async def test_connections_are_kept_for_the_next_call(lean: LeanSeries, server: ManagementServer) -> None:
+async def test_connections_are_kept_for_the_next_call(lean: ManagementSeries, server: ManagementServer) -> None:
     for _ in range(3):
         await post(lean, *"abcde")
     assert server.connections <= 5
 
 
 async def test_where_all_are_throttled_all_pause_and_few_are_left_for_later(
-    lean: LeanSeries, server: ManagementServer
+    lean: ManagementSeries, server: ManagementServer
 ) -> None:
     names = [f"c{number}" for number in range(60)]
     for name in names[:20]:
@@ -164,7 +164,7 @@ async def test_where_all_are_throttled_all_pause_and_few_are_left_for_later(
 
 
 async def test_where_the_throttling_does_not_end_all_are_left_for_later(
-    lean: LeanSeries, server: ManagementServer
+    lean: ManagementSeries, server: ManagementServer
 ) -> None:
     names = [f"c{number}" for number in range(60)]
     server.always.update(dict.fromkeys(names, 429))

@@ -107,7 +107,7 @@ class _HttpConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-class LeanSeries:
+class ManagementSeries:
     """`push.delivery.ports.SeriesConnections` by hand: signed POSTs over a pool of keep-alive connections.
 
     Args:
@@ -197,7 +197,7 @@ def _escape(connection_id: str) -> str:
 class _Run:
     """One call of `post_series`."""
 
-    def __init__(self, client: LeanSeries, series: Sequence[Series]) -> None:
+    def __init__(self, client: ManagementSeries, series: Sequence[Series]) -> None:
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._posted = [Posted(0) for _ in series]

@@ -14,8 +14,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from push.adapters.aws.sigv4 import Credentials, Signer
-from push.adapters.management.boto3_connections import Boto3Connections
-from push.adapters.management.lean_connections import LeanConnections
+from push.adapters.management.connections import ManagementConnections
+from push.adapters.management.reference_connections import Boto3Connections
 from push.delivery.ports import ClientConnections, PostOutcome
 from tests.servers.management import CLOSE, DROP, GARBAGE, HANG, THROTTLED, ManagementServer, Post
 
@@ -44,9 +44,9 @@ async def connections(request: pytest.FixtureRequest, server: ManagementServer) 
         client.close()
 
 
-def lean_client(endpoint: str) -> LeanConnections:
+def lean_client(endpoint: str) -> ManagementConnections:
     signer = Signer(Credentials("AKID", "secret", "token"), service="execute-api", region="us-east-1")
-    return LeanConnections(endpoint, signer, push_seconds=TIMEOUT_SECONDS)
+    return ManagementConnections(endpoint, signer, push_seconds=TIMEOUT_SECONDS)
 
 
 def boto3_client(endpoint: str):

@@ -14,7 +14,7 @@ from push.adapters.redis.connection import AsyncRedis, Script
 from push.circuit_breaker import FAILURES_TO_OPEN
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
-from tests.contract.redis_clients import Client, open_client
+from tests.contract.redis.clients import Client, open_client
 from tests.servers.faulty_network import FaultyNetwork
 from tests.servers.valkey import ask, free_port, valkey
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 
-from push.adapters.aws import calls as lean_calls
-from push.adapters.aws.calls import Timeouts
-from push.adapters.aws.json_client import LeanClient
+from push.adapters.aws import retries
+from push.adapters.aws.connection_pool import Timeouts
+from push.adapters.aws.json_client import JsonClient
 from push.adapters.aws.sigv4 import Credentials, Signer
 
 SIGNER = Signer(Credentials("AKIDEXAMPLE", "secret"), service="dynamodb", region="us-east-1")
@@ -37,8 +37,8 @@ class Served:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
-    def client(self, read: float = 5.0) -> LeanClient:
-        return LeanClient("dynamodb", f"http://127.0.0.1:{self.port}", SIGNER, Timeouts(connect=1.0, read=read))
+    def client(self, read: float = 5.0) -> JsonClient:
+        return JsonClient("dynamodb", f"http://127.0.0.1:{self.port}", SIGNER, Timeouts(connect=1.0, read=read))
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def serving(*steps: Step) -> Iterator[Served]:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lean_calls, "LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0.001)
 
 
 def test_names_the_operation_and_signs_what_it_sends() -> None:

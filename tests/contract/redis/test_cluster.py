@@ -24,7 +24,7 @@ from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from push.sources.boards import Top
 from tests.builders.results import NOW_MS, make_result, unique_key
-from tests.contract.redis_clients import Client, open_client
+from tests.contract.redis.clients import Client, open_client
 from tests.servers.faulty_network import FaultyNetwork, clustered_networks
 from tests.servers.valkey import ask, ports_of_cluster, valkey_cluster
 

@@ -32,12 +32,11 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, Par
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from push.adapters.aws import calls as lean_calls
-from push.adapters.aws import http as lean_http
-from push.adapters.aws import s3_client as lean_s3
-from push.adapters.aws.calls import Timeouts
+from push.adapters.aws import http as http_connections
+from push.adapters.aws import retries, s3_client
+from push.adapters.aws.connection_pool import Timeouts
 from push.adapters.aws.http_streams import Body, StreamingConnection
-from push.adapters.aws.s3_client import LeanS3
+from push.adapters.aws.s3_client import S3Client
 from push.adapters.aws.sigv4 import Credentials, Signer
 from tests.servers.aws import Aws
 from tests.servers.webhook_receivers import make_authority
@@ -60,9 +59,9 @@ def error(code: str, status: str, **fields: str) -> bytes:
     return answer(f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode(), status)
 
 
-def lean(endpoint: str, token: str = "", read: float = 5.0) -> LeanS3:
+def lean(endpoint: str, token: str = "", read: float = 5.0) -> S3Client:
     signer = Signer(Credentials("AKIDEXAMPLE", "secret", token), service="s3", region="eu-west-1")
-    return LeanS3(endpoint, signer, Timeouts(connect=1.0, read=read))
+    return S3Client(endpoint, signer, Timeouts(connect=1.0, read=read))
 
 
 @cache
@@ -95,7 +94,7 @@ class Served:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def client(self, read: float = 5.0) -> LeanS3:
+    def client(self, read: float = 5.0) -> S3Client:
         return lean(self.endpoint, read=read)
 
     def get(self, **parameters: Any) -> Any:
@@ -156,7 +155,7 @@ def is_short(step: bytes) -> bool:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lean_calls, "LONGEST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0.001)
 
 
 def without_time(url: str) -> str:
@@ -181,7 +180,7 @@ class TestLinks:
         params = {"Bucket": bucket, "Key": key}
         with mock.patch("botocore.auth.get_current_datetime", return_value=now.replace(tzinfo=None)):
             theirs = by_boto3(endpoint, token).generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
-        with mock.patch.object(lean_s3, "timestamp", return_value=now.strftime("%Y%m%dT%H%M%SZ")):
+        with mock.patch.object(s3_client, "timestamp", return_value=now.strftime("%Y%m%dT%H%M%SZ")):
             client = lean(endpoint or REGION_ENDPOINT, token)
             assert client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds) == theirs
 
@@ -414,7 +413,7 @@ class TestLargeObjects:
 
     @pytest.fixture(autouse=True)
     def sooner(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lean_s3, "WHOLE_BYTES", 1000)
+        monkeypatch.setattr(s3_client, "WHOLE_BYTES", 1000)
 
     def test_it_comes_whole_and_in_parts(self) -> None:
         with serving(large(self.CONTENT), large(self.CONTENT)) as served:
@@ -483,7 +482,7 @@ def test_it_speaks_tls_and_connects_anew_where_the_kept_connection_is_dead(
 ) -> None:
     authority, content = make_authority(tmp_path), bytes(range(256)) * 20_000
     trusted = authority.client_context
-    monkeypatch.setattr(lean_http, "tls_context", lambda: trusted)
+    monkeypatch.setattr(http_connections, "tls_context", lambda: trusted)
     steps = (answer(), answer(content), CUT, CUT, CUT, answer(b"2"))
     with serving(*steps, tls=authority.server_context("127.0.0.1")) as served:
         client = lean(f"https://127.0.0.1:{served.port}")

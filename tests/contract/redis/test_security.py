@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
-from tests.contract.redis_clients import open_client
+from tests.contract.redis.clients import open_client
 from tests.servers.faulty_network import FaultyNetwork, clustered_networks
 from tests.servers.valkey import ask, ports_of_cluster, valkey, valkey_cluster
 

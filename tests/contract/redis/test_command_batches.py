@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from push.adapters.redis.commands_together import MOST_BYTES, MOST_COMMANDS, Command, CommandsTogether
+from push.adapters.redis.command_batches import MOST_BYTES, MOST_COMMANDS, Command, CommandBatcher
 from push.adapters.redis.connection import AsyncRedis, Script
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
@@ -72,7 +72,7 @@ class Recording:
 
 async def test_one_turns_commands_are_one_batch_and_the_nexts_another() -> None:
     recording = Recording()
-    together = CommandsTogether(recording.execute)
+    together = CommandBatcher(recording.execute)
     assert await asyncio.gather(*(together.run(("GET", str(each))) for each in range(3))) == ["0", "1", "2"]
     assert await together.run(("GET", "3")) == "3"
     assert [len(batch) for batch in recording.batches] == [3, 1]
@@ -83,7 +83,7 @@ async def test_one_turns_commands_are_one_batch_and_the_nexts_another() -> None:
 )
 async def test_a_batch_is_bounded(size: int, count: int, batches: list[int]) -> None:
     recording = Recording()
-    together = CommandsTogether(recording.execute)
+    together = CommandBatcher(recording.execute)
     await asyncio.gather(*(together.run(("SET", "x" * size)) for _ in range(count)))
     assert [len(batch) for batch in recording.batches] == batches
 
@@ -92,6 +92,6 @@ async def test_all_of_a_batch_that_fails_hear_of_it() -> None:
     async def fail(_commands: Sequence[Command]) -> list[Any]:
         raise ConnectionResetError
 
-    together = CommandsTogether(fail)
+    together = CommandBatcher(fail)
     replies = await asyncio.gather(*(together.run(("GET", "x")) for _ in range(3)), return_exceptions=True)
     assert [type(reply) for reply in replies] == [ConnectionResetError] * 3

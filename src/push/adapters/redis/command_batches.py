@@ -21,7 +21,7 @@ MOST_BYTES = 64 * 1024
 _Waiting = tuple[Command, "asyncio.Future[Any]"]
 
 
-class CommandsTogether:
+class CommandBatcher:
     """Gathers the commands of one client; belongs to one event loop."""
 
     def __init__(self, execute: Execute) -> None:

@@ -1,24 +1,13 @@
-"""What the lean clients of AWS services have in common: connections that are kept, and tries.
-
-Source: "Retry behavior" (AWS SDKs and Tools Reference Guide).
-"""
+"""Connections to one host that stay open between calls."""
 
 from __future__ import annotations
 
 import contextlib
-import random
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
-
-from botocore.exceptions import ClientError, HTTPClientError
-
-TRIES = 3
-LONGEST_PAUSE_SECONDS = 0.2
-"""Before the second try, with full jitter; before the third it is twice as long."""
+from typing import Generic, Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +16,6 @@ class Timeouts:
 
     connect: float
     read: float
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A service's answer that is an error: what botocore would make of it, and whether another try may help."""
-
-    response: Any
-    is_temporary: bool
 
 
 class Connection(Protocol):
@@ -50,7 +31,7 @@ C = TypeVar("C", bound=Connection)
 A = TypeVar("A")
 
 
-class KeptConnections(Generic[C]):
+class ConnectionPool(Generic[C]):
     """Connections to one host, for several threads at once.
 
     Args:
@@ -86,35 +67,6 @@ class KeptConnections(Generic[C]):
             self._idle.append(connection)
         else:
             connection.close()
-
-
-def call(operation: str, exchange: Callable[[], A], find_fault: Callable[[A], Fault | None]) -> A:
-    """Make a call, up to three times, and return the answer in which there is no fault.
-
-    Raises:
-        ClientError: the service answered with an error, which `response` holds as botocore's does.
-        HTTPClientError: it did not answer.
-
-    """
-    for further_tries in reversed(range(TRIES)):
-        try:
-            answer = exchange()
-        except OSError as exc:
-            if not further_tries:
-                raise HTTPClientError(error=exc) from exc
-        else:
-            fault = find_fault(answer)
-            if fault is None:
-                return answer
-            if not further_tries or not fault.is_temporary:
-                raise ClientError(fault.response, operation)
-        time.sleep(LONGEST_PAUSE_SECONDS * (TRIES - further_tries) * random.random())  # noqa: S311 - no secret
-    raise AssertionError("the last try returns or raises")
-
-
-def timestamp() -> str:
-    """Return the time now as signatures have it."""
-    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 
 
 def _close_all(connections: deque[C]) -> None:

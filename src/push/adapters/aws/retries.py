@@ -1,0 +1,53 @@
+"""What the lean clients of AWS services have in common: connections that are kept, and tries.
+
+Source: "Retry behavior" (AWS SDKs and Tools Reference Guide).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from botocore.exceptions import ClientError, HTTPClientError
+
+TRIES = 3
+LONGEST_PAUSE_SECONDS = 0.2
+"""Before the second try, with full jitter; before the third it is twice as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A service's answer that is an error: what botocore would make of it, and whether another try may help."""
+
+    response: Any
+    is_temporary: bool
+
+
+A = TypeVar("A")
+
+
+def call(operation: str, exchange: Callable[[], A], find_fault: Callable[[A], Fault | None]) -> A:
+    """Make a call, up to three times, and return the answer in which there is no fault.
+
+    Raises:
+        ClientError: the service answered with an error, which `response` holds as botocore's does.
+        HTTPClientError: it did not answer.
+
+    """
+    for further_tries in reversed(range(TRIES)):
+        try:
+            answer = exchange()
+        except OSError as exc:
+            if not further_tries:
+                raise HTTPClientError(error=exc) from exc
+        else:
+            fault = find_fault(answer)
+            if fault is None:
+                return answer
+            if not further_tries or not fault.is_temporary:
+                raise ClientError(fault.response, operation)
+        time.sleep(LONGEST_PAUSE_SECONDS * (TRIES - further_tries) * random.random())  # noqa: S311 - no secret
+    raise AssertionError("the last try returns or raises")
