@@ -1,11 +1,11 @@
--- Append messages to a topic's history, each once, and drop what is too much or too old.
--- An entry's id in the stream is `<offset>-<time it was appended (ms)>`: found by its offset, trimmed by its time.
--- KEYS: 1 topic, a hash, 2 history, a stream, 3 lease, then for each message the name under which it is remembered
--- ARGV: 1 epoch to begin if there is none, 2 how many entries to keep, 3 for how long (ms), 4 how long to keep the
---       topic (ms), 5 1 if a message with the latest one's etag is not to be appended, else 0,
---       6 token under which the lease must be held, empty if none is needed,
---       then for each message its id, data, etag and how long to remember it (ms)
--- Returns {''} if the lease is lost, else {epoch, then for each message its offset as a string and 1 if it was appended now, else 0}
+-- Append messages to a topic's history, each once, then drop entries beyond the size limit or the age limit.
+-- The id of an entry in the stream is `<offset>-<time of the append (ms)>`: lookups use the offset, trimming the time.
+-- KEYS: 1 topic (hash), 2 history (stream), 3 lease, then one name per message that remembers its append
+-- ARGV: 1 epoch to start if the topic has none, 2 number of entries to keep, 3 how long to keep them (ms),
+--       4 how long to keep the topic (ms), 5 1 to skip a message whose etag equals the latest message's, else 0,
+--       6 token that must hold the lease, empty if none is needed,
+--       then per message: id, data, etag, how long to remember it (ms)
+-- Returns {''} if the lease is lost, else {epoch, then per message: its offset as a string, 1 if appended now, else 0}
 if ARGV[6] ~= '' and redis.call('GET', KEYS[3]) ~= ARGV[6] then
   return {''}
 end
@@ -27,7 +27,7 @@ for number = 4, #KEYS do
   local remembered = redis.call('GET', KEYS[number])
   local offset = remembered and string.match(remembered, ':(%d+)$')
   local is_new = 0
-  -- What is remembered of another epoch went with it.
+  -- An append that was remembered in another epoch is lost with that epoch.
   if not offset or remembered ~= epoch .. ':' .. offset then
     if ARGV[5] == '0' or etag == '' or etag ~= latest_etag then
       head = head + 1
@@ -49,7 +49,7 @@ if appended > 0 then
   redis.call('HSET', KEYS[1], 'head', string.format('%.0f', head), 'etag', latest_etag)
   redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[2])
   redis.call('PEXPIRE', KEYS[2], ARGV[3])
-  -- More go than come, so a history that has grown old is soon cut down, and no call takes long.
+  -- Each call drops more entries than it adds: an expired history shrinks fast, and no call takes long.
   for _ = 1, appended + 1000 do
     local id = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1][1]
     local old, at = string.match(id, '(%d+)-(%d+)')

@@ -1,13 +1,14 @@
--- Note how far a lagging connection has been pushed, and let it lag no more if it is level with its shard.
--- Level is who has what all others have, and what the round under way is pushing to them, from which it is left out.
+-- Record how far a lagging connection has been pushed, and stop its lagging once it is level with its shard.
+-- A connection is level if it has everything that the others have, and everything in the round that is under way:
+-- that round skips lagging connections.
 -- KEYS: 1 topic, 2 history, 3 lagging
--- ARGV: 1 shard, 2 connection, 3 mark, 4 epoch and 5 offset of how far it is
--- Returns '' if it does not lag (any more), else what is noted of it, from where it must go on
+-- ARGV: 1 shard, 2 connection, 3 mark, 4 epoch and 5 offset of the position that the connection has reached
+-- Returns '' if the connection does not lag (any more), else its entry, which holds the position to go on from
 local noted = redis.call('HGET', KEYS[3], ARGV[2])
 if not noted then
   return ''
 end
--- It fell behind again, and may be where it said it is, not where it was pushed to.
+-- The mark differs: the connection began to lag again, and its entry holds the position that counts.
 if string.match(noted, '^[^ ]+') ~= ARGV[3] then
   return noted
 end
@@ -16,7 +17,7 @@ local epoch, head, cursor, target = unpack(redis.call('HMGET', KEYS[1], 'epoch',
 local offset = tonumber(ARGV[5])
 if epoch == ARGV[4] then
   if offset > tonumber(head) then
-    -- A failover that lost the latest messages: their offsets must not be given again.
+    -- A failover lost the latest messages. End the epoch, so that their offsets are never reused.
     redis.call('DEL', KEYS[1], KEYS[2])
   elseif offset >= math.max(tonumber(cursor or 0), tonumber(target or 0)) then
     redis.call('HDEL', KEYS[3], ARGV[2])

@@ -1,9 +1,9 @@
--- Turn a queued lease, or none, into the right to compute a key now.
--- Waiters who came with the job are parked again, should Redis have forgotten them or never known them.
+-- Turn a queued lease, or a free one, into a working lease: the right to compute a key now.
+-- Waiters that came with the job are parked again, in case Redis lost them or never had them.
 -- KEYS: 1 result, 2 lease, 3 waiters, 4 generation, 5 watch
--- ARGV: 1 token the job was queued under, 2 token to work under, 3 lease term (ms),
---       4 how long the set of waiters is kept (ms), then deadline (ms) and waiter for each who came with the job
--- Returns {'busy', 1 if a guardian is to look at the key soon, else 0}
+-- ARGV: 1 token that the job was queued under, 2 token to work under, 3 lease term (ms),
+--       4 how long to keep the set of waiters (ms), then deadline (ms) and waiter for each waiter of the job
+-- Returns {'busy', 1 if a guardian will check the key soon, else 0}
 --         {'claimed', generation, result or '', number of waiters, earliest deadline (ms) or '0'}
 if #ARGV > 4 then
   redis.call('ZADD', KEYS[3], 'NX', unpack(ARGV, 5))
@@ -12,7 +12,7 @@ if #ARGV > 4 then
   end
 end
 local held = redis.call('GET', KEYS[2])
--- A first try whose reply was lost claimed the key already.
+-- ARGV[2] holds the lease if an earlier try claimed the key and its reply was lost.
 if held and held ~= ARGV[1] and held ~= ARGV[2] then
   return {'busy', redis.call('EXISTS', KEYS[5])}
 end

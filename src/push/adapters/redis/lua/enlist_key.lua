@@ -1,10 +1,10 @@
--- Add a key to the index of a tag, and read the tag's version in the same step.
--- KEYS: 1 version, 2 index: a sorted set of keys' names, scored by when each may be dropped (ms)
+-- Add a key to a tag's index, and read the tag's version in the same step.
+-- KEYS: 1 version, 2 index (sorted set of key names, scored by the time each may be dropped (ms))
 -- ARGV: 1 name of the key, 2 how long it stays in the index (ms), 3 how long to keep the version (ms)
--- Returns the version, '0' if it never changed
+-- Returns the version, '0' if the tag never changed
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- A few at a time: each call adds one, so the index is tidied faster than it grows, and no call takes long.
+-- Drop up to 100 expired names. Each call adds one, so the index shrinks faster than it grows.
 local expired = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)
 if #expired > 0 then
   redis.call('ZREM', KEYS[2], unpack(expired))

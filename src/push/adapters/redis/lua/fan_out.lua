@@ -1,13 +1,14 @@
--- Take or keep the lease of a topic's shard, move its cursor to what has been pushed, and read what is next.
--- Cursors are kept with the epoch, so that they are lost with it: one that is absent has seen nothing of the epoch.
--- KEYS: 1 topic, 2 history, 3 lease, 4 lagging, a hash: connection -> `<mark> <noted at (ms)> <epoch>:<offset>`
--- ARGV: 1 token, 2 lease term (ms), 3 shard, 4 how many entries at most, 5 epoch and 6 offset of what was pushed
---       (epoch '': nothing yet), 7 how long to keep who lags (ms), 8 a mark for those who lag from now on,
---       then connection and position of each
--- Returns {'busy', how long somebody else has the lease (ms)}
---         {'idle'} if there is no topic; the lease is free
+-- Take or renew the lease of a topic's shard, move its cursor to what has been pushed, and read the next round.
+-- Cursors are stored in the topic's hash, so they are lost with its epoch. Without a cursor, nothing of the epoch has
+-- been pushed.
+-- KEYS: 1 topic, 2 history, 3 lease, 4 lagging (hash: connection -> `<mark> <recorded at (ms)> <epoch>:<offset>`)
+-- ARGV: 1 token, 2 lease term (ms), 3 shard, 4 most entries to read, 5 epoch and 6 offset of the last pushed message
+--       (epoch '': nothing yet), 7 how long to keep lagging connections (ms), 8 mark for the connections that follow,
+--       then connection and position for each connection that begins to lag
+-- Returns {'busy', how long another worker holds the lease (ms)}
+--         {'idle'} if the topic does not exist; the lease is free
 --         {'round', epoch, offset of the cursor, offset of the head, 1 if nothing is missing, else 0, entries}
---         without entries all is pushed, and the lease is free
+--         no entries: everything is pushed, and the lease is free
 local held = redis.call('GET', KEYS[3])
 if held and held ~= ARGV[1] then
   return {'busy', math.max(0, redis.call('PTTL', KEYS[3]))}
@@ -23,7 +24,7 @@ end
 local cursor_field, target_field = 'cursor.' .. ARGV[3], 'target.' .. ARGV[3]
 local epoch, head, cursor, target = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'head', cursor_field, target_field))
 local pushed = tonumber(ARGV[6])
--- A failover that lost the latest messages: what was pushed is not there. Their offsets must not be given again.
+-- A failover lost messages that were pushed. End the epoch, so that their offsets are never reused.
 if epoch and epoch == ARGV[5] and pushed > tonumber(head) then
   redis.call('DEL', KEYS[1], KEYS[2])
   epoch = false
@@ -33,7 +34,7 @@ if not epoch then
   return {'idle'}
 end
 cursor = tonumber(cursor or 0)
--- Beyond its round nobody has been pushed anything, and those who lag were held to that round.
+-- Nothing beyond the round was pushed, and catch_up.lua holds lagging connections to that round.
 target = tonumber(target or 0)
 pushed = math.min(pushed, target)
 if epoch == ARGV[5] and pushed > cursor then
@@ -54,7 +55,7 @@ if is_complete then
 else
   entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
 end
--- A round that another worker left unfinished may have got further.
+-- Another worker may have left a round unfinished that reached further.
 redis.call('HSET', KEYS[1], target_field, string.format('%.0f', math.max(target, tonumber(last))))
 redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
 return {'round', epoch, at, head, is_complete and 1 or 0, entries}

@@ -1,9 +1,9 @@
--- Put a rebuilt leaderboard in place, if the right to rebuild it is still held, and give that right back.
--- Scores that changed since the rebuild began are put on top: it may have read them before.
--- KEYS: 1 draft (absent if there is nothing to install), 2 board, 3 the right to rebuild,
---       4 changes: a hash of members to negated scores, '' of one taken off
+-- Install a rebuilt leaderboard if the caller still holds the rebuild lock, and release the lock.
+-- Scores that changed during the rebuild are applied on top: the rebuild may have read them before they changed.
+-- KEYS: 1 draft (absent if there is nothing to install), 2 board, 3 rebuild lock,
+--       4 changes (hash of members to negated scores, '' for a removed member)
 -- ARGV: 1 token, 2 how long to keep the board (ms)
--- Returns 1 if the right was held, else 0
+-- Returns 1 if the caller held the lock, else 0
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
   redis.call('DEL', KEYS[1])
   return 0

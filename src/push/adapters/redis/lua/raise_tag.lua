@@ -1,4 +1,4 @@
--- Raise the version of a tag. It follows the clock, so that one which Redis forgot is never given a second time.
+-- Raise the version of a tag. It follows the clock, so a version that Redis lost is never reused.
 -- KEYS: 1 version
 -- ARGV: 1 how long to keep it (ms)
 -- Returns 1

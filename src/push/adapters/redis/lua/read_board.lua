@@ -1,7 +1,7 @@
--- Read part of a leaderboard, as of one moment.
--- KEYS: 1 board, a sorted set of members by negated score
--- ARGV: 1 'top' | 'around', 2 how many | how many on either side, 3 '' | the member
--- Returns {'absent'} | {'unknown_member'} | {'found', index of the first, {member, negated score, ...}}
+-- Read part of a leaderboard in one step.
+-- KEYS: 1 board (sorted set of members by negated score)
+-- ARGV: 1 'top' | 'around', 2 number of members | number on either side, 3 '' | member
+-- Returns {'absent'} | {'unknown_member'} | {'found', index of the first member, {member, negated score, ...}}
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return {'absent'}
 end

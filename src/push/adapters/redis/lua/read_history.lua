@@ -1,7 +1,7 @@
--- Read what comes after a position in a topic's history.
+-- Read the entries after a position in a topic's history.
 -- KEYS: 1 topic, 2 history
--- ARGV: 1 epoch to begin if there is none, 2 how long to keep the topic (ms), 3 epoch and 4 offset of the position
---       (epoch '': whatever is kept of the latest), 5 how many entries at most
+-- ARGV: 1 epoch to start if the topic has none, 2 how long to keep the topic (ms), 3 epoch and 4 offset of the
+--       position (epoch '': the latest entries), 5 most entries to read
 -- Returns {epoch, offset of the head as a string, 1 if nothing is missing, else 0, entries}
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if not epoch then
@@ -26,7 +26,7 @@ if ARGV[3] == epoch then
   end
   local following = string.format('%.0f', after + 1)
   local entries = redis.call('XRANGE', KEYS[2], following, '+', 'COUNT', limit)
-  -- Offsets have no gaps, and entries go from the oldest on: the first one tells.
+  -- Offsets have no gaps and the oldest entries go first, so the first entry shows whether any are missing.
   if entries[1] and string.match(entries[1][1], '%d+') == following then
     return {epoch, head, 1, entries}
   end

@@ -1,10 +1,10 @@
--- Give a lease back. If somebody still waits, the lease is queued again for the job that the caller sends next.
+-- Release a lease. If waiters are left, queue the lease again for the job that the caller sends next.
 -- KEYS: 1 lease, 2 waiters
--- ARGV: 1 token, 2 token to queue under, 3 how long (ms)
--- Returns the number that still wait, or -1 if the lease was lost
+-- ARGV: 1 token, 2 token to queue under, 3 how long to hold it (ms)
+-- Returns the number of waiters left, or -1 if the lease was lost
 local held = redis.call('GET', KEYS[1])
 local waiting = redis.call('ZCARD', KEYS[2])
--- A first try whose reply was lost queued the lease already.
+-- An earlier try queued the lease, and its reply was lost.
 if held == ARGV[2] then
   return waiting
 end

@@ -1,6 +1,7 @@
--- Take back a parking whose job could not be sent.
+-- Undo a parking whose job could not be sent.
 -- KEYS: 1 lease, 2 waiters
--- ARGV: 1 token the lease was queued under, 2 the waiter, empty if there is none
+-- ARGV: 1 token that the lease was queued under, 2 waiter, empty if there is none
+-- Returns 1
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   redis.call('DEL', KEYS[1])
 end

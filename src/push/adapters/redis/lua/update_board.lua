@@ -1,8 +1,8 @@
--- Bring scores of a leaderboard up to date, if it is there or is being rebuilt.
--- A rebuild may have read a score before it changed: what changes meanwhile is noted and put on top when it is installed.
--- KEYS: 1 board, 2 the right to rebuild, 3 changes: a hash of members to negated scores, '' of one taken off
--- ARGV: 1 how long changes are kept (ms), then negated score, '' to take the member off, and member, for each
--- Returns 1 if the board is there, else 0
+-- Update scores of a leaderboard that exists or is being rebuilt.
+-- A rebuild may have read a score before it changed: changes are recorded, and install_board.lua applies them on top.
+-- KEYS: 1 board, 2 rebuild lock, 3 changes (hash of members to negated scores, '' for a removed member)
+-- ARGV: 1 how long to keep the changes (ms), then for each: negated score ('' to remove the member), member
+-- Returns 1 if the board exists, else 0
 local is_there = redis.call('EXISTS', KEYS[1]) == 1
 local is_rebuilt = redis.call('EXISTS', KEYS[2]) == 1
 for index = 2, #ARGV, 2 do
