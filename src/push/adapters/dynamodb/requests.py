@@ -36,7 +36,7 @@ _deliver_decoder = msgspec.json.Decoder(Deliver)
 
 
 class DynamoDbRequests:
-    """`push.ports.RequestRecords` on DynamoDB.
+    """`push.durable.ports.RequestRecords` on DynamoDB.
 
     A row lives for `result_days` after the request's deadline, and a day longer if it is to be delivered: so long
     may the attempts take.

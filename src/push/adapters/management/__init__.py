@@ -1,1 +1,4 @@
-"""Adapters over API Gateway's `@connections`."""
+"""Pushes to clients through the management API (`@connections`) of API Gateway.
+
+`frame_series` is the client; `connections` sends single frames with it, and `reference_connections` does so by boto3.
+"""

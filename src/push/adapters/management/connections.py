@@ -16,7 +16,7 @@ PUSH_SECONDS = 3.0
 
 
 class ManagementConnections:
-    """`push.ports.ClientConnections` by hand: signed POSTs over a pool of keep-alive connections.
+    """`push.delivery.ports.ClientConnections` by hand: signed POSTs over a pool of keep-alive connections.
 
     Args:
         endpoint: the management endpoint, `https://{host}/{stage}`.

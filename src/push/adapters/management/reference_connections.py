@@ -14,7 +14,7 @@ _OUTCOMES = {410: PostOutcome.GONE, 429: PostOutcome.RETRY}
 
 
 class Boto3Connections:
-    """`push.ports.ClientConnections` on boto3, a thread per push."""
+    """`push.delivery.ports.ClientConnections` on boto3, a thread per push."""
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._client = client

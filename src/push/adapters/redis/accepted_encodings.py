@@ -1,4 +1,4 @@
-"""What connections said that they read, in Redis: a name for each, which goes after the connection has."""
+"""The encodings that each connection accepts, in Redis: one key per connection, which expires after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KEPT_SECONDS = 2 * 3600 + 15 * 60
 
 
 class RedisAcceptedEncodings:
-    """`push.ports.AcceptedEncodings` on Redis."""
+    """`push.protocol.ports.AcceptedEncodings` on Redis."""
 
     def __init__(self, redis: SyncRedis) -> None:
         self._redis = redis
@@ -26,7 +26,7 @@ class RedisAcceptedEncodings:
 
 
 class RedisConnectionEncodings:
-    """`push.ports.ConnectionEncodings` on Redis."""
+    """`push.protocol.ports.ConnectionEncodings` on Redis."""
 
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis

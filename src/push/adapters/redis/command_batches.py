@@ -1,7 +1,7 @@
-"""Commands that are given in the same turn of the event loop, sent together.
+"""Batching of Redis commands that are issued in the same turn of the event loop.
 
-A batch of jobs takes its steps side by side: all claim, all fill, all settle. Each step's commands then cost one round
-trip and one pass through the client rather than one each.
+The jobs of a batch proceed side by side: all claim, all fill, all settle. Batching makes each of these steps one round
+trip and one pass through the client, instead of one per job.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 Command = tuple[str | bytes | int, ...]
 Execute = Callable[[Sequence[Command]], Awaitable[list[Any]]]
-"""Runs commands; the answer is the reply to each, or the exception that it ended in."""
+"""Runs commands; returns the reply to each, or the exception that it raised."""
 
 MOST_COMMANDS = 50
 MOST_BYTES = 64 * 1024
-"""Small commands do not wait behind a large one."""
+"""Keeps small commands from waiting behind a large one."""
 
 _Waiting = tuple[Command, "asyncio.Future[Any]"]
 
 
 class CommandBatcher:
-    """Gathers the commands of one client; belongs to one event loop."""
+    """Batches the commands of one client; belongs to one event loop."""
 
     def __init__(self, execute: Execute) -> None:
         self._execute = execute
@@ -30,7 +30,7 @@ class CommandBatcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self, command: Command) -> asyncio.Future[Any]:
-        """Have a command run at the end of this turn; the future is its reply."""
+        """Schedule a command for the end of this turn; return a future of its reply."""
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[Any] = loop.create_future()
         if not self._waiting:
@@ -49,7 +49,7 @@ class CommandBatcher:
         replies: Sequence[Any]
         try:
             replies = await self._execute([command for command, _ in batch])
-        except Exception as exc:  # noqa: BLE001 - it is those who wait who decide about it
+        except Exception as exc:  # noqa: BLE001 - each caller handles its own
             replies = [exc] * len(batch)
         for (_, future), reply in zip(batch, replies, strict=True):
             if future.done():

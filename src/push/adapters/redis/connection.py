@@ -1,8 +1,8 @@
-"""How Redis (or Valkey) is reached: one client per execution environment, short timeouts, scripts by their hash.
+"""Clients of Redis (or Valkey): one per execution environment, with short timeouts and scripts called by hash.
 
-redis-py's defaults (timeouts of 5 s, 10 retries, at three levels) could hold one command for a minute. Here it does
-not retry at all: a command is tried twice, a try waits at most for a connection and for each of its few replies, and
-while Redis is away (`redis_tries`) commands fail at once, without touching the network.
+redis-py's defaults (timeouts of 5 s, 10 retries, at three levels) could block one command for a minute. So redis-py
+retries nothing here; these clients try a command at most twice. A try waits for a connection and for each of its few
+replies. While the circuit breaker is open (`tries`), commands fail at once, without touching the network.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MAX_ASYNC_CONNECTIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua script; its file says what KEYS, ARGV and the reply are."""
+    """A Lua script; the header of its file names KEYS, ARGV and the reply."""
 
     source: str
     sha: str
@@ -50,37 +50,37 @@ def load_script(name: str) -> Script:
 
 
 def result_name(key: Key) -> str:
-    """Name of a key's result; all names of one key share a hash slot."""
+    """Return the Redis key of a result; all Redis keys that belong to one key share a hash slot."""
     return f"{{{key.storage}}}:result"
 
 
 def lease_name(key: Key) -> str:
-    """Name of a key's lease."""
+    """Return the Redis key of a lease."""
     return f"{{{key.storage}}}:lease"
 
 
 def waiters_name(key: Key) -> str:
-    """Name of the sorted set of a key's waiters, scored by deadline."""
+    """Return the Redis key of the sorted set of waiters, scored by deadline."""
     return f"{{{key.storage}}}:waiters"
 
 
 def generation_name(key: Key) -> str:
-    """Name of a key's generation."""
+    """Return the Redis key of a generation."""
     return f"{{{key.storage}}}:generation"
 
 
 def watch_name(key: Key) -> str:
-    """Name of what says that a guardian is to look at a key soon."""
+    """Return the Redis key that exists while a guardian is about to check the key."""
     return f"{{{key.storage}}}:watch"
 
 
 def rest_name(key: Key) -> str:
-    """Name of what says that a key is not to be refreshed now."""
+    """Return the Redis key that exists while the key is not to be refreshed."""
     return f"{{{key.storage}}}:rest"
 
 
 class SyncRedis:
-    """A blocking client for functions that answer one message at a time, for one thread."""
+    """A blocking client, for functions that answer one message at a time; belongs to one thread."""
 
     def __init__(self, settings: CacheSettings) -> None:
         self._settings = settings
@@ -88,7 +88,7 @@ class SyncRedis:
 
     @cached_property
     def _server(self) -> RedisCluster | _OneServer:
-        # Made by the first command: in cluster mode making it asks for the slots, and Redis may be away.
+        # Created by the first command: in cluster mode its constructor fetches the slots, which fails without Redis.
         url, is_cluster = _split_url(self._settings.cache_url)
         options = {**_options(self._settings), "retry": Retry(NoBackoff(), 0)}
         return RedisCluster.from_url(url, **options) if is_cluster else _OneServer(url, options)
@@ -97,7 +97,7 @@ class SyncRedis:
         """Run one command.
 
         Raises:
-            CacheUnavailableError: Redis did not answer in time, or refused.
+            CacheUnavailableError: Redis did not answer in time, or refused the command.
 
         """
         for tries in range(1, MAX_TRIES + 1):
@@ -114,10 +114,10 @@ class SyncRedis:
         raise AssertionError("the last try returns or raises")
 
     def run_script(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
-        """Run a script, which a server that does not know it yet is sent whole.
+        """Run a script by its hash, or by its source if the server does not know it yet.
 
         Raises:
-            CacheUnavailableError: Redis did not answer in time, or refused.
+            CacheUnavailableError: Redis did not answer in time, or refused the command.
 
         """
         try:
@@ -132,9 +132,9 @@ class SyncRedis:
 
 
 class _OneServer:
-    """One connection, kept; it connects by itself whenever it has to.
+    """One permanent connection to a single server; it reconnects by itself.
 
-    Taking it out of redis-py's pool for a command, and giving it back, takes as long as the command itself.
+    Borrowing a connection from redis-py's pool and returning it takes as long as the command itself.
     """
 
     def __init__(self, url: str, options: Mapping[str, Any]) -> None:
@@ -142,17 +142,17 @@ class _OneServer:
         self._connection: Any = ConnectionPool.from_url(url, **options).make_connection()
 
     def execute_command(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
-        """Run a command; its reply is what the server said."""
+        """Run a command and return its reply."""
         self._connection.send_command(*command)
         return self._connection.read_response()
 
     def drop_connection(self) -> None:
-        """Have the next command connect anew."""
+        """Disconnect; the next command reconnects."""
         self._connection.disconnect()
 
 
 class AsyncRedis:
-    """The same on asyncio, for functions that work on many keys at once. Belongs to one event loop."""
+    """An asyncio client, for functions that work on many keys at once; belongs to one event loop."""
 
     def __init__(self, settings: CacheSettings) -> None:
         url, is_cluster = _split_url(settings.cache_url)
@@ -160,21 +160,21 @@ class AsyncRedis:
         client = aioredis.RedisCluster if is_cluster else aioredis.Redis
         self._client: Any = client.from_url(url, max_connections=_MAX_ASYNC_CONNECTIONS, **options)
         self._tries = Tries(_monotonic_ms, random.random)
-        # Commands wait here for a connection, so that those that waited find out that Redis went away meanwhile.
+        # Commands wait here for a connection: afterwards they check the circuit breaker, which may have opened.
         self._connections = asyncio.Semaphore(_MAX_ASYNC_CONNECTIONS)
         self._together = CommandBatcher(self._execute_all)
 
     async def run(self, *command: str | bytes | int) -> Any:  # noqa: ANN401
-        """Run one command; those of one turn of the loop go together.
+        """Run one command, batched with the others of this turn of the loop.
 
         Raises:
-            CacheUnavailableError: Redis did not answer in time, or refused.
+            CacheUnavailableError: Redis did not answer in time, or refused the command.
 
         """
         return await self._run(command[0], lambda: self._together.run(command))
 
     async def run_all(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
-        """Run commands of which none needs another's reply, in one round trip to each node.
+        """Run independent commands in one round trip to each node.
 
         Raises:
             CacheUnavailableError: Redis did not answer in time, or refused one of them.
@@ -222,10 +222,10 @@ class AsyncRedis:
             return await execute()
 
     async def run_script(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:  # noqa: ANN401
-        """Run a script, which a server that does not know it yet is sent whole.
+        """Run a script by its hash, or by its source if the server does not know it yet.
 
         Raises:
-            CacheUnavailableError: Redis did not answer in time, or refused.
+            CacheUnavailableError: Redis did not answer in time, or refused the command.
 
         """
         try:
@@ -234,7 +234,7 @@ class AsyncRedis:
             return await self.run("EVAL", script.source, len(keys), *keys, *args)
 
     async def _drop_connections(self) -> None:
-        # Only idle ones: others may be in the middle of a command.
+        # Only idle connections: the others may be in the middle of a command.
         if isinstance(self._client, aioredis.Redis):
             await self._client.connection_pool.disconnect(inuse_connections=False)
 
@@ -245,12 +245,12 @@ class AsyncRedis:
 
 @cache
 def shared_async_redis(settings: CacheSettings) -> AsyncRedis:
-    """Return the environment's one client, and so one set of connections and one circuit breaker."""
+    """Return the environment's only client, so that all callers share its connections and its circuit breaker."""
     return AsyncRedis(settings)
 
 
 def _split_url(url: str) -> tuple[str, bool]:
-    """Take our own `cluster=true` out of a Redis URL; other options are redis-py's."""
+    """Split our own option `cluster=true` off a Redis URL; redis-py reads the other options."""
     parts = urlsplit(url)
     options = parse_qsl(parts.query)
     is_cluster = ("cluster", "true") in options
@@ -263,12 +263,12 @@ def _options(settings: CacheSettings) -> dict[str, Any]:
         "socket_connect_timeout": settings.cache_connect_timeout_ms / 1000,
         "socket_timeout": settings.cache_timeout_ms / 1000,
         "socket_keepalive": True,
-        # A thawed environment may hold a dead connection: one that was idle this long is tried with a PING first.
+        # A thawed environment may hold a dead connection, so a connection idle for this long is tested by a PING.
         "health_check_interval": 30,
         "protocol": 2,
-        # One answer must be read before a connection is used: redis-py takes what TLS 1.3 sends after its handshake
-        # (session tickets) for an answer left over by somebody else, and gives the connection up. So the client
-        # introduces itself, by name alone: the version would cost a second round trip.
+        # After its handshake TLS 1.3 sends session tickets. On an unused connection redis-py takes them for a stale
+        # reply and drops the connection, so one reply must be read first. The client therefore sends its name
+        # (CLIENT SETINFO), but not its version, which would cost a second round trip.
         "driver_info": DriverInfo("pushaside", lib_version=None),
     }
 
@@ -278,5 +278,5 @@ def _monotonic_ms() -> float:
 
 
 def as_text(reply: object) -> str:
-    """Read a bulk reply as text."""
+    """Return a bulk reply as text."""
     return cast(bytes, reply).decode()

@@ -1,9 +1,9 @@
-"""Histories in Redis: a stream for each topic, and a hash with its epoch, its head and its fan-out's cursors.
+"""Topic histories in Redis: per topic a stream of messages, and a hash with its epoch, head and fan-out cursors.
 
-All names of a topic share a hash slot, so that each script sees all of it. The hash decides: what else is left of a
-topic whose hash is gone belongs to no epoch, and is dropped.
+All Redis keys of a topic share a hash slot, so a script sees all of them. The hash is authoritative: without it, what
+is left of a topic belongs to no epoch and is dropped.
 
-What a script is called with and how its reply is read is written once, as a `Call`, for both clients.
+A `Call` holds a script's arguments and the parser of its reply, so that both clients share them.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from push.topics.positions import Position
 from push.topics.topics import Topic
 
 TOPIC_KEPT_MS = 24 * 60 * 60 * 1000
-"""How long after its last use a topic keeps its epoch, beyond its messages: far longer than a connection lasts."""
+"""How long a topic keeps its epoch after its last use, beyond the age of its messages: longer than any connection."""
 
 ID_KEPT_MS = 10 * 60 * 1000
-"""How long the id of a message is remembered."""
+"""How long a message id is remembered."""
 
 _TRY_KEPT_MS = 10_000
-"""How long a message without an id is remembered: until a command whose reply was lost has been tried again."""
+"""How long a message without an id is remembered: long enough to retry a command whose reply was lost."""
 
 LATEST = Position("", 0)
-"""Stands for: the latest messages, whatever their position."""
+"""Stands for the latest messages, whatever their position."""
 
 Reply = TypeVar("Reply")
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Reply]):
-    """One call of a script, and how to read what it returns."""
+    """A call of a script, and the parser of its reply."""
 
     script: Script
     names: Sequence[str]
@@ -43,11 +43,11 @@ class Call(Generic[Reply]):
     parse: Callable[[Any], Reply]
 
     def run(self, redis: SyncRedis) -> Reply:
-        """Run the script and wait for it. Raises CacheUnavailableError."""
+        """Run the script on the blocking client. Raises CacheUnavailableError."""
         return self.parse(redis.run_script(self.script, self.names, self.args))
 
     async def start(self, redis: AsyncRedis) -> Reply:
-        """Run the script on asyncio. Raises CacheUnavailableError."""
+        """Run the script on the asyncio client. Raises CacheUnavailableError."""
         return self.parse(await redis.run_script(self.script, self.names, self.args))
 
 
@@ -88,17 +88,17 @@ class SyncRedisHistory:
 
 
 def topic_name(topic: Topic) -> str:
-    """Name of the hash of a topic's epoch, head, latest etag and cursors."""
+    """Return the Redis key of the hash with a topic's epoch, head, latest etag and cursors."""
     return f"{{{topic.storage}}}:topic"
 
 
 def history_name(topic: Topic) -> str:
-    """Name of the stream of a topic's messages."""
+    """Return the Redis key of the stream of a topic's messages."""
     return f"{{{topic.storage}}}:history"
 
 
 def parse_history(epoch: bytes, head: bytes, is_complete: int, entries: Sequence[Any]) -> History:
-    """Read what a script returns of a history."""
+    """Parse the history in a script's reply."""
     text = as_text(epoch)
     messages = tuple(_parse_entry(text, as_text(entry_id), fields) for entry_id, fields in entries)
     return History(messages, bool(is_complete), Position(text, int(head)))
@@ -114,7 +114,10 @@ def append_messages(
     lease: str = "",
     token: str = "",
 ) -> Call[tuple[Appended, ...]]:
-    """Return the call that appends; given a token, only while `lease`, a name in the topic's slot, is held under it."""
+    """Return the call that appends messages.
+
+    With a token, it appends only while the token holds `lease`, a Redis key in the topic's slot.
+    """
     names = [topic_name(topic), history_name(topic), lease or topic_name(topic)]
     age_ms = seconds * 1000
     args: list[str | bytes | int] = [_new_epoch(), size, age_ms, TOPIC_KEPT_MS + age_ms, int(only_changed), token]

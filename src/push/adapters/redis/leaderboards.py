@@ -1,7 +1,7 @@
-"""Leaderboards in Redis: a sorted set each.
+"""Leaderboards in Redis: one sorted set each.
 
-Redis breaks ties in ascending order of members. Scores are stored negated, so that ascending order is ours too: the
-highest first, ties by member.
+Redis breaks ties in ascending order of members. Scores are stored negated, so ascending order puts the highest score
+first and breaks ties by member.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from push.computes import Tenant
 from push.sources.boards import Around, Entry, Top, View
 
 KEPT_MS = 60_000
-"""How long a board is kept: a change that nobody announced shows after at most so long."""
+"""How long a board is kept, and so how late a change shows that no event announced."""
 
 REBUILD_MS = 15_000
-"""How long a rebuild may take before somebody else may begin one."""
+"""How long a rebuild may take before another worker may begin one."""
 
 _MEMBERS_PER_COMMAND = 1000
 """ElastiCache Serverless takes at most 3,999 arguments a request."""
 
 
 class RedisLeaderboards:
-    """`push.sources.ports.BoardCache` on Redis. All names of one board share a hash slot."""
+    """`push.sources.ports.BoardCache` on Redis. All Redis keys of one board share a hash slot."""
 
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis
@@ -73,7 +73,7 @@ class RedisLeaderboards:
             for member, score in items[start : start + _MEMBERS_PER_COMMAND]:
                 pairs += (repr(-score), member)
             await self._redis.run("ZADD", name, *pairs)
-            # Each time, so that whenever the writer dies the draft goes.
+            # After each command, so that the draft expires whenever the writer dies.
             await self._redis.run("PEXPIRE", name, REBUILD_MS)
 
 

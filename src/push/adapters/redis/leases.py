@@ -1,4 +1,4 @@
-"""Leases, fills and waiters: what those who compute need of Redis."""
+"""Leases, fills and waiters in Redis, for the workers that compute."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _LIVE_WAITER = serialize_waiter(live_waiter())
 
 
 class RedisLeases:
-    """`push.ports.Leases` on Redis."""
+    """`push.cache.ports.Leases` on Redis."""
 
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis

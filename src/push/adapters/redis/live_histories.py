@@ -1,4 +1,4 @@
-"""Histories of live results in Redis: those of topics, appended to under the lease of the key they are of."""
+"""Histories of live results in Redis: topic histories that a worker appends to while it holds the key's lease."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a topic's subscribers were last told is there, in Redis: one string a topic, written and read in one step."""
+"""The members that a topic's subscribers were last told of, in Redis: one string per topic, replaced in one step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from push.adapters.redis.connection import AsyncRedis, load_script
 from push.topics.topics import Topic
 
 KEPT_MS = 3 * 60 * 60 * 1000
-"""Longer than a connection lasts."""
+"""Longer than the two hours that a connection lasts at most."""
 
 _decoder = msgspec.json.Decoder(tuple[int, tuple[str, ...]])
 

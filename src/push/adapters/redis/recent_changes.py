@@ -1,4 +1,4 @@
-"""Which live results' sources changed a moment ago, in Redis: one name for each key, which expires."""
+"""The live results whose sources changed a moment ago, in Redis: one Redis key each, which expires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads of the second tier, and the parking of requests: what those who answer client messages need of Redis."""
+"""Results and parked requests in Redis, for functions that answer client messages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from push.keys import Key
 from push.results import HEADER_BYTES, CorruptResultError, Result, parse_result, serialize_header
 
 WAITERS_KEPT_MS = 20 * 60 * 1000
-"""Longer than the longest deadline of a message, and than a durable request waits for its next look.
+"""Longer than any deadline of a message, and longer than a durable request waits before it is checked again.
 
-So the set of waiters outlives everybody in it who is not parked anew.
+So the set of waiters outlives each waiter in it that is not parked again.
 """
 
 QUEUED_LEASE_MS = 60_000
@@ -21,7 +21,7 @@ QUEUED_LEASE_MS = 60_000
 
 
 class RedisResults:
-    """`push.ports.ResultStore` on Redis."""
+    """`push.cache.ports.ResultStore` on Redis."""
 
     def __init__(self, redis: SyncRedis) -> None:
         self._redis = redis
@@ -73,7 +73,7 @@ class RedisResults:
 
 
 def parse_stored(stored: bytes | None) -> Result | None:
-    """Read a stored result; what another version wrote counts as absent."""
+    """Parse a stored result; return None for a result in the format of another version."""
     if not stored:
         return None
     try:
@@ -83,7 +83,7 @@ def parse_stored(stored: bytes | None) -> Result | None:
 
 
 def serialize_waiter(waiter: Waiter) -> bytes:
-    """Write a waiter as a member of a key's set of waiters."""
+    """Serialize a waiter as a member of a key's set of waiters."""
     return msgspec.json.encode(waiter)
 
 
@@ -91,5 +91,5 @@ _waiter_decoder = msgspec.json.Decoder(Waiter)
 
 
 def parse_waiter(member: bytes) -> Waiter:
-    """Read a member of a key's set of waiters."""
+    """Parse a member of a key's set of waiters."""
     return _waiter_decoder.decode(member)

@@ -1,7 +1,6 @@
-"""The memory of webhooks in Redis: one key each, which the first to set it owns.
+"""Inbound webhooks that were seen before, in Redis: one Redis key each, owned by the first function that sets it.
 
-A Redis that was emptied has forgotten all: a webhook that was dealt with may then be taken for new, if its signed
-time still allows it.
+If Redis loses its data, a webhook that was handled may be accepted once more, as long as its signed time allows it.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ class RedisSeenHooks:
 
     def first_time(self, source: str, identity: str, seconds: int) -> bool:
         """See `SeenHooks.first_time`. Raises CacheUnavailableError."""
-        # If the reply is lost, the second try finds the first one's claim, and knows it by the token.
+        # If the reply of the first try is lost, the second try recognizes its claim by the token.
         claim = secrets.token_bytes(12)
         found = self._redis.run_script(load_script("claim_hook"), [_name(source, identity)], [claim, seconds])
         if found is None or found == claim:
             return True
         if found != _DONE:
-            raise TransientError("The webhook is being dealt with; send it again later.")
+            raise TransientError("The webhook is being handled; send it again later.")
         return False
 
     def remember(self, source: str, identity: str, seconds: int) -> None:
@@ -42,5 +41,5 @@ class RedisSeenHooks:
 
 
 def _name(source: str, identity: str) -> str:
-    # Hashed, for a sender chooses its length and its characters.
+    # Hashed, because the sender chooses its length and its characters.
     return f"hook:{source}:{hashlib.sha256(identity.encode()).hexdigest()[:32]}"

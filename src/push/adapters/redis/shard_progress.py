@@ -1,7 +1,7 @@
-"""Fan-out in Redis: for each shard of a topic's subscribers a lease, a cursor, and a hash of who lags.
+"""Fan-out in Redis: a lease, a cursor and a hash of lagging connections for each shard of a topic's subscribers.
 
-The cursor is in the topic's hash, and so is lost with its epoch; a nudge needs no flag of its own, since what is past
-the cursor says that there is something to push. See `push.topics.ports.ShardProgress` for how it all fits together.
+The cursor is a field of the topic's hash, so it is lost with the epoch. A nudge sets no flag: messages after the
+cursor show that there is something to push. `push.topics.ports.ShardProgress` describes the protocol.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from push.topics.positions import Position
 from push.topics.topics import Topic
 
 LAGGING_KEPT_MS = 3 * 60 * 60 * 1000
-"""Longer than a connection lasts."""
+"""Longer than the two hours that a connection lasts at most."""
 
 _MEMBERS_PER_COMMAND = 1000
 """ElastiCache Serverless takes at most 3,999 arguments a request."""
@@ -49,7 +49,7 @@ class RedisShardProgress:
     ) -> Round | ShardBusy:
         """See `ShardProgress.advance`."""
         noted = [part for connection_id, after in lagging.items() for part in (connection_id, str(after))]
-        # All are noted before the cursor moves past what they could not be pushed.
+        # Record all lagging connections before the cursor moves past the messages that they missed.
         while len(noted) > _MEMBERS_PER_COMMAND:
             first, noted = noted[:_MEMBERS_PER_COMMAND], noted[_MEMBERS_PER_COMMAND:]
             same = await _next_round(topic, shard, token, _NOWHERE, first, term_ms, limit).start(self._redis)
@@ -68,7 +68,7 @@ class RedisShardProgress:
     async def lagging(self, topic: Topic, shard: int) -> Mapping[str, Behind]:
         """See `ShardProgress.lagging`."""
         reply = await self._redis.run("HGETALL", _lagging_name(topic, shard))
-        # A list of names and values from one server, a dict from a cluster's client.
+        # One server replies with a list of names and values; a cluster's client returns a dict.
         pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
         return {as_text(connection_id): _parse_behind(noted) for connection_id, noted in pairs}
 

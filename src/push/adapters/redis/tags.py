@@ -1,7 +1,7 @@
-"""Tags in Redis: the version of each, and the index of the keys whose results were made from what it names.
+"""Tags in Redis: the version of each tag, and an index of the keys whose results depend on it.
 
-The two names of a tag share a hash slot, and so do all names of a key, but not one with the other: no script touches
-both. That is why a change raises the version first (see `push.ports.TagIndex`).
+The two Redis keys of a tag share a hash slot, and so do those of a result key, but a tag and a result key do not. So no
+script touches both, which is why a change raises the version first (see `push.cache.ports.TagIndex`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from push.computes import Tenant
 from push.keys import Key, parse_storage
 
 KEPT_MS = 24 * 60 * 60 * 1000
-"""How long versions and generations are kept: far longer than any compute takes, which is all that they guard."""
+"""How long versions and generations are kept: far longer than any compute that they guard takes."""
 
 _PAGE_NAMES = 500
 _CONCURRENT_COMMANDS = 8
@@ -25,7 +25,7 @@ Reply = TypeVar("Reply")
 
 
 class RedisTags:
-    """`push.ports.TagIndex` on Redis."""
+    """`push.cache.ports.TagIndex` on Redis."""
 
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis
@@ -90,9 +90,9 @@ def _tag_name(tenant: Tenant | None, tag: str) -> str:
 
 
 async def _for_each(items: Iterable[Item], run: Callable[[Item], Awaitable[Reply]]) -> list[Reply]:
-    """Run something for each item, a bounded number at a time, and return the outcomes in order.
+    """Run a coroutine for each item, a bounded number at a time, and return the replies in order.
 
-    After the first failures nothing more is begun; one of them is raised when what was begun has ended.
+    After a failure no further item starts. One failure is raised once the running items have ended.
     """
     pending = list(items)
     replies: dict[int, Reply] = {}

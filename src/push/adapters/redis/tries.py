@@ -1,15 +1,14 @@
-"""How often a command is tried, and what each error of Redis means.
+"""Retries of Redis commands, and the meaning of each error.
 
-An error means one of three things:
+An error is one of three faults:
 
-- *lost*: no answer came in time, or what answered can not serve at all (LOADING, CLUSTERDOWN, MASTERDOWN), or it is
-  the wrong server since a failover (READONLY). The try is made once more, on a new connection, for that may lead to
-  the new primary.
-- *away*: no node of the cluster answers, or none lets us in. Another try would find out the same.
-- *refused*: Redis answered this command with an error (OOM, NOPERM, MOVED without cluster mode, ...). Asking again at
-  once would be refused again, while other commands may well be served.
+- *lost*: no reply came in time, the server can not serve at all (LOADING, CLUSTERDOWN, MASTERDOWN), or it is no longer
+  the primary (READONLY). The command is retried once on a new connection, which may lead to the new primary.
+- *away*: no node of the cluster answers, or the nodes refuse our credentials. A retry would fail in the same way.
+- *refused*: Redis answered this command with an error (OOM, NOPERM, MOVED without cluster mode, ...). A retry would be
+  refused too, while other commands may succeed.
 
-All but the refused count for the circuit breaker.
+The circuit breaker counts lost and away, not refused.
 """
 
 from __future__ import annotations
@@ -36,16 +35,16 @@ from push.errors import CacheUnavailableError
 MAX_TRIES = 2
 
 LONGEST_PAUSE_SECONDS = 0.02
-"""Before the second try, with full jitter."""
+"""The longest pause before the second try; full jitter."""
 
 ERRORS = (RedisError, RedisClusterException, OSError)
-"""All that redis-py raises for what goes wrong outside; its cluster exceptions are no `RedisError`s."""
+"""Everything that redis-py raises for failures outside this process; its cluster exceptions are not `RedisError`s."""
 
 logger = logging.getLogger(__name__)
 
 
 class Fault(enum.Enum):
-    """What an error means."""
+    """The meaning of an error of Redis."""
 
     LOST = "lost"
     AWAY = "away"
@@ -53,7 +52,7 @@ class Fault(enum.Enum):
 
 
 def classify(error: BaseException) -> Fault:
-    """Say what an error means."""
+    """Return the fault that an error means."""
     match error:
         case AuthenticationError() | AuthorizationError() | RedisClusterException():
             return Fault.AWAY
@@ -65,16 +64,16 @@ def classify(error: BaseException) -> Fault:
 
 
 def means_failover(error: BaseException) -> bool:
-    """Say whether an error came over a connection that works, but leads to what is no longer the primary."""
+    """Return whether the error came over a working connection to a server that is no longer the primary."""
     return isinstance(error, ReadOnlyError | ClusterDownError)
 
 
 class Tries:
-    """Decides about each try of a client's commands, on a circuit breaker of its own.
+    """The retry policy of one client, with a circuit breaker of its own.
 
     Args:
         now_ms: a clock that never goes back.
-        random: in [0, 1), spreads pauses.
+        random: returns a number in [0, 1) that spreads the pauses.
 
     """
 
@@ -84,27 +83,32 @@ class Tries:
         self._random = random
 
     def begin(self) -> None:
-        """Ask leave for a try.
+        """Check that a try may begin.
 
         Raises:
-            CacheUnavailableError: Redis is away, as others have found out; nothing is to be sent.
+            CacheUnavailableError: the circuit breaker is open; the caller must send nothing.
 
         """
         if not self._breaker.lets_through(self._now_ms()):
-            raise CacheUnavailableError("Redis is away, and not asked until it may be back.")
+            raise CacheUnavailableError("Redis is unavailable; commands fail at once until it may be back.")
 
     def succeed(self) -> None:
-        """Note that a try was answered."""
+        """Record that a try was answered."""
         if self._breaker.is_open:
             logger.warning("Redis answers again")
         self._breaker.record_success()
 
     def fail(self, command: object, error: BaseException, tries: int) -> float:
-        """Note that the latest of so many tries failed; return the seconds to wait before the next.
+        """Record that a try failed, and return the pause before the next one, in seconds.
+
+        Args:
+            command: its name, for the error.
+            error: raised by redis-py.
+            tries: how many tries were made, this one included.
 
         Raises:
-            CacheUnavailableError: there is to be no other.
-            NoScriptError: as it came; Redis is to be sent the whole script.
+            CacheUnavailableError: the command must not be retried.
+            NoScriptError: passed on; the caller sends the script's source.
 
         """
         if isinstance(error, NoScriptError):
@@ -123,4 +127,4 @@ class Tries:
         was_open = self._breaker.is_open
         self._breaker.record_failure(self._now_ms())
         if self._breaker.is_open and not was_open:
-            logger.warning("Redis is away; going on without it: %s", error)
+            logger.warning("Redis is unavailable; continuing without it: %s", error)

@@ -28,7 +28,7 @@ _ABSENT = frozenset({"NoSuchKey", "404"})
 
 
 class ClaimChecks:
-    """`push.ports.QueueBodies` with the documents that fit no message in a bucket.
+    """`push.queues.ports.QueueBodies` with the documents that fit no message in a bucket.
 
     Args:
         bucket: its name.

@@ -16,7 +16,7 @@ _LEVEL = 6
 
 
 class S3Payloads:
-    """`push.ports.Payloads` on S3.
+    """`push.protocol.ports.Payloads` on S3.
 
     Args:
         bucket: its name.

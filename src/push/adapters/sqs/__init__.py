@@ -1,1 +1,4 @@
-"""Adapters over SQS queues."""
+"""Ports on SQS: one module per queue, named for what it carries.
+
+`sender` batches messages; `redelivery` sets when failed ones are redelivered.
+"""

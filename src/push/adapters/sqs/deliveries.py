@@ -13,7 +13,7 @@ from push.queues.ports import QueueBodies
 
 
 class SqsDeliverySender:
-    """`push.ports.DeliverySender` on SQS."""
+    """`push.delivery.ports.DeliverySender` on SQS."""
 
     def __init__(self, client: Any, queue_url: str, bodies: QueueBodies = INLINE_BODIES) -> None:  # noqa: ANN401
         self._sender = SqsSender(client, queue_url, bodies)
@@ -24,7 +24,7 @@ class SqsDeliverySender:
 
 
 class SqsDeliveries:
-    """`push.ports.DeliveryQueue` on SQS."""
+    """`push.delivery.ports.DeliveryQueue` on SQS."""
 
     def __init__(self, client: Any, queue_url: str, bodies: QueueBodies = INLINE_BODIES) -> None:  # noqa: ANN401
         self._sender = SqsDeliverySender(client, queue_url, bodies)

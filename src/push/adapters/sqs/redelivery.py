@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class SqsRedelivery:
-    """`push.ports.RedeliveryTimes` by SQS visibility timeouts."""
+    """`push.queues.ports.RedeliveryTimes` by SQS visibility timeouts."""
 
     def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._client = client

@@ -1,1 +1,4 @@
-"""Adapters that verify tokens."""
+"""Verification of JWTs by PyJWT, with keys from a JWKS document or from Secrets Manager.
+
+Keys are cached in the execution environment and refreshed.
+"""

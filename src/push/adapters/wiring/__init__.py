@@ -1,1 +1,4 @@
-"""What several functions build in the same way, once per execution environment."""
+"""Composition roots that several functions share: they build adapters from settings, once per execution environment.
+
+What only one function needs is built in that function's `app`.
+"""
