@@ -1,7 +1,7 @@
-"""JMESPath queries (https://jmespath.org) from clients: checked before they are run, and bounded while they run.
+"""JMESPath queries (https://jmespath.org) from clients: checked before they run, and bounded while they run.
 
-A query is a program that a stranger wrote. `[@,@]|[@,@]|...` doubles its value with every step while each step costs
-nothing, until somebody looks at all of it; so the size of all that a query makes is bounded, as are its steps.
+A query is an untrusted program. `[@,@]|[@,@]|...` doubles its value with every step, although each step is cheap. So
+both the number of steps and the size of every value that a query makes are bounded.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from jmespath.visitor import Options, TreeInterpreter
 from push.errors import ComputeFailedError, ErrorCode
 
 MAX_STEPS = 20_000_000
-"""Some ten seconds of work."""
+"""About ten seconds of work."""
 
 MAX_SIZE = 128 * 1024 * 1024
-"""Roughly the bytes of JSON that any value within a query may have."""
+"""The limit of any value within a query, roughly in bytes of JSON."""
 
 _SCALAR_SIZE = 8
 _SMALL = 16
@@ -31,15 +31,15 @@ _SMALL = 16
 
 @lru_cache(maxsize=1024)
 def compile_query(expression: str) -> ParsedResult:
-    """Parse an expression and look up its functions.
+    """Parse an expression and check its function calls.
 
     Raises:
-        ValueError: it is not JMESPath; the sentence says where.
+        ValueError: it is not valid JMESPath; the sentence says where.
 
     """
     try:
         with warnings.catch_warnings():
-            # `text` for `"text"` is deprecated since JEP-12, and what most people write.
+            # JEP-12 deprecates `text` for `"text"`, but most people write it.
             warnings.simplefilter("ignore", PendingDeprecationWarning)
             compiled = jmespath.compile(expression)
         _check_functions(compiled.parsed)
@@ -69,10 +69,11 @@ def _check_call(name: str, given: int) -> None:
 
 
 def run_query(compiled: ParsedResult, value: object) -> Any:  # noqa: ANN401 - whatever the query makes
-    """Run a query over a value of JSON's types.
+    """Run a query over a value of JSON types.
 
     Raises:
-        ComputeFailedError: it doesn't fit the value (`compute_failed`), or makes too much of it (`too_large`).
+        ComputeFailedError: the query does not fit the value (`compute_failed`), or takes too many steps or makes too
+            large a value (`too_large`).
 
     """
     try:
@@ -89,21 +90,21 @@ def _one_line(exc: Exception) -> str:
 
 
 class _Meter:
-    """Counts what a query does."""
+    """Counts the steps of a query, and measures its values."""
 
     def __init__(self) -> None:
         self._steps = 0
-        # By identity, for values are shared; the values are kept so that no identity is used twice.
+        # By identity, because values share parts. Holding the values keeps Python from reusing an identity.
         self._sizes: dict[int, tuple[object, int]] = {}
 
     def charge(self, steps: int) -> None:
-        """Count steps."""
+        """Count steps. Raises ComputeFailedError beyond the limit."""
         self._steps += steps
         if self._steps > MAX_STEPS:
             raise ComputeFailedError("The query takes too long over these documents.", code=ErrorCode.TOO_LARGE)
 
     def check(self, value: object) -> None:
-        """Refuse a value that would be too large if it were written out."""
+        """Raise ComputeFailedError if a value would be too large as JSON."""
         if self._size(value) > MAX_SIZE:
             raise ComputeFailedError("The query makes too much of these documents.", code=ErrorCode.TOO_LARGE)
 

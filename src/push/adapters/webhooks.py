@@ -1,10 +1,10 @@
-"""HTTP requests to hosts that callers name, over connections to addresses that were checked and to no others.
+"""HTTP requests to hosts that callers name, over connections to checked addresses only.
 
-A name is resolved once for a request. All of its addresses must be allowed, and the connection is made to one of
-them, as an address: whatever the name says a moment later (DNS rebinding) no longer matters. TLS and the `Host` header
-go by the name. Nothing is followed, decoded or kept: redirects are answers, bodies are read for politeness, and
-proxies of the environment are not looked at. Connections are not used twice: after a freeze they may be dead, and
-a request that may have arrived is not to be sent again for that.
+A request resolves its host once. All addresses must be allowed, and the client connects to one of these addresses, so
+a name that changes a moment later (DNS rebinding) has no effect. TLS and the `Host` header use the name.
+
+The client follows no redirects, decodes and keeps no bodies, and ignores the environment's proxies. It never reuses a
+connection: after a freeze a connection may be dead, and a request that may have arrived must not be sent again.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ MAX_BODY_BYTES = 64 * 1024
 
 _CONNECT_SECONDS = 5.0
 _BODY_SECONDS = 1.0
-"""How long the rest of an answer is read once its status is known: it changes nothing."""
+"""How long the rest of an answer is read once its status is known; it does not affect the outcome."""
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_ADDRESSES = 4
 _READ_BYTES = 16 * 1024
 
-# A name server that does not answer holds up a thread for longer than the request that waits for it: these have their
-# own, more than there are requests at once, so that none waits for another's name.
+# A name server that does not answer blocks a thread for longer than the request that waits for it. So lookups have
+# threads of their own, more than there are concurrent requests, and no request waits for another's lookup.
 _RESOLVER_THREADS = 32
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class Resolver:
-    """The system's resolver, on threads of its own."""
+    """The system's resolver, on its own threads."""
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolver")
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Return the addresses that a name has, as text. Raises OSError."""
+        """Return the addresses of a host as text. Raises OSError."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, _look_up, host, port)
 
@@ -59,11 +59,11 @@ def _look_up(host: str, port: int) -> Sequence[str]:
 
 
 class _UnansweredError(Exception):
-    """No usable answer came; the sentence may be shown to the tenant."""
+    """The receiver gave no usable answer; the tenant may see the sentence."""
 
 
 class _AnswerParser:
-    """One answer's status and `Retry-After`, and where it ends."""
+    """Parser of an answer: its status, its `Retry-After` and its end."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
@@ -90,7 +90,7 @@ class _AnswerParser:
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        # Of informational answers another follows (RFC 9110, 15.2).
+        # An informational answer is followed by another one (RFC 9110, 15.2).
         if status >= 200:
             self.status = status
 
@@ -107,10 +107,10 @@ class HttpWebhookClient:
     """`push.durable.ports.WebhookClient` over HTTP/1.1.
 
     Args:
-        allow_private: connects to any address; for development only.
-        tls: verifies receivers; the system's authorities if left out.
-        resolve: finds a name's addresses.
-        total_seconds: how long a request takes at most, whatever it waits for.
+        allow_private: whether to connect to any address; for development only.
+        tls: verifies receivers; by default with the system's authorities.
+        resolve: returns the addresses of a host.
+        total_seconds: the limit of a whole request.
 
     """
 
@@ -145,12 +145,12 @@ class HttpWebhookClient:
         reader, writer = await self._connect(url, await self._vetted_addresses(url))
         parser = _AnswerParser()
         try:
-            # Not drained: a receiver may answer before it has read all.
+            # Without drain: a receiver may answer before it has read the whole request.
             writer.write(request)
             await _read_status(reader, parser)
             await _read_rest(reader, parser)
         finally:
-            # What is still to be sent or read is of no use to anybody.
+            # Nothing that is still to be sent or read matters any more.
             writer.transport.abort()
         return WebhookAnswer(parser.status, parser.retry_after)
 
@@ -171,7 +171,7 @@ class HttpWebhookClient:
         self, url: WebhookUrl, addresses: Sequence[str]
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         for address in addresses:
-            # The name is for TLS alone (RFC 6066 server name, and the certificate's); the connection is by address.
+            # Connect by address. Only TLS uses the name (RFC 6066 server name, and the certificate).
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     return await asyncio.open_connection(
@@ -196,7 +196,7 @@ async def _read_status(reader: asyncio.StreamReader, parser: _AnswerParser) -> N
 
 
 async def _read_rest(reader: asyncio.StreamReader, parser: _AnswerParser) -> None:
-    # The status is the answer: what is lost after it is nobody's loss.
+    # The status is the outcome, so a failure after it does not matter.
     with suppress(TimeoutError, OSError):
         async with asyncio.timeout(_BODY_SECONDS):
             while not parser.is_complete and (data := await reader.read(_READ_BYTES)):

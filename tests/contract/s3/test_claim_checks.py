@@ -121,7 +121,7 @@ async def test_what_s3_does_not_return_now_is_asked_for_again(away: ClaimChecks)
 
 
 async def test_what_is_no_longer_kept_is_said_to_be_gone(bodies: ClaimChecks) -> None:
-    with pytest.raises(RequestError, match="no longer kept") as caught:
+    with pytest.raises(RequestError, match="has expired") as caught:
         await bodies.unpack(make_claim_check(claimed_name(str(uuid.uuid4()))))
     assert caught.value.code is ErrorCode.NOT_FOUND
 

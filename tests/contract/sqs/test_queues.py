@@ -122,14 +122,14 @@ def test_a_message_that_can_not_be_hidden_harms_no_other_and_is_logged(
     SqsJobs(sqs, queue_url).send([Outgoing(make_job())])
     (received,) = receive(sqs, queue_url)
     SqsRedelivery(sqs, queue_url).hide({"no receipt": 0, received["ReceiptHandle"]: 0})
-    assert "comes back after the queue's own time" in caplog.text
+    assert "a message is redelivered after the queue's own visibility timeout" in caplog.text
     assert len(receive(sqs, queue_url)) == 1
 
 
 def test_a_service_that_does_not_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     client = sqs_client(f"http://127.0.0.1:{free_port()}")
     SqsRedelivery(client, "http://127.0.0.1/queue").hide({"receipt": 1})
-    assert "come back after the queue's own time" in caplog.text
+    assert "messages are redelivered after the queue's own visibility timeout" in caplog.text
 
 
 async def test_deliveries_are_sent_in_as_many_calls_as_they_need(sqs: Any, queue_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Clients of AWS services as this service wants them: short timeouts, few retries, made once per execution environment.
+"""Clients of AWS services: short timeouts, few retries, one per service and execution environment.
 
 Endpoints come from botocore's own variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_<SERVICE>`); none is set here.
 """
@@ -19,15 +19,15 @@ CONNECT_TIMEOUT_SECONDS = 1.0
 
 @cache
 def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections: int = 10) -> Any:  # noqa: ANN401
-    """Return the environment's client of an AWS service: boto3's, or one that is called as boto3's.
+    """Return the environment's client of an AWS service: boto3's, or our own with the same methods.
 
     Args:
-        service: botocore's name of it.
+        service: botocore's name of the service.
         read_timeout_seconds: how long one try waits for bytes of the answer.
-        connections: how many calls may be under way at once.
+        connections: how many calls may run at once.
 
     """
-    # Lambda gives every environment credentials in these variables; whoever has others needs botocore to find them.
+    # Lambda passes credentials in these variables. Only botocore finds credentials elsewhere.
     if (
         (service in PROTOCOLS or service == "s3")
         and "AWS_ACCESS_KEY_ID" in os.environ
@@ -40,7 +40,7 @@ def make_client(service: str, *, read_timeout_seconds: float = 3.0, connections:
 def _make_signed_client(service: str, timeouts: Timeouts, connections: int) -> Any:  # noqa: ANN401
     endpoint, signer = _find_endpoint(service), make_signer(service)
     if service == "s3":
-        # Only what is large, or documents' own, goes there.
+        # Loaded on demand: only large payloads and documents need S3.
         from push.adapters.aws.s3_client import S3Client
 
         return S3Client(endpoint, signer, timeouts, connections=connections)
@@ -48,7 +48,7 @@ def _make_signed_client(service: str, timeouts: Timeouts, connections: int) -> A
 
 
 def make_signer(service: str) -> Signer:
-    """Return what signs for a service, by the credentials that Lambda gives an environment: they outlive it."""
+    """Return a signer for a service. Lambda's credentials outlive the environment, so they are read once."""
     credentials = Credentials(
         os.environ["AWS_ACCESS_KEY_ID"],
         os.environ["AWS_SECRET_ACCESS_KEY"],
@@ -62,7 +62,7 @@ def _region() -> str:
 
 
 def _find_endpoint(service: str) -> str:
-    """Return the endpoint that botocore would find: by its own variables, or the region's."""
+    """Return the endpoint that botocore would use: from its own variables, or the region's default."""
     variable = "SECRETS_MANAGER" if service == "secretsmanager" else service.upper()
     endpoint = os.environ.get(f"AWS_ENDPOINT_URL_{variable}") or os.environ.get("AWS_ENDPOINT_URL")
     region = _region()
@@ -71,7 +71,7 @@ def _find_endpoint(service: str) -> str:
 
 
 def _make_boto3_client(service: str, read_timeout_seconds: float, connections: int) -> Any:  # noqa: ANN401
-    # boto3 takes longer to load than all else, and most functions need none of its services.
+    # Imported on demand: boto3 takes longer to load than everything else, and most functions never need it.
     import boto3
     from botocore.config import Config
 
@@ -83,8 +83,8 @@ def _make_boto3_client(service: str, read_timeout_seconds: float, connections: i
         tcp_keepalive=True,
     )
     if service == "s3":
-        # What botocore leaves to its old defaults, presigned URLs would show: signed by version 2, which new regions
-        # refuse, and for the global endpoint, which redirects to the region's. An IP address is not affected.
+        # botocore's defaults would sign presigned URLs by version 2, which new regions refuse, and for the global
+        # endpoint, which redirects to the region's. An endpoint that is an IP address is not affected.
         config = config.merge(
             Config(
                 signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"}

@@ -12,19 +12,19 @@ from typing import Generic, Protocol, TypeVar
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a try may take to connect, and then to be silent, in seconds."""
+    """Limits of one try, in seconds: to connect, and between two pieces of the answer."""
 
     connect: float
     read: float
 
 
 class Connection(Protocol):
-    """What can be kept."""
+    """A connection that a pool can keep."""
 
     is_open: bool
 
     def close(self) -> None:
-        """Close it; twice is no harm."""
+        """Close the connection; idempotent."""
 
 
 C = TypeVar("C", bound=Connection)
@@ -32,11 +32,11 @@ A = TypeVar("A")
 
 
 class ConnectionPool(Generic[C]):
-    """Connections to one host, for several threads at once.
+    """A thread-safe pool of idle connections to one host.
 
     Args:
-        connect: makes one; raises OSError.
-        most: how many are kept.
+        connect: opens a connection; raises OSError.
+        most: the number of idle connections to keep.
 
     """
 
@@ -47,7 +47,10 @@ class ConnectionPool(Generic[C]):
         weakref.finalize(self, _close_all, self._idle)
 
     def exchange(self, exchange: Callable[[C], A]) -> A:
-        """Do an exchange on a kept connection, and on a new one if there is none or it was dead. Raises OSError."""
+        """Run an exchange on an idle connection, or on a new one if there is none or the idle one is dead.
+
+        Raises OSError.
+        """
         try:
             kept = self._idle.pop()
         except IndexError:
@@ -55,14 +58,14 @@ class ConnectionPool(Generic[C]):
         try:
             return exchange(kept)
         except OSError as exc:
-            # After a freeze those kept beside it are likely to be as dead.
+            # After a freeze of the environment, the other idle connections are probably dead too.
             _close_all(self._idle)
             if not isinstance(exc, ConnectionError):
                 raise
         return exchange(self._connect())
 
     def keep(self, connection: C) -> None:
-        """Take back a connection whose exchange is over."""
+        """Return a connection to the pool after its exchange."""
         if connection.is_open and len(self._idle) < self._most:
             self._idle.append(connection)
         else:

@@ -1,7 +1,7 @@
-"""Metrics in CloudWatch's Embedded Metric Format, counted in memory and printed once for many events.
+"""Metrics in CloudWatch's Embedded Metric Format (EMF), counted in memory and printed once for many events.
 
-A line per message would cost more than answering from memory does. Counts are printed at the end of an invocation,
-at most once per interval; what is left over is printed by a timer, which in a frozen environment runs when it thaws.
+Printing a line per message would cost more than answering the message from memory. Counts are printed at the end of an
+invocation, at most once per interval. A timer prints the rest; in a frozen environment it runs after the thaw.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNITS = {Metric.COMPUTE_MILLISECONDS: MetricUnit.Milliseconds, Metric.RESULT_BY
 
 
 class BufferedMetrics:
-    """`push.metrics.Counter` that prints: the counts of one execution environment since they were last printed."""
+    """`push.metrics.Counter` that buffers the counts of one execution environment until they are printed."""
 
     def __init__(self, *, interval_seconds: float = 0.1) -> None:
         self._interval_seconds = interval_seconds
@@ -33,7 +33,7 @@ class BufferedMetrics:
             self._counts[dimension][metric] += value
 
     def end_invocation(self) -> None:
-        """Print what has been counted, now if the interval has passed, else when it has."""
+        """Print the counts now if the interval has passed, or else once it has."""
         if not self._counts:
             return
         if time.monotonic() - self._flushed_at >= self._interval_seconds:
@@ -48,7 +48,7 @@ class BufferedMetrics:
         self.flush()
 
     def flush(self) -> None:
-        """Print what has been counted, one line for each dimension."""
+        """Print the counts, one line per dimension."""
         with self._lock:
             counts, self._counts = self._counts, defaultdict(_no_counts)
             self._flushed_at = time.monotonic()
@@ -61,7 +61,7 @@ def _no_counts() -> defaultdict[Metric, float]:
 
 
 def _print(dimension: Dimension | None, metrics: dict[Metric, float]) -> None:
-    # Namespace and service come from Powertools' own environment variables.
+    # Powertools reads the namespace and the service from its own environment variables.
     document = EphemeralMetrics()
     if dimension is not None:
         document.add_dimension(name=dimension[0], value=dimension[1])

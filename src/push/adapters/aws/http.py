@@ -1,4 +1,4 @@
-"""Blocking HTTP/1.1 over one kept connection, by a parser in C: what a small call of an AWS service needs of it."""
+"""Blocking HTTP/1.1 over one keep-alive connection, with a parser in C, for small calls of AWS services."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _READ_BYTES = 64 * 1024
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return the process's context: reading the certificates takes longer than most calls."""
+    """Return the process's only TLS context: loading the certificates takes longer than most calls."""
     return ssl.create_default_context()
 
 
 @dataclass(slots=True)
 class HttpAnswer:
-    """A whole answer; names of headers are in lower case."""
+    """A complete answer; header names are in lower case."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -28,17 +28,17 @@ class HttpAnswer:
 
 
 class HttpConnection:
-    """One connection that carries one request at a time.
+    """A connection that carries one request at a time.
 
     Args:
         host: name or address of the server.
         port: its port.
-        tls: whether to speak TLS.
-        connect_seconds: how long each address of the host may take to connect.
-        read_seconds: how long to wait for more of an answer.
+        tls: whether to use TLS.
+        connect_seconds: the limit to connect to each address of the host.
+        read_seconds: the limit between two pieces of an answer.
 
     Raises:
-        OSError: it did not come about; a timeout is one too.
+        OSError: the connection failed or timed out.
 
     """
 
@@ -54,7 +54,7 @@ class HttpConnection:
         """Send a whole request and read its answer.
 
         Raises:
-            OSError: the connection broke, or nothing came in time; it is closed.
+            OSError: the connection broke or timed out; it is closed.
 
         """
         reading = _Reading()
@@ -76,13 +76,13 @@ class HttpConnection:
         return reading.answer()
 
     def close(self) -> None:
-        """Close the connection; twice is no harm."""
+        """Close the connection; idempotent."""
         self.is_open = False
         self._socket.close()
 
 
 class _Reading:
-    """An answer on its way; the parser calls the methods."""
+    """An answer that is being received; the parser calls the methods that begin with `on_`."""
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
@@ -97,7 +97,7 @@ class _Reading:
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        # Only now does the parser know; afterwards it has forgotten.
+        # The parser knows this only inside this callback.
         self.keeps_alive = self.parser.should_keep_alive()
         self.is_whole = True
 

@@ -1,4 +1,4 @@
-"""Blocking HTTP/1.1 over one kept connection whose answers' bodies may stay on the wire until they are read."""
+"""Blocking HTTP/1.1 with streamed answers: a body may stay on the connection until the caller reads it."""
 
 from __future__ import annotations
 
@@ -15,33 +15,34 @@ _PIECE_BYTES = 64 * 1024
 
 
 class StreamingConnection(HttpConnection):
-    """A connection whose answers are taken piece by piece."""
+    """A connection whose answers are received piece by piece."""
 
     def exchange_head(self, head: bytes, content: bytes, *, is_checked: bool) -> Body:
         """Send a request and wait for the head of its answer.
 
         Args:
-            head: of the request.
-            content: its body.
-            is_checked: whether `x-amz-checksum-crc32` is of the answer's body: to a PUT, it is of what was put.
+            head: head of the request.
+            content: body of the request.
+            is_checked: whether `x-amz-checksum-crc32` describes the answer's body. In an answer to a PUT it describes
+                the stored object.
 
         Raises:
-            OSError: the connection broke, or nothing came in time; it is closed.
+            OSError: the connection broke or timed out; it is closed.
 
         """
         reading = _Reading(is_checked=is_checked)
         is_sent = self._send(head, content)
         while not reading.is_body_next:
             self.receive(reading)
-        # A server that did not take all of it would take its rest for the next request.
+        # A server that read only part of the body would take the rest for the next request.
         self.is_open = self.is_open and is_sent
         return Body(self, reading)
 
     def receive(self, reading: _Reading) -> None:
-        """Take the next piece of an answer.
+        """Receive the next piece of an answer.
 
         Raises:
-            OSError: the connection broke, what came is no HTTP or is damaged, or nothing came in time; it is closed.
+            OSError: the connection broke or timed out, or the answer is not HTTP or is damaged. It is closed.
 
         """
         try:
@@ -59,9 +60,9 @@ class StreamingConnection(HttpConnection):
             raise
 
     def _send(self, head: bytes, content: bytes) -> bool:
-        """Return whether all was sent: a refusal may come, and the connection end, before that."""
+        """Send a request; return whether all of it was sent. The server may refuse it and hang up before that."""
         try:
-            # The timeout is each piece's, not the whole's.
+            # The timeout applies to each piece, not to the whole request.
             for data in (head + content[:_PIECE_BYTES], memoryview(content)[_PIECE_BYTES:]):
                 at = 0
                 while at < len(data):
@@ -75,9 +76,9 @@ class StreamingConnection(HttpConnection):
 
 
 class Body:
-    """An object's bytes, some of which may still be on their way; of one thread.
+    """The body of an answer, part of which may not have arrived yet; belongs to one thread.
 
-    Dropped before it is whole, it closes its connection.
+    A body that is dropped before all of it has arrived closes its connection.
     """
 
     def __init__(self, connection: StreamingConnection, reading: _Reading) -> None:
@@ -89,34 +90,34 @@ class Body:
 
     @property
     def status(self) -> int:
-        """Of the answer."""
+        """The status of the answer."""
         return self._reading.status
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the answer; names in lower case."""
+        """The headers of the answer; names in lower case."""
         return self._reading.headers
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it has come."""
+        """Whether the whole body has arrived."""
         return self._reading.is_whole
 
     def receive_small(self, most_bytes: int) -> None:
-        """Wait for all of it, unless it says that it is larger, or turns out to be.
+        """Receive the whole body, unless it is larger than `most_bytes`.
 
         Raises:
-            OSError: it broke off, was damaged, or nothing came in time; the connection is closed.
+            OSError: the connection broke or timed out, or the body is damaged. The connection is closed.
 
         """
         if int(self.headers.get("content-length", 0)) <= most_bytes:
             self._receive(most_bytes + 1)
 
     def read(self, size_bytes: int | None = None) -> bytes:
-        """Return what has not been returned, up to so many bytes; empty at the end.
+        """Return the next bytes, up to `size_bytes` or all that are left; empty at the end.
 
         Raises:
-            ResponseStreamingError: it broke off, was damaged, or nothing came in time.
+            ResponseStreamingError: the connection broke or timed out, or the body is damaged.
 
         """
         if not self.is_whole:
@@ -124,7 +125,7 @@ class Body:
         return self._reading.take(size_bytes)
 
     def close(self) -> None:
-        """Give up what has not come yet."""
+        """Close the connection if part of the body has not arrived."""
         if not self.is_whole:
             self._connection.close()
 
@@ -134,7 +135,7 @@ class Body:
         except OSError as exc:
             raise ResponseStreamingError(error=exc) from exc
         if self.is_whole:
-            # Whoever keeps connections did not keep this one: something was still on it.
+            # The pool did not take this connection back, because part of the body was still on it.
             self._connection.close()
 
     def _receive(self, size_bytes: int | None) -> None:
@@ -144,7 +145,7 @@ class Body:
 
 
 class _Reading:
-    """An answer on its way; the parser calls the methods that begin with `on_`."""
+    """An answer that is being received; the parser calls the methods that begin with `on_`."""
 
     def __init__(self, *, is_checked: bool) -> None:
         self._is_checked = is_checked
@@ -156,28 +157,28 @@ class _Reading:
         self._checksum = 0
 
     def feed(self, data: bytes) -> None:
-        """Take what came.
+        """Parse received bytes.
 
         Raises:
-            HttpParserError: it is not HTTP.
-            OSError: the body is another than the one that its checksum is of.
+            HttpParserError: the bytes are not HTTP.
+            OSError: the body does not match its checksum.
 
         """
         self._parser.feed_data(data)
         if self.is_whole:
-            # The two refer to each other: without this, the body stays until the garbage collector comes.
+            # Breaks a reference cycle, which would keep the body in memory until the garbage collector runs.
             del self._parser
             self._check()
 
     def take(self, size_bytes: int | None) -> bytes:
-        """Return what has come, up to so many bytes."""
+        """Remove and return received bytes, up to `size_bytes`."""
         taken = bytes(self.content if size_bytes is None else self.content[:size_bytes])
         del self.content[: len(taken)]
         return taken
 
     def on_message_begin(self) -> None:
         if self.is_whole:
-            raise ValueError("There is more than the answer's length says.")
+            raise ValueError("The body is longer than the answer's length.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -191,15 +192,15 @@ class _Reading:
         self._checksum = zlib.crc32(body, self._checksum)
 
     def on_message_complete(self) -> None:
-        # Only now does the parser know; afterwards it has forgotten.
+        # The parser knows this only inside this callback.
         self.keeps_alive = self._parser.should_keep_alive()
         self.is_whole = True
 
     def _check(self) -> None:
         expected = self.headers.get("x-amz-checksum-crc32") if self._is_checked else None
-        # A hyphen precedes the number of parts of whose checksums it is one.
+        # With a hyphen and a count, it is a checksum of the parts' checksums (multipart upload).
         if expected is None or "-" in expected:
             return
         if base64.b64encode(self._checksum.to_bytes(4, "big")).decode() != expected:
             self.is_whole = False
-            raise OSError("The object came damaged: its checksum is another.")
+            raise OSError("The object is damaged: it does not match its checksum.")

@@ -1,8 +1,8 @@
-"""Calls of AWS services with JSON protocols, called as boto3's clients are and without botocore's machinery.
+"""A client of AWS services with JSON protocols. It has boto3's interface without botocore's machinery.
 
-One call costs a thirtieth of the CPU that boto3's takes (`benchmarks/aws_calls.py`), and loading boto3 takes longer
-than all else that a function loads. What a call sends and returns is the same, and so are the exceptions.
-`AWS_CLIENTS=boto3` brings boto3 back; S3 has a client of its own (`lean_s3`), and SNS has boto3's always.
+One call takes a thirtieth of boto3's CPU (`benchmarks/aws_calls.py`), and boto3 takes longer to load than everything
+else in a function. Requests, answers and exceptions are boto3's. `AWS_CLIENTS=boto3` switches back to boto3. S3 has a
+client of its own (`s3_client`); SNS always uses boto3.
 
 Source: the services' models in botocore (`targetPrefix`, `jsonVersion`, endpoints).
 """
@@ -46,10 +46,10 @@ _RETRIED_CODES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a service is spoken to."""
+    """The parts of the protocol that differ by service."""
 
     target: str
-    """What precedes an operation's name."""
+    """Prefix of the operation's name in `x-amz-target`."""
     content_type: str
 
 
@@ -63,14 +63,14 @@ PROTOCOLS = {
 class JsonClient:
     """A client of one service: `client.put_item(TableName=...)` makes the call `PutItem`.
 
-    It may be used by several threads at once.
+    Thread-safe.
 
     Args:
         service: one of `PROTOCOLS`.
         endpoint: `https://{host}`; a path is ignored.
-        signer: signs for the service.
-        timeouts: of a try.
-        connections: how many connections are kept.
+        signer: signs requests for the service.
+        timeouts: limits of one try.
+        connections: the number of idle connections to keep.
 
     """
 
@@ -101,7 +101,7 @@ class JsonClient:
         return method
 
     def _call(self, operation: str, **parameters: object) -> dict[str, Any]:
-        """Make a call. Raises ClientError and HTTPClientError as `retries.call`."""
+        """Make a call. Raises ClientError and HTTPClientError as `retries.call` does."""
         body = msgspec.json.encode(parameters)
         answer = call(operation, lambda: self._exchange(operation, body), _find_fault)
         return _read_answer(answer.body)
@@ -114,7 +114,7 @@ class JsonClient:
         checksum = answer.headers.get("x-amz-crc32")
         if checksum is not None and int(checksum) != zlib.crc32(answer.body):
             connection.close()
-            raise OSError("The answer came damaged: its checksum is another.")
+            raise OSError("The answer is damaged: it does not match its checksum.")
         self._kept.keep(connection)
         return answer
 
@@ -140,7 +140,7 @@ def _find_fault(answer: HttpAnswer) -> Fault | None:
 
 def _read_answer(body: bytes) -> dict[str, Any]:
     answer: dict[str, Any] = msgspec.json.decode(body) if body else {}
-    # Binary attributes of DynamoDB are the only values that JSON cannot hold as they are, and rare.
+    # Only binary attributes of DynamoDB need conversion from JSON, and they are rare.
     return _with_binaries(answer) if b'"B":' in body else answer
 
 

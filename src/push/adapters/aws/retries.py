@@ -1,4 +1,4 @@
-"""What the lean clients of AWS services have in common: connections that are kept, and tries.
+"""Retries of AWS calls, for our own clients.
 
 Source: "Retry behavior" (AWS SDKs and Tools Reference Guide).
 """
@@ -15,12 +15,12 @@ from botocore.exceptions import ClientError, HTTPClientError
 
 TRIES = 3
 LONGEST_PAUSE_SECONDS = 0.2
-"""Before the second try, with full jitter; before the third it is twice as long."""
+"""The longest pause before the second try; full jitter. The pause before the third is up to twice as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A service's answer that is an error: what botocore would make of it, and whether another try may help."""
+    """An error answer of a service, in the form of botocore's `response`, and whether a retry may help."""
 
     response: Any
     is_temporary: bool
@@ -30,11 +30,11 @@ A = TypeVar("A")
 
 
 def call(operation: str, exchange: Callable[[], A], find_fault: Callable[[A], Fault | None]) -> A:
-    """Make a call, up to three times, and return the answer in which there is no fault.
+    """Make a call, try it up to three times, and return the first answer without a fault.
 
     Raises:
-        ClientError: the service answered with an error, which `response` holds as botocore's does.
-        HTTPClientError: it did not answer.
+        ClientError: the service answered with an error; `response` has botocore's form.
+        HTTPClientError: the service did not answer.
 
     """
     for further_tries in reversed(range(TRIES)):

@@ -1,8 +1,8 @@
-"""S3 as our adapters use it, called as boto3's client is and without botocore's machinery.
+"""A client for the calls of S3 that the adapters make. It has boto3's interface without botocore's machinery.
 
-Objects are got whole and put whole, and links are signed; parameters, answers and exceptions are boto3's. What else S3
-knows (multipart uploads, access points, directory buckets, redirects to another region) is boto3's alone:
-`AWS_CLIENTS=boto3` brings it back.
+It gets and puts whole objects and signs links; parameters, answers and exceptions are boto3's. It knows no multipart
+uploads, access points, directory buckets or redirects to another region: `AWS_CLIENTS=boto3` switches to boto3, which
+does. `docs/decisions/s3-client.md` compares the two with obstore.
 
 Sources: "REST API" and "Error responses", Amazon S3 API Reference; the endpoint rules in botocore; "Checking object
 integrity", Amazon S3 User Guide.
@@ -29,7 +29,7 @@ from push.adapters.aws.retries import Fault, call
 from push.adapters.aws.sigv4 import Headers, Signer, timestamp
 
 WHOLE_BYTES = 8 * 1024 * 1024
-"""A body of at most so many bytes is read before it is answered, and so within the tries."""
+"""A body of up to this size is received within the tries, so a connection that breaks costs a retry only."""
 
 _RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 _RETRIED_CODES = frozenset({"RequestTimeout", "SlowDown"})
@@ -45,14 +45,14 @@ _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A call, before it is signed."""
+    """A request before it is signed."""
 
     operation: str
     method: str
     host: str
-    """As in the Host header."""
+    """The value of the Host header."""
     path: str
-    """As sent."""
+    """The percent-encoded path, as sent."""
     headers: Headers
     body: bytes
     digest: str
@@ -60,13 +60,13 @@ class _Request:
 
 
 class S3Client:
-    """A client of S3; it may be used by several threads at once.
+    """A client of S3; thread-safe.
 
     Args:
-        endpoint: `https://{host}` of the region, or of what stands for S3; a path is ignored.
-        signer: signs for S3 in its region.
-        timeouts: of a try.
-        connections: how many connections are kept for each bucket.
+        endpoint: `https://{host}` of the region, or of a server that replaces S3; a path is ignored.
+        signer: signs requests for S3 in its region.
+        timeouts: limits of one try.
+        connections: the number of idle connections to keep for each bucket.
 
     """
 
@@ -77,7 +77,7 @@ class S3Client:
         host = parts.hostname or ""
         name = f"[{host}]" if ":" in host else host
         self._port = parts.port or (443 if self._tls else 80)
-        # Who follows a link leaves out the scheme's own port, and so does what they send as Host.
+        # Clients that follow a link omit the default port from the Host header, so the signature must too.
         self._host = name if self._port == (443 if self._tls else 80) else f"{name}:{self._port}"
         self._has_subdomains = _has_subdomains(host)
         self._signer = signer
@@ -86,14 +86,14 @@ class S3Client:
         self._kept: dict[str, ConnectionPool[StreamingConnection]] = {}
 
     def get_object(self, **parameters: str) -> dict[str, Any]:
-        """Return an object: `Body`, `ContentLength`, `ContentType`, `ContentEncoding`, `ETag`, as far as it has them.
+        """Return an object: `Body`, and if present `ContentLength`, `ContentType`, `ContentEncoding`, `ETag`.
 
         Args:
-            parameters: `Bucket`, `Key`, and where wanted `IfMatch`, `IfNoneMatch`.
+            parameters: `Bucket`, `Key`, and optionally `IfMatch`, `IfNoneMatch`.
 
         Raises:
-            ClientError: S3 answered with an error, which `response` holds as botocore's does.
-            HTTPClientError: it did not answer.
+            ClientError: S3 answered with an error; `response` has botocore's form.
+            HTTPClientError: S3 did not answer.
 
         """
         also = {"x-amz-checksum-mode": "ENABLED"}
@@ -104,33 +104,33 @@ class S3Client:
         return {**fields, "Body": body, "ResponseMetadata": _metadata(body)}
 
     def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - as boto3's
-        """Store an object, in place of what was there.
+        """Store an object; replace it if it exists.
 
         Args:
-            parameters: `Bucket`, `Key`, `Body` (bytes), and where wanted `ContentType`, `ContentEncoding`, `IfMatch`,
+            parameters: `Bucket`, `Key`, `Body` (bytes), and optionally `ContentType`, `ContentEncoding`, `IfMatch`,
                 `IfNoneMatch`.
 
         Raises:
-            ClientError: S3 answered with an error, which `response` holds as botocore's does.
-            HTTPClientError: it did not answer; whether the object is stored is not known.
+            ClientError: S3 answered with an error; `response` has botocore's form.
+            HTTPClientError: S3 did not answer; the object may have been stored.
 
         """
         content: bytes = parameters.pop("Body", b"")
-        # Kept with the object, so that its readers can check what they got.
+        # S3 stores the checksum with the object, so that readers can check the bytes that they get.
         checksum = base64.b64encode(zlib.crc32(content).to_bytes(4, "big")).decode()
         also = {"x-amz-checksum-crc32": checksum, "x-amz-sdk-checksum-algorithm": "CRC32"}
         body = self._call(self._request("PutObject", "PUT", parameters, also, content))
         return {**_fields(body.headers, ETag="etag"), "ResponseMetadata": _metadata(body)}
 
     def generate_presigned_url(self, method: str, *, Params: dict[str, str], ExpiresIn: int = 3600) -> str:  # noqa: N803
-        """Return the URL by which anybody may get an object for so many seconds.
+        """Return a URL that allows anybody who has it to get an object, for `ExpiresIn` seconds.
 
         Raises:
-            ValueError: the method is another than `get_object`.
+            ValueError: the method is not `get_object`.
 
         """
         if method != "get_object":
-            raise ValueError(f"Links are made for get_object, not for {method}.")
+            raise ValueError(f"Only get_object can be presigned, not {method}.")
         request = self._request("GetObject", "GET", Params, {})
         query = self._signer.presign(request.host, request.path, ExpiresIn, timestamp())
         return f"{self._scheme}://{request.host}{request.path}?{query}"
@@ -152,14 +152,14 @@ class S3Client:
         return _Request(operation, method, host, path, tuple(headers.items()), body, digest)
 
     def _locate(self, bucket: str, key: str) -> tuple[str, str]:
-        """Return the Host header and the path of an object; the bucket is in the host where botocore has it there."""
+        """Return the Host header and the path of an object. The bucket is in the host where botocore puts it there."""
         path = f"/{quote(key, safe='/')}"
         if self._has_subdomains and _HOST_LABEL.fullmatch(bucket):
             return f"{bucket}.{self._host}", path
         return self._host, f"/{quote(bucket, safe='')}{path}"
 
     def _call(self, request: _Request) -> Body:
-        """Make a call and return the body of its success. Raises as `retries.call`."""
+        """Make a call and return the body of a successful answer. Raises as `retries.call` does."""
         return call(request.operation, lambda: self._exchange(request), _find_fault)
 
     def _exchange(self, request: _Request) -> Body:
@@ -198,7 +198,7 @@ class S3Client:
 
 
 def _has_subdomains(host: str) -> bool:
-    """Return whether a bucket's name may precede a host: not an address, nor this machine's name."""
+    """Return whether a bucket's name may precede the host: not for an IP address, nor for `localhost`."""
     if host == "localhost":
         return False
     try:
@@ -230,14 +230,14 @@ def _metadata(body: Body) -> dict[str, Any]:
 
 def _read_error(body: Body) -> Any:  # noqa: ANN401 - botocore's own type is private
     fields = _parse_error(body.read()) if body.is_whole else {}
-    # 304 says nothing but its status.
+    # An answer without a body, such as 304, has only its status.
     by_status = {"Code": str(body.status), "Message": _PHRASES.get(body.status, "")}
     return {"Error": fields or by_status, "ResponseMetadata": _metadata(body)}
 
 
 def _parse_error(document: bytes) -> dict[str, str]:
-    """Return the fields of the `Error` that a document is; none where it is anything else."""
-    # Errors are rare. Of what a hostile document could do, all needs a declaration, and none is taken.
+    """Return the fields of an `Error` document; empty for any other document."""
+    # Imported on demand, because errors are rare. Attacks by XML need declarations, which are refused.
     from xml.parsers import expat
 
     names: list[str] = []
@@ -253,7 +253,7 @@ def _parse_error(document: bytes) -> dict[str, str]:
             fields[name] = ""
 
     def refuse(*_declaration: object) -> None:
-        raise ValueError("S3's errors declare nothing.")
+        raise ValueError("Errors of S3 contain no declarations.")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.CharacterDataHandler = start, take

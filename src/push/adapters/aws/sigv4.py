@@ -1,8 +1,10 @@
-"""AWS Signature Version 4 for requests without a query, and for URLs that whoever has them may get.
+"""AWS Signature Version 4, for requests without a query and for presigned URLs of S3.
+
+The signing key and the text that all requests of a second share are computed once a second, which leaves two hashes per
+request. botocore's signer computes everything each time; tests check that the signatures are equal.
 
 Sources: "Create a signed AWS API request", AWS IAM User Guide; "Authenticating Requests: Using Query Parameters",
-Amazon S3 API Reference. The signing key, and all text that a second's requests share, is made once a second, which
-leaves two hashes a request; botocore's signer, checked equal in tests, makes all of it each time.
+Amazon S3 API Reference.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What signs; `session_token` is empty for long-lived keys."""
+    """Keys to sign with; `session_token` is empty for long-lived keys."""
 
     access_key: str
     secret_key: str
@@ -25,7 +27,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """The parts of signed requests that do not differ within a second."""
+    """The parts of a signed request that are constant within a second."""
 
     canonical_tail: str
     to_sign_head: str
@@ -40,11 +42,11 @@ def timestamp() -> str:
 
 
 Headers = tuple[tuple[str, str], ...]
-"""Further headers to sign: names in lower case, and values."""
+"""Further headers to sign: (name in lower case, value) pairs."""
 
 
 class Signer:
-    """Signs requests of one service in one region; may be used by several threads at once."""
+    """Signs requests for one service in one region; thread-safe."""
 
     __slots__ = ("_credentials", "_prepared", "_region", "_service")
 
@@ -58,9 +60,9 @@ class Signer:
         """Return the headers that sign a request.
 
         Args:
-            method: of HTTP.
-            host: as in the Host header, with the port if it is not the scheme's own.
-            path: as sent, already percent-encoded once; services other than S3 sign it encoded twice.
+            method: the HTTP method.
+            host: the Host header, with the port unless it is the scheme's default.
+            path: as sent, percent-encoded once; every service but S3 signs it encoded twice.
             body: as sent.
             timestamp: UTC as `YYYYMMDDTHHMMSSZ`.
 
@@ -70,10 +72,10 @@ class Signer:
     def sign(
         self, method: str, host: str, encoded_path: str, digest: str, timestamp: str, also: Headers = ()
     ) -> dict[str, str]:
-        """Return the same headers for a path as it is signed and the SHA-256 of the body in hex, which may be kept.
+        """Return the headers that sign a request, from parts that callers may cache.
 
-        What is signed is the path as sent, encoded once more; for S3 the path as sent. `also` are headers that are to
-        be sent, and so to be signed, besides.
+        `encoded_path` is the path as it is signed: the sent path encoded once more, or for S3 the sent path itself.
+        `digest` is the SHA-256 of the body in hex. `also` holds further headers that the caller sends.
         """
         prepared = self._prepare(host, timestamp, also)
         canonical = f"{method}\n{encoded_path}{prepared.canonical_tail}{digest}"
@@ -82,12 +84,12 @@ class Signer:
         return {**prepared.headers, "Authorization": prepared.authorization_head + signature}
 
     def presign(self, host: str, path: str, seconds: int, timestamp: str) -> str:
-        """Return the query with which whoever has the URL may get it from S3.
+        """Return the query of a presigned URL, which gets an object from S3 without further credentials.
 
         Args:
-            host: as in the Host header.
+            host: the Host header.
             path: as sent.
-            seconds: how long from `timestamp` on.
+            seconds: how long the URL is valid, from `timestamp` on.
             timestamp: UTC as `YYYYMMDDTHHMMSSZ`.
 
         """
@@ -106,11 +108,11 @@ class Signer:
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n{digest}"
         signature = hmac.digest(self._key_of(day), to_sign.encode(), "sha256").hex()
-        # In botocore's order, not in the one that is signed: a URL is the same whoever made it.
+        # In botocore's order, which is not the signed order, so that the URL equals botocore's.
         return f"{urlencode(fields, safe='~', quote_via=quote)}&X-Amz-Signature={signature}"
 
     def _prepare(self, host: str, timestamp: str, also: Headers) -> _Prepared:
-        """Return what is the same for all such requests of one second."""
+        """Return the parts that all such requests of one second share."""
         second, of_second = self._prepared
         if second != timestamp:
             of_second = {}

@@ -1,4 +1,4 @@
-"""Messages to SNS topics."""
+"""Publishing to SNS topics."""
 
 from __future__ import annotations
 

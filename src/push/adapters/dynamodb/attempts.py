@@ -1,4 +1,4 @@
-"""Attempts to deliver, on the rows of durable requests: claimed and ended by conditional writes."""
+"""Attempts to deliver webhooks, on the rows of durable requests; conditional writes claim and end them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from push.computes import Tenant
 from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
 from push.durable.webhook_delivering import KEPT_ATTEMPTS
 
-# A failed delivery can be claimed too: its dead letter, sent again, asks for the attempt after the last one.
+# A failed delivery can be claimed too: when an operator redrives its dead letter, that asks for the next attempt.
 _CLAIMABLE = (
     "attribute_exists(#request) AND #status <> :pending"
     " AND (attribute_not_exists(#delivery) OR #delivery <> :delivered)"
@@ -24,7 +24,8 @@ _CLAIMABLE = (
 class DynamoDbAttempts:
     """`push.durable.ports.DeliveryAttempts` on the table of requests.
 
-    `attempt_until` is there while an attempt is under way, and tells its holder from one who took it over.
+    `attempt_until` exists while an attempt runs. Its value distinguishes the worker that runs the attempt from a worker
+    that took the attempt over.
     """
 
     def __init__(self, client: Any, table: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time

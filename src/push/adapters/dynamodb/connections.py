@@ -1,4 +1,4 @@
-"""Connections in DynamoDB: one row each, which goes with the connection or by TTL."""
+"""Connections in DynamoDB: one row each, which is deleted on disconnect or by TTL."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DynamoDbConnections:
         return True
 
     def _bury(self, connection_id: str, now_ms: int) -> None:
-        # Unconditional: should the connection have been recorded a moment ago, it has ended all the same.
+        # Unconditional: even if the connection was recorded a moment ago, it has ended.
         item = {
             "connection_id": {"S": connection_id},
             "disconnected_at": {"N": str(now_ms)},

@@ -53,7 +53,7 @@ class DynamoDbDocuments:
             pending = answer.get("UnprocessedKeys") or {}
             if not pending:
                 return rows
-            # What is left over was throttled (BatchGetItem, "UnprocessedKeys").
+            # DynamoDB throttled the keys that are left (BatchGetItem, "UnprocessedKeys").
             time.sleep(backoff_seconds(attempt, random.random(), base_seconds=0.05, cap_seconds=1.0))  # noqa: S311
         raise SourceThrottledError("DynamoDB throttled the attempt to look documents up.", retry_after_ms=1000)
 

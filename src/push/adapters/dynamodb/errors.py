@@ -1,6 +1,6 @@
-"""What botocore raises for DynamoDB, in the project's own errors.
+"""Translation of botocore's exceptions for DynamoDB into the project's errors.
 
-Their sentences may reach clients, and tell no more than what was tried; the cause goes with them for the log.
+Their sentences may reach clients, so they say only what was attempted. The exception's cause is for the log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _THROTTLES = frozenset(
 
 
 def is_condition_failure(exc: Exception) -> bool:
-    """Say whether a write was refused by its own condition."""
+    """Return whether a write failed because of its own condition."""
     return error_code(exc) == "ConditionalCheckFailedException"
 
 
@@ -32,5 +32,5 @@ def translate(exc: Exception, what: str) -> TransientError:
 
 
 def error_code(exc: Exception) -> str:
-    """Return the service's own code of an error; empty if it never reached the service."""
+    """Return the service's code of an error; empty if the request never reached the service."""
     return str(exc.response.get("Error", {}).get("Code", "")) if isinstance(exc, ClientError) else ""

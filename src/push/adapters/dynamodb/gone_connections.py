@@ -1,4 +1,4 @@
-"""Removal of connections that a push found gone, many at once."""
+"""Batch removal of connections that a push found gone."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ class DynamoDbGoneConnections:
         try:
             self._client.batch_write_item(RequestItems={self._table: requests})
         except (BotoCoreError, ClientError) as exc:
-            # The rows expire by themselves, and the next push to them finds them gone again.
-            logger.warning("rows of %d gone connections were left: %s", len(connection_ids), exc)
+            # Rows that stay expire by TTL, and the next push finds the connections gone again.
+            logger.warning("could not delete the rows of %d gone connections: %s", len(connection_ids), exc)

@@ -1,4 +1,4 @@
-"""Durable requests in DynamoDB: one row each, settled by a conditional write: of two answers the first counts."""
+"""Durable requests in DynamoDB: one row each. A conditional write settles it, so the first of two answers wins."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _deliver_decoder = msgspec.json.Decoder(Deliver)
 class DynamoDbRequests:
     """`push.durable.ports.RequestRecords` on DynamoDB.
 
-    A row lives for `result_days` after the request's deadline, and a day longer if it is to be delivered: so long
-    may the attempts take.
+    A row lives for `result_days` after the request's deadline. If its answer is delivered, it lives a day longer,
+    because the attempts may take that long.
     """
 
     def __init__(self, client: Any, table: str, result_days: int) -> None:  # noqa: ANN401 - a boto3 client
@@ -95,7 +95,7 @@ class DynamoDbRequests:
         except (BotoCoreError, ClientError) as exc:
             if is_condition_failure(exc):
                 return Settled(SettleOutcome.OVER)
-            logger.warning("the request %s of %s was not settled: %s", settlement.id, settlement.tenant, exc)
+            logger.warning("could not settle the request %s of %s: %s", settlement.id, settlement.tenant, exc)
             return Settled(SettleOutcome.UNREACHED)
         return Settled(SettleOutcome.SETTLED, _deliver_decoder.decode(row["deliver"]["S"]))
 
@@ -117,7 +117,7 @@ class DynamoDbRequests:
             ConditionExpression="#status = :pending",
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues=values,
-            # What was there, for the answer need not come back.
+            # The old row has everything needed; returning the new one would return the answer too.
             ReturnValues="ALL_OLD",
         )
         row: Mapping[str, Any] = answer["Attributes"]
@@ -125,10 +125,10 @@ class DynamoDbRequests:
 
 
 def parse_record(item: Mapping[str, Any]) -> RequestRecord:
-    """Read a row of the table of requests.
+    """Parse a row of the table of requests.
 
     Raises:
-        TransientError: it is not one of this version.
+        TransientError: the row has another version's format.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""Subscribers and live results in DynamoDB (`dynamodb_subscription_rows`) on asyncio, for fan-out and changes."""
+"""Subscribers and live results in DynamoDB on asyncio, for fan-out and changes; see `subscription_rows`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class DynamoDbSubscribers:
         try:
             await asyncio.to_thread(self._table.write_all, "remove subscriptions", deletions)
         except TransientError as exc:
-            logger.warning("rows of gone subscribers were left: %s %r", exc.message, exc.__cause__)
+            logger.warning("could not delete the rows of gone subscribers: %s %r", exc.message, exc.__cause__)
 
 
 class DynamoDbLiveResults:
@@ -100,7 +100,7 @@ class DynamoDbLiveResults:
             )
         except (BotoCoreError, ClientError) as exc:
             if not is_condition_failure(exc):
-                logger.warning("a live result without subscribers was left: %s", exc)
+                logger.warning("could not delete a live result without subscribers: %s", exc)
 
 
 def _read_live(row: Row) -> LiveResult:

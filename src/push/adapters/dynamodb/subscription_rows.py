@@ -1,12 +1,12 @@
-"""Subscriptions in DynamoDB: a row for each, by shard of its topic, and an index of them by shard of its connection.
+"""The table of subscriptions and live results, and its index of subscriptions by connection; both are sharded.
 
 | row | `topic` (hash) | `connection_id` (range) | other attributes |
 | --- | --- | --- | --- |
 | subscription | `<scope>/<topic>#<shard>` | the connection's id | `principal`, `options`, `connection_shard` |
-| live result | `tag/<scope>/<tag>` | the key's name in a store | `tenant`, `params`, `written` |
+| live result | `tag/<scope>/<tag>` | the key's storage name | `tenant`, `params`, `written` |
 
-All have `expires_at`, in seconds. `tag/a/b` is no topic of a tenant `tag`: every topic's name has a colon before its
-first `/`, and no scope has. The index `by_connection` (`connection_shard`, `topic`) has keys only.
+All rows have `expires_at`, in seconds. `tag/a/b` can not collide with a topic of a tenant `tag`, because every topic's
+name has a colon before its first `/`. The index `by_connection` (`connection_shard`, `topic`) has keys only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 
 
 class SubscriptionTable:
-    """What all that keep subscriptions do with their table."""
+    """Reads and writes that all adapters over the table share."""
 
     def __init__(self, client: Any, name: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
         self.client = client
@@ -58,7 +58,7 @@ class SubscriptionTable:
             options["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def write_all(self, what: str, writes: Sequence[Row]) -> None:
-        """Put or delete rows, each of which is named once; what DynamoDB has no capacity for is tried again."""
+        """Put or delete rows, each named once. Rows that DynamoDB throttles are retried."""
         for start in range(0, len(writes), _BATCH_ROWS):
             self._write(what, writes[start : start + _BATCH_ROWS])
 
@@ -76,7 +76,7 @@ class SubscriptionTable:
         raise TransientError(f"DynamoDB did not {what}.")
 
     def living(self, topic: Topic, shard: int) -> dict[str, Any]:
-        """Select the subscriptions of a shard that have not expired."""
+        """Return the query that selects the unexpired subscriptions of a shard."""
         return {
             "KeyConditionExpression": "topic = :topic",
             "FilterExpression": "expires_at > :now",
@@ -93,7 +93,7 @@ def partition_of(topic: Topic, shard: int) -> str:
 
 
 def tag_partition_of(tenant: Tenant | None, tag: str) -> str:
-    """Return the hash key of the live results that a tag touches."""
+    """Return the hash key of the live results that depend on a tag."""
     return f"tag/{'*' if tenant is None else tenant}/{tag}"
 
 
@@ -103,12 +103,12 @@ def key_of(topic: Topic, connection_id: str) -> dict[str, Any]:
 
 
 def deletions_of(subscriptions: Iterator[tuple[Topic, str]]) -> list[Row]:
-    """Return what deletes the rows of subscriptions, for `SubscriptionTable.write_all`."""
+    """Return the delete requests of subscriptions, for `SubscriptionTable.write_all`."""
     return [{"DeleteRequest": {"Key": key_of(topic, connection_id)}} for topic, connection_id in subscriptions]
 
 
 def read_subscription(topic: Topic, row: Row) -> Subscription:
-    """Read the row of a subscription."""
+    """Parse the row of a subscription."""
     return Subscription(
         topic=topic,
         connection_id=row["connection_id"]["S"],

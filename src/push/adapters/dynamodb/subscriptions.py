@@ -1,4 +1,4 @@
-"""Subscriptions in DynamoDB (`dynamodb_subscription_rows`) for functions that answer one message at a time."""
+"""Subscriptions in DynamoDB, for functions that answer one message at a time; see `subscription_rows`."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ class DynamoDbTopicMembers:
 
 
 def _add_live(table: SubscriptionTable, tags: Collection[str], live: LiveResult) -> None:
-    # Of several writes in one second each can be told from the others: who found no subscriber removes only what it
-    # read, and not what a subscriber has written since.
+    # `written` tells writes apart. A worker that found no subscriber deletes only the row it read, and not one that a
+    # subscriber wrote since.
     attributes = {
         "connection_id": {"S": live.key.storage},
         "tenant": {"S": live.tenant},

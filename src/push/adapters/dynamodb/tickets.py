@@ -1,4 +1,4 @@
-"""Tickets in DynamoDB: spent by a conditional delete, so that of two uses at once one succeeds."""
+"""Tickets in DynamoDB. A conditional delete spends a ticket, so only one of two concurrent uses succeeds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DynamoDbTickets:
             answer = self._client.delete_item(
                 TableName=self._table,
                 Key={"ticket": {"S": hash_ticket(ticket)}},
-                # The condition, for TTL removes rows late, by days at times.
+                # TTL may delete an expired row days late, so check the expiry too.
                 ConditionExpression="expires_at > :now",
                 ExpressionAttributeValues={":now": {"N": str(int(now))}},
                 ReturnValues="ALL_OLD",

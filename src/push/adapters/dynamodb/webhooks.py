@@ -1,4 +1,4 @@
-"""Webhooks that fail, in DynamoDB: one row for each of a tenant's URLs, which goes with its next success or by TTL."""
+"""Failing webhook endpoints in DynamoDB: one row per tenant and URL, deleted by the next success or by TTL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from push.durable.webhook_endpoints import FailingEndpoint, endpoint_name
 from push.errors import TransientError
 
 _KEPT_SECONDS = 30 * 24 * 3600
-"""A URL that nobody uses any more is forgotten so long after its last failure."""
+"""How long a failing URL is remembered after its last failure."""
 
 logger = logging.getLogger(__name__)
 
@@ -93,20 +93,20 @@ class DynamoDbWebhooks:
         try:
             return _parse(self._update(_key(tenant, url), changes, values, names={"#url": "url"}))
         except (BotoCoreError, ClientError, TransientError) as exc:
-            logger.warning("a failed attempt was not counted: %s", exc)
+            logger.warning("could not count a failed attempt: %s", exc)
             return None
 
     def _disable(self, tenant: Tenant, url: str, reason: str, now_ms: int) -> bool:
         values = {":now": {"N": str(now_ms)}, ":reason": {"S": reason}, ":expires": _expiry(now_ms)}
         changes = "SET disabled_at = :now, reason = :reason, expires_at = :expires"
         try:
-            # Whoever finds a row gone has seen a failure that is older than the success which removed it.
+            # If the row is gone, a success deleted it after the failure that this worker saw.
             self._update(
                 _key(tenant, url), changes, values, "attribute_exists(endpoint) AND attribute_not_exists(disabled_at)"
             )
         except (BotoCoreError, ClientError) as exc:
             if not is_condition_failure(exc):
-                logger.warning("a webhook was not disabled: %s", exc)
+                logger.warning("could not disable a webhook: %s", exc)
             return False
         return True
 
@@ -114,7 +114,7 @@ class DynamoDbWebhooks:
         try:
             self._client.delete_item(TableName=self._table, Key=_key(tenant, url))
         except (BotoCoreError, ClientError) as exc:
-            logger.warning("the failures of a webhook that works were not forgotten: %s", exc)
+            logger.warning("could not delete the failures of a webhook that succeeded: %s", exc)
 
     def _update(
         self,

@@ -1,7 +1,7 @@
-"""Frames to clients through `@connections`, without botocore on the way: a frame is a series of one.
+"""Pushes of single frames through `@connections`: each frame is a series of one.
 
-One push costs a twentieth to a thirtieth of the CPU that boto3's `post_to_connection` takes, and threads do not help
-boto3 (`benchmarks/push_clients.py` measures both). `boto3_connections` is the same behind a setting.
+A push takes a twentieth to a thirtieth of the CPU of boto3's `post_to_connection`, and threads do not help boto3
+(`benchmarks/push_clients.py` measures both). `reference_connections` does the same by boto3.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ PUSH_SECONDS = 3.0
 
 
 class ManagementConnections:
-    """`push.delivery.ports.ClientConnections` by hand: signed POSTs over a pool of keep-alive connections.
+    """`push.delivery.ports.ClientConnections` by signed POSTs over a pool of keep-alive connections.
 
     Args:
         endpoint: the management endpoint, `https://{host}/{stage}`.
         signer: signs for the service `execute-api`.
-        connections: how many pushes are under way at once.
-        push_seconds: how long a push may take.
+        connections: how many pushes run at once.
+        push_seconds: the limit of one push.
 
     """
 
     def __init__(
         self, endpoint: str, signer: Signer, *, connections: int = 50, push_seconds: float = PUSH_SECONDS
     ) -> None:
-        # Nobody is pushed a next frame here, so the last of many are waited for as long as the others.
+        # No client gets a second frame here, so the slowest pushes may take as long as the others.
         self._series = ManagementSeries(
             endpoint, signer, connections=connections, push_seconds=push_seconds, last_seconds=push_seconds
         )

@@ -1,7 +1,7 @@
-"""Frames to many clients at once through `@connections`, each client's in order: what fan-out needs.
+"""Pushes of frame series to many clients at once through `@connections`; each client gets its frames in order.
 
-There is no task, future or timer for each push: an HTTP connection takes the next push when the answer to its last one
-has come, and one timer looks after all. `benchmarks/fan_out.py` measures it.
+No push has a task, future or timer of its own. An HTTP connection sends its next push once the last one is answered,
+and one timer checks all of them. `benchmarks/fan_out.py` measures this module.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from push.adapters.aws.sigv4 import Signer
 from push.delivery.ports import Posted, PostOutcome, Series
 
 PUSH_SECONDS = 2.0
-"""A push that is not answered in this time is one to a slow or dead client."""
+"""The limit of one push: after it, the client counts as slow or dead."""
 
 _FRAME_SECONDS = 0.04
-"""How much more a series has for each frame: a call within a region takes 10 to 30 ms."""
+"""How much time each frame adds to the limit of a series: a call within a region takes 10 to 30 ms."""
 
 LAST_SECONDS = 0.5
-"""How long the last of many are waited for once all others are done."""
+"""The limit of the last few pushes of many, once all others are done."""
 
 _THROTTLED_IN_A_ROW = 5
-"""So many 429 without a success are the account's limit and no slow clients': all pushes pause, and these again."""
+"""This many 429 in a row mean the account's rate limit, not slow clients: all pushes pause, then retry."""
 
 _PAUSE_SECONDS = 0.2
 _MAX_PAUSES = 5
@@ -43,7 +43,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
 
 
 class _Work:
-    """A series on its way; `tries` counts the HTTP connections that died under its present frame."""
+    """A series that is being pushed; `tries` counts the HTTP connections that died under its current frame."""
 
     __slots__ = ("connection_id", "delivered", "frames", "index", "tries")
 
@@ -56,7 +56,7 @@ class _Work:
 
 
 class _HttpConnection(asyncio.Protocol):
-    """One HTTP/1.1 connection, which carries one request at a time for one run at a time."""
+    """An HTTP/1.1 connection that carries one request at a time, for one run at a time."""
 
     __slots__ = ("_parser", "_transport", "is_open", "run", "sent_at", "since", "work")
 
@@ -70,7 +70,7 @@ class _HttpConnection(asyncio.Protocol):
         self.since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # create_connection makes no other
+        self._transport = cast(asyncio.Transport, transport)  # create_connection makes no other kind
         self.is_open = True
 
     def write(self, request: bytes) -> None:
@@ -86,7 +86,7 @@ class _HttpConnection(asyncio.Protocol):
             self._lose()
 
     def on_message_complete(self) -> None:
-        """Take the answer that the parser has read to its end."""
+        """Handle a complete answer."""
         if not self._parser.should_keep_alive():
             self.abort()
         if self.run is not None:
@@ -101,21 +101,21 @@ class _HttpConnection(asyncio.Protocol):
             self.run.lost(self)
 
     def abort(self) -> None:
-        """Close without waiting for what was not sent."""
+        """Close at once, without sending buffered data."""
         self.is_open = False
         if self._transport is not None:
             self._transport.abort()
 
 
 class ManagementSeries:
-    """`push.delivery.ports.SeriesConnections` by hand: signed POSTs over a pool of keep-alive connections.
+    """`push.delivery.ports.SeriesConnections` by signed POSTs over a pool of keep-alive connections.
 
     Args:
         endpoint: the management endpoint, `https://{host}/{stage}`.
         signer: signs for the service `execute-api`.
-        connections: how many pushes are under way at once.
-        push_seconds: how long a push may take.
-        last_seconds: how long the last of many are waited for once all others are done.
+        connections: how many pushes run at once.
+        push_seconds: the limit of one push.
+        last_seconds: the limit of the last few pushes, once all others are done.
 
     """
 
@@ -154,9 +154,9 @@ class ManagementSeries:
         return connection
 
     def render(self, connection_id: str, body: bytes, digest: str) -> bytes:
-        """Write a request."""
+        """Return a signed request."""
         name = _escape(connection_id)
-        # What is percent-encoded twice differs from once in its percent signs alone.
+        # Encoding the name a second time changes only its percent signs.
         signed_path = self._signed_path + name.replace("%", "%25")
         headers = self._signer.sign("POST", self._host_header, signed_path, digest, self._now())
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
@@ -181,14 +181,17 @@ class ManagementSeries:
 
 
 def outcome_of(status: int) -> PostOutcome:
-    """Return what a status of the management API means ("Use @connections commands", API Gateway Developer Guide)."""
+    """Return the outcome that a status of the management API means.
+
+    Source: "Use @connections commands", API Gateway Developer Guide.
+    """
     if outcome := _OUTCOMES.get(status):
         return outcome
     return PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED
 
 
 def _escape(connection_id: str) -> str:
-    # An id is base64; the general way, a byte after the other, takes as long as signing the push.
+    # Ids are base64. `quote` works byte by byte, and would take as long as signing the push.
     if _BASE64.fullmatch(connection_id):
         return connection_id.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F")
     return quote(connection_id, safe="")
@@ -213,7 +216,7 @@ class _Run:
         self._done = self._loop.create_future()
 
     async def end(self) -> list[Posted]:
-        """Run to the end."""
+        """Push everything, and return the outcome of each series."""
         if self._left:
             self._widen()
             timer = self._loop.call_later(_LOOK_SECONDS, self._look)
@@ -225,7 +228,7 @@ class _Run:
         return self._posted
 
     def _widen(self) -> None:
-        """Have as many connections at work as there is work for."""
+        """Give work to idle connections, and open new ones, up to the width."""
         if self._loop.time() < self._paused_until:
             return
         idle = self._client.idle
@@ -247,7 +250,7 @@ class _Run:
             connection = await self._client.connect()
         except (OSError, TimeoutError):
             self._opening = {task for task in self._opening if task is not asyncio.current_task()}
-            # Whoever is at work goes on; if nobody is, nobody will be.
+            # Busy connections go on with the work. Without any, no work can be done.
             if not self._busy and not self._opening:
                 while self._waiting:
                     self._finish(self._waiting.popleft(), PostOutcome.RETRY)
@@ -257,7 +260,7 @@ class _Run:
         self._next(connection)
 
     def _next(self, connection: _HttpConnection) -> None:
-        """Give a connection the next series; it rests if there is none."""
+        """Give a connection the next series, or make it idle if there is none."""
         if self._waiting and connection.is_open and self._loop.time() >= self._paused_until:
             connection.work = self._waiting.popleft()
             connection.since = self._loop.time()
@@ -271,7 +274,7 @@ class _Run:
             self._widen()
 
     def _pauses_for(self, work: _Work) -> bool:
-        """Say whether everybody pauses now that a push was throttled, after which it is made again."""
+        """Count a throttled push; return whether all pushes pause now and retry it afterwards."""
         self._throttled += 1
         now = self._loop.time()
         if self._throttled < _THROTTLED_IN_A_ROW or (now >= self._paused_until and self._pauses == _MAX_PAUSES):
@@ -291,7 +294,7 @@ class _Run:
         connection.write(self._client.render(work.connection_id, frame, digest))
 
     def answered(self, connection: _HttpConnection, status: int) -> None:
-        """Take the answer to a connection's push."""
+        """Handle the answer to a connection's push."""
         work = connection.work
         if work is None:
             return
@@ -315,16 +318,16 @@ class _Run:
         self._next(connection)
 
     def lost(self, connection: _HttpConnection) -> None:
-        """Go on without a connection that ended before its answer came."""
+        """Handle a connection that ended before its push was answered."""
         work, connection.work = connection.work, None
         if work is not None:
             work.tries += 1
-            # After a freeze every kept-alive connection may be dead: the second try is made on another one.
+            # After a freeze every idle connection may be dead, so a push is retried once on another one.
             if work.tries < 2:
                 self._waiting.append(work)
             else:
                 self._finish(work, PostOutcome.RETRY)
-        # Those that rest are likely to be as dead.
+        # The idle connections are probably dead too.
         self._client.close()
         self._next(connection)
 
@@ -336,7 +339,7 @@ class _Run:
             self._done.set_result(None)
 
     def _look(self) -> None:
-        """End the series that take too long."""
+        """End the series that exceed their limits."""
         now = self._loop.time()
         is_end = not self._waiting and self._left < self._total * _LAST_SHARE
         last_seconds = self._client.last_seconds

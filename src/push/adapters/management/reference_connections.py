@@ -1,4 +1,7 @@
-"""Frames to clients through boto3's `post_to_connection`: the reference that the lean client is checked against."""
+"""Pushes by boto3's `post_to_connection`: the reference that the tests hold our own client to.
+
+Operators can select it by `MANAGEMENT_CLIENT=boto3`.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _OUTCOMES = {410: PostOutcome.GONE, 429: PostOutcome.RETRY}
 
 
 class Boto3Connections:
-    """`push.delivery.ports.ClientConnections` on boto3, a thread per push."""
+    """`push.delivery.ports.ClientConnections` on boto3, with one thread per push."""
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._client = client

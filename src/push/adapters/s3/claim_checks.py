@@ -1,4 +1,4 @@
-"""Claim checks in S3: documents too large for a queue wait in the bucket, and their messages carry the name."""
+"""Claim checks in S3: a document too large for a queue message is stored, and the message carries its name."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _ABSENT = frozenset({"NoSuchKey", "404"})
 
 
 class ClaimChecks:
-    """`push.queues.ports.QueueBodies` with the documents that fit no message in a bucket.
+    """`push.queues.ports.QueueBodies`, which stores large documents in a bucket.
 
     Args:
-        bucket: its name.
-        make_client: makes the client of S3, only for a body that needs it.
+        bucket: name of the bucket.
+        make_client: makes the client of S3, once a large document needs it.
 
     """
 
@@ -60,7 +60,7 @@ class ClaimChecks:
         try:
             self._client.put_object(Bucket=self._bucket, Key=name, Body=content, ContentType="application/zstd")
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailableError(f"S3 did not take what fits no message: {exc}") from exc
+            raise QueueUnavailableError(f"S3 did not store a document that is too large for a message: {exc}") from exc
         return make_claim_check(name)
 
     def _get(self, name: str) -> str:
@@ -69,7 +69,7 @@ class ClaimChecks:
             content: bytes = answer["Body"].read(MAX_DOCUMENT_BYTES)
         except (BotoCoreError, ClientError) as exc:
             if isinstance(exc, ClientError) and exc.response.get("Error", {}).get("Code") in _ABSENT:
-                sentence = f"What a message stands for, {name!r}, is no longer kept."
+                sentence = f"The document of a message, {name!r}, has expired."
                 raise RequestError(sentence, code=ErrorCode.NOT_FOUND) from exc
-            raise TransientError(f"S3 did not return what a message stands for: {exc}") from exc
+            raise TransientError(f"S3 did not return the document of a message: {exc}") from exc
         return decompress(content)

@@ -1,4 +1,4 @@
-"""Documents in S3: many at once, on a bounded number of threads, backing off when S3 asks for less."""
+"""Documents in S3: loaded in parallel on a bounded number of threads, with backoff when S3 throttles."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class S3Documents:
     """`push.sources.ports.DocumentStore` on S3.
 
     Args:
-        client: of S3, with as many connections as the executor has threads.
-        bucket: its name.
-        executor: its threads bound how much is asked of S3 at once, whoever asks.
+        client: a client of S3 with as many connections as the executor has threads.
+        bucket: name of the bucket.
+        executor: its number of threads limits the concurrent requests of all callers.
 
     """
 
@@ -76,7 +76,7 @@ class S3Documents:
     def _get(self, reference: Reference) -> bytes:
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=reference.object_key)
-            # The index may be older than the object.
+            # The object may have grown since the index was written.
             check_bytes(answer["ContentLength"])
             body: bytes = answer["Body"].read()
         except (BotoCoreError, ClientError) as exc:
@@ -90,5 +90,5 @@ def _translate(exc: Exception, reference: Reference) -> ComputeFailedError | Tra
         sentence = f"The document {reference.document_id!r} is in the index, but not in the store."
         return ComputeFailedError(sentence, code=ErrorCode.NOT_FOUND)
     if code in _THROTTLES:
-        return SourceThrottledError("S3 asks for less; ask again later.", retry_after_ms=2000)
+        return SourceThrottledError("S3 throttled the request for a document; try again later.", retry_after_ms=2000)
     return TransientError(f"S3 did not return the document {reference.document_id!r}.")

@@ -1,4 +1,4 @@
-"""Payloads in S3: gzip-encoded JSON, read by whoever was given a link."""
+"""Large payloads in S3: gzip-encoded JSON, which clients read by a presigned link."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class S3Payloads:
     """`push.protocol.ports.Payloads` on S3.
 
     Args:
-        bucket: its name.
-        make_client: makes the client of S3, only when it is first needed.
+        bucket: name of the bucket.
+        make_client: makes the client of S3 on first use.
 
     """
 
@@ -38,7 +38,7 @@ class S3Payloads:
             self._client.put_object(
                 Bucket=self._bucket,
                 Key=name,
-                # Without a time, so that the same data are the same object.
+                # Without a timestamp, so that equal data make equal objects.
                 Body=gzip.compress(data, _LEVEL, mtime=0),
                 ContentType="application/json",
                 ContentEncoding="gzip",

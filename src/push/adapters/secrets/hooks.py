@@ -1,4 +1,4 @@
-"""The secrets of those who send us webhooks, from one secret of Secrets Manager: {"github": ["...", "..."], ...}."""
+"""The secrets of webhook sources, from one secret of Secrets Manager: {"github": ["...", "..."], ...}."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from push.errors import PushasideError, SettingsError, TransientError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 60.0
-"""How long a secret that was taken back goes on being accepted, and one that was added is not known."""
+"""How long secrets are cached: a revoked one is accepted and a new one unknown for up to this long."""
 
 KEPT_SECONDS = 24 * 3600.0
-"""How long secrets are used while new ones can't be fetched."""
+"""How long cached secrets are used while Secrets Manager fails."""
 
 Secrets = Mapping[str, Sequence[str]]
 _decoder = msgspec.json.Decoder(dict[str, list[str]])
@@ -29,7 +29,7 @@ def fetch_hook_secrets(client: Any, secret_arn: str) -> Secrets:  # noqa: ANN401
 
     Raises:
         TransientError: Secrets Manager did not answer.
-        SettingsError: what it holds is not of the documented form.
+        SettingsError: the secret does not have the documented form.
 
     """
     try:
@@ -39,12 +39,12 @@ def fetch_hook_secrets(client: Any, secret_arn: str) -> Secrets:  # noqa: ANN401
     try:
         return _decoder.decode(answer["SecretString"])
     except (msgspec.DecodeError, KeyError):
-        # Without the cause: it might quote the secret.
+        # Without the cause, because that might quote the secret.
         raise SettingsError("The secrets of webhook sources are not a JSON object of lists of text.") from None
 
 
 class CachedHookSecrets:
-    """`push.hooks.ports.HookSecrets` over any way to fetch them.
+    """`push.hooks.ports.HookSecrets`, cached and refreshed.
 
     Args:
         fetch: returns all secrets, or raises TransientError or SettingsError.
@@ -77,6 +77,6 @@ class CachedHookSecrets:
             if self._secrets is None or now - self._fetched_at >= KEPT_SECONDS:
                 self._secrets = None
                 raise
-            logger.warning("secrets of webhook sources were not refreshed: %s %r", exc.message, exc.__cause__)
+            logger.warning("could not refresh the secrets of webhook sources: %s %r", exc.message, exc.__cause__)
         else:
             self._fetched_at = now

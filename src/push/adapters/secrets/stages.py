@@ -1,4 +1,4 @@
-"""A secret of Secrets Manager and the one before it: both are good, so that secrets can be rotated."""
+"""The current and the previous value of a secret: both are valid, so that operators can rotate secrets."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _STAGES = ("AWSCURRENT", "AWSPREVIOUS")
 
 
 def fetch_stages(client: Any, secret_arn: str, what: str, min_bytes: int) -> list[bytes]:  # noqa: ANN401 - boto3's
-    """Return what a secret holds now and, if it was rotated, what it held before.
+    """Return the current value of a secret and, if it was rotated, the previous one.
 
     Args:
-        client: boto3's of Secrets Manager.
-        secret_arn: the secret's ARN.
-        what: it is called in sentences.
-        min_bytes: how long it must be.
+        client: a client of Secrets Manager.
+        secret_arn: ARN of the secret.
+        what: what error sentences call the secret.
+        min_bytes: minimum length of a value.
 
     Raises:
         TransientError: Secrets Manager did not answer.
-        SettingsError: the secret is too short.
+        SettingsError: a value is too short.
 
     """
     found = [_fetch(client, secret_arn, stage, what) for stage in _STAGES]

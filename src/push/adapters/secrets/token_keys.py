@@ -1,4 +1,4 @@
-"""The shared secret that tokens are signed with, from Secrets Manager: the current one and the one before it."""
+"""The shared secret that signs tokens, from Secrets Manager: its current and its previous value."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from push.adapters.tokens.pyjwt import VerificationKey
 
 ALGORITHM = "HS256"
 MIN_SECRET_BYTES = 32
-"""A key as long as the hash at least (RFC 7518, 3.2)."""
+"""A key must be at least as long as the hash (RFC 7518, 3.2)."""
 
 
 def fetch_secrets(client: Any, secret_arn: str) -> Sequence[VerificationKey]:  # noqa: ANN401 - a boto3 client
-    """Return the keys that the secret holds: the previous one keeps tokens good that were issued before a rotation.
+    """Return the current key, and the previous one, which verifies tokens issued before a rotation.
 
     Raises:
         TransientError: Secrets Manager did not answer.

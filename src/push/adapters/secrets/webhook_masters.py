@@ -1,4 +1,4 @@
-"""The master secrets that webhooks' keys are derived from, kept in the execution environment."""
+"""The master secrets from which the keys of outgoing webhooks are derived, cached in the environment."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from push.errors import TransientError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How long after a rotation some webhooks are still signed with the secrets before it, of which one is still good."""
+"""How long secrets are cached. For so long after a rotation some webhooks are signed with the old secrets, of which one
+is still valid."""
 
 RETRY_SECONDS = 10.0
-"""How long the secrets at hand are used before they are asked for again, if they could not be fetched."""
+"""The pause before the next fetch after a failed one."""
 
 
 class WebhookMasters:
     """The master secrets, the current one first.
 
-    Secrets that can't be fetched anew are used on: nothing but a second rotation makes them useless.
+    If a refresh fails, the cached secrets stay in use: only a second rotation makes them invalid.
 
     Args:
-        fetch: returns them, or raises TransientError.
+        fetch: returns the secrets, or raises TransientError.
         monotonic: seconds of a clock that never goes back.
 
     """
@@ -41,8 +42,8 @@ class WebhookMasters:
         """Return the secrets.
 
         Raises:
-            TransientError: they were never fetched, and can't be now.
-            SettingsError: they are too short to sign with.
+            TransientError: the first fetch failed.
+            SettingsError: a secret is too short to sign with.
 
         """
         now = self._monotonic()
@@ -56,12 +57,12 @@ class WebhookMasters:
         except TransientError as exc:
             if not self._masters:
                 raise
-            logger.warning("the master secrets were not refreshed: %s %r", exc.message, exc.__cause__)
+            logger.warning("could not refresh the master secrets: %s %r", exc.message, exc.__cause__)
             self._good_until = now + RETRY_SECONDS
         else:
             self._good_until = now + FRESH_SECONDS
 
 
 def fetch_masters(client: Any, secret_arn: str) -> list[bytes]:  # noqa: ANN401 - a boto3 client
-    """Return the master secrets that Secrets Manager holds. Raises TransientError and SettingsError."""
+    """Fetch the master secrets from Secrets Manager. Raises TransientError and SettingsError."""
     return fetch_stages(client, secret_arn, "webhook secret", MIN_MASTER_BYTES)

@@ -1,4 +1,4 @@
-"""The delivery queue: deliveries that are not made at the spot, and those to be tried again."""
+"""The delivery queue: deliveries to make later, and deliveries to retry."""
 
 from __future__ import annotations
 

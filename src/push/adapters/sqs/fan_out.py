@@ -10,7 +10,7 @@ from push.topics.fan_out_jobs import FanOutJob, Farewell, serialize_fan_out_job
 
 
 class SqsFanOutJobSender:
-    """`push.topics.ports.FanOutJobSender` on SQS; a tenant's jobs are a message group, and so are all farewells."""
+    """`push.topics.ports.FanOutJobSender` on SQS; each tenant is a message group, and farewells are another."""
 
     def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._sender = SqsSender(client, queue_url)

@@ -1,4 +1,4 @@
-"""The compute queue's entrance."""
+"""The compute queue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from push.queues.ports import QueueBodies
 
 
 class SqsJobs:
-    """`push.cache.ports.JobSender` on SQS; a tenant's jobs are a message group."""
+    """`push.cache.ports.JobSender` on SQS; each tenant is a message group."""
 
     def __init__(self, client: Any, queue_url: str, bodies: QueueBodies = INLINE_BODIES) -> None:  # noqa: ANN401
         self._sender = SqsSender(client, queue_url, bodies)

@@ -1,4 +1,4 @@
-"""When messages that SQS has handed out are seen again."""
+"""Redelivery times of received SQS messages."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ class SqsRedelivery:
         try:
             answer = self._client.change_message_visibility_batch(QueueUrl=self._queue_url, Entries=entries)
         except (BotoCoreError, ClientError) as exc:
-            logger.warning("%d messages come back after the queue's own time: %s", len(entries), exc)
+            logger.warning(
+                "%d messages are redelivered after the queue's own visibility timeout: %s", len(entries), exc
+            )
             return
         for failed in answer.get("Failed", ()):
-            logger.warning("a message comes back after the queue's own time: %s", failed.get("Code"))
+            logger.warning("a message is redelivered after the queue's own visibility timeout: %s", failed.get("Code"))
 
 
 def make_redelivery(queue_url: str) -> Redelivery:
-    """Make what has a queue's failed messages come back."""
+    """Return the redelivery policy of a queue's failed messages."""
     return Redelivery(SqsRedelivery(make_client("sqs"), queue_url), random.random)

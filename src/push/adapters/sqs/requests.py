@@ -1,4 +1,4 @@
-"""The queues of durable requests: those that are not settled, and those whose answer is to be delivered."""
+"""The queues of durable requests: one of unsettled requests, one of answers to deliver."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from push.queues.ports import QueueBodies
 
 
 class SqsRequests:
-    """`push.durable.ports.RequestQueue` on SQS; a tenant's requests are a message group."""
+    """`push.durable.ports.RequestQueue` on SQS; each tenant is a message group."""
 
     def __init__(self, client: Any, queue_url: str, bodies: QueueBodies = INLINE_BODIES) -> None:  # noqa: ANN401
         self._sender = SqsSender(client, queue_url, bodies)
@@ -27,7 +27,7 @@ class SqsRequests:
 
 
 class SqsWebhooks:
-    """`push.durable.ports.WebhookQueue` on SQS; a tenant's deliveries are a message group."""
+    """`push.durable.ports.WebhookQueue` on SQS; each tenant is a message group."""
 
     def __init__(self, client: Any, queue_url: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
         self._sender = SqsSender(client, queue_url)

@@ -1,4 +1,4 @@
-"""Messages to a queue, whatever their size, in as few calls as SQS takes them in."""
+"""Sending of messages of any size to a queue, in as few calls as SQS allows."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from push.queues.ports import QueueBodies
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """A document to send, not to be seen before `delay_seconds` have passed.
+    """A document to send, which receivers see after `delay_seconds`.
 
-    `group` is the tenant where SQS is to share its attention fairly between tenants ("Amazon SQS fair queues",
-    Developer Guide); empty for none.
+    `group` is the tenant, if SQS is to serve tenants fairly ("Amazon SQS fair queues", Developer Guide); else empty.
     """
 
     document: str
@@ -30,9 +29,9 @@ class SqsSender:
     """Sends to one queue.
 
     Args:
-        client: boto3's.
-        queue_url: the queue's.
-        bodies: makes bodies of documents.
+        client: a client of SQS.
+        queue_url: URL of the queue.
+        bodies: packs documents into message bodies.
 
     """
 
@@ -45,8 +44,8 @@ class SqsSender:
         """Send messages; all are durable when it returns.
 
         Raises:
-            QueueUnavailableError: not all were taken, but perhaps some.
-            RequestError: one is larger than a document may be, and none was sent.
+            QueueUnavailableError: SQS did not accept all messages; it may have accepted some.
+            RequestError: a document is too large; none was sent.
 
         """
         entries = [self._entry(message) for message in messages]
@@ -62,6 +61,6 @@ class SqsSender:
         try:
             answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailableError(f"SQS did not take a message: {exc}") from exc
+            raise QueueUnavailableError(f"SQS did not accept a message: {exc}") from exc
         if failed := answer.get("Failed"):
-            raise QueueUnavailableError(f"SQS did not take a message: {failed[0].get('Message', failed[0]['Code'])}")
+            raise QueueUnavailableError(f"SQS did not accept a message: {failed[0].get('Message', failed[0]['Code'])}")

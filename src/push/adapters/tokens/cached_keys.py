@@ -1,4 +1,4 @@
-"""Keys of a token issuer, kept in the execution environment, and fetched anew so that they can be rotated."""
+"""Keys of a token issuer, cached in the execution environment and refreshed, so that the issuer can rotate them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from push.errors import TransientError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How long a key that was taken back goes on being accepted."""
+"""How long keys are cached, and so how long a revoked key is still accepted."""
 
 RETRY_SECONDS = 60.0
-"""At most once in so long are new keys looked for because a token fitted none: anybody can send such tokens."""
+"""The shortest interval between refreshes for tokens that fit no key: anybody can send such tokens."""
 
 KEPT_SECONDS = 24 * 3600.0
-"""How long keys are used while new ones can't be fetched."""
+"""How long cached keys are used while fetching fails."""
 
 
 class CachedKeys:
-    """`push.adapters.tokens.pyjwt.KeySource` over any way to fetch keys.
+    """`push.adapters.tokens.pyjwt.KeySource`, cached and refreshed.
 
     Args:
         fetch: returns all keys, or raises TransientError.
@@ -62,7 +62,7 @@ class CachedKeys:
             if now - self._fetched_at >= KEPT_SECONDS:
                 self._keys = ()
                 raise
-            logger.warning("keys of the token issuer were not refreshed: %s %r", exc.message, exc.__cause__)
+            logger.warning("could not refresh the keys of the token issuer: %s %r", exc.message, exc.__cause__)
         else:
             self._fetched_at = now
 

@@ -25,11 +25,11 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def fetch_jwks(url: str) -> Sequence[VerificationKey]:
-    """Return the keys of the document that can be used here: RSA for RS256 and P-256 for ES256.
+    """Return the document's supported keys: RSA for RS256 and P-256 for ES256.
 
     Raises:
-        TransientError: the document can't be had, or is no JWKS.
-        SettingsError: the URL is neither https nor of this machine.
+        TransientError: the document can't be fetched, or is not a JWKS.
+        SettingsError: the URL is neither https nor on this machine.
 
     """
     try:
@@ -56,7 +56,7 @@ def _read(url: str) -> bytes:
 
 
 def _read_key(entry: dict[str, Any]) -> VerificationKey | None:
-    """Read one key; None for those of other kinds, which a document may hold (RFC 7517, 5)."""
+    """Parse a key; return None for an unsupported kind, which a document may contain (RFC 7517, 5)."""
     if entry.get("use", "sig") != "sig" or entry.get("kty") not in {"RSA", "EC"}:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Tokens verified by PyJWT: the signature here, the claims in `push.access.tokens`."""
+"""Verification of token signatures by PyJWT; `push.access.tokens` checks the claims."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from push.access.tokens import ClaimRules, CredentialRefusedError, Identity, rea
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A key with the one algorithm it is for: what a token's header says of its algorithm decides nothing.
+    """A key and its only algorithm, which overrides the algorithm in a token's header.
 
-    Without a `key_id` any token may be signed with it.
+    A key without a `key_id` may verify any token.
     """
 
     algorithm: str
@@ -23,18 +23,21 @@ class VerificationKey:
     key_id: str | None = None
 
     def fits(self, key_id: str | None) -> bool:
-        """Say whether a token with this `kid` may be signed with the key."""
+        """Return whether the key may verify a token with this `kid`."""
         return self.key_id is None or key_id is None or self.key_id == key_id
 
 
 class KeySource(Protocol):
-    """Where the keys of the token issuer come from."""
+    """A source of the token issuer's keys."""
 
     def find(self, key_id: str | None) -> Sequence[VerificationKey]:
-        """Return the keys that a token with this `kid` may be signed with. Raises TransientError."""
+        """Return the keys that may verify a token with this `kid`. Raises TransientError."""
 
     def find_newer(self, key_id: str | None) -> Sequence[VerificationKey]:
-        """Do the same after none of those found fitted: look for new keys, unless that was done just now."""
+        """Refresh the keys, unless that happened a moment ago, and return the keys that fit.
+
+        For tokens that no key of `find` verified. Raises TransientError.
+        """
 
 
 class PyJwtVerifier:

@@ -1,4 +1,4 @@
-"""What brings answers to those who wait, as an execution environment has it: to connections, and to records."""
+"""Composition root of deliveries: builds what brings answers to connections and to records of durable requests."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from push.settings import ComputeSettings, ManagementSettings, NotifySettings, R
 
 
 def now_ms() -> int:
-    """Return the time, in milliseconds since 1970."""
+    """Return the current time in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 def build_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter) -> Deliverer:
-    """Make the environment's deliverer."""
+    """Build the deliverer of pushes to connections."""
     return Deliverer(
         connections=_build_connections(settings),
         records=DynamoDbGoneConnections(make_client("dynamodb"), settings.connections_table),
@@ -45,13 +45,13 @@ def build_deliverer(settings: ComputeSettings | NotifySettings, counter: Counter
 
 
 def build_waiter_frames(settings: ComputeSettings | NotifySettings) -> WaiterFrames:
-    """Make what writes the environment's answers to those who wait."""
+    """Build the writer of frames for waiters."""
     encodings = RedisConnectionEncodings(shared_async_redis(settings))
     return WaiterFrames(encodings=encodings, payloads=S3Payloads(settings.storage_bucket))
 
 
 def build_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
-    """Make the environment's recorder."""
+    """Build the recorder of answers to durable requests."""
     payloads = S3Payloads(settings.storage_bucket)
     return Recorder(
         records=build_request_records(settings),
@@ -63,7 +63,7 @@ def build_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
 
 
 def build_request_records(settings: RecordSettings) -> DynamoDbRequests:
-    """Make what keeps the environment's durable requests."""
+    """Build the store of durable requests."""
     return DynamoDbRequests(make_client("dynamodb", connections=20), settings.requests_table, settings.result_days)
 
 
@@ -74,7 +74,7 @@ def _build_connections(settings: ComputeSettings | NotifySettings) -> ClientConn
 
 
 def build_series_connections(settings: ManagementSettings) -> SeriesConnections:
-    """Make what pushes to many connections in order."""
+    """Build the client that pushes series of frames to many connections."""
     if settings.management_client == "boto3":
         return SeriesInTurns(Boto3Connections(make_client("apigatewaymanagementapi", connections=50)))
     return ManagementSeries(settings.aws_endpoint_url_apigatewaymanagementapi, make_signer("execute-api"))

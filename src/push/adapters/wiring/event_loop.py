@@ -1,4 +1,4 @@
-"""One event loop per execution environment: clients that belong to a loop live as long as it does."""
+"""The event loop of an execution environment: one for all invocations, so that asyncio clients can be reused."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end on the environment's loop."""
+    """Run a coroutine on the environment's loop and return its result."""
     return _loop().run_until_complete(coroutine)

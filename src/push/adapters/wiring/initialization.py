@@ -1,4 +1,4 @@
-"""What a function does while Lambda initializes its execution environment, when it has more CPU than later."""
+"""Building of dependencies while Lambda initializes an execution environment, when it has more CPU than later."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 def initialize(build: Callable[[], object]) -> None:
-    """Make a function's dependencies now, if Lambda is what imports it; otherwise the first event has them made.
+    """Build a function's dependencies now if Lambda imports the module; otherwise the first event builds them.
 
-    A function that lacks a setting then does not start, and its log says which. Source: "Lambda execution environment
-    lifecycle" and "Defined runtime environment variables" (Lambda Developer Guide).
+    On Lambda, a function that lacks a setting then fails to start, and its log names the setting. Source: "Lambda
+    execution environment lifecycle" and "Defined runtime environment variables" (Lambda Developer Guide).
     """
     if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
         build()

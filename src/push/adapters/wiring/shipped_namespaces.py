@@ -1,4 +1,4 @@
-"""The namespaces that ship with the stack: `topics.json`, at the root of the artifact."""
+"""The topic namespaces that ship with the stack, in `topics.json` at the root of the artifact."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shipped_namespaces() -> Namespaces:
     """Read the namespaces, once per execution environment.
 
     Raises:
-        SettingsError: the file is absent or not of its form.
+        SettingsError: the file is absent or invalid.
 
     """
     try:

@@ -1,4 +1,4 @@
-"""Tokens and tickets put together from a function's settings; what the authorizer and the HTTP API share."""
+"""Composition root of authentication: builds token verifiers and ticket stores for the authorizer and the HTTP API."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from push.errors import SettingsError
 from push.settings import AuthorizerSettings, TokenSettings
 
 READ_TIMEOUT_SECONDS = 1.0
-"""A handshake waits for these calls: three tries end before the function's timeout of ten seconds."""
+"""Handshakes wait for these calls, so three tries must end before the function's timeout of ten seconds."""
 
 
 def make_verifier(settings: TokenSettings) -> PyJwtVerifier:
-    """Make what checks tokens: against the JWKS if its URL is set, else against the shared secret.
+    """Build the verifier of tokens: by the JWKS if its URL is set, else by the shared secret.
 
     Raises:
         SettingsError: neither is set.
@@ -38,6 +38,6 @@ def _make_keys(settings: TokenSettings) -> KeySource:
 
 
 def make_tickets(settings: AuthorizerSettings) -> DynamoDbTickets:
-    """Make what keeps tickets."""
+    """Build the store of tickets."""
     client = make_client("dynamodb", read_timeout_seconds=READ_TIMEOUT_SECONDS)
     return DynamoDbTickets(client, settings.tickets_table)
