@@ -91,7 +91,9 @@ def build(settings: ComputeSettings) -> DocumentReader:
     loading = ThreadPoolExecutor(_THREADS, thread_name_prefix="documents")
     return DocumentReader(
         index=DynamoDbDocuments(make_client("dynamodb"), settings.documents_table),
-        store=S3Documents(make_client("s3", connections=_THREADS), settings.storage_bucket, loading),
+        store=S3Documents(
+            client=make_client("s3", connections=_THREADS), bucket=settings.storage_bucket, executor=loading
+        ),
         loading=loading,
         evaluating=ThreadPoolExecutor(1, thread_name_prefix="query"),
     )

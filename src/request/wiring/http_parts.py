@@ -47,7 +47,9 @@ class HttpParts:
     def requests(self) -> DurableRequests:
         """The durable requests."""
         settings = self._settings
-        records = DynamoDbRequests(make_client("dynamodb"), settings.requests_table, settings.result_days)
+        records = DynamoDbRequests(
+            client=make_client("dynamodb"), table=settings.requests_table, result_days=settings.result_days
+        )
         return DurableRequests(
             registry=load_registry(settings.modules),
             records=records,

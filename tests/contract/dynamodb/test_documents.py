@@ -34,7 +34,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def store(aws: Aws, threads: ThreadPoolExecutor) -> S3Documents:
-    return S3Documents(aws.client("s3"), aws.bucket, threads)
+    return S3Documents(client=aws.client("s3"), bucket=aws.bucket, executor=threads)
 
 
 def ids(references: list[Reference]) -> list[str]:
@@ -99,7 +99,7 @@ class TestStore:
 
     async def test_a_bucket_that_is_not_there_is_transient(self, aws: Aws, threads: ThreadPoolExecutor) -> None:
         with pytest.raises(TransientError):
-            await S3Documents(aws.client("s3"), "absent", threads).load([reference("a")], 5)
+            await S3Documents(client=aws.client("s3"), bucket="absent", executor=threads).load([reference("a")], 5)
 
     async def test_more_bytes_than_the_index_told_of_are_refused(
         self, aws: Aws, store: S3Documents, monkeypatch: pytest.MonkeyPatch
@@ -155,7 +155,7 @@ class BusyStore:
 
     def documents(self, aws: Aws, threads: ThreadPoolExecutor) -> S3Documents:
         here = dataclasses.replace(aws, url=f"http://127.0.0.1:{self.server.server_address[1]}")
-        return S3Documents(here.client("s3"), "storage", threads)
+        return S3Documents(client=here.client("s3"), bucket="storage", executor=threads)
 
 
 class TestBackoff:

@@ -42,7 +42,7 @@ def records(request: pytest.FixtureRequest) -> RequestRecords:
 
 
 def dynamodb_records(aws: Aws, result_days: int = 1) -> DynamoDbRequests:
-    return DynamoDbRequests(aws.client("dynamodb"), aws.tables["requests"], result_days)
+    return DynamoDbRequests(client=aws.client("dynamodb"), table=aws.tables["requests"], result_days=result_days)
 
 
 def make_request(request_id: str = "1", **changes: Any) -> QueuedRequest:
@@ -208,4 +208,4 @@ async def test_who_settles_is_told_that_the_table_does_not_answer() -> None:
 def unreachable_records() -> DynamoDbRequests:
     config = Config(retries={"total_max_attempts": 1}, connect_timeout=0.2, read_timeout=0.2)
     client = boto3.client("dynamodb", endpoint_url="http://127.0.0.1:1", config=config, **CREDENTIALS)
-    return DynamoDbRequests(client, "requests", 1)
+    return DynamoDbRequests(client=client, table="requests", result_days=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ _encoder = msgspec.json.Encoder()
 _deliver_decoder = msgspec.json.Decoder(Deliver)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DynamoDbRequests:
     """`push.durable.ports.RequestRecords` on DynamoDB.
 
@@ -42,14 +44,14 @@ class DynamoDbRequests:
     because the attempts may take that long.
     """
 
-    def __init__(self, client: Any, table: str, result_days: int) -> None:  # noqa: ANN401 - a boto3 client
-        self._client = client
-        self._table = table
-        self._result_days = result_days
+    client: Any
+    """Of DynamoDB."""
+    table: str
+    result_days: int
 
     def put(self, request: QueuedRequest) -> bool:
         """See `RequestRecords.put`."""
-        days = self._result_days + (0 if request.deliver.poll else 1)
+        days = self.result_days + (0 if request.deliver.poll else 1)
         item = {
             "request": {"S": request.name},
             "status": {"S": RequestStatus.PENDING},
@@ -63,8 +65,8 @@ class DynamoDbRequests:
         }
         try:
             # `request` is a reserved word.
-            self._client.put_item(
-                TableName=self._table,
+            self.client.put_item(
+                TableName=self.table,
                 Item=item,
                 ConditionExpression="attribute_not_exists(#request)",
                 ExpressionAttributeNames={"#request": "request"},
@@ -79,7 +81,7 @@ class DynamoDbRequests:
         """See `RequestRecords.read`."""
         key = {"request": {"S": request_name(tenant, request_id)}}
         try:
-            answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+            answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         except (BotoCoreError, ClientError) as exc:
             raise translate(exc, "return a request") from exc
         item = answer.get("Item")
@@ -110,8 +112,8 @@ class DynamoDbRequests:
         if settlement.payload:
             changes += ", payload = :payload"
             values[":payload"] = {"S": settlement.payload}
-        answer = self._client.update_item(
-            TableName=self._table,
+        answer = self.client.update_item(
+            TableName=self.table,
             Key={"request": {"S": request_name(settlement.tenant, settlement.id)}},
             UpdateExpression=f"SET {changes}",
             ConditionExpression="#status = :pending",

@@ -33,7 +33,7 @@ class DynamoDbSubscribers:
     """`push.topics.ports.Subscribers` on DynamoDB."""
 
     def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
-        self._table = SubscriptionTable(client, table, now)
+        self._table = SubscriptionTable(client=client, name=table, now=now)
 
     async def page(
         self, topic: Topic, shard: int, start: str | None = None, limit: int = 1000
@@ -65,7 +65,7 @@ class DynamoDbLiveResults:
     """`push.topics.ports.LiveResults` on DynamoDB."""
 
     def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
-        self._table = SubscriptionTable(client, table, now)
+        self._table = SubscriptionTable(client=client, name=table, now=now)
 
     async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
         """See `LiveResults.live_of`."""

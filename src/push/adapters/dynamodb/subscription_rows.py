@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,13 +33,15 @@ _BATCH_PAUSE_SECONDS = 0.05
 Row = Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SubscriptionTable:
     """Reads and writes that all adapters over the table share."""
 
-    def __init__(self, client: Any, name: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
-        self.client = client
-        self.name = name
-        self.now = now
+    client: Any
+    """Of DynamoDB."""
+    name: str
+    now: Callable[[], float]
+    """The time in seconds since 1970."""
 
     def query(self, what: str, **options: Any) -> Row:  # noqa: ANN401 - boto3's own options
         """Read one page of rows."""

@@ -28,7 +28,7 @@ class DynamoDbSubscriptions:
     """`push.topics.ports.Subscriptions` on DynamoDB."""
 
     def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
-        self._table = SubscriptionTable(client, table, now)
+        self._table = SubscriptionTable(client=client, name=table, now=now)
 
     def add(self, subscriptions: Sequence[Subscription]) -> None:
         """See `Subscriptions.add`."""
@@ -73,7 +73,7 @@ class DynamoDbTopicMembers:
     """`push.topics.ports.TopicMembers` on DynamoDB."""
 
     def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
-        self._table = SubscriptionTable(client, table, now)
+        self._table = SubscriptionTable(client=client, name=table, now=now)
 
     def count(self, topic: Topic) -> int:
         """See `TopicMembers.count`."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,20 +24,15 @@ _BACKOFF_BASE_SECONDS = 0.2
 _BACKOFF_CAP_SECONDS = 3.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class S3Documents:
-    """`push.sources.ports.DocumentStore` on S3.
+    """`push.sources.ports.DocumentStore` on S3."""
 
-    Args:
-        client: a client of S3 with as many connections as the executor has threads.
-        bucket: name of the bucket.
-        executor: its number of threads limits the concurrent requests of all callers.
-
-    """
-
-    def __init__(self, client: Any, bucket: str, executor: Executor) -> None:  # noqa: ANN401 - a boto3 client
-        self._client = client
-        self._bucket = bucket
-        self._executor = executor
+    client: Any
+    """A client of S3 with as many connections as the executor has threads."""
+    bucket: str
+    executor: Executor
+    """Its number of threads limits the concurrent requests of all callers."""
 
     async def load(self, references: Sequence[Reference], seconds: float) -> list[bytes]:
         """See `DocumentStore.load`."""
@@ -61,7 +57,7 @@ class S3Documents:
         while True:
             attempt += 1
             try:
-                return await loop.run_in_executor(self._executor, self._get, reference)
+                return await loop.run_in_executor(self.executor, self._get, reference)
             except SourceThrottledError:
                 pause = backoff_seconds(
                     attempt,
@@ -75,7 +71,7 @@ class S3Documents:
 
     def _get(self, reference: Reference) -> bytes:
         try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=reference.object_key)
+            answer = self.client.get_object(Bucket=self.bucket, Key=reference.object_key)
             # The object may have grown since the index was written.
             check_bytes(answer["ContentLength"])
             body: bytes = answer["Body"].read()

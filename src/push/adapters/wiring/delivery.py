@@ -64,7 +64,9 @@ def build_recorder(settings: RecordSettings, counter: Counter) -> Recorder:
 
 def build_request_records(settings: RecordSettings) -> DynamoDbRequests:
     """Build the store of durable requests."""
-    return DynamoDbRequests(make_client("dynamodb", connections=20), settings.requests_table, settings.result_days)
+    return DynamoDbRequests(
+        client=make_client("dynamodb", connections=20), table=settings.requests_table, result_days=settings.result_days
+    )
 
 
 def _build_connections(settings: ComputeSettings | NotifySettings) -> ClientConnections:
