@@ -28,7 +28,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 _CONNECT_SECONDS = 5.0
 _BODY_SECONDS = 1.0
-"""How long the rest of an answer is read once its status is known; it does not affect the outcome."""
+"""Time limit to read the rest of an answer once its status is known; the rest does not affect the outcome."""
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_ADDRESSES = 4

@@ -100,7 +100,7 @@ class Body:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the whole body has arrived."""
+        """True once the whole body has arrived."""
         return self._reading.is_whole
 
     def receive_small(self, most_bytes: int) -> None:

@@ -15,7 +15,7 @@ from push.durable.webhook_endpoints import FailingEndpoint, endpoint_name
 from push.errors import TransientError
 
 _KEPT_SECONDS = 30 * 24 * 3600
-"""How long a failing URL is remembered after its last failure."""
+"""A failing URL is forgotten this long after its last failure."""
 
 logger = logging.getLogger(__name__)
 

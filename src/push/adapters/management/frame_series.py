@@ -25,7 +25,7 @@ PUSH_SECONDS = 2.0
 """The limit of one push: after it, the client counts as slow or dead."""
 
 _FRAME_SECONDS = 0.04
-"""How much time each frame adds to the limit of a series: a call within a region takes 10 to 30 ms."""
+"""Time that each frame adds to the limit of its series: a call within a region takes 10 to 30 ms."""
 
 LAST_SECONDS = 0.5
 """The limit of the last few pushes of many, once all others are done."""

@@ -19,13 +19,13 @@ from push.topics.positions import Position
 from push.topics.topics import Topic
 
 TOPIC_KEPT_MS = 24 * 60 * 60 * 1000
-"""How long a topic keeps its epoch after its last use, beyond the age of its messages: longer than any connection."""
+"""Lifetime of a topic's epoch after its last use, on top of its messages' age: far longer than a connection."""
 
 ID_KEPT_MS = 10 * 60 * 1000
-"""How long a message id is remembered."""
+"""Time that a message id is remembered."""
 
 _TRY_KEPT_MS = 10_000
-"""How long a message without an id is remembered: long enough to retry a command whose reply was lost."""
+"""Time that a message without an id is remembered: enough to retry a command whose reply was lost."""
 
 LATEST = Position("", 0)
 """Stands for the latest messages, whatever their position."""

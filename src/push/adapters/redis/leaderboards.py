@@ -15,10 +15,10 @@ from push.computes import Tenant
 from push.sources.boards import Around, Entry, Top, View
 
 KEPT_MS = 60_000
-"""How long a board is kept, and so how late a change shows that no event announced."""
+"""Lifetime of a board. A change that no event announced shows after at most this time."""
 
 REBUILD_MS = 15_000
-"""How long a rebuild may take before another worker may begin one."""
+"""Time limit of a rebuild, after which another worker may begin one."""
 
 _MEMBERS_PER_COMMAND = 1000
 """ElastiCache Serverless takes at most 3,999 arguments a request."""

@@ -17,7 +17,7 @@ So the set of waiters outlives each waiter in it that is not parked again.
 """
 
 QUEUED_LEASE_MS = 60_000
-"""How long a job may wait in the queue before another request may send one for the same key."""
+"""Lifetime of a queued lease: after it, another request may send a job for the same key."""
 
 
 class RedisResults:

@@ -15,7 +15,7 @@ from push.computes import Tenant
 from push.keys import Key, parse_storage
 
 KEPT_MS = 24 * 60 * 60 * 1000
-"""How long versions and generations are kept: far longer than any compute that they guard takes."""
+"""Lifetime of versions and generations: far longer than any compute that they guard."""
 
 _PAGE_NAMES = 500
 _CONCURRENT_COMMANDS = 8

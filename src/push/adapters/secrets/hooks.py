@@ -15,10 +15,10 @@ from push.errors import PushasideError, SettingsError, TransientError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 60.0
-"""How long secrets are cached: a revoked one is accepted and a new one unknown for up to this long."""
+"""Lifetime of cached secrets: a revoked one is accepted and a new one unknown for up to this long."""
 
 KEPT_SECONDS = 24 * 3600.0
-"""How long cached secrets are used while Secrets Manager fails."""
+"""Time limit of using cached secrets while Secrets Manager fails."""
 
 Secrets = Mapping[str, Sequence[str]]
 _decoder = msgspec.json.Decoder(dict[str, list[str]])

@@ -14,8 +14,10 @@ from push.errors import TransientError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How long secrets are cached. For so long after a rotation some webhooks are signed with the old secrets, of which one
-is still valid."""
+"""Lifetime of cached secrets. After a rotation, webhooks are signed with the old secrets for up to this long.
+
+One of the old secrets is still valid then.
+"""
 
 RETRY_SECONDS = 10.0
 """The pause before the next fetch after a failed one."""

@@ -12,13 +12,13 @@ from push.errors import TransientError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How long keys are cached, and so how long a revoked key is still accepted."""
+"""Lifetime of cached keys: a revoked key is accepted for up to this long."""
 
 RETRY_SECONDS = 60.0
 """The shortest interval between refreshes for tokens that fit no key: anybody can send such tokens."""
 
 KEPT_SECONDS = 24 * 3600.0
-"""How long cached keys are used while fetching fails."""
+"""Time limit of using cached keys while fetching fails."""
 
 
 class CachedKeys:
