@@ -209,7 +209,7 @@ def _keep_alive(websocket: ClientConnection) -> None:
 def _translate(exc: Exception, url: str) -> PushasideError:
     match exc:
         case InvalidStatus():
-            return _refusal(exc.response)
+            return _refusal(exc.response, url)
         case InvalidMessage() if isinstance(exc.__cause__, EOFError):
             return CannotConnectError("The service hung up during the handshake.")
         case TimeoutError():
@@ -224,18 +224,25 @@ def _translate(exc: Exception, url: str) -> PushasideError:
             return CannotConnectError(f"What answers at {_place(url)} is no WebSocket service.", retryable=False)
 
 
-def _refusal(response: Response) -> PushasideError:
-    status = response.status_code
+def _refusal(response: Response, url: str) -> PushasideError:
+    status, hint = response.status_code, ""
+    if status not in TRY_AGAIN and not _has_stage(url):
+        hint = " The URL probably lacks its stage, such as /v1 at its end."
     if status == _UNAUTHORIZED:
         return UnauthorizedError("The service asks for a valid token (401).")
     if status == _FORBIDDEN:
-        return ForbiddenError("The service does not let this caller in (403).")
+        return ForbiddenError(f"The service does not let this caller in (403).{hint}")
     return CannotConnectError(
-        f"The service answered the handshake with status {status}.",
+        f"The service answered the handshake with status {status}.{hint}",
         status=status,
         retryable=status in TRY_AGAIN,
         retry_after=read_seconds(response.headers.get("Retry-After", "")),
     )
+
+
+def _has_stage(url: str) -> bool:
+    """Tell whether a URL has a path: API Gateway expects the name of the stage there."""
+    return bool(parse_uri(url).path.strip("/"))
 
 
 def _place(url: str) -> str:

@@ -135,6 +135,36 @@ async def test_what_is_given_is_what_is_asked() -> None:
     assert server.handshakes[0].headers["Authorization"] == "Bearer t1"
 
 
+async def test_params_come_from_a_file_or_from_standard_input_too(tmp_path: Path) -> None:
+    (tmp_path / "params.json").write_text('{"board": "b"}')
+    asked = []
+
+    async def script(peer: Peer) -> None:
+        while (request := await peer.messages.get()) is not None:
+            asked.append(request["params"])
+            await peer.result(request)
+
+    async with ScriptedServer(script) as server:
+        request = ["request", "documents", "--url", server.url, "--params"]
+        await run(*request, f"@{tmp_path / 'params.json'}")
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, *request, "-", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, env=environment()
+        )
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await process.communicate(b'{"board": "c"}\n')
+
+    assert asked == [{"board": "b"}, {"board": "c"}]
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+async def test_a_url_without_a_stage_is_told_to_lack_it(status: int) -> None:
+    async with ScriptedServer() as server:
+        server.refuse(status)
+        outcome = await run("ping", "--url", server.url.removesuffix("/v1"))
+
+    assert "The URL probably lacks its stage, such as /v1 at its end." in outcome.err
+
+
 async def test_an_error_of_the_service_is_a_sentence() -> None:
     outcome = await run_against(failing("unknown_compute"), "request", "nothing")
 
@@ -198,7 +228,11 @@ async def test_a_refused_token_is_an_error_of_the_service() -> None:
         (["request", "documents", "--url", "http://127.0.0.1/"], "is not a WebSocket URL"),
         (["request"], "required: COMPUTE"),
         (["ping", "--count", "0"], "--count: must be a whole number, 1 or more"),
-        (["fetch"], "invalid choice: 'fetch'"),
+        (["fetch"], "There is no command fetch. See"),
+        (["requst", "documents"], "There is no command requst. Did you mean request?"),
+        (["request", "--parms", "{}", "documents"], "There is no option --parms. Did you mean --params?"),
+        (["--parms", "{}", "documents"], "There is no option --parms. See"),
+        (["request", "documents", "--params", "@/not/there"], "/not/there cannot be read: no such file or directory"),
         ([], "required: COMMAND"),
     ],
 )
@@ -366,6 +400,33 @@ async def test_a_command_that_cannot_be_imported_is_one_sentence(plugins: Path) 
 
     assert (outcome.code, outcome.out) == (Exit.USAGE, "")
     assert outcome.err == "pushaside: The command 'broken' cannot be loaded: No module named 'not_there'.\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "distribution"),
+    [("load", "pushaside-tools"), ("plan", "pushaside-tools"), ("local", "pushaside-local")],
+)
+async def test_a_command_whose_distribution_is_missing_says_what_to_install(command: str, distribution: str) -> None:
+    script = f"""
+import importlib.metadata, sys
+importlib.metadata.entry_points = lambda **_: []
+from pushaside.cli import main
+sys.exit(main([{command!r}, "--help"]))
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        script,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+    )
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        out, err = await process.communicate()
+
+    assert (process.returncode, out) == (Exit.USAGE, b"")
+    assert err.decode().startswith(f"pushaside: `pushaside {command}` needs {distribution}; ")
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("arguments", [["ping", "--help"], ["request", "--help"], ["--help"]])

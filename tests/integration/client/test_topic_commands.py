@@ -71,6 +71,15 @@ async def test_a_live_result_is_subscribed_to_by_compute_and_params() -> None:
     ]
 
 
+async def test_a_live_result_whose_first_value_is_not_printed_yet_has_no_position_to_tell() -> None:
+    topics = Topics()
+    await topics.publish(LIVE_TOPIC, ["ann"])
+    async with ScriptedServer(topics.answer) as server:
+        outcome = await run("subscribe", "--compute", "leaderboard", "--count", "1", "--text", "--url", server.url)
+
+    assert outcome.err == f"pushaside: subscribed to {LIVE_TOPIC}\n"
+
+
 async def test_a_cut_network_is_told_and_caught_up() -> None:
     topics = Topics()
     async with ScriptedServer(topics.answer) as server, FaultyNetwork(server.port) as network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pushaside.cli.changes import as_rows, mark_changes
+from pushaside.cli.screen.changes import as_rows, mark_changes
 
 
 def marks(before: list[dict] | None, after: list[dict]) -> list[str]:

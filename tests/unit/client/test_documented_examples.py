@@ -5,11 +5,12 @@ import pytest
 
 MODULES = [
     "pushaside.backoff",
-    "pushaside.cli.changes",
+    "pushaside.cli.screen.changes",
     "pushaside.cli.connecting",
     "pushaside.cli.exits",
     "pushaside.cli.output",
     "pushaside.cli.subscribe",
+    "pushaside.cli.suggestions",
     "pushaside.errors",
     "pushaside.http.problems",
     "pushaside.loop_thread",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,12 +33,20 @@ OWN = {
 
 
 KNOWN = {
-    "plan": "say what a deployment for a load needs of AWS, and costs",
+    "plan": "compute what a deployment for a load needs of AWS, and what it costs",
     "load": "put load on the service, measure it, and check every answer",
     "local": "run the whole service on this machine",
     "redrive": "send dead letters again",
 }
-"""What commands of others do that are not all that their distribution is for."""
+"""Commands of the project's other distributions, where the distribution's own summary does not describe them."""
+
+INSTALLED_BY = {
+    "plan": ("pushaside-tools", "pip install clients/tools"),
+    "load": ("pushaside-tools", "pip install clients/tools"),
+    "local": ("pushaside-local", "make setup"),
+    "redrive": ("pushaside-local", "make setup"),
+}
+"""The distribution of each of these commands, and what installs it in a clone of the repository."""
 
 
 class CommandUnavailableError(Exception):
@@ -59,6 +67,11 @@ def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
     if wanted is not None and wanted in others:
         _load(others[wanted])(subparsers)
         return
+    if wanted in INSTALLED_BY:
+        distribution, install = INSTALLED_BY[wanted]
+        raise CommandUnavailableError(
+            f"`pushaside {wanted}` needs {distribution}; in a clone of the repository, `{install}` installs it."
+        )
     for name, summary in OWN.items():
         subparsers.add_parser(name, help=summary)
     for name, entry_point in others.items():
@@ -86,9 +99,9 @@ class _Summarizing:
         return self._subparsers.add_parser(name, **{"help": self._summary, **options})
 
 
-def find_wanted(arguments: Iterable[str]) -> str | None:
-    """Find the command's name: the first argument that is no option."""
-    return next((argument for argument in arguments if not argument.startswith("-")), None)
+def find_command(arguments: Sequence[str]) -> int | None:
+    """Return the place of the command: the first argument that is no option."""
+    return next((place for place, each in enumerate(arguments) if not each.startswith("-")), None)
 
 
 def _find_others() -> dict[str, EntryPoint]:

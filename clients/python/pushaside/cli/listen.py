@@ -14,10 +14,10 @@ from pushaside.cli.connecting import add_token_argument, default_http_url, run_r
 from pushaside.cli.exits import Exit
 from pushaside.cli.forms import add_form_arguments
 from pushaside.cli.helping import describe
-from pushaside.cli.http_requests import HttpExchange, HttpRequest, RequestRefusedError
 from pushaside.cli.option_values import checked, http_url, whole_number
-from pushaside.cli.receipts import open_sink
-from pushaside.cli.webhook_receiving import Keys, Receipt, Receiver
+from pushaside.cli.receiving.requests import HttpExchange, HttpRequest, RequestRefusedError
+from pushaside.cli.receiving.webhooks import Keys, Receipt, Receiver
+from pushaside.cli.screen.receipts import open_sink
 from pushaside.http.client import HttpClient
 from pushaside.http.downloads import Downloads
 from pushaside.reaching import say_reason

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from pushaside.cli.commands import CommandUnavailableError, add_commands, add_whole_commands, find_wanted
+from pushaside.cli.commands import CommandUnavailableError, add_commands, add_whole_commands, find_command
 from pushaside.cli.exits import Exit, describe_exits
 from pushaside.cli.helping import Formatter
+from pushaside.cli.suggestions import check_options, suggest
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        parsed = _build_parser(arguments).parse_args(arguments)
+        parsed = _parse(arguments)
         return int(parsed.run(parsed))
     except CommandUnavailableError as exc:
         print(f"pushaside: {exc}", file=sys.stderr)
@@ -47,10 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.OK
 
 
-def _build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser, subparsers = _build_root()
-    add_commands(subparsers, find_wanted(arguments))
-    return parser
+    place = find_command(arguments)
+    wanted = None if place is None else arguments[place]
+    add_commands(subparsers, wanted)
+    check_options(parser, arguments[:place])
+    if place is not None:
+        if wanted not in subparsers.choices:
+            parser.error(f"There is no command {wanted}.{suggest(str(wanted), subparsers.choices)}")
+        check_options(subparsers.choices[wanted], arguments[place + 1 :])
+    return parser.parse_args(arguments)
 
 
 def build_whole_parser() -> argparse.ArgumentParser:
@@ -76,7 +84,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the usage that hides it; commands inherit this."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(Exit.USAGE, f"{self.prog}: {message.rstrip('.')}. `{self.prog} --help` says more.\n")
+        self.exit(Exit.USAGE, f"{self.prog}: {end_sentence(message)} See `{self.prog} --help`.\n")
 
 
 class _Version(argparse.Action):
@@ -90,3 +98,8 @@ class _Version(argparse.Action):
 
         print(f"pushaside {version('pushaside')}")
         parser.exit()
+
+
+def end_sentence(text: str) -> str:
+    """Return a text with a mark at its end."""
+    return text if text.endswith((".", "?")) else f"{text}."

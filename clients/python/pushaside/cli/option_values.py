@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import orjson
 
 from pushaside.connection import check_url
 from pushaside.http.calls import check_http_url
+from pushaside.reaching import say_reason
 
 
 def seconds(text: str) -> float:
@@ -67,7 +70,7 @@ http_url = checked(check_http_url)
 websocket_url = checked(check_url)
 
 
-def json_value(text: str) -> object:
+def json_value(text: str | bytes) -> object:
     """Read any JSON from the command line."""
     try:
         return orjson.loads(text)
@@ -76,11 +79,22 @@ def json_value(text: str) -> object:
 
 
 def json_object(text: str) -> dict[str, object]:
-    """Read a JSON object from the command line."""
-    value = json_value(text)
+    """Read a JSON object: from the command line, from a file as `@FILE`, or from standard input as `-`."""
+    value = json_value(_read_text(text))
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("must be a JSON object")
     return value
+
+
+def _read_text(text: str) -> str | bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as exc:
+        raise argparse.ArgumentTypeError(f"{text[1:]} cannot be read: {say_reason(exc)}") from exc
 
 
 def _number(text: str) -> float:

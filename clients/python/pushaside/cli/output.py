@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import orjson
 
 from pushaside.cli.forms import has_rich, make_console
-from pushaside.cli.webhook_receiving import UNAVAILABLE, Receipt
+from pushaside.cli.receiving.webhooks import UNAVAILABLE, Receipt
 from pushaside.errors import PushasideError
 from pushaside.protocol.messages import Result
 

@@ -13,7 +13,7 @@ from pushaside.cli.connecting import add_connection_arguments, http_url_beside, 
 from pushaside.cli.helping import describe
 from pushaside.cli.option_values import http_url, json_object, seconds, seconds_or_zero
 from pushaside.cli.output import describe_result, print_data, print_document, result_document
-from pushaside.cli.progress import ask
+from pushaside.cli.screen.progress import ask
 from pushaside.http.client import HttpClient, Webhook
 
 if TYPE_CHECKING:

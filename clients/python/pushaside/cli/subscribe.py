@@ -86,7 +86,8 @@ async def _subscribe(arguments: argparse.Namespace) -> None:
 
 
 async def _print(subscription: Subscription, arguments: argparse.Namespace) -> None:
-    _say(f"subscribed to {subscription.topic} · {subscription.position}")
+    at = "" if subscription.position is None else f" · {subscription.position}"
+    _say(f"subscribed to {subscription.topic}{at}")
     condition = _Condition(subscription)
     show = _print_document if is_json(arguments) else _print_line
 
@@ -98,7 +99,7 @@ async def _print(subscription: Subscription, arguments: argparse.Namespace) -> N
 
 
 async def _draw(subscription: Subscription, count: int | None) -> None:
-    from pushaside.cli.live_value import LiveValue
+    from pushaside.cli.screen.live_value import LiveValue
 
     with LiveValue(subscription) as value:
         await _watch(subscription, count, lambda update: value.show(update, _now()), value.tell)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from pushaside import Subscription, Update
-from pushaside.cli.changes import MarkedRow, MarkedTable, Row, as_rows, mark_changes
 from pushaside.cli.forms import make_console
+from pushaside.cli.screen.changes import MarkedRow, MarkedTable, Row, as_rows, mark_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pushaside.cli.forms import can_draw, is_json, make_console
 from pushaside.cli.output import describe_receipt, print_document, receipt_document
-from pushaside.cli.webhook_receiving import Receipt
+from pushaside.cli.receiving.webhooks import Receipt
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

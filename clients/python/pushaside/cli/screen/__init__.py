@@ -1,0 +1,1 @@
+"""Drawings on a terminal: tables that are updated in place, and progress bars."""
