@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from tests.integration.client.test_load import Service
+from tests.integration.tools.test_load import Service
 
 from pushaside.cli.exits import Exit
 from tests.integration.client.scripted_server import Peer, ScriptedServer
