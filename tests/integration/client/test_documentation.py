@@ -99,7 +99,7 @@ def test_every_setting_is_described_with_its_default() -> None:
 def test_every_error_code_is_described_with_its_class() -> None:
     own = (UnreadableResultError, UnverifiedWebhookError, CannotConnectError, ConnectionClosedError)
     classes = {**CLASSES, **{kind.default_code: kind for kind in own}}
-    described = {code: name for code, name, _ in rows("code | class | above it")}
+    described = {code: name for code, name, _ in rows("code | class | base class")}
 
     assert described == {code: kind.__name__ for code, kind in classes.items()}
 

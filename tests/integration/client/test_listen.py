@@ -293,7 +293,7 @@ async def test_a_port_that_is_taken_is_one_sentence() -> None:
         outcome = await run("listen", "--port", port, "--secret", SECRET)
 
     assert outcome.code == Exit.USAGE
-    assert outcome.err == f"pushaside: Port {port} cannot be had: address already in use.\n"
+    assert outcome.err == f"pushaside: Port {port} cannot be used: address already in use.\n"
 
 
 # Requests by HTTP

@@ -89,11 +89,11 @@ async def test_a_cut_network_is_told_and_caught_up() -> None:
         await topics.publish(CHANNEL, 0)
         assert json.loads(await line_of(process.stdout))["data"] == 0
         await network.refuse()
-        assert await line_of(process.stderr) == "pushaside: the connection is lost; connecting again"
+        assert await line_of(process.stderr) == "pushaside: connection lost, reconnecting"
         await topics.publish(CHANNEL, 1)
         await topics.publish(CHANNEL, 2)
         await network.heal()
-        assert await line_of(process.stderr) == "pushaside: connected again, and catching up"
+        assert await line_of(process.stderr) == "pushaside: reconnected, catching up"
         out, _ = await process.communicate()
 
     assert [json.loads(line)["data"] for line in out.splitlines()] == [1, 2]

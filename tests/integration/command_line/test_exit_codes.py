@@ -195,7 +195,7 @@ async def _into_closed_pipe(url: str, command: list[str]) -> tuple[int | None, s
         (["plan", "--connections", "5", "--hit-ratio", "2"], "must be 0 or more, and 1 at most"),
         (["plan", "--connections", "5", "--hours-per-day", "0"], "must be more than 0, and 24 at most"),
         (["plan", "--connections", "5", "--json", "--text"], "not allowed with"),
-        (["subscribe", "demo:news", "--patches"], "--patches are of a live result"),
+        (["subscribe", "demo:news", "--patches"], "--patches needs a live result"),
         (["completion", "basic"], "invalid choice: 'basic'"),
         (["token", "--secret-env", "NOT_SET", "--tenant", "acme"], "NOT_SET is not set"),
         (["load", "--cold", "--keys", "5"], "--cold asks for new keys only"),

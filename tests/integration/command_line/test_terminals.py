@@ -51,7 +51,7 @@ async def test_a_live_result_shows_that_the_connection_is_lost() -> None:
         await terminal.until("● live")
         server.refuse(503)
         topics.subscribers[LIVE_TOPIC][0].cut()
-        await terminal.until("the connection is lost; connecting again")
+        await terminal.until("connection lost, reconnecting")
 
 
 async def test_messages_of_a_channel_are_lines() -> None:
@@ -120,7 +120,7 @@ async def test_a_plan_is_tables_and_commands_to_copy() -> None:
 async def test_listen_draws_a_table_that_grows() -> None:
     arguments = ("listen", "--port", "0", "--secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     async with Terminal(*arguments) as terminal:
-        ready = await terminal.until(r"ready: http://127\.0\.0\.1:\d+/ takes webhooks")
+        ready = await terminal.until(r"ready: http://127\.0\.0\.1:\d+/ accepts webhooks")
         port = int(re.search(r"127\.0\.0\.1:(\d+)", ready).group(1))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")

@@ -1,8 +1,8 @@
-"""Which commands there are: this package's own, and those other distributions bring.
+"""The registry of commands: this package's own, and those of other distributions.
 
-A distribution adds a command by an entry point of the group `pushaside.commands`: a function
+A distribution adds a command by an entry point of the group `pushaside.commands`. It names a function
 `add_parser(subparsers) -> None` that adds an argparse parser and sets its default `run`, a function from the parsed
-arguments to an exit code. Only the command that is used is imported.
+arguments to an exit code. Only the command that runs is imported.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 GROUP = "pushaside.commands"
 
 OWN = {
-    "request": "ask for the result of a compute",
-    "subscribe": "print what is new of a channel or of a result",
+    "request": "request the result of a compute",
+    "subscribe": "print the updates of a channel or of a result",
     "publish": "publish a message to a channel",
     "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
-    "token": "make a token, signed by the service's secret",
-    "completion": "have a shell complete commands and options",
+    "token": "make a token, signed with the service's secret",
+    "completion": "write shell completions for commands and options",
 }
 
 
@@ -54,10 +54,10 @@ class CommandUnavailableError(Exception):
 
 
 def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
-    """Add the wanted command whole; if there is no such command, add all of them by name only, for `--help`.
+    """Add the wanted command with its options; if there is none of that name, add all commands by name, for `--help`.
 
     Raises:
-        CommandUnavailableError: the wanted command cannot be imported.
+        CommandUnavailableError: the wanted command cannot be imported, or its distribution is not installed.
 
     """
     if wanted in OWN:
@@ -79,7 +79,7 @@ def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
 
 
 def add_whole_commands(subparsers: Subparsers) -> None:
-    """Add all commands whole; what cannot be imported is left out."""
+    """Add all commands with their options, except for those that cannot be imported."""
     for name, summary in OWN.items():
         importlib.import_module(f"pushaside.cli.{name}").add_parser(_Summarizing(subparsers, summary))
     for entry_point in _find_others().values():
@@ -88,14 +88,14 @@ def add_whole_commands(subparsers: Subparsers) -> None:
 
 
 class _Summarizing:
-    """Adds parsers with a summary; those that have none are hidden from whoever lists commands."""
+    """Adds parsers with a summary; argparse hides parsers without one from lists of commands."""
 
     def __init__(self, subparsers: Subparsers, summary: str) -> None:
         self._subparsers = subparsers
         self._summary = summary
 
     def add_parser(self, name: str, **options: Any) -> argparse.ArgumentParser:  # noqa: ANN401  (argparse's own)
-        """Add one."""
+        """Add a parser."""
         return self._subparsers.add_parser(name, **{"help": self._summary, **options})
 
 
@@ -105,7 +105,7 @@ def find_command(arguments: Sequence[str]) -> int | None:
 
 
 def _find_others() -> dict[str, EntryPoint]:
-    # Reading what is installed takes longer than all else that `pushaside request` imports itself.
+    # Reading the installed entry points takes longer than all other imports of `pushaside request`.
     from importlib.metadata import entry_points
 
     found = sorted(entry_points(group=GROUP), key=lambda entry_point: entry_point.name)
@@ -121,7 +121,7 @@ def _load(entry_point: EntryPoint) -> AddParser:
 
 
 def _summarize(entry_point: EntryPoint) -> str:
-    """Describe a command without importing it, by what its distribution says of itself if nothing else is known."""
+    """Describe a command without importing it, by its distribution's summary if nothing else is known."""
     if entry_point.name in KNOWN:
         return KNOWN[entry_point.name]
     if entry_point.dist is None:

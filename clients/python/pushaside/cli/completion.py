@@ -1,4 +1,4 @@
-"""`pushaside completion`: writes a script that has a shell complete commands and options."""
+"""`pushaside completion`: writes the script by which a shell completes commands and options."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 
 _DESCRIPTION = (
-    "Print a script that has your shell complete commands and options. It holds all that is installed now, so that "
-    "nothing of Python runs when you press Tab; write it anew when another distribution brings a command. It is made "
-    "by shtab, which `pip install 'pushaside[completion]'` brings."
+    "Print a script by which your shell completes commands and options. The script contains all commands that are "
+    "installed now, so pressing Tab does not start Python; write it again after you install another command. It needs "
+    "shtab, which `pip install 'pushaside[completion]'` installs."
 )
 _EXAMPLES = [
     ("pushaside completion bash > ~/.local/share/bash-completion/completions/pushaside", "bash"),
@@ -38,11 +38,11 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     if importlib.util.find_spec("shtab") is None:
-        print("pushaside: It takes shtab: pip install 'pushaside[completion]'.", file=sys.stderr)
+        print("pushaside: Completions need shtab: pip install 'pushaside[completion]'.", file=sys.stderr)
         return Exit.USAGE
     import shtab
 
-    # All commands, which are imported for this and for nothing else.
+    # This imports all commands, which only completion needs.
     from pushaside.cli.main import build_whole_parser
 
     print(shtab.complete(build_whole_parser(), arguments.shell), flush=True)

@@ -1,4 +1,4 @@
-"""What all commands that talk to the service share: where it is, who is asking, and how it can end."""
+"""The options of commands that use the service, and the function that runs such a command and reports its errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEFAULT_URL = "ws://127.0.0.1:8080/v1"
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every command has that opens a socket."""
+    """Add the options of every command that opens a socket."""
     url = os.environ.get("PUSHASIDE_URL") or DEFAULT_URL
     parser.add_argument("--url", type=websocket_url, default=url, help="the service's URL (default: %(default)s)")
     add_token_argument(parser)
 
 
 def add_token_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says who is asking."""
+    """Add the option for the token."""
     parser.add_argument(
         "--token",
         default=os.environ.get("PUSHASIDE_TOKEN") or None,
@@ -34,7 +34,7 @@ def add_token_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def default_http_url() -> str:
-    """Return where the HTTP API is, as the environment says: by itself, or on the host and port of the socket."""
+    """Return the URL of the HTTP API from the environment; by default it is on the socket's host and port."""
     given = os.environ.get("PUSHASIDE_HTTP_URL")
     return given or http_url_beside(os.environ.get("PUSHASIDE_URL") or DEFAULT_URL)
 
@@ -52,7 +52,7 @@ def http_url_beside(websocket_url: str) -> str:
 def run_connected(
     arguments: argparse.Namespace, work: Callable[[Client], Awaitable[None]], *, open_timeout: float
 ) -> int:
-    """Connect, do the work, close; report what goes wrong, and return the exit code.
+    """Connect, run the work and close; report an error, and return the exit code.
 
     `open_timeout` bounds one attempt to connect, in seconds.
     """
@@ -66,7 +66,7 @@ def run_connected(
 
 
 def run_reporting(arguments: argparse.Namespace, work: Coroutine[object, object, None]) -> int:
-    """Do the work; report what goes wrong, and return the exit code."""
+    """Run the work; report an error, and return the exit code."""
     try:
         asyncio.run(work)
     except PushasideError as exc:

@@ -8,7 +8,7 @@ from pushaside.errors import PushasideError, RequestTimeoutError, ServiceConnect
 
 
 class Exit(IntEnum):
-    """How a command ended."""
+    """The exit code of a command."""
 
     OK = 0
     ERROR = 1
@@ -29,7 +29,7 @@ MEANINGS = {
 
 
 def exit_of(error: PushasideError) -> Exit:
-    """Tell how a command ends that fails with this error.
+    """Return the exit code of a command that fails with this error.
 
     >>> exit_of(RequestTimeoutError("There was no answer within 30 s."))
     <Exit.TIMEOUT: 4>
@@ -44,6 +44,6 @@ def exit_of(error: PushasideError) -> Exit:
 
 
 def describe_exits() -> str:
-    """Write the table that `--help` ends with."""
+    """Return the table of exit codes at the end of `--help`."""
     rows = [f"  {code.value:<4} {meaning}" for code, meaning in MEANINGS.items()]
     return "\n".join(["exit codes:", *rows])

@@ -1,6 +1,6 @@
-"""In which form a command prints: for people on a terminal, a JSON document on each line otherwise.
+"""The form of a command's output: for people on a terminal, a JSON document on each line otherwise.
 
-What is drawn on a terminal needs `rich`; without it there are plain lines. Colours follow NO_COLOR, which rich knows.
+Drawings on a terminal need `rich`; without it commands print plain lines. rich turns colours off by NO_COLOR.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def add_form_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of commands that print as something happens."""
+    """Add the options of commands that print messages as they arrive."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
-        "--json", action="store_true", help="print one JSON document a line, errors too; the default in a pipe"
+        "--json", action="store_true", help="print a JSON document on each line, errors too; the default in a pipe"
     )
     form.add_argument("--text", action="store_true", help="print lines for people, also into a pipe or a file")
 
 
 def is_json(arguments: argparse.Namespace) -> bool:
-    """Tell whether documents are wanted."""
+    """Tell whether the command prints JSON documents."""
     return bool(arguments.json or not (arguments.text or sys.stdout.isatty()))
 
 
 def can_draw(stream: TextIO) -> bool:
-    """Tell whether tables that are drawn anew can be shown on a stream."""
+    """Tell whether a stream can show tables that are updated in place."""
     return stream.isatty() and os.environ.get("TERM") != "dumb" and has_rich()
 
 
@@ -40,8 +40,8 @@ def has_rich() -> bool:
 
 
 def make_console(stream: TextIO) -> Console:
-    """Make what draws on a stream."""
-    # Only a terminal needs it, and it takes longer to import than a result takes to arrive.
+    """Make a console that draws on a stream."""
+    # Only a terminal needs rich, whose import takes longer than a result takes to arrive.
     from rich.console import Console
 
     return Console(file=stream, highlight=False)

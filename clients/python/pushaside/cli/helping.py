@@ -1,4 +1,4 @@
-"""How `--help` looks: wide enough, with examples and exit codes."""
+"""The layout of `--help`: its width, examples and exit codes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _OPTION_COLUMNS = 34
 
 
 class Formatter(argparse.HelpFormatter):
-    """Fills paragraphs; leaves texts of several lines as they are."""
+    """A formatter that fills paragraphs and leaves texts of several lines unchanged."""
 
     def __init__(self, prog: str, **options: object) -> None:
-        del options  # newer versions of argparse pass on what does not matter here
+        del options  # newer versions of argparse pass more options, which do not matter here
         least, most = _WIDTHS
         columns = shutil.get_terminal_size((_UNKNOWN_WIDTH, 24)).columns
         super().__init__(prog, max_help_position=_OPTION_COLUMNS, width=min(max(columns, least), most) - 2)
 
     def add_argument(self, action: argparse.Action) -> None:
-        """Leave room for the names of commands, whose indentation argparse forgets."""
+        """Widen the column of names by the indentation of commands, which argparse forgets."""
         super().add_argument(action)
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  (argparse has no public name for it)
             self._action_max_length += self._indent_increment
@@ -35,7 +35,7 @@ class Formatter(argparse.HelpFormatter):
 
 
 def describe(parser: argparse.ArgumentParser, examples: Sequence[tuple[str, str]], *, ending: str = "") -> None:
-    """Give a command's help its form: examples, each a command and what it does, and the exit codes."""
+    """Add the examples, each a command and its purpose, and the exit codes to a command's help."""
     parser.formatter_class = Formatter
     lines = [line for command, what in examples for line in (f"  {what}:", f"    $ {command}")]
     parts = ["\n".join(["examples:", *lines]), ending, describe_exits()]

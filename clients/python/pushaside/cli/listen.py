@@ -1,4 +1,4 @@
-"""`pushaside listen`: receives webhooks, verifies them and says what they are."""
+"""`pushaside listen`: receives webhooks, verifies them and prints what they contain."""
 
 from __future__ import annotations
 
@@ -34,21 +34,26 @@ _REQUEST_SECONDS = 30.0
 _BODY_BYTES = 16 * 1024 * 1024
 
 _DESCRIPTION = (
-    "Receive webhooks on this machine: verify their signatures and print what they are. Verified ones are answered "
-    "204, others 401. Without --secret the service is asked for the secrets. It runs until Ctrl-C, or --count. On a "
-    "terminal they are a table, in a pipe a JSON document each, after one with the URL that it listens at."
+    "Receive webhooks on this machine, verify their signatures and print what they contain. Verified webhooks are "
+    "answered 204, others 401. Without --secret, the secrets come from the service. The command runs until Ctrl-C or "
+    "--count. On a terminal it shows a table; in a pipe it prints JSON documents: its URL, then each webhook."
 )
 _EXAMPLES = [
-    ("pushaside listen", "with the secrets that the service tells"),
-    ("pushaside listen --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw --port 9000", "with a secret that is known"),
-    ("pushaside listen --fail-first 2 --count 1", "refuse two, to see them come again, and end with one received"),
+    ("pushaside listen", "with the secrets from the service"),
+    ("pushaside listen --secret whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw --port 9000", "with a known secret"),
+    (
+        "pushaside listen --fail-first 2 --count 1",
+        "refuse two webhooks, to see the retries, and end after one is received",
+    ),
 ]
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("listen", description=_DESCRIPTION)
-    parser.add_argument("--port", metavar="N", type=_port, default=_PORT, help=f"0 takes a free one (default: {_PORT})")
+    parser.add_argument(
+        "--port", metavar="N", type=_port, default=_PORT, help=f"0 finds a free port (default: {_PORT})"
+    )
     parser.add_argument("--url", type=http_url, default=default_http_url(), help="the HTTP API (default: %(default)s)")
     parser.add_argument(
         "--secret",
@@ -56,15 +61,15 @@ def add_parser(subparsers: Subparsers) -> None:
         type=checked(check_secret),
         action="append",
         default=[],
-        help="verify with this secret; may be repeated; PUSHASIDE_WEBHOOK_SECRET keeps it out of the list of processes",
+        help="verify with this secret; repeatable; PUSHASIDE_WEBHOOK_SECRET keeps it out of the list of processes",
     )
-    parser.add_argument("--count", metavar="N", type=whole_number, help="end after so many verified webhooks")
+    parser.add_argument("--count", metavar="N", type=whole_number, help="end after N verified webhooks")
     parser.add_argument(
         "--fail-first",
         metavar="N",
         type=whole_number,
         default=0,
-        help="answer 503 to the first N verified webhooks, to see them come again",
+        help="answer 503 to the first N verified webhooks, to see the retries",
     )
     add_token_argument(parser)
     add_form_arguments(parser)
@@ -89,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _UnusableError(Exception):
-    """The command can't be carried out as it is given; the message is a sentence."""
+    """The command cannot run with these arguments; the message is a sentence."""
 
 
 async def _find_keys(arguments: argparse.Namespace, secrets: tuple[str, ...]) -> Keys:
@@ -105,7 +110,7 @@ async def _find_keys(arguments: argparse.Namespace, secrets: tuple[str, ...]) ->
 
 
 class Listener:
-    """Serves one address until enough has been received."""
+    """A server of one address that ends after a number of webhooks."""
 
     def __init__(self, receiver: Receiver, arguments: argparse.Namespace) -> None:
         self._receiver = receiver
@@ -116,11 +121,11 @@ class Listener:
         self._serving: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Listen; return once so many webhooks have been received as were wanted."""
+        """Serve until the wanted number of webhooks has been received."""
         try:
             server = await asyncio.start_server(self._serve, HOST, self._port)
         except OSError as exc:
-            raise _UnusableError(f"Port {self._port} cannot be had: {say_reason(exc)}.") from exc
+            raise _UnusableError(f"Port {self._port} cannot be used: {say_reason(exc)}.") from exc
         async with server:
             self._sink.announce(f"http://{HOST}:{server.sockets[0].getsockname()[1]}/")
             try:
@@ -135,7 +140,7 @@ class Listener:
         assert task is not None  # noqa: S101  (asyncio runs this in a task of its own)
         self._serving.add(task)
         try:
-            # Cancelled only when all ends; asyncio's streams would take that for a failure of this task.
+            # The task is cancelled only at the end, which asyncio's streams would report as a failure.
             with contextlib.suppress(ConnectionError, TimeoutError, asyncio.CancelledError):
                 await self._take(HttpExchange(reader, writer, _BODY_BYTES))
         finally:

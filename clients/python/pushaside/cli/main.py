@@ -1,4 +1,4 @@
-"""Reads the command line, runs one command, and says how it ended."""
+"""The command line: parsing it, running one command, and its exit code."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from pushaside.cli.suggestions import check_options, suggest
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
-DESCRIPTION = "Ask Pushaside for results, be told what is new, and run it on this machine."
+DESCRIPTION = "Request results from Pushaside, subscribe to updates, and run the service on this machine."
 
 EPILOG = f"""\
 environment:
-  PUSHASIDE_URL             the service's URL, if --url does not say
-  PUSHASIDE_HTTP_URL        that of its HTTP API, if it is not on the same host and port
-  PUSHASIDE_TOKEN           the token, if --token does not say
-  PUSHASIDE_WEBHOOK_SECRET  the secret that `listen` verifies with, if --secret does not say
-  NO_COLOR                  if it is set, nothing is coloured
+  PUSHASIDE_URL             the service's URL, in place of --url
+  PUSHASIDE_HTTP_URL        the URL of its HTTP API, if host or port differ
+  PUSHASIDE_TOKEN           the token, in place of --token
+  PUSHASIDE_WEBHOOK_SECRET  the secret that `listen` verifies with, in place of --secret
+  NO_COLOR                  turns colours off
 
 {describe_exits()}
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python would complain again on flushing at exit.
+        # The reader closed the pipe, which is no error. Python would report it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
 
@@ -62,7 +62,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def build_whole_parser() -> argparse.ArgumentParser:
-    """Build the parser with all commands that can be imported, and their options."""
+    """Build the parser of all commands that can be imported, with their options."""
     parser, subparsers = _build_root()
     add_whole_commands(subparsers)
     return parser
@@ -81,14 +81,14 @@ def _build_root() -> tuple[argparse.ArgumentParser, Subparsers]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage that hides it; commands inherit this."""
+    """A parser whose errors are one sentence, without the usage; commands inherit this."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(Exit.USAGE, f"{self.prog}: {end_sentence(message)} See `{self.prog} --help`.\n")
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """An option that looks the version up only when it is used."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: object) -> None:
         super().__init__(option_strings, dest, nargs=0, help=str(kwargs["help"]))

@@ -1,4 +1,4 @@
-"""How the values of options are read; each raises argparse's error, with a sentence, for what it can't be."""
+"""Parsers for the values of options; each raises argparse's error with a sentence for an invalid value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pushaside.reaching import say_reason
 
 
 def seconds(text: str) -> float:
-    """Read a number of seconds from the command line, more than 0."""
+    """Parse a number of seconds, more than 0."""
     value = _number(text)
     if value <= 0:
         raise argparse.ArgumentTypeError("must be more than 0 seconds")
@@ -24,7 +24,7 @@ def seconds(text: str) -> float:
 
 
 def seconds_or_zero(text: str) -> float:
-    """Read a number of seconds from the command line, 0 or more."""
+    """Parse a number of seconds, 0 or more."""
     value = _number(text)
     if value < 0:
         raise argparse.ArgumentTypeError("must be 0 seconds or more")
@@ -32,7 +32,7 @@ def seconds_or_zero(text: str) -> float:
 
 
 def number_of(things: str) -> Callable[[str], float]:
-    """Return what reads how many of the things a second there are to be, more than 0."""
+    """Return a parser for a rate: how many of the things a second, more than 0."""
 
     def read(text: str) -> float:
         try:
@@ -47,14 +47,14 @@ def number_of(things: str) -> Callable[[str], float]:
 
 
 def whole_number(text: str) -> int:
-    """Read a whole number from the command line, 1 or more."""
+    """Parse a whole number, 1 or more."""
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
     return int(text)
 
 
 def checked(check: Callable[[str], object]) -> Callable[[str], str]:
-    """Return what reads a text that `check` raises no ValueError for."""
+    """Return a parser that accepts a text unless `check` raises ValueError for it."""
 
     def read(text: str) -> str:
         try:
@@ -71,7 +71,7 @@ websocket_url = checked(check_url)
 
 
 def json_value(text: str | bytes) -> object:
-    """Read any JSON from the command line."""
+    """Parse a JSON value."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as exc:
@@ -79,7 +79,7 @@ def json_value(text: str | bytes) -> object:
 
 
 def json_object(text: str) -> dict[str, object]:
-    """Read a JSON object: from the command line, from a file as `@FILE`, or from standard input as `-`."""
+    """Parse a JSON object, given as JSON, as `@FILE`, or as `-` for standard input."""
     value = json_value(_read_text(text))
     if not isinstance(value, dict):
         raise argparse.ArgumentTypeError("must be a JSON object")

@@ -1,6 +1,6 @@
-"""What is printed: JSON documents for machines; for people a line about a result, and the result itself.
+"""The output of commands: JSON documents for programs; for people a line about a result, and the result itself.
 
-Data goes to standard output, everything said about it to standard error.
+Data goes to standard output, everything about the data to standard error.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _SCALARS = (str, int, float, bool, type(None))
 
 
 def print_document(document: Mapping[str, object]) -> None:
-    """Print one JSON document on a line of its own."""
+    """Print a JSON document on a line of its own."""
     print(orjson.dumps(document).decode(), flush=True)
 
 
 def result_document(result: Result, elapsed_seconds: float) -> dict[str, object]:
-    """Write a result as it came over the wire, and how long it took."""
+    """Return a result in the form of the wire, with the time it took."""
     return {
         "type": "result",
         "id": result.id,
@@ -38,7 +38,7 @@ def result_document(result: Result, elapsed_seconds: float) -> dict[str, object]
 
 
 def error_document(error: PushasideError) -> dict[str, object]:
-    """Write an error as the wire does."""
+    """Return an error in the form of the wire."""
     after = error.retry_after
     return {
         "type": "error",
@@ -52,12 +52,12 @@ def error_document(error: PushasideError) -> dict[str, object]:
 
 
 def milliseconds(elapsed_seconds: float) -> float:
-    """Turn seconds into milliseconds, to the microsecond."""
+    """Convert seconds to milliseconds, rounded to the microsecond."""
     return round(elapsed_seconds * 1000, 3)
 
 
 def describe_result(result: Result, elapsed_seconds: float) -> str:
-    """Say in a line what came back.
+    """Describe a result in a line.
 
     >>> result = Result("r1", "documents@1:ab12cd34ef567890", "5f2a", "hit", 75.2, [])
     >>> describe_result(result, 0.0034)
@@ -71,7 +71,7 @@ def describe_result(result: Result, elapsed_seconds: float) -> str:
 
 
 def describe_elapsed(elapsed_seconds: float) -> str:
-    """Say a short time as people do.
+    """Format a short time for people.
 
     >>> describe_elapsed(0.0034), describe_elapsed(0.034), describe_elapsed(2.5)
     ('3.4 ms', '34 ms', '2.5 s')
@@ -82,7 +82,7 @@ def describe_elapsed(elapsed_seconds: float) -> str:
 
 
 def describe_age(age_seconds: float) -> str:
-    """Say an age as people do.
+    """Format an age for people.
 
     >>> describe_age(0.4), describe_age(75.2), describe_age(7300)
     ('0.4 s', '75 s', '122 min')
@@ -93,7 +93,7 @@ def describe_age(age_seconds: float) -> str:
 
 
 def receipt_document(receipt: Receipt) -> dict[str, object]:
-    """Write what came of a webhook."""
+    """Return what a webhook contained, and how it was answered."""
     return {
         "type": "webhook",
         "webhook_id": receipt.webhook_id,
@@ -113,7 +113,7 @@ def receipt_document(receipt: Receipt) -> dict[str, object]:
 
 
 def describe_receipt(receipt: Receipt) -> str:
-    """Say in a line what came of a webhook.
+    """Describe a webhook and its answer in a line.
 
     >>> describe_receipt(Receipt("msg_1", 204, type="request.done", request="r1", size_bytes=2048, sha256="ab12"))
     'verified · 204 · request.done · request r1 · 2,048 bytes · sha256 ab12 · msg_1'
@@ -122,7 +122,7 @@ def describe_receipt(receipt: Receipt) -> str:
     """
     parts = [
         "verified" if receipt.is_verified else "NOT verified",
-        f"{receipt.answered}" + (", as told" if receipt.answered == UNAVAILABLE else ""),
+        f"{receipt.answered}" + (", by --fail-first" if receipt.answered == UNAVAILABLE else ""),
         "duplicate" if receipt.is_duplicate else "",
         receipt.why,
         receipt.type,
@@ -138,7 +138,7 @@ def describe_receipt(receipt: Receipt) -> str:
 
 
 def print_data(data: object) -> None:
-    """Print a result's data: a line of JSON, or on a terminal a table if it is a list of flat objects."""
+    """Print a result's data as a line of JSON; on a terminal, print a list of flat objects as a table."""
     if sys.stdout.isatty() and has_rich():
         _print_rich(data)
         return
@@ -147,7 +147,7 @@ def print_data(data: object) -> None:
 
 
 def is_tabular(data: object) -> bool:
-    """Tell whether data is a list of objects that hold no others.
+    """Tell whether data is a list of flat objects, which contain neither objects nor lists.
 
     >>> is_tabular([{"iata": "DFW"}, {"iata": "LAX"}]), is_tabular([{"at": {"lat": 1}}]), is_tabular([])
     (True, False, False)
@@ -174,6 +174,6 @@ def _print_rich(data: object) -> None:
         is_numeric = all(isinstance(row.get(column), int | float) for row in data)
         table.add_column(Text(column), justify="right" if is_numeric else "left")
     for row in data:
-        # As text, since data may hold what rich takes for markup.
+        # As text, because data may contain what rich takes for markup.
         table.add_row(*(Text("" if row.get(column) is None else str(row[column])) for column in columns))
     console.print(table)

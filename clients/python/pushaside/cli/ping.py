@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _OPEN_TIMEOUT = 10.0
 _DESCRIPTION = (
-    "Measure the round trip to the service. The gateway answers pings itself and no function runs, so this is the "
-    "network's part of a request's time, and tells whether the URL and the token are right."
+    "Measure the round trip to the service. The gateway answers pings and starts no function, so this is the network's "
+    "part of a request's time. It also shows whether the URL and the token are right."
 )
 _EXAMPLES = [
     ("pushaside ping", "four round trips to the service on this machine"),
@@ -32,10 +32,10 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("ping", description=_DESCRIPTION)
     parser.add_argument(
-        "--count", metavar="N", type=whole_number, default=4, help="how many, one after another (default: 4)"
+        "--count", metavar="N", type=whole_number, default=4, help="number of pings, one after another (default: 4)"
     )
     parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=10.0, help="seconds that each may take (default: 10)"
+        "--deadline", metavar="S", type=seconds, default=10.0, help="limit of each ping in seconds (default: 10)"
     )
     add_connection_arguments(parser)
     add_form_arguments(parser)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _OPEN_TIMEOUT = 10.0
 _DESCRIPTION = (
-    "Publish a message to a channel. It goes to all who subscribe to it, and stays in the channel's history for those "
-    "who were away. Its position there goes to standard output, once it is kept: it is published once, however often "
-    "it had to be sent."
+    "Publish a message to a channel. The service delivers it to all subscribers and keeps it in the channel's history "
+    "for those that are disconnected. Its position goes to standard output once the message is stored. Retries publish "
+    "it only once."
 )
 _EXAMPLES = [
     ('pushaside publish demo:news \'{"headline":"It works."}\'', "an object"),
-    ("since=$(pushaside publish demo:news 1)", "remember where the channel is, to subscribe --since then"),
+    ("since=$(pushaside publish demo:news 1)", "store the position, to subscribe --since it"),
 ]
 
 
@@ -34,7 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("topic", metavar="TOPIC", help="the channel, such as prices:eur")
     parser.add_argument("data", metavar="JSON", type=json_value, help="the message")
     parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="give up after so many seconds (default: 30)"
+        "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
     )
     add_connection_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, errors too")

@@ -1,4 +1,4 @@
-"""`pushaside request`: asks for one result, over the socket or by HTTP."""
+"""`pushaside request`: requests one result, over the socket or by HTTP."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _OPEN_TIMEOUT = 10.0
 _DEADLINE = 30.0
 _DESCRIPTION = (
-    "Ask for the result of a compute, and wait for it. The result's data go to standard output: a table on a terminal "
-    "if they are a list of flat objects, a line of JSON in a pipe. Where they came from (hit, stale or miss), how long "
-    "it took and how old they are goes to standard error. Large results show how far they have come."
+    "Request the result of a compute, and wait for it. The result's data goes to standard output: on a terminal as a "
+    "table, if it is a list of flat objects, in a pipe as a line of JSON. Its source (hit, stale or miss), the time it "
+    "took and its age go to standard error. Large results show their progress."
 )
 _EXAMPLES = [
     ('pushaside request documents --params \'{"collection":"airports","ids":["TX"]}\'', "the airports of Texas"),
-    ('pushaside request leaderboard --params \'{"board":"demo","top":3}\' --max-age 0', "computed anew"),
+    ('pushaside request leaderboard --params \'{"board":"demo","top":3}\' --max-age 0', "computed again"),
     ("pushaside request leaderboard --params '{\"board\":\"demo\"}' | jq '.[0]'", "the data alone, for a script"),
     ('pushaside request documents --params \'{"collection":"airports"}\' --poll', "by HTTP, without a socket"),
 ]
@@ -38,15 +38,27 @@ def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("request", description=_DESCRIPTION)
     parser.add_argument("compute", metavar="COMPUTE", help="the compute's name, such as documents")
-    parser.add_argument("--params", metavar="JSON", type=json_object, default={}, help="the params: a JSON object")
-    parser.add_argument("--deadline", metavar="S", type=seconds, help="give up after so many seconds (default: 30)")
     parser.add_argument(
-        "--max-age", metavar="S", type=seconds_or_zero, help="take no result older than this; 0 has it computed anew"
+        "--params",
+        metavar="JSON",
+        type=json_object,
+        default={},
+        help="the params: a JSON object, @FILE, or - for standard input",
+    )
+    parser.add_argument("--deadline", metavar="S", type=seconds, help="time out after S seconds (default: 30)")
+    parser.add_argument(
+        "--max-age",
+        metavar="S",
+        type=seconds_or_zero,
+        help="accept no result older than S seconds; 0 asks for a new computation",
     )
     ways = parser.add_mutually_exclusive_group()
-    ways.add_argument("--poll", action="store_true", help="ask by HTTP, and poll for the result")
+    ways.add_argument("--poll", action="store_true", help="request by HTTP, and poll for the result")
     ways.add_argument(
-        "--webhook", metavar="URL", type=http_url, help="ask by HTTP, have the result posted there, and do not wait"
+        "--webhook",
+        metavar="URL",
+        type=http_url,
+        help="request by HTTP, have the result posted to URL, and do not wait",
     )
     parser.add_argument("--id", help="the request's id, for --poll and --webhook: the same id is the same request")
     parser.add_argument(
@@ -57,7 +69,9 @@ def add_parser(subparsers: Subparsers) -> None:
         help="the HTTP API, for --poll and --webhook (default: on the host and port of --url)",
     )
     add_connection_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document with all about it, errors too")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document with all about the result, errors too"
+    )
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
@@ -86,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _poll(arguments: argparse.Namespace) -> None:
-    """Ask by HTTP, and wait for the result: both within the deadline."""
+    """Submit the request by HTTP and wait for the result, both within the deadline."""
     began, deadline = time.perf_counter(), arguments.deadline or _DEADLINE
     client = _http_client(arguments)
     accepted = await client.submit(
@@ -103,7 +117,7 @@ async def _poll(arguments: argparse.Namespace) -> None:
 
 
 async def _submit(arguments: argparse.Namespace) -> None:
-    """Hand the request over; its id is all there is to print."""
+    """Submit the request for delivery by webhook, and print its id."""
     accepted = await _http_client(arguments).submit(
         arguments.compute,
         arguments.params,

@@ -1,4 +1,4 @@
-"""`pushaside subscribe`: prints what is new of a channel or of a live result, as it comes."""
+"""`pushaside subscribe`: prints the updates of a channel or of a live result as they arrive."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
 _KEEPALIVE_SECONDS = 30.0
-"""Somebody is watching: a connection that is dead without a word is to be noticed soon."""
-
+"""Shorter than the client's default, so that a person who watches learns soon of a silent loss."""
 
 _DESCRIPTION = (
-    "Print what is new of a channel, or of the result of a compute, until Ctrl-C. Messages of a channel are a line "
-    "each, with time, position and data. A live result on a terminal is a table that is drawn anew, what changed being "
-    "marked: + new, ▲ up, ▼ down, ● another value. What came while the network was cut comes once it is back."
+    "Print the updates of a channel, or of the result of a compute, until Ctrl-C. Each message of a channel is a line "
+    "with time, position and data. A live result on a terminal is a table that updates in place and marks changes: "
+    "+ new, ▲ up, ▼ down, ● another value. Messages that were missed during a lost connection follow after it."
 )
 _EXAMPLES = [
     ("pushaside subscribe demo:news", "a channel"),
     ('pushaside subscribe --compute leaderboard --params \'{"board":"demo","top":10}\'', "a live leaderboard"),
-    ("pushaside subscribe demo:news --since k3f9:17 --count 10", "ten messages after a position, then end"),
-    ("pushaside subscribe demo:news | jq .data", "in a pipe: a JSON document a line"),
+    ("pushaside subscribe demo:news --since k3f9:17 --count 10", "ten messages after a position"),
+    ("pushaside subscribe demo:news | jq .data", "in a pipe: a JSON document on each line"),
 ]
 
 
@@ -45,11 +44,13 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("subscribe", description=_DESCRIPTION)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("topic", metavar="TOPIC", nargs="?", help="a channel, such as prices:eur")
-    what.add_argument("--compute", metavar="C", help="a compute, whose result is subscribed to")
-    parser.add_argument("--params", metavar="JSON", type=json_object, help="its params: a JSON object")
-    parser.add_argument("--count", metavar="N", type=whole_number, help="end after so many updates")
-    parser.add_argument("--since", metavar="P", type=_position, help="a position: what came after it comes first")
-    parser.add_argument("--patches", action="store_true", help="have what changed of a result sent, not all of it")
+    what.add_argument("--compute", metavar="C", help="subscribe to the result of this compute")
+    parser.add_argument(
+        "--params", metavar="JSON", type=json_object, help="its params: a JSON object, @FILE, or - for standard input"
+    )
+    parser.add_argument("--count", metavar="N", type=whole_number, help="end after N updates")
+    parser.add_argument("--since", metavar="P", type=_position, help="start with the messages after this position")
+    parser.add_argument("--patches", action="store_true", help="receive only the changes of a result")
     add_connection_arguments(parser)
     add_form_arguments(parser)
     describe(parser, _EXAMPLES)
@@ -59,10 +60,10 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     if arguments.topic is not None and arguments.params is not None:
-        print("pushaside: --params are those of a --compute.", file=sys.stderr)
+        print("pushaside: --params needs --compute.", file=sys.stderr)
         return Exit.USAGE
     if arguments.topic is not None and arguments.patches:
-        print("pushaside: --patches are of a live result, the one of a --compute.", file=sys.stderr)
+        print("pushaside: --patches needs a live result: --compute.", file=sys.stderr)
         return Exit.USAGE
     return run_reporting(arguments, _subscribe(arguments))
 
@@ -108,7 +109,7 @@ async def _draw(subscription: Subscription, count: int | None) -> None:
 async def _watch(
     subscription: Subscription, count: int | None, take: Callable[[Update], None], tell: Callable[[], None]
 ) -> None:
-    """Hand over each update, and tell of what changes of the connection; end after so many updates."""
+    """Pass each update to `take`, and call `tell` when the connection's state changes; end after `count` updates."""
     watching = asyncio.create_task(_tell_changes(subscription, tell))
     left = count
     try:
@@ -141,7 +142,7 @@ def _now() -> dt.datetime:
 
 
 class _Condition:
-    """Says when the subscription does not hold for a while, and what keeps a live result from being computed."""
+    """Reports when the subscription is interrupted, and when the compute of a live result fails."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
@@ -149,18 +150,18 @@ class _Condition:
         self._failure: PushasideError | None = None
 
     def tell(self) -> None:
-        """Say what has changed."""
+        """Report the changes since the last call."""
         if self._subscription.holds is not self._holds:
             self._holds = self._subscription.holds
-            _say("connected again, and catching up" if self._holds else "the connection is lost; connecting again")
+            _say("reconnected, catching up" if self._holds else "connection lost, reconnecting")
         if self._subscription.failure is not self._failure:
             self._failure = self._subscription.failure
             if self._failure is not None:
-                _say(f"cannot be computed: {self._failure.message} ({self._failure.code})")
+                _say(f"the compute fails: {self._failure.message} ({self._failure.code})")
 
 
 def describe_update(update: Update, at: dt.datetime) -> str:
-    """Say in a line what is new.
+    """Describe an update in a line.
 
     >>> at = dt.datetime(2026, 1, 2, 15, 4, 5, 678_000)
     >>> describe_update(Update("prices:eur", "k3f9:17", {"bid": 1.1}, "", False), at)
@@ -176,7 +177,7 @@ def describe_update(update: Update, at: dt.datetime) -> str:
 
 
 def _document(update: Update) -> dict[str, object]:
-    """Write an update as it came over the wire."""
+    """Return an update in the form of the wire."""
     document = {"type": "resync" if update.is_resync else "update", "topic": update.topic, "position": update.position}
     return {**document, **({"etag": update.etag} if update.etag else {}), "data": update.data}
 

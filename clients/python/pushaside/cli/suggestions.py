@@ -1,4 +1,4 @@
-"""Sentences about names that do not exist, with the name that was probably meant."""
+"""Errors for options and commands that do not exist, with a suggestion of the closest name."""
 
 from __future__ import annotations
 

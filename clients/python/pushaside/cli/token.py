@@ -1,4 +1,4 @@
-"""`pushaside token`: makes a token, signed by the secret that the service shares."""
+"""`pushaside token`: makes a token, signed with the secret that the service shares."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 _EXPIRES_IN = 3600.0
 _DESCRIPTION = (
-    "Make a token for PUSHASIDE_TOKEN, --token or an Authorization header, signed (HS256) by the secret that the "
-    "service shares. It is printed alone. The secret is read from a file or from the environment, never from the "
-    "command line, where other processes could see it."
+    "Make a token for PUSHASIDE_TOKEN, --token or an Authorization header, signed (HS256) with the secret that the "
+    "service shares, and print it. The secret comes from a file or from the environment, never from the command line, "
+    "where other processes could see it."
 )
 _EXAMPLES = [
     ("export PUSHASIDE_TOKEN=$(pushaside token --secret-file secret --tenant acme)", "for all commands of this shell"),
@@ -35,15 +35,29 @@ def add_parser(subparsers: Subparsers) -> None:
     secret = parser.add_mutually_exclusive_group(required=True)
     secret.add_argument("--secret-file", metavar="F", type=Path, help="a file that holds the secret")
     secret.add_argument("--secret-env", metavar="NAME", help="the environment variable that holds the secret")
-    parser.add_argument("--tenant", metavar="T", type=checked(check_tenant), required=True, help="who may see what")
     parser.add_argument(
-        "--principal", metavar="P", type=checked(check_principal), default="cli", help="whose it is (default: cli)"
+        "--tenant",
+        metavar="T",
+        type=checked(check_tenant),
+        required=True,
+        help="the tenant whose data the token gives access to",
     )
     parser.add_argument(
-        "--expires-in", metavar="S", type=seconds, default=_EXPIRES_IN, help="seconds it is good for (default: 3600)"
+        "--principal",
+        metavar="P",
+        type=checked(check_principal),
+        default="cli",
+        help="the principal, the user of the token (default: cli)",
     )
-    parser.add_argument("--issuer", metavar="I", default="", help="where JwtIssuer is set")
-    parser.add_argument("--audience", metavar="A", default="", help="where JwtAudience is set")
+    parser.add_argument(
+        "--expires-in",
+        metavar="S",
+        type=seconds,
+        default=_EXPIRES_IN,
+        help="seconds until the token expires (default: 3600)",
+    )
+    parser.add_argument("--issuer", metavar="I", default="", help="the issuer, if the service sets JwtIssuer")
+    parser.add_argument("--audience", metavar="A", default="", help="the audience, if the service sets JwtAudience")
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
@@ -67,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_secret(arguments: argparse.Namespace) -> bytes:
-    """Read the secret. A line break at the end of a file is an editor's."""
+    """Read the secret, without the line break that editors add at the end of a file."""
     if arguments.secret_file is not None:
         return bytes(arguments.secret_file.read_bytes().removesuffix(b"\n").removesuffix(b"\r"))
     if arguments.secret_env not in os.environ:

@@ -1,4 +1,4 @@
-"""Receives webhooks: decides what each is answered, and says of each what it was."""
+"""The receiver of webhooks: it decides how to answer each one, and reads what it contains."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from pushaside.webhooks import read_webhook, verify_webhook
 NO_CONTENT, UNAUTHORIZED, UNAVAILABLE = 204, 401, 503
 
 _REMEMBERED = 100_000
-"""So many ids are remembered to tell what comes twice."""
+"""The number of ids that are remembered to detect duplicates."""
 
 _RENEW_SECONDS = 1.0
-"""Keys are not asked for more often, whoever sends unknown signatures."""
+"""The shortest time between two fetches of the secrets, however many unknown signatures arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One webhook: what it was answered, and what it said.
+    """A webhook, its answer and what it contained.
 
-    `why` says why it is not verified; `trouble` what is wrong with a verified one's result; `error` is what the
-    request ended in, if not in a result.
+    `why` is the reason why it is not verified, `trouble` what is wrong with the result of a verified one, `error` the
+    error that the request ended in.
     """
 
     webhook_id: str
@@ -48,17 +48,17 @@ class Receipt:
 
     @property
     def is_verified(self) -> bool:
-        """Whether it is the service's."""
+        """Whether the service sent it."""
         return not self.why
 
     @property
     def is_received(self) -> bool:
-        """Whether it is the service's, and was taken for the first time."""
+        """Whether the service sent it, and it was accepted for the first time."""
         return self.answered == NO_CONTENT and not self.is_duplicate
 
 
 class Keys:
-    """The secrets that webhooks may be signed with; `renew` gets the present ones, or None if they never change."""
+    """The secrets that sign webhooks; `renew` fetches the current ones, and is None if they never change."""
 
     def __init__(self, secrets: tuple[str, ...], renew: Callable[[], Awaitable[tuple[str, ...]]] | None) -> None:
         self.secrets = secrets
@@ -67,10 +67,10 @@ class Keys:
         self._renewed_at = -math.inf
 
     async def renew_after(self, secrets: tuple[str, ...]) -> bool:
-        """Get the present secrets, since these were not enough; tell whether there are others now.
+        """Fetch the current secrets, unless another caller just did; tell whether they differ from these.
 
         Raises:
-            PushasideError: the service did not give them.
+            PushasideError: the service did not return them.
 
         """
         async with self._renewing:
@@ -82,7 +82,7 @@ class Keys:
 
 
 class Receiver:
-    """Takes webhooks; the first `fail_first` that are verified are answered 503, so that they come again."""
+    """Accepts webhooks; answers 503 to the first `fail_first` verified ones, so that the service retries them."""
 
     def __init__(self, keys: Keys, downloads: Downloads, *, fail_first: int = 0) -> None:
         self._keys = keys
@@ -91,7 +91,7 @@ class Receiver:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, headers: Mapping[str, str], body: bytes) -> Receipt:
-        """Decide what to answer; quick, since the sender waits for it."""
+        """Decide how to answer a webhook, quickly, because the sender waits for the answer."""
         try:
             webhook_id = await self._verify(headers, body)
         except UnverifiedWebhookError as exc:
@@ -107,7 +107,7 @@ class Receiver:
         return Receipt(webhook_id, NO_CONTENT)
 
     async def complete(self, receipt: Receipt, body: bytes) -> Receipt:
-        """Read what a verified webhook says, and fetch what is behind its link; done after it was answered."""
+        """Read a verified webhook that has been answered, and fetch the data behind its link."""
         try:
             webhook = read_webhook(body)
         except PushasideError as exc:
@@ -121,7 +121,7 @@ class Receiver:
             case Linked() as linked if receipt.is_received:
                 return await self._fetch(replace(receipt, etag=linked.result.etag, is_linked=True), linked)
             case Linked() as linked:
-                # It was fetched before, or will be when it comes again.
+                # The data was fetched before, or will be when the service retries.
                 return replace(receipt, etag=linked.result.etag, is_linked=True)
 
     async def _fetch(self, receipt: Receipt, linked: Linked) -> Receipt:
@@ -143,7 +143,9 @@ class Receiver:
         try:
             return await self._keys.renew_after(secrets)
         except PushasideError as exc:
-            sentence = f"The signature is unknown, and the service does not tell its secrets: {exc.message}"
+            sentence = (
+                f"The signature matches no known secret, and the service does not return its secrets: {exc.message}"
+            )
             raise UnverifiedWebhookError(sentence) from exc
 
 

@@ -1,4 +1,4 @@
-"""What changed between two values of a live result, row by row: the pure part of its table."""
+"""The changes between two values of a live result, row by row: the pure part of its table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class MarkedRow:
-    """A row: whether it was not there before, which cells are other than before, and by how many rows it rose."""
+    """A row with its changes: whether it is new, which cells changed, and by how many rows it rose."""
 
     cells: Row
     is_new: bool
@@ -21,7 +21,7 @@ class MarkedRow:
 
     @property
     def mark(self) -> str:
-        """One character that says it without colour: new, changed, up, down, or nothing."""
+        """One character for the change, readable without colour: new, changed, up, down, or none."""
         if self.is_new:
             return "+"
         if self.moved:
@@ -31,7 +31,7 @@ class MarkedRow:
 
 @dataclass(frozen=True, slots=True)
 class MarkedTable:
-    """A value as a table, and how many rows are gone that the value before had."""
+    """A value as a table, and the number of rows that disappeared."""
 
     columns: tuple[str, ...]
     rows: tuple[MarkedRow, ...]
@@ -39,7 +39,7 @@ class MarkedTable:
 
 
 def as_rows(value: object) -> Sequence[Row] | None:
-    """Return a value as rows; None if it is no list of flat objects. An object is rows of name and value.
+    """Return a value as rows. A flat object becomes rows of name and value; None stands for all that is no table.
 
     >>> as_rows({"a": 1})
     [{'name': 'a', 'value': 1}]
@@ -52,9 +52,9 @@ def as_rows(value: object) -> Sequence[Row] | None:
 
 
 def mark_changes(before: Sequence[Row] | None, after: Sequence[Row]) -> MarkedTable:
-    """Hold rows against those before, of which there are none at first, when nothing is marked.
+    """Mark the changes between two lists of rows; nothing is marked if there was no value before.
 
-    Rows are the same by the first column whose values tell them all apart, before and after, or else by their number.
+    The first column whose texts are unique before and after identifies a row, or else its number does.
 
     >>> table = mark_changes([{"member": "ann", "score": 1}], [{"member": "ann", "score": 2}])
     >>> [(row.mark, sorted(row.changed)) for row in table.rows]
@@ -79,7 +79,7 @@ def mark_changes(before: Sequence[Row] | None, after: Sequence[Row]) -> MarkedTa
 
 
 def _find_key(columns: Sequence[str], *tables: Sequence[Row]) -> str | None:
-    # Text names things; a number that happens to be unique is more often a place or a score.
+    # Text identifies; a number that happens to be unique is more often a rank or a score.
     for column in columns:
         for rows in tables:
             values = [row.get(column) for row in rows]

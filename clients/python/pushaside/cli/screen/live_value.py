@@ -1,4 +1,4 @@
-"""A live result on a terminal: a table that is drawn anew with each value, what changed being marked."""
+"""A live result on a terminal: a table that updates in place with each value and marks the changes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _CHANGED = "bold yellow"
 _ROOM_LINES = 8
-"""What the table has besides its rows, and what the terminal needs."""
+"""Lines of the terminal that are not rows of the table."""
 
 
 class LiveValue:
-    """Draws the newest value; what is said of the connection goes below it."""
+    """A drawing of the newest value, with the state of the connection below it."""
 
     def __init__(self, subscription: Subscription) -> None:
         from rich.live import Live
@@ -49,7 +49,7 @@ class LiveValue:
         self._live.stop()
 
     def show(self, update: Update, at: dt.datetime) -> None:
-        """Draw a value in place of the one before."""
+        """Draw a new value in place of the one before."""
         self._updates += 1
         rows = as_rows(update.data)
         if rows is None:
@@ -64,7 +64,7 @@ class LiveValue:
         self._draw()
 
     def tell(self) -> None:
-        """Draw what has changed of the connection."""
+        """Draw the state of the connection."""
         self._draw()
 
     def _draw(self) -> None:
@@ -72,18 +72,16 @@ class LiveValue:
         from rich.text import Text
 
         holds, failure = self._subscription.holds, self._subscription.failure
-        light = Text(
-            "● live" if holds else "○ the connection is lost; connecting again", "green" if holds else "yellow"
-        )
+        light = Text("● live" if holds else "○ connection lost, reconnecting", "green" if holds else "yellow")
         times = "update" if self._updates == 1 else "updates"
         line = Text.assemble(light, f" · {self._updates} {times}", f" · {self._note}" if self._note else "")
-        said = [Text(f"cannot be computed: {failure.message} ({failure.code})", "red")] if failure else []
+        said = [Text(f"the compute fails: {failure.message} ({failure.code})", "red")] if failure else []
         head = Text(str(self._subscription.topic), "bold")
         self._live.update(Group(head, self._value, line, *said), refresh=True)
 
 
 def draw_rows(table: MarkedTable, most: int) -> RenderableType:
-    """Draw a table whose first column marks what changed; no more rows than there is room for."""
+    """Draw a table whose first column marks the changes, with at most `most` rows."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -102,7 +100,7 @@ def draw_rows(table: MarkedTable, most: int) -> RenderableType:
 
 
 def _cell(row: MarkedRow, column: str) -> Text:
-    # As text, since data may hold what rich takes for markup.
+    # As text, because data may contain what rich takes for markup.
     from rich.text import Text
 
     value = row.cells.get(column)

@@ -1,4 +1,4 @@
-"""Shows how far a large result has come, on a terminal, and only if it takes long enough to be seen."""
+"""A progress bar for a large result on a terminal, drawn only if the result takes long enough."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from pushaside.progress import Progress
 
 _SAYS = {
-    "sent": "asking",
-    "accepted": "being computed",
+    "sent": "requesting",
+    "accepted": "computing",
     "receiving": "receiving pieces",
-    "fetching": "fetching what is linked to",
+    "fetching": "fetching linked data",
 }
 
 
 async def ask(
     client: Client, compute: str, params: dict[str, object], *, deadline: float, max_age: float | None, is_quiet: bool
 ) -> Result:
-    """Ask for a result; draw how far it has come on standard error, unless that is no terminal or it is to be quiet.
+    """Request a result and draw its progress on standard error, if that is a terminal and `is_quiet` is False.
 
     Raises:
-        PushasideError: what `Client.request` raises.
+        PushasideError: the errors of `Client.request`.
 
     """
     if is_quiet or not can_draw(sys.stderr):
@@ -45,7 +45,7 @@ async def ask(
 
 
 class ProgressBar:
-    """A bar that is drawn once there is something to wait for, and goes when it is over."""
+    """A bar that appears once there is something to wait for, and disappears at the end."""
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
@@ -61,14 +61,14 @@ class ProgressBar:
             self._bar.stop()
 
     def show(self, progress: Progress) -> None:
-        """Show how far it is. What was only sent is not worth the import of what draws."""
+        """Show the progress. A request that was only sent is not worth the import of rich."""
         if self._bar is None:
             if progress.stage == "sent" and progress.attempt == 1:
                 return
             self._begin()
-        assert self._bar is not None  # noqa: S101  (it was begun)
+        assert self._bar is not None  # noqa: S101  (`_begin` set it)
         assert self._task is not None  # noqa: S101
-        again = f", asked {progress.attempt} times" if progress.attempt > 1 else ""
+        again = f", attempt {progress.attempt}" if progress.attempt > 1 else ""
         self._bar.update(
             self._task,
             description=f"{_SAYS[progress.stage]}{again}",
@@ -91,11 +91,11 @@ class ProgressBar:
             redirect_stdout=False,
         )
         self._bar.start()
-        self._task = self._bar.add_task("asking", total=None, counted="")
+        self._task = self._bar.add_task("requesting", total=None, counted="")
 
 
 def _count(progress: Progress) -> str:
-    """Say what is there, of what."""
+    """Describe how much of the result has arrived."""
     if progress.stage not in {"receiving", "fetching"}:
         return ""
     if progress.unit == "pieces":

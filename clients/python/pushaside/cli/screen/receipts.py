@@ -1,4 +1,4 @@
-"""Where `pushaside listen` shows what came: documents, lines, or a table that grows."""
+"""The output of `pushaside listen`: documents, lines, or a table that grows."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ _ROOM_LINES = 8
 
 
 class Sink(Protocol):
-    """Shows what came."""
+    """An output for webhooks."""
 
     def announce(self, url: str) -> None:
-        """Say where webhooks are taken."""
+        """Show the URL that accepts webhooks."""
 
     def show(self, receipt: Receipt) -> None:
-        """Show one."""
+        """Show a webhook."""
 
     def close(self) -> None:
-        """Show no more."""
+        """End the output."""
 
 
 def open_sink(arguments: argparse.Namespace) -> Sink:
-    """Return what suits standard output and the options."""
+    """Return the output that suits standard output and the options."""
     if is_json(arguments):
         return Documents()
     return ReceiptTable() if can_draw(sys.stdout) else Lines()
 
 
 class Documents:
-    """A JSON document each."""
+    """A JSON document for each webhook."""
 
     def announce(self, url: str) -> None:
-        """Say where webhooks are taken."""
+        """Print the URL that accepts webhooks."""
         print_document({"type": "ready", "url": url})
 
     def show(self, receipt: Receipt) -> None:
-        """Print one."""
+        """Print a webhook."""
         print_document(receipt_document(receipt))
 
     def close(self) -> None:
-        """Do nothing: all is printed."""
+        """Do nothing: everything is printed."""
 
 
 class Lines:
-    """A line each."""
+    """A line for each webhook."""
 
     def announce(self, url: str) -> None:
-        """Say where webhooks are taken."""
-        print(f"ready: {url} takes webhooks", flush=True)
+        """Print the URL that accepts webhooks."""
+        print(f"ready: {url} accepts webhooks", flush=True)
 
     def show(self, receipt: Receipt) -> None:
-        """Print one."""
+        """Print a webhook."""
         print(describe_receipt(receipt), flush=True)
 
     def close(self) -> None:
-        """Do nothing: all is printed."""
+        """Do nothing: everything is printed."""
 
 
 class ReceiptTable:
-    """The latest as a table, and how many there were; it stays when it is over."""
+    """A table of the latest webhooks and their number, which stays on the terminal at the end."""
 
     def __init__(self) -> None:
         from rich.live import Live
@@ -81,19 +81,19 @@ class ReceiptTable:
         self._verified = self._refused = 0
 
     def announce(self, url: str) -> None:
-        """Say where webhooks are taken."""
-        self._console.print(f"ready: {url} takes webhooks", style="bold", markup=False)
+        """Print the URL that accepts webhooks."""
+        self._console.print(f"ready: {url} accepts webhooks", style="bold", markup=False)
         self._live.start()
 
     def show(self, receipt: Receipt) -> None:
-        """Add one."""
+        """Add a webhook."""
         self._latest.append((dt.datetime.now().astimezone(), receipt))
         self._verified += receipt.is_verified
         self._refused += not receipt.is_verified
         self._live.update(self._draw(), refresh=True)
 
     def close(self) -> None:
-        """Draw no more."""
+        """Stop updating the table."""
         self._live.stop()
 
     def _draw(self) -> RenderableType:
@@ -111,7 +111,7 @@ class ReceiptTable:
 
 
 def _cells(receipt: Receipt) -> list[RenderableType]:
-    """Write the cells of one after its time, as text: what came may hold what rich takes for markup."""
+    """Return the cells of a webhook after its time, as text: a webhook may contain what rich takes for markup."""
     from rich.text import Text
 
     said = [
