@@ -1,13 +1,13 @@
-"""Client of Pushaside: ask for results over one WebSocket, and have them pushed back.
+"""Client of Pushaside: request results over one WebSocket, and receive them as soon as they are there.
 
-As in `python -m asyncio`, with the URL of a service such as `pushaside local --demo` runs:
+The examples run in `python -m asyncio`, with the URL of a service such as that of `pushaside local --demo`:
 
 >>> async with connect(URL) as client:
 ...     result = await client.request("documents", {"collection": "airports", "ids": ["TX"]})
 >>> result.data[0]["state"]
 'TX'
 
-`pushaside.sync` is the same without asyncio.
+`pushaside.sync` is the same client for programs without asyncio.
 """
 
 from pushaside import sync

@@ -1,4 +1,4 @@
-"""The client as the caller has it: requests, subscriptions and messages over a connection that mends itself."""
+"""The client that callers use: requests, subscriptions and messages over a connection that reconnects by itself."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pushaside.subscription import Subscription
 
 
 class Client:
-    """A connection to the service that mends itself; made by `pushaside.connect`, and open from the beginning.
+    """An open connection to the service that reconnects by itself, made by `pushaside.connect`.
 
-    It belongs to one event loop. Any number of its requests may be under way at once. `async with` closes it. Examples
-    are as in `python -m asyncio`, with an open `client`.
+    A client belongs to one event loop, and handles any number of requests at once. `async with` closes it. The examples
+    run in `python -m asyncio`, with an open `client`.
     """
 
     def __init__(self, shell: Shell) -> None:
@@ -43,16 +43,16 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection; what is unanswered fails with `ConnectionClosedError`. Closing twice does no harm."""
+        """Close the connection; unanswered requests fail with `ConnectionClosedError`. A second call does nothing."""
         await self._shell.close()
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed, or has ended for good: it connects no more."""
+        """Whether the client was closed or has ended for good, and does not reconnect."""
         return self._shell.has_ended
 
     async def wait_closed(self) -> None:
-        """Wait until it is closed, or has ended for good. It does not end by losing its connection."""
+        """Wait until the client is closed or has ended for good. A lost connection does not end it."""
         await self._shell.wait_ended()
 
     async def request(
@@ -63,11 +63,11 @@ class Client:
         deadline: float = 30.0,
         max_age: float | None = None,
     ) -> Result:
-        """Ask for the result of a compute and wait for it.
+        """Request the result of a compute and wait for it.
 
-        `deadline` is how many seconds it may take, for the service and for the client; `max_age` is how many seconds
-        old the result may be, where 0 has it computed anew and None leaves it to the service. Losses of the
-        connection and errors that say when to come back are dealt with in this time. Cancelling frees everything.
+        `deadline` limits the request in seconds, for the service and for the client. `max_age` is the age in seconds
+        of the oldest acceptable result: 0 asks for a new computation, None leaves it to the service. Within the
+        deadline, the client reconnects and retries as errors demand. Cancelling frees everything.
 
         >>> result = await client.request("documents", {"collection": "airports", "ids": ["TX"]}, deadline=10.0)
         >>> result.cache in {"hit", "stale", "miss"}, result.data[0]["state"]
@@ -75,8 +75,8 @@ class Client:
 
         Raises:
             RequestTimeoutError: there was no answer before the deadline.
-            ConnectionClosedError: the client is closed, or the service said goodbye for good.
-            PushasideError: the service answered with an error; its class goes by its code.
+            ConnectionClosedError: the client is closed, or the service closed the connection for good.
+            PushasideError: the service answered with an error, whose code decides the class.
 
         """
         question = self._question(compute, params, max_age)
@@ -94,10 +94,10 @@ class Client:
         deadline: float = 30.0,
         max_age: float | None = None,
     ) -> AsyncGenerator[Progress | Result, None]:
-        """Ask for the result of a compute, and give news of how far it has come, and at last the result.
+        """Request the result of a compute; yield its progress, and at last the result.
 
-        It asks, and raises, what `request` does. Whoever takes the news slowly gets the newest of each stage. Leaving
-        the iteration gives the request up: at once by `contextlib.aclosing`, soon without.
+        Arguments and errors are those of `request`. A slow consumer receives the newest progress of each stage.
+        Leaving the iteration cancels the request: at once with `contextlib.aclosing`, soon without.
 
         >>> async for step in client.stream("documents", {"collection": "airports", "ids": ["TX"]}):
         ...     if isinstance(step, Progress):
@@ -120,7 +120,7 @@ class Client:
             asking.cancel()
             await asyncio.wait({asking})
             if not asking.cancelled():
-                # It was raised already, or nobody waits for it any more.
+                # The error was raised already, or the caller has left the iteration.
                 asking.exception()
 
     async def ping(self, *, deadline: float = 10.0) -> float:
@@ -149,10 +149,10 @@ class Client:
     ) -> Subscription:
         """Subscribe to a channel, or to the result of a compute with params: a live result.
 
-        It comes with its value, and then with each new one that lasts; a channel brings every message, in order. With
-        `since`, a position that was had before, what came after it comes first, or a resync if that is not all
-        there any more. With `patches` the service may send what changed of a live result rather than all of it, which
-        makes no other difference.
+        A channel delivers every message, in order. A live result delivers its current value and then new ones, of
+        which it may skip all but the newest. With `since`, an earlier position, the messages after it come first, or a
+        resync if some of them are lost. With `patches`, the service may send the changes of a live result in place of
+        the whole value, which the caller does not notice.
 
         >>> async with client.subscribe(compute="leaderboard", params={"board": "demo", "top": 3}) as board:
         ...     async for update in board:
@@ -161,9 +161,9 @@ class Client:
         [1, 2, 3]
 
         Raises:
-            ValueError: it is neither or both, or since is no position.
-            InvalidParamsError: the params hold something that JSON cannot.
-            TooLargeError: the message would be larger than a message may be.
+            ValueError: neither a topic nor a compute is given, or both are, or `since` is not a position.
+            InvalidParamsError: the params cannot be written as JSON.
+            TooLargeError: the message would exceed the size limit.
             PushasideError: the client is closed.
 
         """
@@ -172,9 +172,9 @@ class Client:
         return self._shell.subscribe(subject, position, PATCH if patches else ())
 
     async def publish(self, topic: str, data: object, *, deadline: float = 30.0) -> str:
-        """Publish a message to a channel; return its position there, once it is kept.
+        """Publish a message to a channel; return its position there once the service has stored it.
 
-        It is published once, however often this has to ask within the deadline, in seconds. After a
+        The message is published once, however often the client retries within the deadline, in seconds. After a
         RequestTimeoutError it may have been published or not.
 
         >>> async with client.subscribe("demo:echo") as messages:
@@ -185,9 +185,9 @@ class Client:
 
         Raises:
             RequestTimeoutError: there was no answer before the deadline.
-            ForbiddenError: the channel is not this caller's to publish to.
+            ForbiddenError: this caller may not publish to the channel.
             InvalidParamsError: the data cannot be written as JSON.
-            TooLargeError: they are larger than a message may be.
+            TooLargeError: the message would exceed the size limit.
             PushasideError: the service answered with another error, or the client is closed.
 
         """
@@ -197,7 +197,7 @@ class Client:
 
     def _question(self, compute: str, params: Mapping[str, object] | None, max_age: float | None) -> ComputeQuestion:
         if max_age is not None and not 0 <= max_age < math.inf:
-            raise ValueError("max_age is a number of seconds, 0 or more.")
+            raise ValueError("max_age must be a number of seconds, 0 or more.")
         return ask_compute(compute, params, max_age=max_age, accept=self._accept)
 
     async def _ask(
@@ -210,15 +210,15 @@ class Client:
 
 
 async def open_client(place: Place) -> Client:
-    """Connect.
+    """Connect and return the client.
 
-    If nothing is there, this fails at once. If the service is there but busy (429, 5xx), it is tried again some times:
+    If nothing listens at the address, this fails at once. If the service is busy (429, 5xx), the client retries:
     see `Settings.connect_attempts`.
 
     Raises:
-        CannotConnectError: no connection came about.
-        UnauthorizedError: the service asks for a valid token.
-        ForbiddenError: the service does not let this caller in.
+        CannotConnectError: the client cannot connect.
+        UnauthorizedError: the service demands a valid token.
+        ForbiddenError: the service refuses this caller.
 
     """
     shell = Shell(place)

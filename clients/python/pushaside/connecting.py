@@ -1,4 +1,4 @@
-"""`connect`: one client for a block, or a new one whenever the one before has ended for good."""
+"""`connect`: one client for a block, or a new one whenever the last one has ended for good."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ logger = logging.getLogger("pushaside")
 
 
 class Connecting:
-    """What `connect` returns: a context manager of one client, an awaitable of one, and an iterator of reconnects."""
+    """The return value of `connect`: a context manager of a client, an awaitable of one, and an iterator of clients."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._client: Client | None = None
 
     async def __aenter__(self) -> Client:
-        """Open a client; it is closed at the end of the block."""
+        """Open a client, which the end of the block closes."""
         if self._client is not None:
-            raise RuntimeError("It is in use: call `connect` for each client.")
+            raise RuntimeError("This `connect` has an open client: call `connect` for each client.")
         self._client = await self
         return self._client
 
@@ -46,17 +46,17 @@ class Connecting:
         return open_client(self._place).__await__()
 
     async def __aiter__(self) -> AsyncGenerator[Client, None]:
-        """Give a newly opened client for each turn of the loop; that of the turn before is closed first.
+        """Yield a newly opened client for each turn of the loop, and close the one of the turn before.
 
-        A client mends losses of its connection by itself. It ends for good if the service says so, if its token is
-        refused, or after `Settings.reconnect_attempts`; what it was asked then raises ConnectionClosedError, or a
-        subclass of PushasideError that says why. Between clients that could not be opened or ended early there are
-        waits of full jitter, whose bound doubles up to `Settings.backoff_cap_seconds`.
+        A client reconnects by itself. It ends for good if the service says so, if the service refuses its token, or
+        after `Settings.reconnect_attempts`; its requests then raise ConnectionClosedError, or another PushasideError
+        that gives the reason. If a client cannot be opened or ends early, the loop backs off with full jitter, whose
+        bound doubles up to `Settings.backoff_cap_seconds`.
 
         Raises:
-            UnauthorizedError: the service asks for a valid token.
-            ForbiddenError: the service does not let this caller in.
-            PushasideError: it cannot be opened for another reason that will not pass by itself.
+            UnauthorizedError: the service demands a valid token.
+            ForbiddenError: the service refuses this caller.
+            PushasideError: the client cannot be opened for another permanent reason.
 
         """
         failures = 0
@@ -102,14 +102,14 @@ def connect(
     random: Callable[[], float] = system_random.random,
     metrics: Metrics | None = None,
 ) -> Connecting:
-    """Say where the service is; `async with` connects a client to it, and closes it in the end.
+    """Prepare a client of the service at a URL; `async with` connects it, and closes it at the end of the block.
 
     >>> async with connect(URL) as client:
     ...     result = await client.request("documents", {"collection": "airports", "ids": ["TX"]})
     >>> result.data[0]["state"]
     'TX'
 
-    `async for` gives one client after another, for programs that go on for ever:
+    `async for` yields one client after another, for programs that run forever:
 
     >>> async for client in connect(URL):
     ...     async with client:
@@ -122,17 +122,17 @@ def connect(
     >>> result.data[0]["state"]
     'CA'
 
-    And `await` gives one that the caller closes.
+    `await` returns a client that the caller closes.
 
     >>> client = await connect(URL)
     >>> await client.close()
 
-    `token` is sent as `Authorization: Bearer`; an async function that returns one is called before every attempt to
-    connect. `tls` replaces the default context of `wss` URLs. `random` gives numbers in [0, 1) for jitter. `metrics`
-    is told what happens.
+    The client sends `token` as `Authorization: Bearer`; it calls an async function that returns one before every
+    attempt to connect. `tls` replaces the default context of `wss` URLs. `random` returns numbers in [0, 1) for jitter.
+    `metrics` has the hooks that the client calls.
 
     Raises:
-        ValueError: the URL is not one of a WebSocket.
+        ValueError: the URL is not a WebSocket URL.
 
     """
     check_url(url)

@@ -1,6 +1,6 @@
-"""One open WebSocket: messages out in the order they are posted, messages in as they come.
+"""An open WebSocket that sends messages in the order they are posted, and passes on those that arrive.
 
-The client's only module that knows the `websockets` library; its exceptions become this package's here.
+The only module of the client that imports the `websockets` library, whose exceptions become this package's here.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ logger = logging.getLogger("pushaside")
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
 
 _IN_A_ROW = 100
-"""After so many messages others have a turn: thousands of small ones can come at once, more than may wait for them."""
+"""Messages that are read in one turn of the event loop: thousands of small ones may arrive at once."""
 
 _TCP_KEEPALIVE = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
-"""After 20 idle seconds the system asks the peer's for a sign of life, every 5 seconds, and gives up after the third.
+"""After 20 idle seconds the system sends a probe, repeats it every 5 seconds, and gives up after the third.
 
-It costs no messages, but goes no farther than the next proxy: the session's own pings are what can be relied on.
+Probes cost no messages, but reach no farther than the next proxy, so the session relies on its own pings.
 """
 
 _TURN_BYTES = 64 * 1024
-"""What is sent in one turn of the event loop goes out together, unless it is more than this."""
+"""Messages of one turn of the event loop are sent together, up to this many bytes."""
 
 _ABNORMAL = 1006
-"""RFC 6455, 7.4.1: stands for a connection that ended without saying so."""
+"""RFC 6455, 7.4.1: the code of a connection that ended without a closing handshake."""
 
 
 class Connection:
-    """Sends and receives on an open WebSocket; `listen` to it once to receive."""
+    """An open WebSocket for sending; call `listen` once to receive."""
 
     def __init__(self, websocket: ClientConnection) -> None:
         self._websocket = websocket
@@ -54,15 +54,15 @@ class Connection:
         self._posted = asyncio.Event()
         self._is_writing = False
         self._has_sent = False
-        """Whether something was sent since the last message came."""
+        """Whether something was sent since the last message arrived."""
         self._held_bytes = 0
         self._flushing: asyncio.Handle | None = None
         self._writer = asyncio.create_task(self._write())
 
     def post(self, message: bytes, frame_bytes: int) -> None:
-        """Send a message of UTF-8 as soon as those before it are sent, in frames of at most so many bytes.
+        """Send a UTF-8 message after those before it, in frames of at most `frame_bytes`.
 
-        If the connection is lost before, the message is too.
+        If the connection is lost before that, the message is lost.
         """
         if len(message) <= frame_bytes // 2 and self._is_free:
             self._send_small(message)
@@ -72,17 +72,17 @@ class Connection:
 
     @property
     def _is_free(self) -> bool:
-        """Whether nothing is being sent, and nothing waits in the socket's buffer either."""
+        """Whether the connection is open and neither sends nor buffers anything."""
         if self._outbox or self._is_writing or self._websocket.state is not State.OPEN:
             return False
         return not self._websocket.transport.get_write_buffer_size()
 
     def _send_small(self, message: bytes) -> None:
-        """Send what need not wait for the writer to wake up: the first after something came at once, others together.
+        """Send a small message without waking the writer: the first since something arrived at once, others together.
 
-        Many answers that come at once make for many requests at once; one system call for each of them would cost
-        more than all else. It is what `ClientConnection.send` does but for flow control, by the library's interface
-        without I/O. What is held is sent by whoever else sends before its time, in order.
+        Many answers at once lead to many requests at once, and a system call for each would cost more than all else.
+        This does what `ClientConnection.send` does except for flow control, by the library's interface without I/O.
+        Any other send flushes the held messages first, so the order is kept.
         """
         self._websocket.protocol.send_text(message)
         self._held_bytes += len(message)
@@ -98,12 +98,12 @@ class Connection:
 
     def _flush(self) -> None:
         self._held_bytes = 0
-        # Once it is being closed, what is left to send is the library's business.
+        # While the connection closes, the library sends the rest.
         if self._websocket.state is State.OPEN:
             self._websocket.transport.writelines(self._websocket.protocol.data_to_send())
 
     async def listen(self, take: Callable[[bytes], None]) -> None:
-        """Hand over the messages that come, until the connection is closed by either side or lost."""
+        """Pass each message that arrives to `take`, until either side closes the connection or it is lost."""
         try:
             for taken in itertools.count(1):
                 message = await self._websocket.recv(decode=False)
@@ -118,12 +118,12 @@ class Connection:
 
     @property
     def ending(self) -> tuple[int | None, str]:
-        """The close code and why, once it is over; None without a closing handshake."""
+        """The close code and reason of a connection that ended; the code is None without a closing handshake."""
         code = self._websocket.close_code
         return (None if code == _ABNORMAL else code), self._websocket.close_reason or ""
 
     async def close(self) -> None:
-        """Say goodbye and close; bounded by the close timeout."""
+        """Close the connection with a closing handshake, within the close timeout."""
         self._writer.cancel()
         await asyncio.wait({self._writer})
         await self._websocket.close()
@@ -138,7 +138,7 @@ class Connection:
                 self._posted.clear()
                 await self._posted.wait()
         except ConnectionClosed:
-            # Whoever receives learns of it, and what was not sent is asked again on another connection.
+            # `listen` ends as well, and the session sends unanswered requests again on another connection.
             self._outbox.clear()
 
     async def _send(self, message: bytes, frame_bytes: int) -> None:
@@ -150,10 +150,10 @@ class Connection:
 
 
 def check_url(url: str) -> None:
-    """Check that a URL can be one of a WebSocket.
+    """Check that a URL can be that of a WebSocket.
 
     Raises:
-        ValueError: it can't; the sentence says why.
+        ValueError: it cannot; the sentence says why.
 
     """
     try:
@@ -168,20 +168,20 @@ async def open_connection(
     """Open a WebSocket.
 
     Raises:
-        UnauthorizedError: the handshake was answered 401.
-        ForbiddenError: the handshake was answered 403.
-        CannotConnectError: no connection came about for another reason.
+        UnauthorizedError: the service answered the handshake with 401.
+        ForbiddenError: the service answered the handshake with 403.
+        CannotConnectError: the connection failed for another reason.
 
     """
     try:
         websocket = await connect_websocket(
             url,
             additional_headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            # API Gateway does not compress, and a compressor costs hundreds of kilobytes of memory.
+            # API Gateway does not compress, and a compressor takes hundreds of kilobytes of memory.
             compression=None,
             open_timeout=settings.open_timeout_seconds,
             close_timeout=settings.close_timeout_seconds,
-            # A ping of RFC 6455 does not count as activity at API Gateway; the session sends messages that do.
+            # API Gateway does not count a ping of RFC 6455 as activity; the session sends ping messages instead.
             ping_interval=None,
             max_size=settings.max_receive_bytes,
             proxy=None if is_loopback(parse_uri(url).host) else True,
@@ -194,7 +194,7 @@ async def open_connection(
 
 
 def _keep_alive(websocket: ClientConnection) -> None:
-    """Have the system watch over a connection as well, where it can."""
+    """Turn on TCP keep-alive where the system supports it."""
     its_socket = websocket.transport.get_extra_info("socket")
     try:
         its_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -202,8 +202,8 @@ def _keep_alive(websocket: ClientConnection) -> None:
             if hasattr(socket, name):
                 its_socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     except (OSError, AttributeError) as exc:
-        # A loop of another kind may have no such socket.
-        logger.debug("TCP's own keep-alive is not in force: %s", exc)
+        # Another kind of event loop may have no such socket.
+        logger.debug("TCP keep-alive is off: %s", exc)
 
 
 def _translate(exc: Exception, url: str) -> PushasideError:
@@ -211,17 +211,17 @@ def _translate(exc: Exception, url: str) -> PushasideError:
         case InvalidStatus():
             return _refusal(exc.response, url)
         case InvalidMessage() if isinstance(exc.__cause__, EOFError):
-            return CannotConnectError("The service hung up during the handshake.")
+            return CannotConnectError("The service closed the connection during the handshake.")
         case TimeoutError():
             return CannotConnectError(f"{_place(url)} did not answer in time.", is_answered=False)
         case ssl.SSLCertVerificationError():
             return CannotConnectError(f"The certificate of {_place(url)} is not valid: {exc}.", retryable=False)
         case ConnectionResetError() | BrokenPipeError():
-            return CannotConnectError("The service hung up during the handshake.")
+            return CannotConnectError("The service closed the connection during the handshake.")
         case OSError():
             return CannotConnectError(f"Nothing answers at {_place(url)}: {say_reason(exc)}.", is_answered=False)
         case _:
-            return CannotConnectError(f"What answers at {_place(url)} is no WebSocket service.", retryable=False)
+            return CannotConnectError(f"The service at {_place(url)} does not speak WebSocket.", retryable=False)
 
 
 def _refusal(response: Response, url: str) -> PushasideError:
@@ -229,9 +229,9 @@ def _refusal(response: Response, url: str) -> PushasideError:
     if status not in TRY_AGAIN and not _has_stage(url):
         hint = " The URL probably lacks its stage, such as /v1 at its end."
     if status == _UNAUTHORIZED:
-        return UnauthorizedError("The service asks for a valid token (401).")
+        return UnauthorizedError("The service demands a valid token (401).")
     if status == _FORBIDDEN:
-        return ForbiddenError(f"The service does not let this caller in (403).{hint}")
+        return ForbiddenError(f"The service refuses this caller (403).{hint}")
     return CannotConnectError(
         f"The service answered the handshake with status {status}.{hint}",
         status=status,
@@ -246,6 +246,6 @@ def _has_stage(url: str) -> bool:
 
 
 def _place(url: str) -> str:
-    """Name a service without its query, which may hold a ticket."""
+    """Return host and port of a URL, without its query, which may contain a ticket."""
     uri = parse_uri(url)
     return f"{uri.host}:{uri.port}"

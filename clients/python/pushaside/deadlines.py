@@ -11,33 +11,33 @@ from pushaside.errors import RequestTimeoutError
 
 
 class Deadline:
-    """A moment by which all is to be done, so many seconds from now.
+    """A moment, a number of seconds from now, by which an operation must end.
 
     Raises:
-        ValueError: that is no number of seconds.
+        ValueError: the number is not more than 0, or not finite.
 
     """
 
     def __init__(self, seconds: float) -> None:
         if not 0 < seconds < math.inf:
-            raise ValueError("deadline is a number of seconds, more than 0.")
+            raise ValueError("deadline must be a number of seconds, more than 0.")
         self._seconds = seconds
         self._at = self.now() + seconds
 
     def now(self) -> float:
-        """Tell the time, in seconds of the event loop's clock."""
+        """Return the time in seconds of the event loop's clock."""
         return asyncio.get_running_loop().time()
 
     def left(self) -> float:
-        """Tell how many seconds are left; none is 0 or less."""
+        """Return the seconds that are left; 0 or less once the deadline has passed."""
         return self._at - self.now()
 
     @contextlib.asynccontextmanager
     async def bound(self) -> AsyncIterator[None]:
-        """Stop what is done here once the time is over.
+        """Cancel the block at the deadline.
 
         Raises:
-            RequestTimeoutError: it was stopped.
+            RequestTimeoutError: the block was cancelled.
 
         """
         try:
@@ -49,6 +49,6 @@ class Deadline:
             raise RequestTimeoutError(f"There was no answer within {self._seconds:g} s.") from exc
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, but not past the deadline: then it raises RequestTimeoutError."""
+        """Sleep; raise RequestTimeoutError at the deadline."""
         async with self.bound():
             await asyncio.sleep(seconds)

@@ -1,7 +1,7 @@
-"""What can go wrong, as the caller of this package learns of it.
+"""The errors of this package.
 
-PushasideError                    also what a code becomes that this version does not know
-├── InvalidRequestError           the request itself is wrong: the same one will fail again
+PushasideError                    also raised for a code that this version does not know
+├── InvalidRequestError           the request is wrong: the same one will fail again
 │   ├── InvalidJsonError              invalid_json
 │   ├── InvalidMessageError           invalid_message
 │   ├── UnknownActionError            unknown_action
@@ -9,22 +9,22 @@ PushasideError                    also what a code becomes that this version doe
 │   ├── InvalidParamsError            invalid_params
 │   ├── NotFoundError                 not_found
 │   └── TooLargeError                 too_large (also raised before anything is sent)
-├── AccessError                   the credential does not let one in, or does not allow this
+├── AccessError                   the credential is refused, or does not allow this
 │   ├── UnauthorizedError             unauthorized, and a handshake answered 401
 │   └── ForbiddenError                forbidden, and a handshake answered 403
-├── BusyError                     too much is asked of the service, or of a source behind it
+├── BusyError                     the service, or a source behind it, throttles
 │   ├── RateLimitedError              rate_limited
 │   └── SourceThrottledError          source_throttled
 ├── ComputeFailedError            compute_failed: the compute failed, and will fail again with these params
-├── InternalError                 internal: something broke on the service's side
-├── UnreadableResultError         unreadable: the result came, and is damaged or in a form this version does not know
-├── UnverifiedWebhookError        unverified: a webhook is not proven to be the service's
+├── InternalError                 internal: the service has a fault
+├── UnreadableResultError         unreadable: the result is damaged, or in a form that this version does not know
+├── UnverifiedWebhookError        unverified: the service may not have sent a webhook
 ├── RequestTimeoutError           timeout: no answer before the deadline; also a builtin TimeoutError
 └── ServiceConnectionError        there is no connection; also a builtin ConnectionError
-    ├── CannotConnectError            unreachable: no connection came about, or where a result is kept is out of reach
-    └── ConnectionClosedError         closed: it is over, and nothing more will be asked on it
+    ├── CannotConnectError            unreachable: the service, or the place of a large result, cannot be reached
+    └── ConnectionClosedError         closed: the client is closed, and sends nothing more
 
-The codes `unreadable`, `unverified`, `unreachable` and `closed` are the client's own, all others come over the wire.
+The codes `unreadable`, `unverified`, `unreachable` and `closed` are the client's own; all others are those of the wire.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from typing import ClassVar
 class PushasideError(Exception):
     """Base of all errors of this package.
 
-    `code` is the wire's name of what went wrong and stays the same between versions; `message` is a sentence for
-    people; `retryable` says whether the same request can succeed later; `retry_after` is how many seconds the service
-    asked to be left alone first, or None if it did not say.
+    `code` is the wire's name of the error and stays the same between versions; `message` is a sentence for people;
+    `retryable` tells whether the same request can succeed later; `retry_after` is the number of seconds that the
+    service asks to wait first, or None.
 
     >>> error = RateLimitedError("Too many requests.", retry_after=1.5)
     >>> error.code, error.retryable, error.retry_after
@@ -64,23 +64,23 @@ class PushasideError(Exception):
 
 
 class InvalidRequestError(PushasideError):
-    """The request itself is wrong; `code` says how."""
+    """The request is wrong; `code` says how."""
 
     default_code = "invalid_message"
 
 
 class InvalidJsonError(InvalidRequestError):
-    """What was sent is not JSON."""
+    """The message is not JSON."""
 
     default_code = "invalid_json"
 
 
 class InvalidMessageError(InvalidRequestError):
-    """What was sent is not a message of the protocol."""
+    """The message is not one of the protocol."""
 
 
 class UnknownActionError(InvalidRequestError):
-    """The service does not know the action, or does not know it yet."""
+    """The service does not know the action; it may be older than the client."""
 
     default_code = "unknown_action"
 
@@ -98,19 +98,19 @@ class InvalidParamsError(InvalidRequestError):
 
 
 class NotFoundError(InvalidRequestError):
-    """There is nothing under the name that was asked for."""
+    """The requested name does not exist."""
 
     default_code = "not_found"
 
 
 class TooLargeError(InvalidRequestError):
-    """A message, or the result that was asked for, is larger than a message may be."""
+    """A message or a result exceeds a size limit."""
 
     default_code = "too_large"
 
 
 class AccessError(PushasideError):
-    """The credential does not let one in, or does not allow what was asked."""
+    """The credential is refused, or does not allow the request."""
 
     default_code = "forbidden"
 
@@ -122,49 +122,49 @@ class UnauthorizedError(AccessError):
 
 
 class ForbiddenError(AccessError):
-    """The credential is valid and does not allow this."""
+    """The credential is valid, but does not allow the request."""
 
 
 class BusyError(PushasideError):
-    """Too much is asked at the moment; `retry_after` says when to come back."""
+    """The service is too busy at the moment; `retry_after` says when to retry."""
 
     default_code = "rate_limited"
     default_retryable = True
 
 
 class RateLimitedError(BusyError):
-    """The service limits how much may be asked of it."""
+    """The service limits the caller's rate of requests."""
 
 
 class SourceThrottledError(BusyError):
-    """A source that the compute reads from asks for less."""
+    """A source that the compute reads from throttles."""
 
     default_code = "source_throttled"
 
 
 class ComputeFailedError(PushasideError):
-    """The compute failed in a way that the same params will repeat."""
+    """The compute failed, and will fail again with the same params."""
 
     default_code = "compute_failed"
 
 
 class InternalError(PushasideError):
-    """Something broke on the service's side; asking again may help."""
+    """The service has a fault; a retry may succeed."""
 
     default_retryable = True
 
 
 class UnreadableResultError(PushasideError):
-    """A result came that is damaged, or whose form this version does not know."""
+    """The result is damaged, or in a form that this version does not know."""
 
     default_code = "unreadable"
 
 
 class UnverifiedWebhookError(PushasideError):
-    """A webhook is not proven to be the service's.
+    """The service may not have sent the webhook.
 
-    `is_unknown_signature` tells whether it is signed, in time, by a secret that is none of those given: it may be a
-    new one.
+    `is_unknown_signature` tells whether the webhook is recent and signed by none of the given secrets; the service may
+    have a new secret.
     """
 
     default_code = "unverified"
@@ -188,10 +188,10 @@ class ServiceConnectionError(PushasideError, ConnectionError):
 
 
 class CannotConnectError(ServiceConnectionError):
-    """No connection came about, or where a result is kept is out of reach.
+    """The service, or the place of a large result, cannot be reached.
 
-    `status` is the HTTP status that was answered, or None if it had none. `is_answered` tells
-    whether anything is there: False for a refused TCP connection or a name that does not resolve.
+    `status` is the HTTP status of the answer, or None if there was none. `is_answered` is False if nothing listens at
+    the address: the TCP connection was refused, or the name does not resolve.
     """
 
     default_code = "unreachable"
@@ -212,7 +212,7 @@ class CannotConnectError(ServiceConnectionError):
 
 
 class ConnectionClosedError(ServiceConnectionError):
-    """The client was closed, or the service said goodbye for good."""
+    """The client was closed, or the service closed the connection for good."""
 
 
 CLASSES: dict[str, type[PushasideError]] = {
@@ -234,11 +234,11 @@ CLASSES: dict[str, type[PushasideError]] = {
         RequestTimeoutError,
     )
 }
-"""What each code of the wire is raised as."""
+"""The class of each code of the wire."""
 
 
 def error_from_wire(fields: Mapping[str, object]) -> PushasideError:
-    """Make the error that the `error` member of a message describes; members that are missing or odd are filled in.
+    """Return the error that the `error` member of a message describes; invalid or missing members get defaults.
 
     >>> error_from_wire({"code": "not_found", "message": "There is no such board.", "retryable": False})
     NotFoundError('There is no such board.')

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, in which other threads have work done and wait for it."""
+"""An event loop in a thread of its own, which runs coroutines for other threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs from the beginning until `stop`. Its thread is a daemon, and so keeps nobody from leaving.
+    """A running event loop in a daemon thread, which does not keep the process alive.
 
     >>> import asyncio
     >>> thread = LoopThread()
@@ -35,17 +35,18 @@ class LoopThread:
         self._loop = started.result()
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Have work done, and wait for what comes of it.
+        """Run a coroutine in the loop, and return its result.
 
-        If the waiting is cut short, by Ctrl-C for one, the work is cancelled, and this goes on once it has ended.
+        If an exception such as Ctrl-C interrupts the wait, the coroutine is cancelled, and the exception is raised
+        once it has ended.
 
         Raises:
             ConnectionClosedError: the thread was stopped.
-            RuntimeError: this is called in the loop's own thread, which can't wait for itself.
+            RuntimeError: the caller is in the loop's own thread, which cannot wait for itself.
 
         """
         if threading.current_thread() is self._thread:
-            raise RuntimeError("Calls that wait cannot be made from the client's own thread.")
+            raise RuntimeError("The client's own thread cannot make calls that wait.")
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
         tasks: list[asyncio.Task[T]] = []
 
@@ -58,18 +59,18 @@ class LoopThread:
             return outcome.result()
         except BaseException:
             if not outcome.done():
-                # Callbacks of a loop come in order, so by then the work has been started.
+                # A loop runs its callbacks in order, so the task exists by then.
                 self._loop.call_soon_threadsafe(lambda: tasks[0].cancel())
                 concurrent.futures.wait([outcome])
             raise
 
     @property
     def has_stopped(self) -> bool:
-        """Whether it takes no more work."""
+        """Whether `stop` was called."""
         return self._has_stopped
 
     def stop(self) -> None:
-        """Cancel what is still being done and end the thread. Stopping twice does no harm."""
+        """Cancel the coroutines that still run, and end the thread. A second call does nothing."""
         with self._lock:
             if not self._has_stopped:
                 self._has_stopped = True

@@ -1,4 +1,4 @@
-"""What a client can count: hooks that it calls as things happen, none of which costs anything if not asked for."""
+"""Hooks for metrics, which the client calls as things happen. Without hooks, nothing is measured."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ P = ParamSpec("P")
 
 
 class Metrics:
-    """Hooks that do nothing; override those of interest and give it to `connect(..., metrics=...)`.
+    """Hooks that do nothing; override some, and pass the object to `connect(..., metrics=...)`.
 
-    They are called on the event loop, between two messages: they count and return. What one raises is logged, and
-    changes nothing else.
+    The client calls them on the event loop, between two messages, so a hook should count and return. Its exceptions
+    are logged and ignored.
 
     >>> class Requests(Metrics):
     ...     def __init__(self):
@@ -37,27 +37,27 @@ class Metrics:
     """
 
     def connected(self, seconds: float) -> None:
-        """Count a connection that was opened, which took so long; the first one and each that replaces one."""
+        """Count a connection that took `seconds` to open: the first one, and each that replaces one."""
 
     def disconnected(self, code: int | None, why: str) -> None:
-        """Count a connection that is over; `code` is the close code (RFC 6455, 7.4), None if it was just lost."""
+        """Count a connection that ended; `code` is the close code (RFC 6455, 7.4), None without a closing handshake."""
 
     def request_done(self, compute: str, outcome: str, cache: str | None, seconds: float) -> None:
-        """Count a request that has ended.
+        """Count a request that ended.
 
-        `outcome` is "result", "cancelled" or the code of an error; `cache` is that of a result. `seconds` have passed
-        since it was asked, whatever happened in between.
+        `outcome` is "result", "cancelled" or the code of an error; `cache` is that of a result. `seconds` covers the
+        whole request, retries and reconnects included.
         """
 
     def update_taken(self, topic: str, waiting: int) -> None:
-        """Count an update that was taken from a subscription; so many more of it wait: how far its consumer lags."""
+        """Count an update that was taken from a subscription; `waiting` more are queued, by which its consumer lags."""
 
     def asked_again(self, compute: str, attempt: int) -> None:
-        """Count a request that was sent once more, for the `attempt`th time, after silence, a loss or an error."""
+        """Count a request that was sent again, for the `attempt`th time, after silence, a loss or an error."""
 
 
 def call(hook: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call a hook; it is the caller's own code, and the client goes on whatever it does."""
+    """Call a hook, and log its exception: a hook is the caller's code and must not stop the client."""
     try:
         hook(*args, **kwargs)
     except Exception:
@@ -70,7 +70,7 @@ async def measured(
     ask: Callable[[Callable[[Progress], None]], Awaitable[Outcome]],
     on_progress: Callable[[Progress], None] | None,
 ) -> Outcome:
-    """Ask a request and tell the metrics of it; `ask` is given whom to tell of progress."""
+    """Send a request by `ask`, and call the hooks; `ask` receives the function that reports progress."""
     started = time.perf_counter()
 
     def report(progress: Progress) -> None:

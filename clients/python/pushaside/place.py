@@ -1,4 +1,4 @@
-"""Where the service is, and how a client shows itself there."""
+"""The service that a client connects to, and the client's token for it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pushaside.metrics import Metrics
 from pushaside.settings import Settings
 
 Token = str | Callable[[], Awaitable[str]]
-"""A token, or how to get one: the latter is called before every attempt to connect, so that it may be renewed."""
+"""A token, or an async function that returns one; the client calls it before every attempt to connect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the service is, and how it is spoken to; `random` gives numbers in [0, 1) for jitter."""
+    """The service and all options of a client; `random` returns numbers in [0, 1) for jitter."""
 
     url: str
     token: Token | None
@@ -27,10 +27,10 @@ class Place:
 
 
 async def get_token(token: Token | None) -> str | None:
-    """Get the token for one attempt to connect.
+    """Return the token for one attempt to connect.
 
     Raises:
-        CannotConnectError: the caller's function gave none.
+        CannotConnectError: the caller's function failed.
 
     """
     if token is None or isinstance(token, str):
@@ -38,5 +38,5 @@ async def get_token(token: Token | None) -> str | None:
     try:
         return await token()
     except Exception as exc:
-        # It is the caller's own function: whatever it raises, there is no token and so no connection.
-        raise CannotConnectError(f"There is no token: {exc}", is_answered=False) from exc
+        # The caller's function may raise anything; without a token there is no connection.
+        raise CannotConnectError(f"The token function failed: {exc}", is_answered=False) from exc

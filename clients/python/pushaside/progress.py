@@ -1,4 +1,4 @@
-"""How far a request has come, and a queue of such news that cannot grow without bound."""
+"""The progress of a request, and a bounded queue of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Stage = Literal["sent", "accepted", "receiving", "fetching"]
-"""Sent to the service; accepted by it; its answer comes in pieces; its answer is a link, which is being followed."""
+"""The request is sent; the service accepted it; its answer arrives in pieces; the client fetches its linked data."""
 
 Unit = Literal["pieces", "bytes"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a request has come.
+    """The progress of a request.
 
-    `received` of `expected` pieces or bytes, as `unit` says, are there; `expected` is None while it is not known. Only
-    "receiving" and "fetching" have something to count. `attempt` counts how often the request was sent, from 1.
+    `received` of `expected` pieces or bytes (`unit`) have arrived; `expected` is None while it is unknown. Only the
+    stages "receiving" and "fetching" count them. `attempt` is how often the request was sent, from 1.
 
     >>> Progress("receiving", attempt=1, received=2, expected=8).share
     0.25
@@ -32,12 +32,12 @@ class Progress:
 
     @property
     def share(self) -> float | None:
-        """How much of what is expected is there, from 0 to 1; None if that is not known."""
+        """The part that has arrived, from 0 to 1; None if it is unknown."""
         return None if not self.expected else min(1.0, self.received / self.expected)
 
 
 class ProgressQueue:
-    """News of one request for one task; whoever takes them slowly gets the newest of each stage and attempt."""
+    """The progress of one request for one consumer; it keeps the newest of each stage and attempt."""
 
     def __init__(self) -> None:
         self._waiting: deque[Progress] = deque()
@@ -45,7 +45,7 @@ class ProgressQueue:
         self._is_over = False
 
     def put(self, progress: Progress) -> None:
-        """Add news, in place of what is there of the same stage and attempt."""
+        """Add progress, in place of the last one if that has the same stage and attempt."""
         last = self._waiting[-1] if self._waiting else None
         if last is not None and (last.stage, last.attempt) == (progress.stage, progress.attempt):
             self._waiting.pop()
@@ -53,12 +53,12 @@ class ProgressQueue:
         self._changed.set()
 
     def end(self) -> None:
-        """Say that there will be no more."""
+        """Announce that no more progress follows."""
         self._is_over = True
         self._changed.set()
 
     async def take(self) -> Progress | None:
-        """Wait for news; None once there will be no more."""
+        """Wait for progress; None once no more follows."""
         while not self._waiting:
             if self._is_over:
                 return None

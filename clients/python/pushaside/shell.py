@@ -1,4 +1,4 @@
-"""Carries out on asyncio what a `Session` decides: connections, timers, and the futures that callers await."""
+"""The asyncio side of a `Session`: connections, timers, and the futures that callers await."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ from pushaside.subscription import Subscription
 logger = logging.getLogger("pushaside")
 
 _ARM_SECONDS = 0.005
-"""What a session wants to be woken for is looked up this much later, once for all that happens in between."""
+"""Delay before the shell sets the session's next timer, once for everything that happens in between."""
 
 
 class Shell:
-    """A session and everything that waits for it on one event loop."""
+    """A session on one event loop, with the connections, timers and futures that it needs."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -71,18 +71,18 @@ class Shell:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the session is over, for good."""
+        """Whether the session has ended for good."""
         return self._ended.is_set()
 
     async def wait_ended(self) -> None:
-        """Wait until the session is over."""
+        """Wait until the session has ended."""
         await self._ended.wait()
 
     async def open(self) -> None:
-        """Connect, once.
+        """Connect for the first time.
 
         Raises:
-            PushasideError: no connection came about, or none was allowed.
+            PushasideError: the connection failed or was refused.
 
         """
         self._session.start()
@@ -94,7 +94,7 @@ class Shell:
             raise
 
     async def close(self) -> None:
-        """Close the connection; what is unanswered fails with `ConnectionClosedError`. Closing twice does no harm."""
+        """Close the connection; unanswered questions fail with `ConnectionClosedError`. A second call does nothing."""
         self._session.end(ConnectionClosedError("The client was closed."))
         self._carry_out()
         while self._tasks:
@@ -103,14 +103,14 @@ class Shell:
     async def ask(
         self, question: Question, deadline: float, on_progress: Callable[[Progress], None] | None = None
     ) -> Outcome:
-        """Ask and wait for the outcome, for as many seconds at most; `on_progress` is told how far it has come.
+        """Ask a question and wait for its outcome for `deadline` seconds; `on_progress` receives its progress.
 
         Raises:
             PushasideError: the outcome is an error.
 
         """
         if not 0 < deadline < math.inf:
-            raise ValueError("deadline is a number of seconds, more than 0.")
+            raise ValueError("deadline must be a number of seconds, more than 0.")
         is_watched = on_progress is not None
         question_id = self._session.ask(question, deadline, self._loop.time(), is_watched=is_watched)
         future: asyncio.Future[Outcome] = self._loop.create_future()
@@ -125,7 +125,7 @@ class Shell:
             raise
 
     def subscribe(self, subject: Subject, since: Position | None, accept: tuple[str, ...]) -> Subscription:
-        """Subscribe; the subscription comes at once, what is new of it later.
+        """Subscribe, and return the subscription before the service has answered.
 
         Raises:
             PushasideError: the message would be too large, or the client is closed.
@@ -137,7 +137,7 @@ class Shell:
         return subscription
 
     def take_update(self, feed: Feed) -> Update | None:
-        """Take the next update of a subscription; None if there is none for now."""
+        """Return the next update of a subscription; None if there is none yet."""
         update = self._session.take_update(feed.id, self._loop.time())
         self._carry_out()
         if update is not None and self.place.metrics is not None:
@@ -145,7 +145,7 @@ class Shell:
         return update
 
     def unsubscribe(self, feed: Feed) -> None:
-        """Give a subscription back."""
+        """End a subscription."""
         del self._subscriptions[feed.id]
         self._session.unsubscribe(feed.id, self._loop.time())
         self._carry_out()
@@ -157,26 +157,26 @@ class Shell:
             self._stop_fetching(question_id)
             self._carry_out()
         elif not future.cancelled():
-            # It was settled in the same turn of the loop; asyncio would report an error that nobody retrieved.
+            # It was settled in the same turn of the loop; asyncio would report its error as never retrieved.
             future.exception()
 
     # Effects
 
     def _carry_out(self) -> None:
-        """Do what the session wants done; a little later, see when it next has something to do."""
+        """Carry out the session's effects, and look up its next timer a little later."""
         for effect in self._session.take_effects():
             self._carry_out_one(effect)
         if self._arming is None and not self._ended.is_set():
             self._arming = self._loop.call_later(_ARM_SECONDS, self._arm)
 
     def _arm(self) -> None:
-        """Wake up when the session next has something to do."""
+        """Set the timer for the session's next tick."""
         self._arming = None
         at = self._session.next_at()
         if at is None:
             self._disarm()
         elif at < self._timer_at:
-            # A timer that comes too early costs less than setting a new one whenever something is answered.
+            # A timer that fires too early costs less than a new one for every answer.
             self._disarm()
             self._timer, self._timer_at = self._loop.call_at(at, self._tick), at
 
@@ -282,7 +282,7 @@ class Shell:
 
     async def _connect(self, after_seconds: float) -> None:
         if after_seconds > 0:
-            logger.info("connecting again in %.1f s", after_seconds)
+            logger.info("reconnecting in %.1f s", after_seconds)
             await asyncio.sleep(after_seconds)
         started = self._loop.time()
         try:
@@ -331,9 +331,9 @@ class Shell:
         self._tasks.discard(task)
         if task.cancelled() or (exc := task.exception()) is None:
             return
-        # Nothing is expected to get here; if it does, nobody is left waiting for an answer.
-        logger.error("the client broke", exc_info=exc)
-        error = ConnectionClosedError("The client broke; its log says how.")
+        # A bug in the client. Ending the session leaves no caller waiting.
+        logger.error("the client failed", exc_info=exc)
+        error = ConnectionClosedError("The client has a fault; its log says which.")
         error.__cause__ = exc
         self._session.end(error)
         self._carry_out()

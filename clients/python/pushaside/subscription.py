@@ -1,4 +1,4 @@
-"""A subscription as the caller has it: an iterator over what is new."""
+"""The subscription that callers use: an iterator over the updates of a topic."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _MOST_PRESENCE = 100
 
 
 class Source(Protocol):
-    """Where a subscription comes from: a client."""
+    """The client that a subscription belongs to."""
 
     def take_update(self, feed: Feed) -> Update | None:
-        """Take the next update, if it is there."""
+        """Return the next update; None if there is none yet."""
 
     def unsubscribe(self, feed: Feed) -> None:
-        """Give the subscription back."""
+        """End the subscription."""
 
 
 class Subscription:
-    """What is new of a topic, in order and each once, through all losses of the connection; made by a client.
+    """The updates of a topic, in order and each once, through all reconnects; made by a client.
 
     >>> async with client.subscribe("demo:prices") as prices:
     ...     await client.publish("demo:prices", {"bid": 1.1})
@@ -36,9 +36,9 @@ class Subscription:
     '...:...'
     True {'bid': 1.1}
 
-    Entering it waits until it holds. It is for one task to iterate over. If nobody takes the updates, so many wait as
-    `Settings.max_queued_updates` says: of a channel no more are kept then, and the rest is had from the service's
-    history once there is room; of a live result only the newest waits.
+    Entering the block waits until the subscription is active. One task may iterate over the updates. For a channel, up
+    to `Settings.max_queued_updates` wait to be taken, and the client fetches later ones from the service's history
+    once there is room. For a live result, only the newest waits.
     """
 
     def __init__(self, source: Source, feed: Feed) -> None:
@@ -50,40 +50,40 @@ class Subscription:
 
     @property
     def topic(self) -> str | None:
-        """The topic's name; that of a live result is None until the subscription holds."""
+        """The topic's name; None for a live result until the subscription is active."""
         return self._feed.topic
 
     @property
     def position(self) -> str | None:
-        """How far the updates go that were taken, to subscribe `since` later; None until the subscription holds."""
+        """The position of the last update taken, to subscribe `since` it later; None until it is known."""
         taken = self._feed.taken
         return None if taken is None else str(taken)
 
     @property
     def value(self) -> Any:  # noqa: ANN401  (JSON of the compute's making)
-        """The newest value of a live result, taken or not; None if there is none yet, and for channels."""
+        """The newest value of a live result, taken or not; None for channels, and before the first value."""
         return self._feed.value
 
     @property
     def failure(self) -> PushasideError | None:
-        """What a live result can't be computed for at the moment, if so; `value` is then the last that could."""
+        """The error of a live result whose compute fails at the moment; `value` is then the last good one."""
         return self._feed.failure
 
     @property
     def holds(self) -> bool:
-        """Whether it holds at the moment; if not, what is new is had once there is a connection again."""
+        """Whether the subscription is active; if not, missed updates follow after the client has reconnected."""
         return self._feed.holds
 
     async def changed(self) -> None:
-        """Wait until there may be something new, or `holds` or `failure` has changed."""
+        """Wait until there may be an update, or until `holds` or `failure` has changed."""
         await self._wait()
 
     async def presence(self) -> AsyncGenerator[Presence, None]:
-        """Iterate over who else comes and goes, where the topic has presence; not before one looks at the updates.
+        """Iterate over the subscribers that join and leave, if the topic has presence.
 
-        It is for one task, which may be another one than that of the updates. Of what nobody takes the newest 100
-        wait. The service tells each once and keeps none, so after a loss of the connection some may be missing:
-        `count` is right with the next that comes.
+        One task may iterate, and another one over the updates. The newest 100 messages wait to be taken. The service
+        sends each message once and stores none, so some may be missing after a lost connection; the next `count` is
+        correct again.
 
         >>> async with client.subscribe("demo:lobby") as lobby:
         ...     async for each in lobby.presence():
@@ -92,7 +92,7 @@ class Subscription:
         1 ('anonymous',)
 
         Raises:
-            PushasideError: there will be none: the subscription was refused, or the client is closed.
+            PushasideError: the subscription was refused, or the client is closed.
 
         """
         while not self._is_closed:
@@ -103,10 +103,10 @@ class Subscription:
             await self._wait()
 
     async def __aenter__(self) -> Self:
-        """Wait until the subscription holds.
+        """Wait until the subscription is active.
 
         Raises:
-            PushasideError: it is refused; the class goes by the code.
+            PushasideError: the service refused it; the code decides the class.
 
         """
         try:
@@ -132,7 +132,7 @@ class Subscription:
         """Wait for the next update.
 
         Raises:
-            PushasideError: there will be none: the subscription was refused, or the client is closed.
+            PushasideError: the subscription was refused, or the client is closed.
 
         """
         while not self._is_closed:
@@ -144,18 +144,18 @@ class Subscription:
         raise StopAsyncIteration
 
     def close(self) -> None:
-        """Unsubscribe; who iterates is at the end. Closing twice does no harm."""
+        """Unsubscribe, which ends all iterations. A second call does nothing."""
         if not self._is_closed:
             self._is_closed = True
             self._source.unsubscribe(self._feed)
             self.notify()
 
     def notify(self) -> None:
-        """Wake up who waits; called by the client when something has changed."""
+        """Wake the waiting tasks; the client calls this when something has changed."""
         self._changed.set()
 
     def tell_presence(self, presence: Presence) -> None:
-        """Take who has come and gone; called by the client."""
+        """Queue a presence message; the client calls this."""
         self._presence.append(presence)
         self.notify()
 

@@ -1,12 +1,12 @@
-"""The client without asyncio: the same names, and every call waits.
+"""The client without asyncio: the same names, and every call blocks.
 
 >>> with connect(URL) as client:
 ...     result = client.request("documents", {"collection": "airports", "ids": ["TX"]}, deadline=10.0)
 >>> result.data[0]["state"]
 'TX'
 
-Each client has one thread of its own, in which an event loop serves its connection; any number of threads may use it.
-Whatever cuts a call short, such as Ctrl-C, gives up what was asked and frees all of it.
+Each client has one thread with an event loop for its connection; any number of threads may use the client. An exception
+that interrupts a call, such as Ctrl-C, cancels the request and frees everything.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ __all__ = ["Client", "Subscription", "connect"]
 
 
 class Client:
-    """A connection to the service that mends itself; made by `connect`, and open from the beginning.
+    """An open connection to the service that reconnects by itself, made by `connect`.
 
-    `with` closes it. What its methods take, do and raise is said of those of `pushaside.Client`.
+    `with` closes it. Its methods are those of `pushaside.Client`, with the same arguments and errors.
     """
 
     def __init__(self, thread: LoopThread, client: asynchronous.Client) -> None:
@@ -52,14 +52,14 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connection and end the thread; what is unanswered fails with `ConnectionClosedError`."""
+        """Close the connection and end the thread; unanswered requests fail with `ConnectionClosedError`."""
         if not self._thread.has_stopped:
             self._thread.run(self._client.close)
         self._thread.stop()
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed, or has ended for good: it connects no more."""
+        """Whether the client was closed or has ended for good, and does not reconnect."""
         return self._client.is_closed
 
     def request(
@@ -70,7 +70,7 @@ class Client:
         deadline: float = 30.0,
         max_age: float | None = None,
     ) -> Result:
-        """Ask for the result of a compute and wait for it."""
+        """Request the result of a compute and wait for it."""
         return self._thread.run(lambda: self._client.request(compute, params, deadline=deadline, max_age=max_age))
 
     def gather(
@@ -81,10 +81,9 @@ class Client:
         max_age: float | None = None,
         at_once: int = 100,
     ) -> list[Result]:
-        """Ask for the results of many computes with params, so many at once; return them in the same order.
+        """Request the results of many computes with params, `at_once` at a time; return them in the same order.
 
-        `deadline` is that of each request, in seconds since it is asked. The first error is raised, and gives up the
-        others.
+        `deadline` limits each request, in seconds since it is sent. The first error is raised, and cancels the others.
 
         >>> with connect(URL) as client:
         ...     asked = [("documents", {"collection": "airports", "ids": [state]}) for state in ("TX", "CA")]
@@ -102,7 +101,7 @@ class Client:
         deadline: float = 30.0,
         max_age: float | None = None,
     ) -> Generator[Progress | Result, None, None]:
-        """Ask for the result of a compute; give news of how far it has come, and at last the result.
+        """Request the result of a compute; yield its progress, and at last the result.
 
         >>> with connect(URL) as client:
         ...     *news, result = client.stream("documents", {"collection": "airports", "ids": ["TX"]})
@@ -126,7 +125,7 @@ class Client:
         return self._thread.run(lambda: self._client.ping(deadline=deadline))
 
     def publish(self, topic: str, data: object, *, deadline: float = 30.0) -> str:
-        """Publish a message to a channel; return its position there, once it is kept."""
+        """Publish a message to a channel; return its position there once the service has stored it."""
         return self._thread.run(lambda: self._client.publish(topic, data, deadline=deadline))
 
     def subscribe(
@@ -173,9 +172,9 @@ class Client:
 
 
 class Subscription:
-    """What is new of a topic, in order and each once: an iterator that waits. `with` waits until it holds, and ends it.
+    """The updates of a topic, in order and each once: an iterator that blocks.
 
-    What its properties say is said of those of `pushaside.Subscription`.
+    `with` waits until the subscription is active, and ends it. The properties are those of `pushaside.Subscription`.
     """
 
     def __init__(self, thread: LoopThread, source: subscription.Subscription) -> None:
@@ -195,17 +194,17 @@ class Subscription:
         return self
 
     def __next__(self) -> Update:
-        """Wait for the next update, for as long as it takes."""
+        """Wait for the next update, without a limit."""
         try:
             return self._thread.run(self._source.__anext__)
         except StopAsyncIteration:
             raise StopIteration from None
 
     def take(self, timeout: float) -> Update:
-        """Wait for the next update, for so many seconds at most.
+        """Wait for the next update for `timeout` seconds.
 
         Raises:
-            TimeoutError: none came; the next one can still be had later.
+            TimeoutError: none arrived; a later call returns it.
 
         """
 
@@ -216,10 +215,10 @@ class Subscription:
         return self._thread.run(take)
 
     def take_presence(self, timeout: float) -> Presence:
-        """Wait for who comes and goes next, where the topic has presence, for so many seconds at most.
+        """Wait for the next presence message for `timeout` seconds, if the topic has presence.
 
         Raises:
-            TimeoutError: nobody did; the next can still be had later.
+            TimeoutError: none arrived; a later call returns it.
 
         """
 
@@ -230,7 +229,7 @@ class Subscription:
         return self._thread.run(take)
 
     def close(self) -> None:
-        """Unsubscribe; who iterates is at the end. Closing twice does no harm."""
+        """Unsubscribe, which ends all iterations. A second call does nothing."""
 
         async def close() -> None:
             self._source.close()
@@ -245,7 +244,7 @@ class Subscription:
 
     @property
     def position(self) -> str | None:
-        """How far the updates go that were taken, to subscribe `since` later."""
+        """The position of the last update taken, to subscribe `since` it later."""
         return self._source.position
 
     @property
@@ -255,12 +254,12 @@ class Subscription:
 
     @property
     def failure(self) -> PushasideError | None:
-        """What a live result can't be computed for at the moment, if so."""
+        """The error of a live result whose compute fails at the moment."""
         return self._source.failure
 
     @property
     def holds(self) -> bool:
-        """Whether it holds at the moment."""
+        """Whether the subscription is active."""
         return self._source.holds
 
 
@@ -275,12 +274,12 @@ def connect(
 ) -> Client:
     """Connect a client to the service at a URL.
 
-    The arguments are those of `pushaside.connect`; a function that returns a token may block, for it is called in a
-    thread of its own. Hooks of `metrics` are called in the client's thread.
+    The arguments are those of `pushaside.connect`. A function that returns a token may block, because it runs in a
+    thread of its own. Hooks of `metrics` run in the client's thread.
 
     Raises:
-        ValueError: the URL is not one of a WebSocket.
-        PushasideError: no connection came about, or none was allowed.
+        ValueError: the URL is not a WebSocket URL.
+        PushasideError: the connection failed or was refused.
 
     """
     place = connecting.connect(

@@ -1,4 +1,4 @@
-"""Makes the tokens that a service with a shared secret takes: JWTs (RFC 7519), signed by HS256 (RFC 7518, 3.2)."""
+"""Tokens for a service with a shared secret: JWTs (RFC 7519), signed by HS256 (RFC 7518, 3.2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import re
 import orjson
 
 MIN_SECRET_BYTES = 32
-"""A key as long as the hash at least (RFC 7518, 3.2)."""
+"""RFC 7518, 3.2: the key must be at least as long as the hash."""
 
 _TENANT = re.compile("[A-Za-z0-9_.-]{1,64}")
 _MAX_PRINCIPAL_CHARACTERS = 256
@@ -21,14 +21,14 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 def sign_token(
     secret: bytes, tenant: str, principal: str, expires_at: float, *, issuer: str = "", audience: str = ""
 ) -> str:
-    """Make a token; `expires_at` is in seconds since 1970. An empty issuer or audience is left out.
+    """Return a signed token; `expires_at` is in seconds since 1970. An empty issuer or audience is left out.
 
     >>> token = sign_token(b"0123456789abcdef0123456789abcdef", "acme", "ada", 1893456000)
     >>> token.split(".")[0]
     'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9'
 
     Raises:
-        ValueError: secret, tenant or principal cannot be one.
+        ValueError: secret, tenant or principal is invalid.
 
     """
     check_secret(secret)
@@ -42,10 +42,10 @@ def sign_token(
 
 
 def check_secret(secret: bytes) -> None:
-    """Check that a secret can be one.
+    """Check that a secret is long enough.
 
     Raises:
-        ValueError: it can't; the sentence says why.
+        ValueError: it is not.
 
     """
     if len(secret) < MIN_SECRET_BYTES:
@@ -53,10 +53,10 @@ def check_secret(secret: bytes) -> None:
 
 
 def check_tenant(tenant: str) -> None:
-    """Check that a tenant's name can be one.
+    """Check the name of a tenant.
 
     Raises:
-        ValueError: it can't; the sentence says why.
+        ValueError: it is invalid; the sentence says why.
 
     """
     if not _TENANT.fullmatch(tenant):
@@ -64,10 +64,10 @@ def check_tenant(tenant: str) -> None:
 
 
 def check_principal(principal: str) -> None:
-    """Check that a principal's name can be one.
+    """Check the name of a principal.
 
     Raises:
-        ValueError: it can't; the sentence says why.
+        ValueError: it is invalid; the sentence says why.
 
     """
     if not 0 < len(principal) <= _MAX_PRINCIPAL_CHARACTERS or not principal.isprintable():
@@ -75,5 +75,5 @@ def check_principal(principal: str) -> None:
 
 
 def _encode(data: bytes) -> bytes:
-    """Write base64url without padding (RFC 7515, 2)."""
+    """Encode as base64url without padding (RFC 7515, 2)."""
     return base64.urlsafe_b64encode(data).rstrip(b"=")

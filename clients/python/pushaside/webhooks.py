@@ -1,8 +1,8 @@
-"""Webhooks as their receivers see them: whether they are the service's, and what they say.
+"""Verifying and reading webhooks, for their receivers.
 
-They follow Standard Webhooks 1.0 (https://www.standardwebhooks.com): each carries the headers `webhook-id`, the same
-for every attempt, `webhook-timestamp`, the seconds since 1970 of this attempt, and `webhook-signature`, one or more
-signatures of `{id}.{timestamp}.{body}`. Of their two kinds `v1`, HMAC-SHA256, is verified here.
+They follow Standard Webhooks 1.0 (https://www.standardwebhooks.com). Each has the headers `webhook-id`, the same for
+every attempt, `webhook-timestamp`, the seconds since 1970 of this attempt, and `webhook-signature`, one or more
+signatures of `{id}.{timestamp}.{body}`. This module verifies signatures of version `v1`, HMAC-SHA256.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pushaside.protocol.messages import RESULT_BYTES, Failed, Linked, Result, re
 from pushaside.protocol.raw_json import raw_member
 
 TOLERANCE_SECONDS = 300.0
-"""Webhooks signed longer ago, or so far ahead, may have been recorded and sent again."""
+"""A webhook whose timestamp is further away than this may be a replay."""
 
-SECRET_PREFIX = "whsec_"  # noqa: S105  (the prefix of a secret is none)
+SECRET_PREFIX = "whsec_"  # noqa: S105  (a prefix is no secret)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedWebhook:
-    """What a webhook says: `answer` is what the request ended in, `data` the JSON of the result as it was sent.
+    """The content of a webhook: `answer` is the outcome of the request, `data` the JSON of the result as it was sent.
 
     `data` is None for an error, and for a result whose data is behind a link.
     """
@@ -47,14 +47,14 @@ def verify_webhook(
     now: float | None = None,
     tolerance_seconds: float = TOLERANCE_SECONDS,
 ) -> str:
-    """Check that a webhook was signed with one of these secrets, and lately; return its id.
+    """Check that a webhook is recent and signed with one of these secrets; return its id.
 
-    The same id may come again: that webhook was received already, and should be answered 2xx once more and left at
-    that. `headers` may be in any case; `now` is the time in seconds since 1970, if not that of the clock.
+    A known id is a duplicate: answer it with 2xx again and ignore it. `headers` may be in any case. `now` replaces the
+    clock's time, in seconds since 1970.
 
     Raises:
-        UnverifiedWebhookError: it is not proven to be the service's; the sentence says why.
-        ValueError: a secret is none.
+        UnverifiedWebhookError: the webhook is not verified; the sentence says why.
+        ValueError: a secret is invalid.
 
     """
     named = {name.lower(): value for name, value in headers.items()}
@@ -69,14 +69,14 @@ def verify_webhook(
         raise UnverifiedWebhookError("There is no signature of version v1.")
     signed = f"{webhook_id}.{timestamp}.".encode() + body
     expected = [_sign(secret, signed) for secret in secrets]
-    # Every pair is compared, in a time that tells nothing of where they differ.
+    # Compare every pair in constant time, so that the time reveals nothing.
     if sum(hmac.compare_digest(one, other) for one in expected for other in given) == 0:
         raise UnverifiedWebhookError("The signature is made with none of the known secrets.", is_unknown_signature=True)
     return webhook_id
 
 
 def sign_webhook(secret: str, webhook_id: str, timestamp: int, body: bytes) -> str:
-    """Write the `webhook-signature` that the owner of a secret makes; for tests of receivers.
+    """Return the `webhook-signature` for a secret; for tests of receivers.
 
     >>> sign_webhook("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
     ...              b'{"test": 2432232314}')
@@ -86,20 +86,20 @@ def sign_webhook(secret: str, webhook_id: str, timestamp: int, body: bytes) -> s
 
 
 def check_secret(secret: str) -> None:
-    """Check that a secret can be one.
+    """Check the form of a secret.
 
     Raises:
-        ValueError: it can't.
+        ValueError: it is invalid.
 
     """
     _decode_secret(secret)
 
 
 def read_webhook(body: bytes, max_bytes: int = RESULT_BYTES) -> ReceivedWebhook:
-    """Read what a webhook says.
+    """Read the content of a webhook.
 
     Raises:
-        UnreadableResultError: it is not of the documented form.
+        UnreadableResultError: the body does not have the documented form.
 
     """
     try:
@@ -107,10 +107,10 @@ def read_webhook(body: bytes, max_bytes: int = RESULT_BYTES) -> ReceivedWebhook:
     except orjson.JSONDecodeError as exc:
         raise UnreadableResultError(f"The webhook is not JSON: {exc}.") from exc
     if not isinstance(fields, dict) or not isinstance(message := fields.get("data"), dict):
-        raise UnreadableResultError("The webhook does not say what the request ended in.")
+        raise UnreadableResultError("The webhook does not contain the outcome of the request.")
     answer = read_fields(message, max_bytes)
     if not isinstance(answer, Result | Linked | Failed):
-        raise UnreadableResultError("The webhook does not say what the request ended in.")
+        raise UnreadableResultError("The webhook does not contain the outcome of the request.")
     is_plain = isinstance(answer, Result) and "encoding" not in message
     try:
         data = raw_member(body.decode(), "data", "data").encode() if is_plain else None

@@ -198,7 +198,7 @@ def test_waiting_in_the_clients_own_thread_is_refused() -> None:
     with serving(answering) as server, pushaside.sync.connect(server.url, metrics=Asking()) as client:
         client.request("documents")
 
-    assert told == ["Calls that wait cannot be made from the client's own thread."]
+    assert told == ["The client's own thread cannot make calls that wait."]
 
 
 PROGRAM = """

@@ -7,12 +7,12 @@ import json
 import re
 
 import pytest
-from tests.integration.tools.test_load import Service
 
 from pushaside.cli.exits import Exit
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 from tests.integration.command_line.terminal import Terminal
+from tests.integration.tools.test_load import Service
 
 pytest.importorskip("rich")
 
