@@ -1,1 +1,1 @@
-"""The same results over HTTP, without a socket."""
+"""The HTTP side of the client: durable requests, results as resources, and the data behind links."""

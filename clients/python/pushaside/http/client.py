@@ -1,4 +1,4 @@
-"""The same results without a socket: durable requests, polled or delivered elsewhere, and results as resources.
+"""The client of the HTTP API: durable requests, polled or delivered elsewhere, and results as resources.
 
 client = pushaside.HttpClient("http://127.0.0.1:8080/")
 accepted = await client.submit("documents", {"collection": "airports", "ids": ["TX"]})
@@ -43,16 +43,16 @@ __all__ = ["Accepted", "Deliver", "HttpClient", "Poll", "RequestState", "Resourc
 _NOT_MODIFIED, _ACCEPTED, _REDIRECTED = 304, 202, frozenset((302, 303, 307, 308))
 _ERROR = 400
 _LONGEST_WAIT_SECONDS = 20
-"""One call waits no longer for a result; API Gateway gives up on an integration after 30 seconds."""
+"""The longest long poll in seconds; API Gateway limits an integration to 30 seconds."""
 
 
 class HttpClient:
-    """Asks by HTTP; every call makes a connection of its own, so there is nothing to open or close.
+    """A client of the HTTP API. Every call has a connection of its own, so there is nothing to open or close.
 
-    `url` is that of the HTTP API, `token` is sent as `Authorization: Bearer` (a function is called before every call),
-    `tls` replaces the default context of `https` URLs. Calls block a thread each, never the event loop. What is busy or
-    gets lost on the way is tried again, a bounded number of times and not past the deadline; if nothing is there at
-    all, the first call fails at once. Examples are as in `python -m asyncio`.
+    `url` is that of the HTTP API. The client sends `token` as `Authorization: Bearer`; it calls a function before every
+    call. `tls` replaces the default context of `https` URLs. Throttled or lost calls are retried, at most
+    `Settings.max_retries` times and not past the deadline. If nothing listens at the address, the first call fails at
+    once. The examples run in `python -m asyncio`.
 
     >>> client = HttpClient(HTTP_URL)
     >>> accepted = await client.submit("documents", {"collection": "airports", "ids": ["TX"]})
@@ -90,17 +90,16 @@ class HttpClient:
         max_age: float | None = None,
         deadline: float = 30.0,
     ) -> Accepted:
-        """Hand a request over; once this returns, the service will not lose it.
+        """Submit a durable request; once this returns, the service does not lose it.
 
-        `deliver` says where the result goes; left out, it waits to be polled. `id` makes it safe to submit the same
-        twice; left out, one is made. `request_deadline` is how many seconds the service may take for the result (at
-        most 86400; left out, 900), `max_age` how many seconds old it may be, `deadline` how many seconds handing it
-        over may take.
+        `deliver` says where the result goes; by default, the caller polls for it. `id` makes it safe to submit the
+        same request twice; by default, the client makes one. `request_deadline` limits the request in seconds (at most
+        86400, by default 900), `max_age` the age of the result, `deadline` this call.
 
         Raises:
-            RequestTimeoutError: it could not be handed over before the deadline.
-            CannotConnectError: nothing is there, or it is too busy.
-            PushasideError: the service did not accept it; its class goes by its code.
+            RequestTimeoutError: the service did not accept the request before the deadline.
+            CannotConnectError: the service cannot be reached, or is too busy.
+            PushasideError: the service refused the request; the code decides the class.
 
         """
         request_id = uuid.uuid4().hex if id is None else id
@@ -119,23 +118,23 @@ class HttpClient:
         return Accepted(_text(fields, "id") or request_id, _text(fields, "status") or "pending")
 
     async def look(self, request_id: str, *, wait: float = 0.0, deadline: float = 30.0) -> RequestState:
-        """See what has become of a request; `wait` up to so many seconds (at most 25) for it to be settled.
+        """Return the state of a request, after at most `wait` seconds (up to 25) for it to be settled.
 
         Raises:
-            NotFoundError: the service knows no such request, or does not keep it any more.
+            NotFoundError: the service does not know the request, or no longer stores it.
             RequestTimeoutError: there was no answer before the deadline, in seconds.
-            PushasideError: the service did not tell, or the result can't be read.
+            PushasideError: the service answered with an error, or the result cannot be read.
 
         """
         return await self._look(request_id, wait, Deadline(deadline))
 
     async def wait(self, request_id: str, *, deadline: float = 30.0) -> Result:
-        """Wait until a request is settled, for so many seconds.
+        """Wait until a request is settled, for `deadline` seconds, and return its result.
 
         Raises:
-            RequestTimeoutError: it was not settled before the deadline, or not before its own.
-            NotFoundError: the service knows no such request, or does not keep it any more.
-            PushasideError: the request failed; the class goes by the code.
+            RequestTimeoutError: it was not settled before this deadline, or not before its own.
+            NotFoundError: the service does not know the request, or no longer stores it.
+            PushasideError: the request failed; the code decides the class.
 
         """
         limit = Deadline(deadline)
@@ -146,7 +145,7 @@ class HttpClient:
                 raise state.outcome
             if state.outcome is not None:
                 return state.outcome
-            # One that waited has been left alone for long enough.
+            # A long poll that waited needs no further pause.
             if limit.now() - began < waited / 2 or waited == 0:
                 await limit.sleep(state.retry_after or 1.0)
 
@@ -158,13 +157,13 @@ class HttpClient:
         known: Resource | None = None,
         deadline: float = 30.0,
     ) -> Resource:
-        """Get a result as a resource that caches on the way may answer.
+        """Get a result as a resource, which caches on the way may answer.
 
-        With `known`, which is returned if it still holds, the data is sent only if it is another.
+        `known` is an earlier resource: if it is still current, it is returned, and its data is not sent again.
 
         Raises:
             RequestTimeoutError: there was no result before the deadline, in seconds.
-            PushasideError: the service answered with an error; its class goes by its code.
+            PushasideError: the service answered with an error, whose code decides the class.
 
         """
         limit = Deadline(deadline)
@@ -183,17 +182,17 @@ class HttpClient:
                 await limit.sleep(read_seconds(answer.headers.get("retry-after", "")) or 1.0)
 
     async def webhook_secrets(self, *, deadline: float = 30.0) -> tuple[str, ...]:
-        """Get the secrets that this caller's webhooks are signed with, the current one first.
+        """Return the secrets that sign this caller's webhooks, the current one first.
 
         Raises:
             RequestTimeoutError: there was no answer before the deadline, in seconds.
-            PushasideError: the service did not tell them.
+            PushasideError: the service did not return them.
 
         """
         fields = _read_object(await self._ask("GET", "webhooks/keys", Deadline(deadline)))
         secrets = fields.get("secrets")
         if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
-            raise UnreadableResultError("The service told no secrets.")
+            raise UnreadableResultError("The service returned no secrets.")
         return tuple(secrets)
 
     def _longest_wait(self, limit: Deadline) -> int:
@@ -208,7 +207,7 @@ class HttpClient:
                 async with limit.bound():
                     return await self._read_state(request_id, answer)
             except CannotConnectError as exc:
-                # A link's time may have run out: the next answer has another.
+                # The link may have expired: the next answer has a new one.
                 links += 1
                 if not exc.retryable or links >= self._settings.fetch_attempts:
                     raise
@@ -233,7 +232,7 @@ class HttpClient:
 
     async def _read_outcome(self, request_id: str, message: object) -> Result | PushasideError:
         if not isinstance(message, dict):
-            raise UnreadableResultError("The service says that the request is done, and shows no result.")
+            raise UnreadableResultError("The service reports the request as done, without a result.")
         match read_fields({"id": request_id, **message, "type": "result"}, self._settings.max_result_bytes):
             case Result() as result:
                 return result
@@ -242,7 +241,7 @@ class HttpClient:
             case Failed() as failed:
                 raise failed.error
             case _:
-                raise UnreadableResultError("The service shows a result that is none.")
+                raise UnreadableResultError("The service returned an invalid result.")
 
     async def _read_resource(self, answer: HttpAnswer, limit: Deadline) -> Resource:
         etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
@@ -250,7 +249,7 @@ class HttpClient:
         if answer.status in _REDIRECTED:
             async with limit.bound():
                 body = await self._downloads.fetch_data(answer.headers.get("location", ""))
-            # Whoever keeps what the link leads to does not know the etag: it is what the data hash to.
+            # The storage behind the link does not know the etag, which is the hash of the data.
             etag = etag or await asyncio.to_thread(make_etag, body)
         return Resource(await asyncio.to_thread(parse_data, body), etag, _age(answer))
 
@@ -264,7 +263,7 @@ class HttpClient:
         body: bytes | None = None,
         wait: float = 0.0,
     ) -> HttpAnswer:
-        """Call until there is an answer that is no error; errors that may pass are waited out."""
+        """Call until an answer is no error; retry after temporary errors."""
         attempt, trouble = 0, ""
         while True:
             try:
@@ -290,7 +289,7 @@ class HttpClient:
             token = await get_token(self._token)
             request = HttpCall(
                 url=self._url + path,
-                # Whether time is over is for the deadline to say, and not for the socket.
+                # The deadline ends the call first, so that the error is a timeout of the request.
                 timeout_seconds=min(limit.left() + 1.0, self._settings.fetch_timeout_seconds + wait),
                 max_bytes=self._settings.max_result_bytes,
                 method=method,
@@ -323,7 +322,7 @@ def _headers(headers: Mapping[str, str], token: str | None, body: bytes | None) 
 def _read_object(answer: HttpAnswer) -> dict[str, Any]:
     fields = parse_data(answer.body)
     if not isinstance(fields, dict):
-        raise UnreadableResultError("The service answered with something that is no JSON object.")
+        raise UnreadableResultError("The service's answer is not a JSON object.")
     return fields
 
 

@@ -1,4 +1,4 @@
-"""Follows the links that stand for data too large for a message."""
+"""Downloads of data that is too large for a message, and arrives as a link."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _OK = 200
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS = 3
 _EXPIRED = frozenset((400, 401, 403, 404, 410))
-"""What S3 and CloudFront say of a link whose time or whose signer's credentials are over, or whose object is gone."""
+"""S3 and CloudFront: the link or its signer's credentials have expired, or the object is gone."""
 
 
 class Downloads:
-    """Fetches data off the event loop, a bounded number at once.
+    """Fetches the data behind links, `Settings.max_fetches` at once.
 
-    `tls` is used for links to `host`, the service's own; others, such as those to S3, are checked as browsers do.
+    `tls` is used for links to the service's own `host`; other links, such as those to S3, use the default context.
     """
 
     def __init__(self, settings: Settings, *, tls: ssl.SSLContext | None = None, host: str | None = None) -> None:
@@ -35,7 +35,7 @@ class Downloads:
         self._free = asyncio.Semaphore(settings.max_fetches)
 
     async def fetch(self, linked: Linked, on_bytes: OnBytes | None = None) -> Result | FetchFailure:
-        """Try a link once, and tell how many bytes have come. Never raises, but for being cancelled."""
+        """Try a link once; `on_bytes` receives the progress. Raises nothing but a cancellation."""
         try:
             data = await self.fetch_data(linked.url, on_bytes)
             return await asyncio.to_thread(_complete, linked, data)
@@ -47,11 +47,11 @@ class Downloads:
             return FetchFailure(exc, Remedy.NOTHING)
 
     async def follow(self, linked: Linked) -> Result:
-        """Try a link some times.
+        """Try a link up to `Settings.fetch_attempts` times.
 
         Raises:
-            CannotConnectError: it can't be followed; its status tells one that has expired.
-            TooLargeError: the data is larger than is taken.
+            CannotConnectError: the link does not work; the status shows whether it has expired.
+            TooLargeError: the data exceeds `Settings.max_result_bytes`.
             UnreadableResultError: the data is damaged.
 
         """
@@ -64,12 +64,12 @@ class Downloads:
         return outcome
 
     async def fetch_data(self, url: str, on_bytes: OnBytes | None = None) -> bytes:
-        """Read the JSON that a link leads to, decompressed; `on_bytes` is called on this event loop.
+        """Return the JSON behind a link, decompressed; `on_bytes` receives the progress.
 
         Raises:
-            CannotConnectError: it can't be read; `status` is what was answered, if anything was.
-            TooLargeError: it is larger than is taken.
-            UnreadableResultError: it is damaged.
+            CannotConnectError: the link does not work; `status` is that of the answer, if there was one.
+            TooLargeError: the data exceeds `Settings.max_result_bytes`.
+            UnreadableResultError: the data is damaged.
 
         """
         async with self._free:
@@ -87,13 +87,13 @@ class Downloads:
             if answer.status not in _REDIRECTS:
                 return _take_body(answer)
             url = _redirected(url, answer)
-        raise CannotConnectError("The link to the result leads in circles.", retryable=False)
+        raise CannotConnectError("The link to the result redirects too often.", retryable=False)
 
     def _call(self, url: str, seconds: float) -> HttpCall:
         try:
             check_http_url(url)
         except ValueError as exc:
-            raise CannotConnectError(f"The link to the result cannot be followed: {exc}", retryable=False) from exc
+            raise CannotConnectError(f"The link to the result is not valid: {exc}", retryable=False) from exc
         tls = self._tls if urlsplit(url).hostname == self._host else None
         return HttpCall(
             url=url, timeout_seconds=max(seconds, 0.001), max_bytes=self._settings.max_result_bytes, tls=tls
@@ -101,7 +101,7 @@ class Downloads:
 
 
 def _complete(linked: Linked, data: bytes) -> Result:
-    """Put data in its place. Done off the loop: hashing and reading megabytes takes a while."""
+    """Complete a result with its data; off the event loop, because hashing and parsing megabytes takes a while."""
     check_etag(data, linked.result.etag)
     return linked.result._replace(data=parse_data(data))
 
@@ -110,7 +110,7 @@ def _take_body(answer: HttpAnswer) -> bytes:
     if answer.status == _OK:
         return answer.body
     raise CannotConnectError(
-        f"The link to the result was answered with status {answer.status}.",
+        f"The link to the result answered with status {answer.status}.",
         status=answer.status,
         retryable=answer.status in TRY_AGAIN or answer.status in _EXPIRED,
     )
@@ -119,7 +119,7 @@ def _take_body(answer: HttpAnswer) -> bytes:
 def _redirected(url: str, answer: HttpAnswer) -> str:
     target = urljoin(url, answer.headers.get("location", ""))
     if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
-        raise CannotConnectError("The link to the result leads away from https.", retryable=False)
+        raise CannotConnectError("The link to the result redirects away from https.", retryable=False)
     return target
 
 

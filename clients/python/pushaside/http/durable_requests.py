@@ -1,4 +1,4 @@
-"""Durable requests: where their results can go, and what can have become of them."""
+"""Durable requests as values: the deliveries of their results, and their states."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from pushaside.protocol.messages import Result
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """The result stays with the service, to be asked for."""
+    """The service stores the result, and the caller polls for it."""
 
     def to_wire(self) -> dict[str, object]:
-        """Write it as the service reads it."""
+        """Return the form of the wire."""
         return {"poll": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """The result is posted to a URL, signed as Standard Webhooks says."""
+    """The service posts the result to a URL, signed as Standard Webhooks defines."""
 
     url: str
 
     def to_wire(self) -> dict[str, object]:
-        """Write it as the service reads it."""
+        """Return the form of the wire."""
         return {"webhook": self.url}
 
 
 @dataclass(frozen=True, slots=True)
 class Sns:
-    """The result is published to the SNS topic of this ARN."""
+    """The service publishes the result to the SNS topic with this ARN."""
 
     arn: str
 
     def to_wire(self) -> dict[str, object]:
-        """Write it as the service reads it."""
+        """Return the form of the wire."""
         return {"sns": self.arn}
 
 
@@ -46,7 +46,7 @@ Deliver = Poll | Webhook | Sns
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A request that the service will not lose: its id, and what has become of it (pending, done or failed)."""
+    """A request that the service does not lose: its id, and its status (pending, done or failed)."""
 
     id: str
     status: str
@@ -54,10 +54,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class RequestState:
-    """What has become of a request.
+    """The state of a request.
 
-    `outcome` is None while it is pending; `delivery` is how handing it over went, as the service tells it;
-    `retry_after` is how many seconds a pending one asks to be left alone, or None if it did not say.
+    `outcome` is None while it is pending. `delivery` is the service's report on the delivery. `retry_after` is the
+    number of seconds to wait before the next poll, or None.
     """
 
     id: str
@@ -69,9 +69,9 @@ class RequestState:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """The data of a result by itself, as caches on the way keep it; `age` is in seconds."""
+    """The data of a result as HTTP caches store it; `age` is in seconds."""
 
-    # JSON of the compute's making: the caller alone knows its shape.
+    # Only the caller knows the shape of the compute's JSON.
     data: Any
     etag: str
     age: float

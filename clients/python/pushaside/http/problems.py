@@ -1,4 +1,4 @@
-"""What the HTTP API says went wrong: problem details (RFC 9457), read into this package's errors."""
+"""Errors of the HTTP API: problem details (RFC 9457), read into this package's errors."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CODES = {
     422: "invalid_params",
     429: "rate_limited",
 }
-"""What a status means if its body is none of ours: an authorizer or a proxy may have answered."""
+"""The codes of statuses without problem details: an authorizer or a proxy may have answered."""
 
 
 def error_from_answer(answer: HttpAnswer) -> PushasideError:
-    """Make the error that an answer of status 400 or more tells of.
+    """Return the error of an answer with a status of 400 or more.
 
     >>> error_from_answer(HttpAnswer(404, {}, b'{"status":404,"detail":"There is no such board.","code":"not_found"}'))
     NotFoundError('There is no such board.')

@@ -1,1 +1,1 @@
-"""Messages of the protocol, without I/O."""
+"""The messages of the protocol, without I/O."""

@@ -1,4 +1,4 @@
-"""Puts answers together that come in pieces."""
+"""Joining answers that arrive in pieces."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pushaside.protocol.data_forms import too_large
 from pushaside.protocol.messages import Piece
 
 _OVERHEAD_BYTES = 128
-"""What keeping a piece costs beside its text, about; so that empty ones are not free."""
+"""The approximate cost of a piece beside its text, so that empty pieces count."""
 
 
 @dataclass(slots=True)
@@ -19,14 +19,14 @@ class _Unfinished:
 
 
 _Name = tuple[str, int, str, int]
-"""Which answer a piece belongs to: request, link, splitting, count. Pieces of two splittings are never mixed."""
+"""The answer that a piece belongs to: request, link, rendering, count. Pieces of two renderings are never mixed."""
 
 
 class Pieces:
-    """Holds the pieces of answers that are not whole, of no more than so many bytes and answers.
+    """The pieces of incomplete answers, bounded in bytes and answers.
 
-    Beyond that, those answers are let go that have had no new piece for longest. Their requests stay unanswered, and
-    are asked again as any that the service is silent about.
+    Beyond a bound, the answers without a new piece for longest are dropped. Their requests stay unanswered, and are
+    sent again like all unanswered requests.
     """
 
     def __init__(self, max_bytes: int, max_answers: int) -> None:
@@ -37,10 +37,10 @@ class Pieces:
         self.size_bytes = 0
 
     def take(self, link: int, piece: Piece) -> bytes | None:
-        """Take a piece that came on a link; return the whole text once it is there. Pieces may come in any order.
+        """Add a piece that arrived on a link, in any order; return the whole text once it is complete.
 
         Raises:
-            TooLargeError: the answer alone has more bytes than may be held.
+            TooLargeError: the answer alone exceeds the bound in bytes.
 
         """
         name = _name(link, piece)
@@ -62,18 +62,18 @@ class Pieces:
         return None
 
     def count(self, link: int, piece: Piece) -> int:
-        """Count the pieces that are there of the answer that a piece belongs to."""
+        """Return how many pieces have arrived of the answer that a piece belongs to."""
         unfinished = self._unfinished.get(_name(link, piece))
         return 0 if unfinished is None else len(unfinished.texts)
 
     def drop_request(self, request_id: str) -> None:
-        """Let go of what came for a request."""
+        """Drop the pieces of a request."""
         if request_id in self._by_request:
             for name in self._by_request[request_id].copy():
                 self._drop(name)
 
     def drop_link(self, link: int) -> None:
-        """Let go of what came on a connection: no more will."""
+        """Drop the pieces that arrived on a lost connection."""
         for name in [each for each in self._unfinished if each[1] == link]:
             self._drop(name)
 

@@ -1,4 +1,4 @@
-"""The forms in which the data of a result comes: as JSON, as gzip in base64, and as what a link leads to."""
+"""The forms of a result's data: JSON, gzip in base64, and JSON behind a link."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import orjson
 from pushaside.errors import TooLargeError, UnreadableResultError
 
 ENCODING = "gzip+base64"
-"""The one encoding of data in a message: base64 of gzip of its JSON."""
+"""The only encoding of data in a message: base64 of gzip of its JSON."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 """Tells zlib to expect gzip's header and checksum."""
@@ -22,51 +22,51 @@ _GZIP = 16 + zlib.MAX_WBITS
 _ETAG = re.compile("[0-9a-f]{24}")
 
 
-def decode_data(text: object, encoding: object, max_bytes: int) -> Any:  # noqa: ANN401  (JSON of the compute's making)
-    """Read data that came encoded in a message.
+def decode_data(text: object, encoding: object, max_bytes: int) -> Any:  # noqa: ANN401  (the compute's JSON)
+    """Decode the data of a message.
 
     >>> decode_data("H4sIAAAAAAACA4s21DGKBQC/UIsIBQAAAA==", "gzip+base64", max_bytes=100)
     [1, 2]
 
     Raises:
-        TooLargeError: it has more than `max_bytes`.
-        UnreadableResultError: it is damaged, or the encoding is not known.
+        TooLargeError: the JSON exceeds `max_bytes`.
+        UnreadableResultError: the data is damaged, or its encoding is unknown.
 
     """
     if encoding != ENCODING or not isinstance(text, str):
-        raise UnreadableResultError(f"The result came in a form that was not asked for: {encoding!r}.")
+        raise UnreadableResultError(f"The result has the encoding {encoding!r}; only {ENCODING} was accepted.")
     try:
         compressed = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise UnreadableResultError(f"The result came damaged: {exc}.") from exc
+        raise UnreadableResultError(f"The result is damaged: {exc}.") from exc
     return parse_data(gunzip(compressed, max_bytes))
 
 
 def gunzip(compressed: bytes, max_bytes: int) -> bytes:
-    """Decompress one member of gzip, of which no more than `max_bytes` are ever held.
+    """Decompress one member of gzip, without holding more than `max_bytes`.
 
     Raises:
-        TooLargeError: there is more in it.
-        UnreadableResultError: it is damaged, or something follows.
+        TooLargeError: the data exceeds `max_bytes`.
+        UnreadableResultError: the gzip is damaged, or something follows it.
 
     """
     stream = zlib.decompressobj(_GZIP)
     try:
         data = stream.decompress(compressed, max_bytes + 1)
     except zlib.error as exc:
-        raise UnreadableResultError(f"The result came damaged: {exc}.") from exc
+        raise UnreadableResultError(f"The result is damaged: {exc}.") from exc
     if len(data) > max_bytes:
         raise too_large(max_bytes)
     if not stream.eof or stream.unused_data:
-        raise UnreadableResultError("The result came damaged: its gzip does not end where it should.")
+        raise UnreadableResultError("The result is damaged: its gzip does not end where it should.")
     return data
 
 
-def parse_data(data: bytes) -> Any:  # noqa: ANN401  (JSON of the compute's making)
-    """Read the JSON of data.
+def parse_data(data: bytes) -> Any:  # noqa: ANN401  (the compute's JSON)
+    """Parse the JSON of a result's data.
 
     Raises:
-        UnreadableResultError: it is not JSON.
+        UnreadableResultError: the data is not JSON.
 
     """
     try:
@@ -76,7 +76,7 @@ def parse_data(data: bytes) -> Any:  # noqa: ANN401  (JSON of the compute's maki
 
 
 def make_etag(data: bytes) -> str:
-    """Hash the JSON of data to its etag.
+    """Return the etag of data: a hash of its JSON.
 
     >>> make_etag(b"[1,2]")
     '49a64717d5d4cb19952e6eac'
@@ -85,10 +85,10 @@ def make_etag(data: bytes) -> str:
 
 
 def check_etag(data: bytes, etag: str) -> None:
-    """Check that data is what an etag names; etags that are no hash of this kind tell nothing.
+    """Check data against its etag; an etag that is no such hash matches everything.
 
     Raises:
-        UnreadableResultError: it is something else.
+        UnreadableResultError: the data has another etag.
 
     """
     if _ETAG.fullmatch(etag) and make_etag(data) != etag:
@@ -96,5 +96,5 @@ def check_etag(data: bytes, etag: str) -> None:
 
 
 def too_large(max_bytes: int) -> TooLargeError:
-    """Make the error for a result that is larger than this client takes."""
-    return TooLargeError(f"The result has more than the {max_bytes} bytes that this client takes; ask for less of it.")
+    """Return the error for a result that exceeds the client's limit."""
+    return TooLargeError(f"The result exceeds the client's limit of {max_bytes} bytes; request less of it.")

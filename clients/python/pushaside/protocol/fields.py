@@ -1,4 +1,4 @@
-"""Reads the fields of messages; what is of another type than it should be counts as not said."""
+"""Reading the fields of messages; a field of the wrong type counts as missing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pushaside.protocol.data_forms import decode_data
 
 
 def read_text(fields: dict[str, Any], name: str) -> str | None:
-    """Take a string.
+    """Return a string, or None.
 
     >>> read_text({"id": "r1"}, "id"), read_text({"id": 1}, "id"), read_text({}, "id")
     ('r1', None, None)
@@ -19,21 +19,21 @@ def read_text(fields: dict[str, Any], name: str) -> str | None:
 
 
 def read_number(fields: dict[str, Any], name: str) -> float | None:
-    """Take a number that is not negative."""
+    """Return a number that is not negative, or None."""
     value = fields.get(name)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
 
-def read_data(fields: dict[str, Any], max_bytes: int) -> Any:  # noqa: ANN401  (JSON of the compute's making)
-    """Take the data out of a message; None if there is a link in its place.
+def read_data(fields: dict[str, Any], max_bytes: int) -> Any:  # noqa: ANN401  (the compute's JSON)
+    """Return the data of a message; None if it has a link in its place.
 
     Raises:
-        TooLargeError: it has more than `max_bytes`.
-        UnreadableResultError: it is damaged, in a form that is not known, or there is none and no link either.
+        TooLargeError: the data exceeds `max_bytes`.
+        UnreadableResultError: the data is damaged or in an unknown form, or there is neither data nor a link.
 
     """
     if "data" in fields:
         return decode_data(fields["data"], fields["encoding"], max_bytes) if "encoding" in fields else fields["data"]
     if not (read_text(fields, "url") or "").lower().startswith(("http://", "https://")):
-        raise UnreadableResultError("The result came without data, and without a link that can be followed.")
+        raise UnreadableResultError("The result has neither data nor a valid link.")
     return None

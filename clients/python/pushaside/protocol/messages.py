@@ -1,7 +1,7 @@
-"""The protocol's messages as they come, read from JSON, and the frames that messages are sent in.
+"""The server's messages, read from JSON, and the frames of the client's messages.
 
-A server message is read into one of a closed set of values. Fields that are not known are ignored, and a message
-whose type is not known becomes `Unknown`: newer services may say more than this client understands.
+Each server message becomes one of a closed set of values. Unknown fields are ignored, and a message of an unknown type
+becomes `Unknown`, because newer services may send more than this client understands.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ FRAME_BYTES = 32 * 1024
 """API Gateway, "WebSocket API quotas": a frame holds 32 KB; a larger one closes the connection with 1009."""
 
 RESULT_BYTES = 64 * 1024 * 1024
-"""The data of a result may have so many bytes of JSON, whatever form it comes in, unless settings say otherwise."""
+"""The default limit of a result's JSON in bytes, in any form."""
 
 MOST_PIECES = 8192
-"""A message in more pieces than this is no result that anyone means."""
+"""A count of pieces above this is invalid."""
 
 _FRAME_HEADER_BYTES = 14
-"""The longest header of a client's frame (RFC 6455, 5.2), in case the limit is meant to include it."""
+"""The longest header of a client's frame (RFC 6455, 5.2), in case the limit includes it."""
 
 
 class Result(NamedTuple):
-    """The result of a compute, as it was pushed. It can't be changed.
+    """The immutable result of a compute.
 
-    `data` is the value itself, decoded; `key` names the result across requests; `etag` changes with the value;
-    `cache` tells where it came from: "hit", "stale" (usable, being refreshed) or "miss" (computed for this request);
-    `age` is the seconds between its computation and the answer; `id` is the request's.
+    `data` is the decoded value; `key` names the result across requests; `etag` changes with the value; `cache` is its
+    source: "hit", "stale" (usable while it is refreshed) or "miss" (computed for this request); `age` is the seconds
+    between its computation and the answer; `id` is the request's.
     """
 
     id: str
@@ -45,13 +45,13 @@ class Result(NamedTuple):
     etag: str
     cache: str
     age: float
-    # JSON of the compute's making: the caller alone knows its shape.
+    # Only the caller knows the shape of the compute's JSON.
     data: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A result whose data is elsewhere: `result` is all of it but the data, which is read from `url`."""
+    """A result whose data is behind a link: `result` is all of it except the data, which is at `url`."""
 
     result: Result
     url: str
@@ -64,7 +64,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One of `count` pieces of the text of an answer to the request `id`; `of` tells one splitting from another."""
+    """One of `count` pieces of the text of an answer to the request `id`; `of` identifies the rendering."""
 
     id: str
     of: str
@@ -75,14 +75,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The request `id` will end in one result or error."""
+    """The service accepted the request `id`, which will end in one result or error."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The request `id` ended in an error; None if the service could not make out whose it is."""
+    """The request `id` ended in an error; the id is None if the service could not read it."""
 
     id: str | None
     error: PushasideError
@@ -90,7 +90,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Answer to `hello`; what it does not say is None."""
+    """The answer to `hello`; missing members are None."""
 
     id: str | None
     session: str | None
@@ -101,12 +101,12 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """Answer to a ping; it has no id."""
+    """The answer to a ping; it has no id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bye:
-    """The service will close the connection in `after_seconds`; `retry` says whether to open another one."""
+    """The service will close the connection in `after_seconds`; `retry` tells whether to reconnect."""
 
     code: str
     retry: bool
@@ -115,20 +115,20 @@ class Bye:
 
 @dataclass(frozen=True, slots=True)
 class GatewayFault:
-    """API Gateway's own error frame: it names no request, and the connection stays open."""
+    """API Gateway's own error frame, which names no request; the connection stays open."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A message that this version has no use for; `why` is for the log."""
+    """A message that this version ignores; `why` is for the log."""
 
     why: str
 
 
 Answer = Result | Linked | Failed | Subscribed
-"""What can be answered in pieces."""
+"""The messages that may arrive in pieces."""
 
 ServerMessage = (
     Result | Linked | Piece | Accepted | Failed | Welcome | Pong | Bye | GatewayFault | TopicMessage | Unknown
@@ -136,7 +136,7 @@ ServerMessage = (
 
 
 def split_frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[bytes]:
-    """Cut a message that is too long for one frame into pieces of whole characters.
+    """Split a message that is too long for one frame into frames of whole characters.
 
     >>> [len(piece) for piece in split_frames(b"x" * 40_000)]
     [32754, 7246]
@@ -145,7 +145,7 @@ def split_frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[byt
     start = 0
     while start < len(message):
         end = start + room
-        # UTF-8's continuation bytes look like 10xxxxxx: a character is not cut in two.
+        # UTF-8's continuation bytes look like 10xxxxxx: no character is split.
         while end < len(message) and message[end] & 0xC0 == 0x80:
             end -= 1
         yield message[start:end]
@@ -153,9 +153,9 @@ def split_frames(message: bytes, frame_bytes: int = FRAME_BYTES) -> Iterator[byt
 
 
 def read_message(text: bytes, max_bytes: int = RESULT_BYTES) -> ServerMessage:
-    """Read what the service sent. Never raises: what cannot be read is `Unknown`, or `Failed` if it says whose it is.
+    """Read a server message. An unreadable one becomes `Failed` if it has an id, and `Unknown` otherwise.
 
-    `max_bytes` bounds the data of a result.
+    `max_bytes` bounds the data of a result. Never raises.
     """
     try:
         fields = orjson.loads(text)
@@ -167,14 +167,14 @@ def read_message(text: bytes, max_bytes: int = RESULT_BYTES) -> ServerMessage:
 
 
 def read_fields(fields: dict[str, Any], max_bytes: int = RESULT_BYTES) -> ServerMessage:
-    """Read a message whose JSON has been read already. Never raises."""
+    """Read a message from its parsed JSON. Never raises."""
     kind = fields.get("type")
     if kind is None and isinstance(fields.get("message"), str):
         return GatewayFault(fields["message"])
     if kind == "result":
         return _read_result(fields, max_bytes)
     if isinstance(kind, str) and kind in TOPIC_TYPES:
-        return read_topic_message(fields, max_bytes) or Unknown(f"of type {kind!r}, and lacks something")
+        return read_topic_message(fields, max_bytes) or Unknown(f"of type {kind!r}, without a required field")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
     return Unknown(f"of type {kind!r}") if reader is None else reader(fields)
 
@@ -193,7 +193,7 @@ def _read_result(fields: dict[str, Any], max_bytes: int) -> ServerMessage:
         key if isinstance(key, str) else "",
         etag if isinstance(etag, str) else "",
         cache if isinstance(cache, str) else "miss",
-        # A boolean is an integer to `isinstance`, but not meant.
+        # `isinstance` would accept a boolean.
         age_ms / 1000 if (type(age_ms) is int or type(age_ms) is float) and age_ms >= 0 else 0.0,
         data,
     )
@@ -206,7 +206,7 @@ def _read_piece(fields: dict[str, Any]) -> ServerMessage:
         return Unknown("a piece without an id")
     index, count = fields.get("index"), fields.get("count")
     if text is None or type(index) is not int or type(count) is not int or not 0 <= index < count <= MOST_PIECES:
-        return Failed(request_id, UnreadableResultError("A piece of the result came that is none."))
+        return Failed(request_id, UnreadableResultError("A piece of the result is not valid."))
     return Piece(request_id, read_text(fields, "of") or "", index, count, text)
 
 
@@ -229,7 +229,7 @@ def _read_welcome(fields: dict[str, Any]) -> ServerMessage:
         session=read_text(fields, "session"),
         reconnect_after_seconds=read_number(fields, "reconnect_after_seconds"),
         message_bytes=None if message_bytes is None else int(message_bytes),
-        # A frame that holds less than its own header and a character is no limit anyone means.
+        # A frame limit below a header and a character would be useless.
         frame_bytes=None if frame_bytes is None else max(int(frame_bytes), 2 * _FRAME_HEADER_BYTES),
     )
 

@@ -1,4 +1,4 @@
-"""Positions: how far into a topic somebody is."""
+"""Positions in the history of a topic."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _POSITION = re.compile(r"([A-Za-z0-9_-]{1,32}):(0|[1-9][0-9]{0,15})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """All messages of a topic up to the offset have been seen. Offsets of two epochs can't be compared."""
+    """A place in a topic's history, after the message with this offset. Offsets of two epochs cannot be compared."""
 
     epoch: str
     offset: int
@@ -20,16 +20,16 @@ class Position:
 
 
 def parse_position(text: str) -> Position:
-    """Read a position as the service writes it.
+    """Parse a position as the service writes it.
 
     >>> parse_position("k3f9:17")
     Position(epoch='k3f9', offset=17)
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a position.
 
     """
     found = _POSITION.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no position such as the service gives, <epoch>:<offset>.")
+        raise ValueError(f"{text!r} is not a position of the form <epoch>:<offset>.")
     return Position(found[1], int(found[2]))

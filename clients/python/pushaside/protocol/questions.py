@@ -1,4 +1,4 @@
-"""What is asked of the service, written as JSON."""
+"""The client's messages that expect one answer, written as JSON."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pushaside.errors import InvalidParamsError
 PING = b'{"action":"ping"}'
 
 GZIP = ("gzip",)
-"""What is said in `accept` by those who read `"encoding":"gzip+base64"`."""
+"""The `accept` of a client that reads `"encoding":"gzip+base64"`."""
 
 
 class Question(Protocol):
-    """Something that is asked under an id and answered once."""
+    """A message with an id that the service answers once."""
 
     @property
     def asked_again(self) -> bool:
-        """Whether silence is a reason to ask it again under the same id."""
+        """Whether the client sends it again under the same id after silence."""
 
     def write(self, question_id: str, remaining_seconds: float) -> bytes:
-        """Write the message; `remaining_seconds` are left until its deadline."""
+        """Return the message as JSON; `remaining_seconds` are left until its deadline."""
 
 
-@dataclass(slots=True)  # frozen it would take twice as long to make
+@dataclass(slots=True)  # not frozen, because that takes twice as long to make
 class ComputeQuestion:
-    """Asks for a compute's result. The params are written already: later changes to the caller's dict change nothing.
+    """A request for a compute's result. The params are JSON already, so later changes to the caller's dict do nothing.
 
     >>> question = ask_compute("documents", {"ids": ["TX"]}, max_age=None)
     >>> question.write("r1", 1.5)
@@ -43,7 +43,7 @@ class ComputeQuestion:
     asked_again: ClassVar[bool] = True
 
     def write(self, question_id: str, remaining_seconds: float) -> bytes:
-        """Write the message; the service counts the deadline from its arrival, so what is left of it is sent."""
+        """Return the message; the service counts its deadline from the arrival, so it contains the time left."""
         message: dict[str, object] = {
             "action": "request",
             "id": question_id,
@@ -60,32 +60,32 @@ class ComputeQuestion:
 
 @dataclass(frozen=True, slots=True)
 class PingQuestion:
-    """Asks for a pong. Pongs carry no id, so a second ping would take the first one's answer."""
+    """A ping. Pongs carry no id, so a retry would take the answer of the first ping."""
 
     asked_again: ClassVar[bool] = False
 
-    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (a ping says nothing else)
-        """Write the message."""
+    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (a ping contains nothing else)
+        """Return the message."""
         return PING
 
 
 def ask_compute(
     compute: str, params: Mapping[str, object] | None, *, max_age: float | None, accept: tuple[str, ...] = ()
 ) -> ComputeQuestion:
-    """Write the params down; None stands for no params. `accept` lists the encodings of data that are read.
+    """Return a request for a compute; None stands for no params. `accept` lists the encodings that the client reads.
 
     Raises:
-        InvalidParamsError: they hold something that JSON cannot.
+        InvalidParamsError: the params cannot be written as JSON.
 
     """
     return ComputeQuestion(compute, write_params(params), max_age, accept)
 
 
 def write_params(params: Mapping[str, object] | None) -> bytes:
-    """Write params as JSON; None stands for no params.
+    """Return params as JSON; None stands for no params.
 
     Raises:
-        InvalidParamsError: they hold something that JSON cannot.
+        InvalidParamsError: the params cannot be written as JSON.
 
     """
     try:
@@ -95,7 +95,7 @@ def write_params(params: Mapping[str, object] | None) -> bytes:
 
 
 def write_hello(hello_id: str, session: str | None, accept: tuple[str, ...] = ()) -> bytes:
-    """Write the first message of a connection; `session` is the one to resume."""
+    """Return the first message of a connection; `session` is the one to resume."""
     message: dict[str, object] = {"action": "hello", "id": hello_id, "accept": accept}
     if session is not None:
         message["session"] = session

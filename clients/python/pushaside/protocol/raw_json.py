@@ -1,4 +1,4 @@
-"""Finds a member's JSON as it was written, byte for byte, which reading and writing it again need not give."""
+"""The JSON of a member as it was written, byte for byte, which parsing and writing it again may change."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _BLANKS = " \t\n\r"
 def raw_member(text: str, *path: str) -> str:
     """Return the text of a member of an object, or of a member of that member, and so on.
 
-    The text is valid JSON and has the member; of several of one name the last counts, as it does for most readers.
+    The text must be valid JSON. If a name occurs several times, the last one counts, as for most parsers.
 
     >>> raw_member('{"id":1, "data": {"data" : [1.0,  2]} }', "data", "data")
     '[1.0,  2]'
 
     Raises:
-        KeyError: there is no such member.
+        KeyError: the member does not exist.
 
     """
     for name in path:

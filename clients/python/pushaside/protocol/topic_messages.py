@@ -1,4 +1,4 @@
-"""The messages about topics as they come: what holds, what is new, what was published, who comes and goes."""
+"""The server's messages about topics: subscriptions, updates, publications and presence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pushaside.protocol.positions import Position, parse_position
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a message brings: data, or in its place a link to it, or what makes it of the data before, or why not.
+    """The value in a message: data, a link to it, a patch of the value before, or an error.
 
-    `failure` is what the compute failed with; `error` is why the data can't be read.
+    `failure` is the error of the compute; `error` is the reason why the data cannot be read.
     """
 
     data: Any = None
@@ -28,9 +28,9 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The subscription asked for under `id` holds: what comes after the position will be pushed.
+    """The subscription `id` is active: the service pushes everything after the position.
 
-    Not `recovered`, what came since the position that was named is lost, and the value, if any, stands for it.
+    If it is not `recovered`, messages since the subscriber's position are lost, and the value, if any, replaces them.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Subscribed:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An `update`, or with `is_resync` a `resync`: something before it is missing, and the value stands for it."""
+    """An `update`, or with `is_resync` a `resync`: messages before it are missing, and the value replaces them."""
 
     topic: str
     position: Position
@@ -52,14 +52,14 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribed:
-    """Nothing more of the topic will be pushed."""
+    """The service pushes nothing more of the topic."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was to be published under `id` is at this position of its topic."""
+    """The message published under `id` has this position in its topic."""
 
     id: str
     position: str
@@ -67,9 +67,9 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Who has come and gone, of those who subscribe to a topic.
+    """The subscribers that joined and left a topic.
 
-    `count` is how many connections are there now; `joined` and `left` are principals, at most 200 each.
+    `count` is the number of connections now; `joined` and `left` are principals, at most 200 each.
     """
 
     topic: str
@@ -82,7 +82,7 @@ TopicMessage = Subscribed | Pushed | Unsubscribed | Published | Presence
 
 
 def read_topic_message(fields: dict[str, Any], max_bytes: int) -> TopicMessage | None:
-    """Read a message of one of `TOPIC_TYPES`; None if something is missing that it can't do without.
+    """Read a message of one of `TOPIC_TYPES`; None if a required field is missing.
 
     `max_bytes` bounds the data.
     """

@@ -1,4 +1,4 @@
-"""What is asked of the service about topics, written as JSON."""
+"""The client's messages about topics, written as JSON."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from pushaside.protocol.positions import Position
 from pushaside.protocol.questions import write_params
 
 PATCH = ("patch",)
-"""What is said in `accept` by those who apply patches."""
+"""The `accept` of a subscriber that applies patches."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelSubject:
-    """A channel, by its topic."""
+    """A channel, identified by its topic."""
 
     topic: str
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSubject:
-    """A live result, by compute and params; the service tells its topic. The params are written already."""
+    """A live result, identified by compute and params, which are JSON already. The service answers with its topic."""
 
     compute: str
     params: bytes
 
 
 Subject = ChannelSubject | LiveSubject
-"""What one subscribes to."""
+"""The subject of a subscription."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeQuestion:
-    """Asks to be told what is new. `since` tells the position that is held when the message is written."""
+    """A subscription. `since` returns the subscriber's position when the message is written."""
 
     subject: Subject
     since: Callable[[], Position | None]
@@ -45,7 +45,7 @@ class SubscribeQuestion:
     asked_again: ClassVar[bool] = True
 
     def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it has no deadline)
-        """Write the message."""
+        """Return the message."""
         message: dict[str, object] = {"action": "subscribe", "id": question_id}
         if isinstance(self.subject, ChannelSubject):
             message["topic"] = self.subject.topic
@@ -60,7 +60,7 @@ class SubscribeQuestion:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeQuestion:
-    """Asks to be told nothing more of a topic.
+    """The end of a subscription.
 
     >>> UnsubscribeQuestion("prices:eur").write("q1", 10.0)
     b'{"action":"unsubscribe","id":"q1","topic":"prices:eur"}'
@@ -70,13 +70,13 @@ class UnsubscribeQuestion:
     asked_again: ClassVar[bool] = True
 
     def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it has no deadline)
-        """Write the message."""
+        """Return the message."""
         return orjson.dumps({"action": "unsubscribe", "id": question_id, "topic": self.topic})
 
 
 @dataclass(frozen=True, slots=True)
 class PublishQuestion:
-    """Publishes a message, which is written already. Asked again, also on another connection, it is the same one.
+    """A publication, whose data is JSON already. Sent again, also on another connection, it is the same message.
 
     >>> publish_to("prices:eur", {"bid": 1.1}).write("q1", 10.0)
     b'{"action":"publish","id":"q1","topic":"prices:eur","data":{"bid":1.1},"message_id":"q1"}'
@@ -86,35 +86,35 @@ class PublishQuestion:
     data: bytes
     asked_again: ClassVar[bool] = True
 
-    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it is kept as it comes)
-        """Write the message."""
+    def write(self, question_id: str, remaining_seconds: float) -> bytes:  # noqa: ARG002  (it has no deadline)
+        """Return the message."""
         message = {"action": "publish", "id": question_id, "topic": self.topic, "data": orjson.Fragment(self.data)}
         return orjson.dumps({**message, "message_id": question_id})
 
 
 def subscribe_to(topic: str | None, compute: str | None, params: Mapping[str, object] | None) -> Subject:
-    """Write down what is subscribed to: a topic, or a compute with params.
+    """Return the subject of a subscription: a topic, or a compute with params.
 
     Raises:
-        ValueError: it is neither, or both.
-        InvalidParamsError: the params hold something that JSON cannot.
+        ValueError: neither is given, or both are.
+        InvalidParamsError: the params cannot be written as JSON.
 
     """
     if (topic is None) == (compute is None):
-        raise ValueError("Either a topic or a compute is subscribed to.")
+        raise ValueError("Subscribe to either a topic or a compute.")
     if topic is not None:
         if params is not None:
-            raise ValueError("A topic has no params.")
+            raise ValueError("A topic takes no params.")
         return ChannelSubject(topic)
     assert compute is not None  # noqa: S101  (one of them is given)
     return LiveSubject(compute, write_params(params))
 
 
 def publish_to(topic: str, data: object) -> PublishQuestion:
-    """Write the data down: later changes to the caller's objects change nothing.
+    """Return a publication; later changes to the caller's objects do nothing.
 
     Raises:
-        InvalidParamsError: they hold something that JSON cannot.
+        InvalidParamsError: the data cannot be written as JSON.
 
     """
     try:

@@ -1,6 +1,6 @@
-"""What a session wants done: values, carried out by `pushaside.shell` in the order they come.
+"""The effects of a session: values that `pushaside.shell` carries out in order.
 
-Those that every request makes are named tuples, which are made in half the time.
+The effects of every request are named tuples, which take half the time to create.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pushaside.protocol.messages import Linked, Result
 from pushaside.protocol.topic_messages import Presence, Published
 
 Outcome = Result | Published | float | PushasideError
-"""What asking ends in: a result, a position that something was published at, a ping's seconds, or an error."""
+"""The outcome of a question: a result, the position of a publication, a ping's seconds, or an error."""
 
 
 class Remedy(Enum):
-    """What can help when a link could not be followed."""
+    """What may help after a failed fetch of a link."""
 
     FETCH_AGAIN = auto()
     ASK_AGAIN = auto()
@@ -28,7 +28,7 @@ class Remedy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FetchFailure:
-    """A link could not be followed, and what can help."""
+    """A failed fetch of a link, and what may help."""
 
     error: PushasideError
     remedy: Remedy
@@ -42,7 +42,7 @@ class Send(NamedTuple):
 
 
 class Settle(NamedTuple):
-    """Hand the outcome to whoever asked; it comes once for each id."""
+    """Pass an outcome to the caller, once for each id."""
 
     id: str
     outcome: Outcome
@@ -50,7 +50,7 @@ class Settle(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell whoever watches a question how far it has come."""
+    """Report the progress of a question to its caller."""
 
     id: str
     progress: Progress
@@ -58,9 +58,9 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Fetch the data of a result, and report `fetched` under the same id.
+    """Fetch the data of a result, and call `fetched` with the same id.
 
-    It is of no use any more once the id is settled, forgotten or asked again.
+    The data is not needed any more once the id is settled, forgotten or sent again.
     """
 
     id: str
@@ -69,28 +69,28 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Open a connection after so many seconds, and report `link_opened` or `connect_failed`."""
+    """Open a connection after some seconds, and call `link_opened` or `connect_failed`."""
 
     after_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close a connection; what still comes on it may be reported, its loss need not be."""
+    """Close a connection; messages that still arrive on it may be reported, its loss need not be."""
 
     link: int
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell whoever waits for a subscription that there is something to take, that it holds now, or that it is over."""
+    """Wake the consumers of a subscription: it has an update, has changed its state, or has ended."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class TellPresence:
-    """Tell whoever has a subscription who else has come and gone."""
+    """Pass a presence message to a subscription."""
 
     id: str
     presence: Presence
@@ -98,7 +98,7 @@ class TellPresence:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The session is over, and all that was asked is settled."""
+    """Note that the session has ended, and everything is settled."""
 
     error: PushasideError
 

@@ -1,4 +1,4 @@
-"""Everything that is asked and not settled, where it was asked, and when it is asked again."""
+"""The questions that are not settled: where each was sent, and when it is sent again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pushaside.settings import Settings
 
 
 class Exchange:
-    """Something asked and not settled.
+    """A question that is not settled.
 
-    It is on a link, or waits to be asked at `ask_at`, which is infinite for "as soon as there is a link". Or it was
-    answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`. `settled` is who takes
-    the outcome if it is not for the caller. If it `is_watched`, how far it has come is reported.
+    It was sent on a link, or waits until `ask_at`, which is infinite for "as soon as there is a link". Or it was
+    answered with a link to its data, `linked`, which is being fetched or will be at `ask_at`. `settled` receives the
+    outcome in place of the caller. If it `is_watched`, its progress is reported.
 
-    Most of what can become of one never does: it is the class that says so, until it does.
+    The defaults are class attributes, because most of them never change and instances are created for every request.
     """
 
     link: Link | None = None
@@ -55,17 +55,17 @@ class Exchange:
 
     @property
     def waits_for_link(self) -> bool:
-        """Whether nothing but the lack of a connection keeps it from being asked."""
+        """Whether it waits for a connection and nothing else."""
         return self.link is None and self.ask_at == math.inf and self.linked is None
 
     @property
     def is_fetching(self) -> bool:
-        """Whether its data is being fetched right now."""
+        """Whether its data is being fetched."""
         return self.linked is not None and self.ask_at == math.inf
 
 
 class Exchanges:
-    """All of them, by id; what is to be sent and handed over is appended to `effects`."""
+    """All exchanges by id; messages and outcomes are appended to `effects`."""
 
     def __init__(self, settings: Settings, random: Callable[[], float], effects: list[Effect]) -> None:
         self._settings = settings
@@ -76,33 +76,33 @@ class Exchanges:
         self.pieces = Pieces(settings.max_unfinished_bytes, settings.max_unfinished_results)
 
     def get(self, exchange_id: str | None) -> Exchange | None:
-        """Find one that is not settled."""
+        """Return an exchange that is not settled, or None."""
         return None if exchange_id is None else self._exchanges.get(exchange_id)
 
     def all(self) -> list[Exchange]:
-        """List them, those asked first first."""
+        """List all exchanges, the oldest first."""
         return list(self._exchanges.values())
 
     def on(self, link: Link) -> list[Exchange]:
-        """List those that were last asked on this link."""
+        """List the exchanges that were last sent on a link."""
         return [self._exchanges[name] for name in link.unanswered]
 
     def next_at(self) -> float | None:
-        """Tell when the next one is due."""
+        """Return when the next exchange is due."""
         return self._agenda.next_at()
 
     def take_due(self, now: float) -> list[Exchange]:
-        """Take those past their deadline or due to be asked; each must then be settled or asked."""
+        """Remove and return the exchanges that are due; the caller must settle or send each of them."""
         return [self._exchanges[name] for name in self._agenda.take_due(now)]
 
     def add(self, exchange: Exchange) -> None:
-        """Take in what is to be asked now."""
+        """Add an exchange that is about to be sent."""
         self._exchanges[exchange.id] = exchange
 
     def ask(self, exchange: Exchange, link: Link | None, now: float, message: bytes | None = None) -> None:
-        """Ask on a link, for the first time or again; without one, leave it for the next link.
+        """Send the question on a link, for the first time or again; without a link, leave it for the next one.
 
-        `message` is the written question, if the caller has it at hand.
+        `message` is the written question, if the caller has it.
         """
         if exchange.link is not None and exchange.link is not link:
             self._take_off(exchange)
@@ -122,7 +122,7 @@ class Exchanges:
         self._agenda.put(exchange.id, min(exchange.deadline, exchange.ask_at))
 
     def ask_later(self, exchange: Exchange, at: float, trouble: str) -> None:
-        """Count a retry, and let the exchange wait for its time; `trouble` is why."""
+        """Count a retry and plan it for a time; `trouble` is the reason."""
         self._take_off(exchange)
         exchange.linked = None
         exchange.retries += 1
@@ -130,14 +130,14 @@ class Exchanges:
         self._agenda.put(exchange.id, min(exchange.deadline, at))
 
     def hear(self, exchange: Exchange, now: float) -> None:
-        """Note that an answer is on its way: patience begins anew."""
+        """Note that an answer is arriving, and restart the interval of silence."""
         exchange.accepted = True
         if exchange.link is not None:
             exchange.ask_at = now + self._patience(exchange.silences)
             self._agenda.put(exchange.id, min(exchange.deadline, exchange.ask_at))
 
     def fetch(self, exchange: Exchange, linked: Linked) -> None:
-        """Fetch the data of an answer, for the first time or again; nothing is asked meanwhile."""
+        """Fetch the data of an answer, for the first time or again; the question is not sent meanwhile."""
         self._take_off(exchange)
         self.pieces.drop_request(exchange.id)
         exchange.fetches = 1 if exchange.linked is None else exchange.fetches + 1
@@ -147,14 +147,14 @@ class Exchanges:
         self._agenda.put(exchange.id, exchange.deadline)
 
     def fetch_later(self, exchange: Exchange, at: float, trouble: str) -> None:
-        """Let the exchange wait for its time to fetch again; `trouble` is why."""
+        """Plan another fetch for a time; `trouble` is the reason."""
         exchange.ask_at, exchange.trouble = at, trouble
         self._agenda.put(exchange.id, min(exchange.deadline, at))
 
     def report(
         self, exchange: Exchange, stage: Stage, received: int = 0, expected: int | None = None, unit: Unit = "pieces"
     ) -> None:
-        """Tell how far an exchange has come, if anybody watches it."""
+        """Report the progress of an exchange, if it is watched."""
         if exchange.is_watched:
             progress = Progress(stage, exchange.attempts, received, expected, unit)
             self._effects.append(Report(exchange.id, progress))
@@ -168,7 +168,7 @@ class Exchanges:
             exchange.settled(outcome)
 
     def remove(self, exchange: Exchange) -> None:
-        """End an exchange whose outcome nobody waits for."""
+        """End an exchange without an outcome."""
         del self._exchanges[exchange.id]
         self._agenda.drop(exchange.id)
         self.pieces.drop_request(exchange.id)

@@ -1,4 +1,4 @@
-"""Topics that are being unsubscribed, and who has to wait for that."""
+"""Topics that the client is unsubscribing from, and the subscriptions that must wait for that."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Farewell:
-    """What is asked, and whose the topic was: None if it is a live result of that nobody knows any more."""
+    """A pending unsubscription and its subject, which is None for a live result whose subject is unknown."""
 
     exchange: Exchange
     subject: Subject | None
 
 
 class Farewells:
-    """Unsubscribes topics; `left` is called with when that was asked, once one of them is over."""
+    """Unsubscribes topics; calls `left` with the time of the message once an unsubscription has ended."""
 
     def __init__(self, new_id: Callable[[], str], exchanges: Exchanges, left: Callable[[float], None]) -> None:
         self._new_id = new_id
@@ -30,7 +30,7 @@ class Farewells:
         self._said: dict[str, _Farewell] = {}
 
     def say(self, topic: str, subject: Subject | None, link: Link, now: float) -> None:
-        """Unsubscribe a topic on a connection, unless that is being done."""
+        """Unsubscribe a topic on a connection, unless that is pending."""
         if topic in self._said:
             return
         exchange = Exchange(self._new_id(), UnsubscribeQuestion(topic), now, now + _SECONDS)
@@ -40,20 +40,20 @@ class Farewells:
         self._exchanges.ask(exchange, link, now)
 
     def answered(self, exchange_id: str) -> None:
-        """Take an answer."""
+        """Handle the answer of the service."""
         for topic, farewell in list(self._said.items()):
             if farewell.exchange.id == exchange_id:
                 self._exchanges.remove(farewell.exchange)
                 self._end(topic)
 
     def stop(self) -> None:
-        """Expect no answers any more: the connection is another one."""
+        """Drop all pending unsubscriptions, because the connection was replaced."""
         for farewell in self._said.values():
             self._exchanges.remove(farewell.exchange)
         self._said.clear()
 
     def concern(self, subject: Subject) -> bool:
-        """Tell whether what is being unsubscribed may be of a subject."""
+        """Tell whether a pending unsubscription may concern a subject."""
         return any(
             each.subject == subject or (each.subject is None and not _is_other(subject, topic))
             for topic, each in self._said.items()
@@ -64,5 +64,5 @@ class Farewells:
 
 
 def _is_other(subject: Subject, topic: str) -> bool:
-    """Tell whether a topic can't be that of a subject."""
+    """Tell whether a topic cannot belong to a subject."""
     return isinstance(subject, ChannelSubject) and subject.topic != topic

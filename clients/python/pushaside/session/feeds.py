@@ -1,14 +1,14 @@
-"""One subscription's messages in order, each once, whatever order and however often they come in.
+"""The messages of one subscription: applied in order and once, in whatever order and however often they arrive.
 
-A message is applied if it is the next one, and only then does the position move. What comes before its time is held:
-before `subscribed`, because nobody knows yet where the topic is, and after it because something in between is missing
-or the epoch is another. What stays missing is had by subscribing anew since the position, and then comes once more.
+A message is applied if it is the next one, and only then does the position move. An early message is held: before
+`subscribed`, because the topic's position is unknown, and after it, because a message in between is missing or the
+epoch differs. To get what stays missing, the session resubscribes since the position, and the service sends it again.
 
-- A channel: the next one is the one with the next offset, or a `resync`. If nobody takes what was applied, no more is,
-  and what comes is dropped, until there is room and the subscription is made anew.
-- A live result: the next one is any that is newer. Of those applied, only the newest waits to be taken, and a value
-  that is there already (by its etag) is no news. A patch comes before its time while another value is there than it
-  is for, and if what comes out is wrong it is as good as missing: the subscription made anew brings the value.
+- In a channel, the next message is the one with the next offset, or a `resync`. If the queue is full, messages are
+  dropped, until there is room and the session resubscribes.
+- In a live result, the next message is any newer one. Only the newest applied value waits to be taken, and a value
+  with the etag of the current one is no update. A patch for another value than the current one is early. If a patch
+  gives the wrong value, it counts as missing, and the session resubscribes to get the whole value.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ logger = logging.getLogger("pushaside")
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What is new of a topic.
+    """A message of a channel, or a new value of a live result.
 
-    `data` is the message, or the value of a live result, decoded. `position` is where the topic is with it, to
-    subscribe `since` later. `etag` changes with the value of a live result, and is "" for channels. With `is_resync`
-    something before it is missing, and `data` stands for all of it: a channel's newest message, or None if there is
-    none.
+    `data` is the message or value, decoded. `position` is the topic's position after it, to subscribe `since` it later.
+    `etag` changes with the value of a live result, and is "" for channels. With `is_resync`, earlier messages are
+    missing, and `data` replaces them: a channel's newest message, or None if there is none.
     """
 
     topic: str
     position: str
-    # JSON of the publisher's making: the caller alone knows its shape.
+    # Only the caller knows the shape of the publisher's JSON.
     data: Any
     etag: str
     is_resync: bool
 
 
 class Feed:
-    """A subscription as the session keeps it; `limit` is how many updates wait to be taken."""
+    """The state of one subscription; `limit` is the number of updates that may wait to be taken."""
 
     def __init__(self, feed_id: str, subject: Subject, since: Position | None, limit: int) -> None:
         self.id = feed_id
@@ -57,14 +56,14 @@ class Feed:
         self.failure: PushasideError | None = None
         self.error: PushasideError | None = None
         self.is_subscribed = False
-        """Whether it ever was: from then on it is not ended by what may pass."""
+        """Whether it was ever active: from then on, temporary errors do not end it."""
         self.holds = False
-        """Whether it holds at the moment, as far as is known."""
+        """Whether it is active at the moment, as far as the session knows."""
         self.is_full = False
         self.has_news = False
-        """Whether there is something to take, or it has ended, that nobody has been told of."""
+        """Whether it has changed since the last `Notify`."""
         self.linked: Pushed | None = None
-        """The message that is applied once its data have been fetched."""
+        """The message that is applied once its data is fetched."""
         self._limit = limit
         self._etag: str | None = None
         self._taken = since
@@ -76,39 +75,39 @@ class Feed:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is of a live result."""
+        """Whether the subject is a live result."""
         return isinstance(self.subject, LiveSubject)
 
     @property
     def taken(self) -> Position | None:
-        """The position of all that was taken; None before anything is known of it."""
+        """The position of the last update taken; None while it is unknown."""
         return self._taken if self._queue else self.position
 
     @property
     def waiting(self) -> int:
-        """How many updates wait to be taken."""
+        """The number of updates that wait to be taken."""
         return len(self._queue)
 
     @property
     def is_missing(self) -> bool:
-        """Whether something is known to be missing."""
+        """Whether a message is known to be missing."""
         if self.is_full or self.linked is not None or self.error is not None:
             return False
         return bool(self._held) or self._has_dropped or self._awaited_epoch is not None
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the topic is known to be in another epoch: what is missing will not come by itself."""
+        """Whether the topic is known to be in another epoch, so that missing messages do not arrive by themselves."""
         return self.position is not None and any(each.epoch != self.position.epoch for each in self._held)
 
     def begin(self) -> None:
-        """Note that the subscription is made anew, since the position: all that comes after it will come again."""
+        """Note that the session resubscribes since the position, after which every message arrives again."""
         self._forget_held()
         self._asked_since = self.position
         self.linked = None
 
     def take(self) -> Update | None:
-        """Take the next update; None if there is none for now."""
+        """Remove and return the next update; None if there is none."""
         if not self._queue:
             return None
         update = self._queue.popleft()
@@ -116,21 +115,21 @@ class Feed:
         return update
 
     def make_room(self) -> bool:
-        """Tell whether there is room again for a feed that was full."""
+        """Tell whether a full feed has room again."""
         if not self.is_full or len(self._queue) > self._limit // 2:
             return False
         self.is_full = False
         return True
 
     def end(self, error: PushasideError) -> None:
-        """Take nothing more; what was applied can still be taken."""
+        """End the feed; applied updates can still be taken."""
         self.error = self.error or error
         self.has_news = True
         self.linked = None
         self._forget_held()
 
     def subscribed(self, subscribed: Subscribed) -> None:
-        """Take the answer to what was asked after `begin`."""
+        """Handle the answer to the subscription after `begin`."""
         position, value = subscribed.position, subscribed.value
         self.topic = subscribed.topic
         if not self.is_subscribed:
@@ -146,11 +145,11 @@ class Feed:
         self._apply_held()
 
     def push(self, pushed: Pushed) -> None:
-        """Take a message."""
+        """Handle a message of the topic."""
         if self.error is not None or self.is_full or self._is_old(pushed.position):
             return
         if self.is_live and pushed.value is None:
-            # It says only where the topic is: the value is to be asked for.
+            # The message has only a position: resubscribing gets the value.
             self._has_dropped = True
             return
         self._hold(pushed)
@@ -159,13 +158,13 @@ class Feed:
         self._bound_held()
 
     def fetched(self, pushed: Pushed, value: Value) -> None:
-        """Take the data of `linked`, unless something else has taken its place."""
+        """Apply the data of `linked`, unless another message has replaced it."""
         if self.linked is pushed:
             self._apply(pushed, value)
             self._apply_held()
 
     def skip_linked(self) -> bool:
-        """Give up the data that can't be fetched if there is a newer value; tell whether there is."""
+        """Skip data that cannot be fetched if a newer value is held; tell whether one is."""
         if self.linked is None or not self.is_live or not self._held:
             return False
         self.position, self.linked = self.linked.position, None
@@ -174,7 +173,7 @@ class Feed:
 
     @property
     def _mark(self) -> Position | None:
-        """The position of what is applied, or is about to be."""
+        """The position of the last message that is applied, or about to be."""
         return self.position if self.linked is None else self.linked.position
 
     def _is_old(self, its: Position) -> bool:
@@ -182,12 +181,12 @@ class Feed:
         return mine is not None and its.epoch == mine.epoch and its.offset <= mine.offset
 
     def _has_gone_back(self, position: Position) -> bool:
-        """Tell whether the service has forgotten messages that had come: Redis lost them, and their offsets return."""
+        """Tell whether the service lost messages that had arrived, as by a loss of Redis, and reuses their offsets."""
         since = self._asked_since
         return since is not None and position.epoch == since.epoch and position.offset < since.offset
 
     def _take_current(self, current: Pushed) -> None:
-        """Take a live result as it was when it was subscribed to; an update may have overtaken it."""
+        """Handle the current value of a live result at its subscription; an update may have overtaken it."""
         mark = self._mark
         if not current.is_resync and current.position != mark and self._is_old(current.position):
             return
@@ -197,7 +196,7 @@ class Feed:
             self._apply_or_fetch(current, current.value)
 
     def _take_lost(self, pushed: Pushed) -> None:
-        """Take what stands for messages that are lost; without it, a `resync` will bring it."""
+        """Handle the replacement of lost messages; without a value, a `resync` brings it."""
         if pushed.value is None:
             self._awaited_epoch = pushed.position.epoch
         elif not self.is_full:
@@ -212,13 +211,13 @@ class Feed:
         self._held[its] = pushed
 
     def _bound_held(self) -> None:
-        """Let those go that are furthest from being the next one."""
+        """Drop the held messages with the highest offsets beyond the limit."""
         while len(self._held) > self._limit:
             del self._held[max(self._held, key=lambda each: each.offset)]
             self._has_dropped = True
 
     def _may_matter_now(self, pushed: Pushed) -> bool:
-        """Tell whether anything can be applied that could not before; a flood of what is too early costs no search."""
+        """Tell whether this message allows to apply a held one, so that a flood of early messages costs no search."""
         mark = self._mark
         return pushed.is_resync or self.is_live or mark is None or pushed.position.offset == mark.offset + 1
 
@@ -227,7 +226,7 @@ class Feed:
             self._apply_or_fetch(pushed, pushed.value or Value())
 
     def _pop_next(self) -> Pushed | None:
-        """Take out the message that can be applied next."""
+        """Remove and return the held message that can be applied next."""
         mark = self._mark
         if not self._held or mark is None or self.is_full or self.linked is not None or self.error is not None:
             return None
@@ -239,14 +238,14 @@ class Feed:
         return self._held.pop(max(jumps, key=lambda each: each.offset)) if jumps else None
 
     def _may_jump(self, pushed: Pushed, mark: Position) -> bool:
-        """Tell whether a message can be applied that is not the following one."""
+        """Tell whether a message can be applied that does not have the next offset."""
         epoch = pushed.position.epoch
         if pushed.is_resync and epoch == self._awaited_epoch:
             return True
         return epoch == mark.epoch and (pushed.is_resync or self.is_live) and self._fits(pushed)
 
     def _fits(self, pushed: Pushed) -> bool:
-        """Tell whether a message is no patch, or one for the value that is there, or to it."""
+        """Tell whether a message is no patch, or a patch of or to the current value."""
         value = pushed.value
         return value is None or value.patch is None or self._etag in {value.patch.base, value.etag}
 
@@ -261,13 +260,13 @@ class Feed:
             self._apply(pushed, patched)
 
     def _patched(self, value: Value) -> Value | None:
-        """Return a value with its data; None if it is a patch that makes something else of what is there."""
+        """Return a value with its data; None if its patch does not match the current value."""
         if value.patch is None or value.etag == self._etag:
             return value
         try:
             return replace(value, data=value.patch.apply(self.value), patch=None)
         except PatchMismatchError as exc:
-            logger.warning("%s: %s It is asked for.", self.topic, exc)
+            logger.warning("%s: %s Fetching the whole value.", self.topic, exc)
             return None
 
     def _apply(self, pushed: Pushed, value: Value) -> None:
@@ -275,7 +274,7 @@ class Feed:
             self._taken = self.position
         self.position, self.linked, self._awaited_epoch = pushed.position, None, None
         if value.failure is not None:
-            logger.warning("%s can't be computed: %s", pushed.topic, value.failure.message)
+            logger.warning("the compute of %s fails: %s", pushed.topic, value.failure.message)
             self.failure, self._etag = value.failure, None
             self.has_news = True
             return

@@ -1,8 +1,9 @@
-"""What becomes of requests when API Gateway reports a fault of its own, which names none of them."""
+"""The handling of API Gateway's own error frames, which name no request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pushaside.errors import ForbiddenError, InternalError
 from pushaside.protocol.messages import GatewayFault
@@ -11,32 +12,32 @@ from pushaside.session.links import Link
 from pushaside.settings import Settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayFaults:
-    """Has those asked again that a fault may concern; `backoff` gives the seconds to wait before a try, from 0.
+    """Retries the requests that a fault may concern; `backoff` returns the seconds to wait before attempt 0, 1, ...
 
-    "Forbidden" means that no route takes a message, and asking again does not help. It is put down to an unanswered
-    `hello` or ping if there is one. If not, it concerns a request, and as all requests go by the same route, all that
-    are not accepted yet fail.
+    "Forbidden" means that a route is missing, and a retry does not help. It is attributed to an unanswered `hello` or
+    ping if there is one. Otherwise it concerns a request. All requests use the same route, so all that are not accepted
+    yet fail.
     """
 
-    def __init__(self, settings: Settings, exchanges: Exchanges, backoff: Callable[[int], float]) -> None:
-        self._settings = settings
-        self._exchanges = exchanges
-        self._backoff = backoff
+    settings: Settings
+    exchanges: Exchanges
+    backoff: Callable[[int], float]
 
     def take(self, link: Link, fault: GatewayFault, now: float) -> None:
-        """Take what API Gateway said on a connection."""
+        """Handle an error frame that arrived on a connection."""
         if fault.message == "Forbidden":
             self._take_forbidden(link, now)
             return
         if link.hello_at is not None:
-            link.hello_at = min(link.hello_at, now + self._backoff(link.hellos))
+            link.hello_at = min(link.hello_at, now + self.backoff(link.hellos))
         for exchange in self._suspects(link):
-            if exchange.retries >= self._settings.max_retries:
-                self._exchanges.settle(exchange, InternalError(f"API Gateway answered: {fault.message}."))
+            if exchange.retries >= self.settings.max_retries:
+                self.exchanges.settle(exchange, InternalError(f"API Gateway answered: {fault.message}."))
             else:
-                at = now + self._backoff(exchange.retries)
-                self._exchanges.ask_later(exchange, at, trouble=f"API Gateway answered: {fault.message}.")
+                at = now + self.backoff(exchange.retries)
+                self.exchanges.ask_later(exchange, at, trouble=f"API Gateway answered: {fault.message}.")
 
     def _take_forbidden(self, link: Link, now: float) -> None:
         suspects = self._suspects(link)
@@ -45,11 +46,11 @@ class GatewayFaults:
             return
         is_ping, ping_id = link.take_ping(now)
         if is_ping:
-            ping = self._exchanges.get(ping_id)
+            ping = self.exchanges.get(ping_id)
             suspects = [] if ping is None else [ping]
         for exchange in suspects:
-            self._exchanges.settle(exchange, ForbiddenError("API Gateway has no route for the message."))
+            self.exchanges.settle(exchange, ForbiddenError("API Gateway has no route for the message."))
 
     def _suspects(self, link: Link) -> list[Exchange]:
-        """List what a fault that names nothing may concern: not pings, which go without a function."""
-        return [each for each in self._exchanges.on(link) if each.question.asked_again and not each.accepted]
+        """List the exchanges that a fault may concern: not pings, which start no function."""
+        return [each for each in self.exchanges.on(link) if each.question.asked_again and not each.accepted]

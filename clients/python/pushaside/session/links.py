@@ -1,4 +1,4 @@
-"""One connection as the session sees it: what is unanswered on it, and what its silence means."""
+"""The state of one connection: its unanswered messages, its pings and its age."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pushaside.settings import Settings
 
 @dataclass(slots=True)
 class Link:
-    """A connection that is open. Times are of the caller's clock, in seconds.
+    """An open connection. Times are those of the caller's clock, in seconds.
 
-    `replace_at` is when another one should be opened in its place; `drain_until` is set once that has happened (or
-    the service has said goodbye), and is when this one is closed even if answers are missing. `feeds` are the
-    subscriptions that hold on it.
+    `replace_at` is when the client should open another connection in its place. `drain_until` is set once it has (or
+    the service sent `bye`): at that time this connection closes even if answers are missing. `feeds` are the
+    subscriptions that are active on it.
     """
 
     id: int
@@ -33,40 +33,40 @@ class Link:
     _pings: deque[tuple[str | None, float]] = field(default_factory=deque)
 
     def hear(self, now: float) -> None:
-        """Note that something came: whatever it is, the connection lives."""
+        """Note that a message arrived, so the connection is alive."""
         self.heard_at = now
         self.probed_at = None
 
     def note_ping(self, ping_id: str | None, now: float) -> None:
-        """Note that a ping goes out; the keep-alive's have no id."""
+        """Note that a ping is sent; pings of the keep-alive have no id."""
         self._pings.append((ping_id, now))
         if self.probed_at is None:
             self.probed_at = now
 
     def take_ping(self, now: float) -> tuple[bool, str | None]:
-        """Take the oldest ping that may still be answered: whether there is one, and its id."""
+        """Remove the oldest ping that may still be answered; return whether there is one, and its id."""
         while self._pings:
             ping_id, sent_at = self._pings.popleft()
-            # Pongs carry no id. Without this, one that got lost would leave every later ping one pong short.
+            # Pongs carry no id. Without this, one lost pong would shift the answers of all later pings.
             if now - sent_at <= self.settings.pong_timeout_seconds:
                 return True, ping_id
         return False, None
 
     def is_silent_since(self, moment: float) -> bool:
-        """Tell whether nothing has come since then, and no ping is out to find out why."""
+        """Tell whether nothing has arrived since a moment, and no ping is unanswered."""
         return self.probed_at is None and (self.heard_at is None or self.heard_at < moment)
 
     @property
     def dead_at(self) -> float | None:
-        """When the connection counts as lost unless something comes; None while no ping is out."""
+        """When the connection counts as lost unless a message arrives; None while no ping is unanswered."""
         return None if self.probed_at is None else self.probed_at + self.settings.pong_timeout_seconds
 
     @property
     def keepalive_at(self) -> float | None:
-        """When a ping must go out; None while one is out.
+        """When the next ping is due; None while one is unanswered.
 
-        It keeps the connection from being cut for being idle. Where subscriptions hold, it also finds out in time
-        whether the connection lives, which nothing that is sent does.
+        The ping keeps API Gateway from closing an idle connection. With subscriptions, it also detects a silent loss,
+        which sent messages do not.
         """
         if self.probed_at is not None:
             return None
@@ -77,20 +77,20 @@ class Link:
         return min(idle_at, heard_at + self.settings.subscribed_keepalive_seconds)
 
     def is_dead(self, now: float) -> bool:
-        """Tell whether a ping went out and nothing came for too long."""
+        """Tell whether a ping has been unanswered for too long."""
         return self.dead_at is not None and self.dead_at <= now
 
     def is_drained(self, now: float) -> bool:
-        """Tell whether it has had its time to finish."""
+        """Tell whether its time to finish has passed."""
         return self.drain_until is not None and self.drain_until <= now
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is expected of a connection that only had to finish."""
+        """Whether a replaced connection has nothing left to finish."""
         return self.drain_until is not None and not self.unanswered and not self.feeds
 
     def next_at(self) -> float:
-        """Tell when there is something to do for this connection."""
+        """Return when this connection next needs attention."""
         if self.is_over:
             return self.opened_at
         at = self.replace_at if self.drain_until is None else self.drain_until

@@ -1,4 +1,4 @@
-"""When connections are opened, and when that is given up."""
+"""The schedule of attempts to connect, and when the client gives up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pushaside.settings import Settings
 
 
 class Opening:
-    """At most one attempt to connect is planned or under way; failures in a row make for longer waits."""
+    """Plans one attempt to connect at a time, with longer waits after failures in a row."""
 
     def __init__(self, settings: Settings, random: Callable[[], float], effects: list[Effect]) -> None:
         self._settings = settings
@@ -22,33 +22,33 @@ class Opening:
         self._failures = 0
 
     def begin(self, after_seconds: float = 0.0) -> None:
-        """Connect after so many seconds, unless that is being done already."""
+        """Connect after some seconds, unless an attempt is planned or running."""
         if not self.is_under_way:
             self.is_under_way = True
             self._effects.append(Connect(after_seconds))
 
     def begin_spread(self) -> None:
-        """Connect after a jitter, since many others may have lost their connection as well."""
+        """Connect after a jitter, because many clients may have lost their connections at once."""
         self.begin(self.backoff(0))
 
     def begin_within(self, seconds: float) -> None:
-        """Connect at any time within the first half of the seconds that are left, so as to be there before the end."""
+        """Connect at a random time in the first half of the seconds that are left."""
         if seconds:
             self.begin(self._random() * seconds / 2)
         else:
             self.begin_spread()
 
     def succeed(self) -> None:
-        """Note that a connection came about. The waits stay long until something is heard on it."""
+        """Note that a connection opened. The waits stay long until a message arrives on it."""
         self.is_under_way = False
         self._has_succeeded = True
 
     def hear(self) -> None:
-        """Note that a connection is of use: the next failure is a first one again."""
+        """Note that a message arrived: the next failure counts as the first again."""
         self._failures = 0
 
     def fail(self, error: PushasideError) -> bool:
-        """Plan another attempt after one that failed; False if there is to be none."""
+        """Plan another attempt after a failed one; return False if the client gives up."""
         self.is_under_way = False
         self._failures += 1
         if self._gives_up_after(error):
@@ -57,7 +57,7 @@ class Opening:
         return True
 
     def backoff(self, attempt: int) -> float:
-        """Compute the seconds to wait before a try, counted from 0."""
+        """Return the seconds to wait before an attempt, counted from 0."""
         return full_jitter(
             attempt,
             self._random(),
@@ -71,6 +71,6 @@ class Opening:
         if self._has_succeeded:
             limit = self._settings.reconnect_attempts
             return limit is not None and self._failures >= limit
-        # With nothing there at all the address is the first suspect, so the caller learns of it at once.
+        # If nothing listens at the first attempt, the address is probably wrong, so the caller learns of it at once.
         is_absent = isinstance(error, CannotConnectError) and not error.is_answered
         return is_absent or self._failures >= self._settings.connect_attempts

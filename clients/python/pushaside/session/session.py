@@ -1,19 +1,21 @@
-"""A client's side of the protocol, without I/O and without a clock.
+"""The client's side of the protocol, without I/O and without a clock.
 
-Events and the time go in: something is asked, a connection opens, is lost or brings a message, time passes. Effects
-come out: messages to send, outcomes of what was asked, connections to open and to close. `pushaside.shell` carries
-them out on asyncio; tests carry them out in any order they like.
+Events go in, with the time: the caller asks a question, a connection opens, is lost or receives a message, time passes.
+Effects come out: messages to send, outcomes of questions, connections to open and to close. `pushaside.shell` carries
+them out on asyncio; tests carry them out in any order.
 
-What is asked is kept under its id until it has one outcome: the first of an answer that ends it, its deadline, or the
-end of the session. It is asked again under the same id, which the service takes for the same request,
+The session keeps a question under its id until it has one outcome: an answer that ends it, its deadline, or the end of
+the session, whichever is first. It sends the question again under the same id, which the service treats as the same
+request,
 
-- on another connection, when the one it was asked on is lost,
-- after a while of silence, because the service may have lost it,
-- when an error says when to come back, a bounded number of times and not past the deadline,
-- when it was answered with a link to its data that can't be followed any more,
-- when API Gateway reports a fault of its own. That names no request, so all that are not accepted yet are asked again.
+- on another connection, when the connection it was sent on is lost,
+- after some silence, because the service may have lost it,
+- when an error has `retry_after`, a bounded number of times and not past the deadline,
+- when the answer has a link to the data that has expired,
+- when API Gateway sends an error frame of its own. The frame names no request, so all unaccepted ones are sent again.
 
-Subscriptions are kept until they are given back or refused; `pushaside.session.subscriptions` says how.
+The session keeps subscriptions until the caller ends them or the service refuses them; see
+`pushaside.session.subscriptions`.
 """
 
 from __future__ import annotations
@@ -64,10 +66,10 @@ logger = logging.getLogger("pushaside")
 
 
 class Session:
-    """All that a client knows; the module's docstring says what it does.
+    """The state of a client; the module's docstring describes its behaviour.
 
-    `random` gives numbers in [0, 1), `new_id` ids that no other client uses. Every method may leave effects: take
-    them with `take_effects` and carry them out in order.
+    `random` returns numbers in [0, 1), `new_id` ids that no other client uses. Every method may add effects: take them
+    with `take_effects` and carry them out in order.
     """
 
     def __init__(self, settings: Settings, *, random: Callable[[], float], new_id: Callable[[], str]) -> None:
@@ -78,9 +80,13 @@ class Session:
         self._exchanges = Exchanges(settings, random, self._effects)
         self._opening = Opening(settings, random, self._effects)
         self._upkeep = Upkeep(settings, random, self._effects)
-        self._large_answers = LargeAnswers(settings, self._exchanges, self._opening.backoff)
-        self._gateway_faults = GatewayFaults(settings, self._exchanges, self._opening.backoff)
-        self._answers = Answers(settings, random, self._exchanges, self._large_answers)
+        self._large_answers = LargeAnswers(settings=settings, exchanges=self._exchanges, backoff=self._opening.backoff)
+        self._gateway_faults = GatewayFaults(
+            settings=settings, exchanges=self._exchanges, backoff=self._opening.backoff
+        )
+        self._answers = Answers(
+            settings=settings, random=random, exchanges=self._exchanges, large_answers=self._large_answers
+        )
         self._subscriptions = Subscriptions(settings, random, new_id, self._exchanges, self._effects)
         self._links: dict[int, Link] = {}
         self._current: Link | None = None
@@ -89,13 +95,13 @@ class Session:
         self.frame_bytes = messages.FRAME_BYTES
 
     def take_effects(self) -> list[Effect]:
-        """Take what is to be done, in order."""
+        """Remove and return the effects, in order."""
         effects = self._effects[:]
         self._effects.clear()
         return effects
 
     def next_at(self) -> float | None:
-        """Tell when `tick` has something to do, if nothing happens before."""
+        """Return when `tick` is next due, if no event happens before."""
         times = [link.next_at() for link in self._links.values()]
         times += [at for at in (self._exchanges.next_at(), self._subscriptions.next_at()) if at is not None]
         return min(times, default=None)
@@ -103,15 +109,15 @@ class Session:
     # The caller's side
 
     def start(self) -> None:
-        """Ask for the first connection."""
+        """Open the first connection."""
         self._opening.begin()
 
     def ask(self, question: Question, deadline_seconds: float, now: float, *, is_watched: bool = False) -> str:
-        """Ask something, and give it an id under which its outcome will come, and reports of it if it is watched.
+        """Ask a question, and return the id of its outcome, and of its progress if it is watched.
 
         Raises:
-            TooLargeError: the message would be larger than a message may be.
-            PushasideError: the session is over; the error says why.
+            TooLargeError: the message would exceed the size limit.
+            PushasideError: the session has ended; the error gives the reason.
 
         """
         if self._ended is not None:
@@ -124,19 +130,19 @@ class Session:
         return exchange.id
 
     def forget(self, question_id: str) -> None:
-        """Drop what nobody waits for any more; its answer, should it come, is ignored."""
+        """Drop a question whose caller no longer waits, and ignore its answer."""
         exchange = self._exchanges.get(question_id)
         if exchange is not None:
             self._exchanges.remove(exchange)
 
     def subscribe(self, subject: Subject, since: Position | None, now: float, accept: tuple[str, ...] = ()) -> Feed:
-        """Subscribe, for as long as the session lasts or until it is given back.
+        """Subscribe, until `unsubscribe` or the end of the session.
 
-        `accept` lists what this subscription reads beside what all do.
+        `accept` lists forms of data that this subscription reads, in addition to those that all read.
 
         Raises:
-            TooLargeError: the message would be larger than a message may be.
-            PushasideError: the session is over; the error says why.
+            TooLargeError: the message would exceed the size limit.
+            PushasideError: the session has ended; the error gives the reason.
 
         """
         if self._ended is not None:
@@ -145,15 +151,15 @@ class Session:
         return self._subscriptions.add(subject, since, now, accept)
 
     def take_update(self, subscription_id: str, now: float) -> Update | None:
-        """Take what is next of a subscription that is not given back; None if there is nothing for now."""
+        """Remove and return the next update of a subscription; None if there is none."""
         return self._subscriptions.take(subscription_id, now)
 
     def unsubscribe(self, subscription_id: str, now: float) -> None:
-        """Give a subscription back; nothing more is told of it."""
+        """End a subscription."""
         self._subscriptions.remove(subscription_id, now)
 
     def end(self, error: PushasideError) -> None:
-        """End the session: everything unanswered fails with the error, and so does everything asked later."""
+        """End the session: all unanswered and all later questions fail with the error."""
         if self._ended is not None:
             return
         self._ended = error
@@ -168,7 +174,7 @@ class Session:
     # The network's side
 
     def link_opened(self, link_id: int, now: float) -> None:
-        """Greet on a new connection and ask on it what waits for one; the connection before it only finishes."""
+        """Send `hello` and all waiting questions on a new connection; drain the connection before it."""
         self._opening.succeed()
         if self._ended is not None:
             self._effects.append(Close(link_id))
@@ -189,11 +195,11 @@ class Session:
         if self._current is None:
             self.end(error)
         else:
-            # Only the replacement of a connection that still works has failed.
+            # Only the replacement failed; the current connection still works.
             self._current.replace_at = now + self._settings.backoff_cap_seconds
 
     def link_lost(self, link_id: int, now: float) -> None:
-        """Ask on another connection what was asked on one that is gone."""
+        """Send the questions of a lost connection on another one."""
         link = self._links.pop(link_id, None)
         if link is None:
             return
@@ -209,11 +215,11 @@ class Session:
         if link.heard_at is not None:
             self._opening.begin_spread()
         else:
-            # It opened and brought nothing: as far as backing off goes, it might as well not have opened.
-            self.connect_failed(CannotConnectError("The connection was closed before anything came on it."), now)
+            # A connection on which nothing arrived counts as a failed attempt, so that the client backs off.
+            self.connect_failed(CannotConnectError("The connection closed before a message arrived."), now)
 
     def received(self, link_id: int, message: ServerMessage, now: float) -> None:
-        """Take a message of the service, from any connection, also one that is being closed."""
+        """Handle a message from any connection, also from one that is closing."""
         link = self._links.get(link_id)
         if link is not None:
             link.hear(now)
@@ -243,11 +249,11 @@ class Session:
                 assert_never(message)
 
     def fetching(self, question_id: str, received: int, expected: int | None) -> None:
-        """Take how many bytes are there of the data of an answer."""
+        """Report how many bytes of an answer's data have arrived."""
         self._large_answers.note_fetching(question_id, received, expected)
 
     def fetched(self, question_id: str, outcome: Result | FetchFailure, now: float) -> None:
-        """Take what fetching the data of an answer came to."""
+        """Handle the outcome of fetching an answer's data."""
         self._large_answers.take_fetched(question_id, outcome, now)
         self._subscriptions.take_fetched(question_id, outcome, now)
 
@@ -274,12 +280,12 @@ class Session:
 
     def _check_size(self, message: bytes) -> None:
         if len(message) > self._message_bytes:
-            raise TooLargeError(f"The request has {len(message)} bytes, and a message holds {self._message_bytes}.")
+            raise TooLargeError(f"The request has {len(message)} bytes; the limit is {self._message_bytes}.")
 
     # Answers
 
     def _take_piece(self, link: Link | None, piece: Piece, now: float) -> None:
-        # After its connection is gone no more pieces would follow.
+        # After the connection is lost, no more pieces follow.
         answer = None if link is None else self._large_answers.take_piece(link.id, piece, now)
         if isinstance(answer, Failed):
             self._take_error(link, answer, now)
@@ -305,13 +311,13 @@ class Session:
 
     def _take_error(self, link: Link | None, failed: Failed, now: float) -> None:
         if link is not None and failed.id == link.hello_id:
-            logger.warning("the service did not take the hello: %s", failed.error.message)
+            logger.warning("the service refused the hello: %s", failed.error.message)
             link.hello_at = None
         elif failed.id is None:
-            # Everything this client sends has an id, except for pings.
+            # All messages of this client have an id, except for pings.
             self._answers.fail_ping(link, failed.error, now)
         elif (exchange := self._exchanges.get(failed.id)) is None:
-            logger.debug("ignored an error of %s, which is settled", failed.id)
+            logger.debug("ignored an error of %s, which has ended", failed.id)
         else:
             self._answers.take_error(exchange, failed.error, now)
 

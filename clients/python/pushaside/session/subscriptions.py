@@ -1,7 +1,7 @@
-"""All subscriptions of a session: which messages are whose, and when which is made, made anew and given back.
+"""All subscriptions of a session: their messages, and when each is made, resumed and ended.
 
-On each new connection every subscription is made anew since its position, all at once. The connection before it goes
-on bringing messages until they hold on the new one; what comes by both counts once.
+On each new connection, every subscription is resumed since its position, all at once. The connection before keeps
+delivering messages until they are active on the new one; a message that arrives on both counts once.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from pushaside.settings import Settings
 
 
 class _Plan(Enum):
-    """What a subscription is to do at its time."""
+    """The planned step of a subscription."""
 
     CLOSE_GAP = auto()
-    """Be made anew, unless what is missing has come by then."""
+    """Resubscribe, unless the missing message has arrived by then."""
     ASK = auto()
     FETCH = auto()
 
 
 @dataclass(slots=True, eq=False)
 class _Subscription:
-    """A feed, and where it comes from: it holds on `link`, or is being asked for."""
+    """A feed and its source: the link on which it is active, or the exchange that subscribes."""
 
     feed: Feed
     question: SubscribeQuestion
@@ -54,7 +54,7 @@ class _Subscription:
 
 
 class Subscriptions:
-    """Holds them by id; what is to be sent and told is appended to `effects`."""
+    """All subscriptions by id; messages and notifications are appended to `effects`."""
 
     def __init__(
         self,
@@ -79,20 +79,20 @@ class Subscriptions:
         self._strays = Strays()
         self._agenda = Agenda()
         self.current: Link | None = None
-        """The connection that subscriptions are made on."""
+        """The connection for new subscriptions."""
 
     def next_at(self) -> float | None:
-        """Tell when `tick` has something to do."""
+        """Return when `tick` is next due."""
         return self._agenda.next_at()
 
     # The caller's side
 
     def write(self, subject: Subject, since: Position | None, accept: tuple[str, ...] = ()) -> bytes:
-        """Write what would be asked, to see how large it is."""
+        """Return the message of a subscription, to check its size."""
         return SubscribeQuestion(subject, lambda: since, self._accept + accept).write(self._new_id(), math.inf)
 
     def add(self, subject: Subject, since: Position | None, now: float, accept: tuple[str, ...] = ()) -> Feed:
-        """Subscribe; `accept` lists what this subscription reads beside what all do."""
+        """Subscribe; `accept` lists forms of data that it reads, in addition to those that all read."""
         feed = Feed(self._new_id(), subject, since, self._settings.max_queued_updates)
         question = SubscribeQuestion(subject, lambda: feed.position, self._accept + accept)
         subscription = self._all[feed.id] = _Subscription(feed, question)
@@ -101,7 +101,7 @@ class Subscriptions:
         return feed
 
     def take(self, subscription_id: str, now: float) -> Update | None:
-        """Take what is next of a subscription; None if there is nothing for now."""
+        """Remove and return the next update of a subscription; None if there is none."""
         subscription = self._all[subscription_id]
         update = subscription.feed.take()
         if subscription.feed.make_room():
@@ -115,7 +115,7 @@ class Subscriptions:
             self._give_back(subscription, now)
 
     def end(self, error: PushasideError) -> None:
-        """End all of them; what they have brought can still be taken."""
+        """End all subscriptions; their updates can still be taken."""
         self.current = None
         self._farewells.stop()
         for subscription in self._all.values():
@@ -129,7 +129,7 @@ class Subscriptions:
     # The network's side
 
     def link_opened(self, link: Link, now: float) -> None:
-        """Make every subscription anew on a new connection."""
+        """Resume every subscription on a new connection."""
         self.current = link
         self._farewells.stop()
         for subscription in self._all.values():
@@ -138,7 +138,7 @@ class Subscriptions:
                 self._move(subscription, None)
 
     def link_gone(self, link: Link) -> None:
-        """Note that a connection is lost, or not to be used any more."""
+        """Note that a connection is lost or retired."""
         if self.current is link:
             self.current = None
         for subscription_id in link.feeds.copy():
@@ -146,7 +146,7 @@ class Subscriptions:
             self._tell(self._all[subscription_id])
 
     def take_subscribed(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
-        """Take an answer: the subscription holds on this connection."""
+        """Handle an answer: the subscription is active on this connection."""
         subscription = self._asked.get(subscribed.id)
         exchange = None if subscription is None else subscription.exchange
         if link is None or subscription is None or exchange is None:
@@ -166,7 +166,7 @@ class Subscriptions:
         self._settle(subscription, now)
 
     def take_pushed(self, pushed: Pushed, now: float) -> None:
-        """Take a message of a topic, from any connection."""
+        """Handle a message of a topic, from any connection."""
         subscriptions = self._by_topic.get(pushed.topic)
         if subscriptions is None:
             if self._unnamed:
@@ -177,16 +177,16 @@ class Subscriptions:
             self._settle(subscription, now)
 
     def take_presence(self, presence: Presence) -> None:
-        """Take who has come and gone; it has no position, so it is told as it comes."""
+        """Handle a presence message; it has no position, so it is passed on as it arrives."""
         for subscription_id in self._by_topic.get(presence.topic, ()):
             self._effects.append(TellPresence(subscription_id, presence))
 
     def take_unsubscribed(self, unsubscribed: Unsubscribed) -> None:
-        """Take the answer to a farewell."""
+        """Handle the answer to an unsubscription."""
         self._farewells.answered(unsubscribed.id)
 
     def take_fetched(self, fetch_id: str, outcome: Result | FetchFailure, now: float) -> None:
-        """Take what following a link came to; it may be nobody's any more."""
+        """Handle the outcome of a fetch, whose subscription may have ended."""
         subscription = self._fetched.pop(fetch_id, None)
         if subscription is None or (pushed := subscription.fetching) is None:
             return
@@ -209,7 +209,7 @@ class Subscriptions:
     # Asking
 
     def _ask(self, subscription: _Subscription, now: float) -> None:
-        """Make a subscription, or make it anew; what it has to wait for sees to it in its time."""
+        """Send a subscription, or resume it; if it must wait for something, that sends it later."""
         feed = subscription.feed
         self._drop_exchange(subscription)
         self._unplan(subscription)
@@ -239,7 +239,7 @@ class Subscriptions:
             self._tell(subscription)
 
     def _settle(self, subscription: _Subscription, now: float) -> None:
-        """Do what has become necessary by what a feed was given."""
+        """Do what a change of the feed demands: notify, fetch, or plan to close a gap."""
         feed = subscription.feed
         self._tell(subscription)
         if feed.error is not None:
@@ -259,13 +259,13 @@ class Subscriptions:
     def _plan_to_close_gap(self, subscription: _Subscription, now: float) -> None:
         patience = self._settings.gap_seconds
         if subscription.feed.is_elsewhere and subscription.plan is not _Plan.ASK:
-            # Waiting brings nothing; but nobody asks more often than that, whatever old messages may still come.
+            # Waiting does not help, but this bounds the rate of resubscribing while old messages still arrive.
             self._plan(subscription, _Plan.CLOSE_GAP, max(now, subscription.asked_at + patience))
         elif subscription.plan is None:
             self._plan(subscription, _Plan.CLOSE_GAP, now + patience)
 
     def _give_back(self, subscription: _Subscription, now: float) -> None:
-        """Let go of a subscription, and unsubscribe unless there is another one of its topic."""
+        """End a subscription, and unsubscribe unless another one has the same topic."""
         self._detach(subscription)
         topic = subscription.feed.topic
         if topic is not None and topic not in self._by_topic:
@@ -281,7 +281,7 @@ class Subscriptions:
         self._unnamed.discard(subscription.feed.id)
 
     def _take_unwanted(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
-        """Unsubscribe what was closed before this answer came."""
+        """Unsubscribe a topic whose subscription ended before this answer arrived."""
         if link is not None and link is self.current and subscribed.topic not in self._by_topic and not self._unnamed:
             self._leave(subscribed.topic, None, now)
 
@@ -290,7 +290,7 @@ class Subscriptions:
             self._farewells.say(topic, subject, self.current, now)
 
     def _left(self, asked_at: float) -> None:
-        """Make the subscriptions that had to wait: the service may work on two messages at once, in any order."""
+        """Send the subscriptions that waited, because the service may handle two messages at once in any order."""
         for subscription in self._all.values():
             if subscription.exchange is None and subscription.link is None and subscription.plan is None:
                 self._plan(subscription, _Plan.ASK, asked_at)
@@ -326,7 +326,7 @@ class Subscriptions:
     # Keeping the books
 
     def _name(self, subscription: _Subscription, topic: str | None) -> None:
-        """Note what the topic of a subscription is; None if it is not known, or not wanted any more."""
+        """Note the topic of a subscription; None if it is unknown or the subscription has ended."""
         feed = subscription.feed
         if feed.topic is not None and feed.topic in self._by_topic:
             named = self._by_topic[feed.topic]

@@ -1,4 +1,4 @@
-"""What keeps connections in order: greeting, pinging, replacing before their time, letting go."""
+"""The upkeep of connections: `hello`, pings, early replacement, and draining."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pushaside.settings import Settings
 
 
 class Upkeep:
-    """Looks after links; `session` is what the service calls this client's session, once it has said so."""
+    """Maintains links; `session` is the id of this client's session, once the service has sent it."""
 
     def __init__(self, settings: Settings, random: Callable[[], float], effects: list[Effect]) -> None:
         self._settings = settings
@@ -24,41 +24,41 @@ class Upkeep:
         self.session: str | None = None
 
     def make_link(self, link_id: int, hello_id: str, now: float) -> Link:
-        """Take charge of a connection that has just opened, and greet on it."""
+        """Return the link of a connection that has just opened, and send `hello` on it."""
         lifetime = a_little_early(self._settings.max_connection_seconds, self._random())
         link = Link(link_id, self._settings, now, hello_id, replace_at=now + lifetime)
         self._greet(link, now)
         return link
 
     def welcome(self, link: Link, welcome: Welcome) -> None:
-        """Take the answer to the greeting."""
+        """Handle the answer to `hello`."""
         self.session = welcome.session or self.session
         link.hello_at = None
         if welcome.reconnect_after_seconds:
             lifetime = a_little_early(welcome.reconnect_after_seconds, self._random())
-            # However short the service makes it, connections do not follow each other faster than attempts.
+            # However short the service's time is, connections open no faster than attempts.
             link.replace_at = link.opened_at + max(lifetime, self._settings.backoff_base_seconds)
 
     def leave_soon(self, link: Link) -> None:
-        """Note that another connection is being opened in place of this one."""
+        """Note that another connection is opening in place of this one."""
         link.replace_at = math.inf
 
     def retire(self, link: Link, now: float) -> None:
-        """Keep a connection only for the answers that are still to come on it."""
+        """Keep a connection open only for the answers that are still to arrive on it."""
         link.drain_until = now + self._settings.drain_seconds
         link.replace_at = math.inf
         link.hello_at = None
 
     def probe(self, link: Link, since: float, now: float) -> None:
-        """Ask for a sign of life if nothing at all has come for a while."""
+        """Send a ping if nothing has arrived since a moment."""
         if link.is_silent_since(since):
             self._ping(link, now)
 
     def attend(self, link: Link, now: float) -> bool:
-        """Do what is due for a connection; tell whether another one is due in its place."""
+        """Do what is due for a connection; tell whether it is time to replace it."""
         if link.hello_at is not None and link.hello_at <= now:
             link.hello_at = None
-            # A service that never says welcome can do without being greeted.
+            # A service that never answers `hello` does not need it.
             if link.hellos <= self._settings.max_retries:
                 self._greet(link, now)
         if link.keepalive_at is not None and link.keepalive_at <= now:
@@ -69,7 +69,7 @@ class Upkeep:
         return is_due
 
     def _greet(self, link: Link, now: float) -> None:
-        """Say hello, and plan to say it again should it get lost."""
+        """Send `hello`, and plan to send it again if no answer arrives."""
         link.hello_at = now + growing(
             link.hellos,
             self._random(),
