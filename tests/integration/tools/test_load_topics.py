@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.client.test_load import Service, document
 
 from pushaside.cli.exits import Exit
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 from tests.integration.client.test_command_line import Outcome, run
+from tests.integration.tools.test_load import Service, document
 
 Deliver = Callable[["Channels", Peer, dict], Awaitable[None]]
 FLAWS = ("lost", "doubled", "out_of_order", "wrong")
@@ -192,8 +192,8 @@ async def test_requests_and_messages_are_sent_and_told_side_by_side(tmp_path: Pa
     assert 5 <= len(cold) <= 35
     assert told["cold_share"] == 0.25
     check_report(report.read_text(), told)
-    assert "Total count    =           72]" in percentiles.read_text()
-    assert "Total count    =           48]" in percentiles.with_name("latency.deliveries.hgrm").read_text()
+    assert "TotalCount     =        72.00]" in percentiles.read_text()
+    assert "TotalCount     =        48.00]" in percentiles.with_name("latency.deliveries.hgrm").read_text()
 
 
 def check_report(page: str, told: dict[str, Any]) -> None:

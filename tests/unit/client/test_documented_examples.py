@@ -28,18 +28,6 @@ MODULES = [
     "pushaside.settings",
     "pushaside.tokens",
     "pushaside.webhooks",
-    "pushaside_tools.load.histogram",
-    "pushaside_tools.load.keys",
-    "pushaside_tools.load.plan",
-    "pushaside_tools.load.report",
-    "pushaside_tools.load.schedule",
-    "pushaside_tools.plan.advice",
-    "pushaside_tools.plan.billing",
-    "pushaside_tools.plan.costs",
-    "pushaside_tools.plan.loads",
-    "pushaside_tools.plan.planning",
-    "pushaside_tools.plan.prices",
-    "pushaside_tools.plan.report",
 ]
 
 

@@ -1,91 +1,128 @@
 import re
+from collections.abc import Callable
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from pushaside_tools.load.plots import Axis, Band, Line, Plot, draw
-from pushaside_tools.load.scales import Linear, Logarithmic, Tail, scale_from_zero, scale_of_times
+from pushaside_tools.load.plots import Kind, Line, Plot, draw
 
 
-def plot_of(*lines: Line, bands: tuple[Band, ...] = (), **fields: object) -> Plot:
-    x, y = Axis(Linear(0.0, 10.0), "seconds", "{:g}".format), Axis(Linear(0.0, 100.0), "", "{:g}".format)
-    return Plot("A plot", "About it.", x, y, lines, bands, **fields)  # type: ignore[arg-type]
+def plot_of(*lines: Line, kind: Kind = Kind.LINES, **fields: Any) -> Plot:
+    count = len(lines[0].values)
+    write: Callable[[float], str] = "{:g}".format
+    settings: dict[str, Any] = {
+        "title": "A plot",
+        "about": "About it.",
+        "x_name": "seconds",
+        "xs": [float(x) for x in range(count)],
+        "labels": [(float(x), str(x)) for x in range(count)],
+        "hints": [f"hint {x}" for x in range(count)],
+        "write": write,
+    }
+    return Plot(kind=kind, lines=lines, **settings | fields)
 
 
-def paths(figure: str, kind: str) -> list[str]:
-    return re.findall(rf'<path class="{kind}[^"]*" d="([^"]*)"', figure)
+def line(name: str, color: str, *values: float | None, is_dashed: bool = False) -> Line:
+    return Line(name=name, color=color, values=values, is_dashed=is_dashed)
 
 
-def test_a_line_goes_through_its_points() -> None:
-    [path] = paths(draw(plot_of(Line("a", "c1", [(0.0, 0.0), (5.0, 50.0), (10.0, 100.0)]))), "line")
-
-    assert path == "M58.0 230.0L263.0 120.0L468.0 10.0"
-
-
-def test_a_line_is_interrupted_where_there_is_nothing() -> None:
-    points = [(0.0, 1.0), (1.0, None), (2.0, 3.0), (3.0, 4.0)]
-    [path] = paths(draw(plot_of(Line("a", "c1", points))), "line")
-
-    assert [len(each.split("L")) for each in path.split("M")[1:]] == [1, 2]
-    assert "h.01" in path.split("M")[1]  # else a point without neighbours could not be seen
+def svg_of(figure: str) -> ET.Element:
+    [svg] = ET.fromstring(figure).iter("{http://www.w3.org/2000/svg}svg")
+    return svg
 
 
-def test_the_first_line_is_above_the_others() -> None:
-    figure = draw(plot_of(Line("a", "c1", [(0.0, 1.0), (1.0, 1.0)]), Line("b", "c2", [(0.0, 1.0), (1.0, 1.0)])))
-
-    assert figure.index("line c2") < figure.index("line c1")
-    assert re.findall(r'class="key (c\d)', figure) == ["c1", "c2"]
+def paths(figure: str) -> list[str]:
+    return re.findall(r'<path d="([^"]*)" class="line reactive', figure)
 
 
-def test_a_band_is_closed_between_its_lines() -> None:
-    [path] = paths(draw(plot_of(bands=(Band("a", "c1", [(0.0, 0.0, 50.0), (10.0, 0.0, 100.0)]),))), "band")
-
-    assert path == "M58.0 120.0L468.0 10.0L468.0 230.0L58.0 230.0Z"
+def texts(figure: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]+)</text>", figure)
 
 
-def test_each_place_has_the_nearest_hint() -> None:
-    figure = draw(plot_of(hints=[(2.0, "two"), (4.0, "four"), (10.0, "ten")]))
+def test_a_line_has_a_point_for_each_value() -> None:
+    [path] = paths(draw(plot_of(line("a", "c1", 0.0, 50.0, 100.0))))
 
-    rects = re.findall(r'x="([\d.]+)" y="10" width="([\d.]+)".*?<title>(\w+)<', figure)
-    assert [text for _, _, text in rects] == ["two", "four", "ten"]
-    ends = [float(x) + float(width) for x, width, _ in rects]
-    assert ends == pytest.approx([181.0, 345.0, 468.0], abs=0.2)
+    xs, ys = zip(*(map(float, pair) for pair in re.findall(r"([\d.]+) ([\d.]+)", path)), strict=True)
+    assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1])
+    assert ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=1e-3)
+    assert ys[0] > ys[2]
 
 
-def test_a_figure_is_well_formed_whatever_its_words_are() -> None:
-    line = Line('<b> & "c"', "c1", [(0.0, 1.0), (1.0, 2.0)])
-    figure = draw(plot_of(line, hints=[(1.0, "a < b\n'c'")], marks=[(3.0, "<here>")]))
+def test_a_line_is_interrupted_where_there_is_no_value_and_a_lone_point_is_a_dot() -> None:
+    figure = draw(plot_of(line("a", "c1", 1.0, None, 3.0, 4.0)))
 
-    texts = "".join(ET.fromstring(figure).itertext())
-    assert '<b> & "c"' in texts
-    assert "<here>" in texts
+    [path] = paths(figure)
+    assert path.startswith("M")
+    assert len(path.split()) == 4
+    assert figure.count("<circle") == 3
+
+
+def test_the_first_line_is_on_top_and_keeps_its_colour() -> None:
+    figure = draw(plot_of(line("a", "c1", 1.0, 1.0), line("b", "c2", 1.0, 1.0, is_dashed=True)))
+
+    colors = re.findall(r"\.color-(\d) a:visited{stroke:var\(--(c\d)\)", figure)
+    assert colors == [("0", "c2"), ("1", "c1")]
+    assert re.findall(r'class="key ([^"]+)">(\w)', figure) == [("c1", "a"), ("c2 dashed", "b")]
+    assert re.search(r"\.serie-0{[^}]*stroke-dasharray:5,5", figure)
+    assert not re.search(r"\.serie-1{[^}]*stroke-dasharray", figure)
+
+
+def test_layers_are_filled_and_add_up() -> None:
+    figure = draw(plot_of(line("a", "c1", 60.0, 70.0), line("b", "c2", 40.0, 30.0), kind=Kind.LAYERS))
+
+    assert "nofill" not in "".join(re.findall(r'class="line[^"]*"', figure))
+    assert "100" in texts(figure)
+
+
+def test_curves_are_drawn_at_their_own_x() -> None:
+    figure = draw(
+        plot_of(line("a", "c1", 1.0, 2.0, 3.0), kind=Kind.CURVES, xs=[0.0, 1.0, 3.0], labels=[(0.0, "0 %"), (3.0, "x")])
+    )
+
+    xs = [float(x) for x, _ in re.findall(r"([\d.]+) ([\d.]+)", paths(figure)[0])]
+    assert xs[2] - xs[1] == pytest.approx(2 * (xs[1] - xs[0]), rel=1e-3)
+    assert {"0 %", "x"} <= set(texts(figure))
 
 
 def test_times_that_differ_widely_are_drawn_by_their_logarithms() -> None:
-    assert scale_of_times([0.003, 0.005]) == Linear(0.0, 0.005)
-    assert scale_of_times([0.003, 0.4]) == Logarithmic(0.002, 0.5)
-    assert scale_of_times([0.001, 1.0]) == Logarithmic(0.001, 1.0)
+    narrow = texts(draw(plot_of(line("a", "c1", 1.0, 10.0, 19.0), is_time=True)))
+    wide = texts(draw(plot_of(line("a", "c1", 0.5, 10.0, 2000.0), is_time=True)))
+    counts = texts(draw(plot_of(line("a", "c1", 0.5, 10.0, 2000.0))))
+
+    assert {"0", "4", "8"} <= set(narrow)
+    assert {"1", "10", "100", "1000"} <= set(wide)
+    assert "2000" not in wide
+    assert {"0", "2000"} <= set(counts)
 
 
-@pytest.mark.parametrize(("most", "top"), [(0.0, 1.0), (7.3, 8.0), (99.0, 100.0), (600.0, 600.0), (1e-4, 1e-4)])
-def test_a_scale_from_zero_ends_with_a_round_number(most: float, top: float) -> None:
-    scale = scale_from_zero([most])
+@pytest.mark.parametrize(("count", "shown"), [(5, ["0", "1", "2"]), (30, ["0", "5", "10"]), (240, ["0", "50", "100"])])
+def test_labels_are_at_round_steps(count: int, shown: list[str]) -> None:
+    figure = draw(plot_of(line("a", "c1", *[1.0] * count), write=lambda value: f"{value} each"))
 
-    assert scale.most == pytest.approx(top)
-    assert scale.ticks()[-1] == pytest.approx(top)
-
-
-@pytest.mark.parametrize("scale", [Linear(0.0, 3.0), Logarithmic(0.0002, 70.0), Tail(99.997)])
-def test_ticks_are_on_the_scale_and_rise(scale: Linear | Logarithmic | Tail) -> None:
-    places = [scale.at(value) for value in scale.ticks()]
-
-    assert places == sorted(places)
-    assert 3 <= len(places) <= 12
-    assert places[0] >= 0
-    assert places[-1] <= 1
+    labels = [text for text in texts(figure) if text.isdigit()]
+    assert labels[:3] == shown
+    assert len(labels) <= 8
 
 
-def test_each_nine_is_as_long_as_the_next() -> None:
-    scale = Tail(99.99)
+def test_each_point_has_its_hint() -> None:
+    figure = draw(plot_of(line("a", "c1", 1.0, 2.0), hints=["0 s\na: one", "1 s\na: two"]))
 
-    assert [scale.at(percent) for percent in (0.0, 90.0, 99.0, 99.9, 99.99)] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert [each.text for each in ET.fromstring(figure).iter("{http://www.w3.org/2000/svg}title")][-2:] == [
+        "0 s\na: one",
+        "1 s\na: two",
+    ]
+
+
+def test_a_figure_needs_no_script_and_no_network() -> None:
+    figure = draw(plot_of(line("a", "c1", 1.0, 2.0)))
+
+    assert "<script" not in figure
+    assert not re.search(r"(?:src|href)=|@import|url\(", figure)
+
+
+def test_a_figure_is_well_formed_and_named_whatever_its_words_are() -> None:
+    figure = draw(plot_of(line('<b> & "c"', "c1", 1.0, 2.0), hints=["a < b", "'c'"], title="<here>"))
+
+    assert '<b> & "c"' in "".join(ET.fromstring(figure).itertext())
+    assert svg_of(figure).attrib["aria-label"] == "<here>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from pushaside.cli.forms import add_form_arguments, is_json
 from pushaside.cli.helping import describe
 from pushaside.cli.output import print_document
 from pushaside_tools.load.fleet import GeneratorError, Outcome, run_fleet
-from pushaside_tools.load.hgrm import write_hgrm
 from pushaside_tools.load.options import add_load_arguments, add_request_arguments, add_topic_arguments, make_plan
 from pushaside_tools.load.plan import Plan
 from pushaside_tools.load.report import describe_outcome, is_silent, load_document
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     try:
         plan = make_plan(arguments)
+        _check_plots(arguments.html)
         for path in (arguments.html, arguments.hdr):
             _check_writable(path)
     except ValueError as exc:
@@ -79,6 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"pushaside: {exc.filename} cannot be written: {exc.strerror}.", file=sys.stderr)
         return Exit.ERROR
     return _judge(plan, outcome)
+
+
+def _check_plots(report: Path | None) -> None:
+    if report is not None and importlib.util.find_spec("pygal") is None:
+        raise ValueError("--html needs pygal, which is not installed: `pip install 'pushaside-tools[report]'`.")
 
 
 def _check_writable(path: Path | None) -> None:
@@ -105,10 +111,10 @@ def _write_percentiles(path: Path, plan: Plan, outcome: Outcome) -> None:
     """Write a file for the requests, and one for the deliveries: beside it, if there are both."""
     delivery = outcome.tally.topics.delivery
     if plan.connections:
-        path.write_text(write_hgrm(outcome.tally.latency), encoding="ascii")
+        path.write_text(outcome.tally.latency.write_hgrm(), encoding="ascii")
         path = path.with_name(f"{path.stem}.deliveries{path.suffix}")
     if plan.topics is not None:
-        path.write_text(write_hgrm(delivery), encoding="ascii")
+        path.write_text(delivery.write_hgrm(), encoding="ascii")
 
 
 def _judge(plan: Plan, outcome: Outcome) -> Exit:

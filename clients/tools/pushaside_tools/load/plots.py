@@ -1,159 +1,161 @@
-"""Plots as SVG, which a browser draws without anything else; colours are the page's, by class."""
+"""Plots of a report as figures of HTML, which pygal draws as SVG without scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
 from html import escape
-from itertools import pairwise
+from typing import Any
+from xml.etree.ElementTree import Element
 
-from pushaside_tools.load.scales import Scale
+import pygal
+from pygal.style import Style
 
-WIDTH, HEIGHT = 480, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 10, 40
-_ROOM = 44.0
-"""Units between what is written at the lower axis, at the least."""
-
-Write = Callable[[float], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """An axis: its scale, what it is called, and how its values are written."""
-
-    scale: Scale
-    name: str
-    write: Write
+_MOST_LABELS = 8
+_ROUND_STEPS = (1, 2, 5, 10, 20, 50, 100)
+"""The most steps that a run has are 240."""
+_WIDE = 20.0
+"""If the longest time is that many times the shortest, their axis is logarithmic."""
 
 
-@dataclass(frozen=True, slots=True)
+class Kind(Enum):
+    """The chart of a plot: lines over steps of time, layers over steps of time, or lines over any numbers."""
+
+    LINES = pygal.Line
+    LAYERS = pygal.StackedLine
+    CURVES = pygal.XY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Points joined by a line, interrupted where a value is None. `color` is a class of the page's."""
+    """A value for each x of the plot, with gaps where it is None. `color` is a class of the page's CSS, such as c1."""
 
     name: str
     color: str
-    points: Sequence[tuple[float, float | None]]
+    values: Sequence[float | None]
     is_dashed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """The area between two lines over the same values of x: one of the layers of a stack."""
-
-    name: str
-    color: str
-    points: Sequence[tuple[float, float, float]]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A plot, whose first line is above the others.
+    """Lines over the same values of x, the first one on top. `hints` has a text for each x, shown under the pointer.
 
-    `marks` are values of x with their names; `hints`, likewise, are told where the pointer is.
+    `labels` are values of x with their texts; without them the chart chooses round numbers. `write` formats y.
     """
 
+    kind: Kind
     title: str
     about: str
-    x: Axis
-    y: Axis
-    lines: Sequence[Line] = ()
-    bands: Sequence[Band] = ()
-    marks: Sequence[tuple[float, str]] = ()
-    hints: Sequence[tuple[float, str]] = field(default=())
+    x_name: str
+    xs: Sequence[float]
+    labels: Sequence[tuple[float, str]]
+    lines: Sequence[Line]
+    hints: Sequence[str]
+    write: Callable[[float], str]
+    is_time: bool = False
 
 
 def draw(plot: Plot) -> str:
-    """Return a figure of HTML with the plot in it, and what its colours mean."""
-    shown: list[Band | Line] = [*plot.bands, *plot.lines]
-    parts = [
-        _draw_grid(plot),
-        *(_draw_band(plot, band) for band in plot.bands),
-        *(_draw_line(plot, line) for line in reversed(plot.lines)),
-        *(_draw_mark(plot, at, name) for at, name in plot.marks),
-        _draw_hints(plot),
-    ]
+    """Return a figure with the plot and a key to its colours."""
     keys = "".join(
-        f'<span class="key {each.color}{" dashed" if isinstance(each, Line) and each.is_dashed else ""}">'
-        f"{escape(each.name)}</span>"
-        for each in shown
+        f'<span class="key {line.color}{" dashed" if line.is_dashed else ""}">{escape(line.name)}</span>'
+        for line in plot.lines
     )
-    title = escape(plot.title)
-    return (
-        f'<figure><figcaption><h3>{title}</h3><p>{escape(plot.about)}</p><div class="keys">{keys}</div></figcaption>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(parts)}</svg></figure>'
+    about = f'<p>{escape(plot.about)}</p><div class="keys">{keys}</div>'
+    svg = _chart_of(plot).render(is_unicode=True)
+    return f"<figure><figcaption><h3>{escape(plot.title)}</h3>{about}</figcaption>{svg}</figure>"
+
+
+def _chart_of(plot: Plot) -> Any:  # noqa: ANN401  (pygal has no types)
+    # Later series cover earlier ones; layers do not overlap, and grow from the first.
+    lines = plot.lines if plot.kind is Kind.LAYERS else plot.lines[::-1]
+    is_logarithmic = plot.is_time and _is_wide(lines)
+    chart = plot.kind.value(
+        style=_style_of(lines),
+        value_formatter=plot.write,
+        logarithmic=is_logarithmic,
+        include_x_axis=not is_logarithmic,
+        x_title=plot.x_name,
+        fill=plot.kind is Kind.LAYERS,
+        **_axis_of(plot),
+        **_LOOK,
+    )
+    for line in lines:
+        stroke = {"width": 2, "linecap": "round", **({"dasharray": "5, 5"} if line.is_dashed else {})}
+        chart.add(line.name, _points_of(plot, line), stroke_style=stroke)
+    chart.add_xml_filter(partial(_tidy, plot.title))
+    return chart
+
+
+_LOOK = {
+    "width": 480,
+    "height": 290,
+    "margin": 6,
+    "spacing": 6,
+    "show_legend": False,
+    "dots_size": 1,
+    "allow_interruptions": True,
+    "truncate_label": -1,
+    "max_scale": 6,
+    "js": [],
+    "disable_xml_declaration": True,
+}
+
+
+def _style_of(lines: Sequence[Line]) -> Style:
+    return Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground="var(--quiet)",
+        foreground_strong="var(--quiet)",
+        foreground_subtle="var(--rule)",
+        guide_stroke_color="var(--rule)",
+        major_guide_stroke_color="var(--rule)",
+        guide_stroke_dasharray="none",
+        major_guide_stroke_dasharray="none",
+        font_family="inherit",
+        label_font_size=13,
+        major_label_font_size=13,
+        title_font_size=13,
+        opacity=".75",
+        stroke_opacity="1",
+        stroke_width="2",
+        stroke_width_hover="2",
+        colors=tuple(f"var(--{line.color})" for line in lines),
+        value_colors=("var(--ink)",) * len(lines),
     )
 
 
-def _x(plot: Plot, value: float) -> float:
-    return _LEFT + plot.x.scale.at(value) * (WIDTH - _LEFT - _RIGHT)
+def _axis_of(plot: Plot) -> dict[str, Any]:
+    if plot.kind is Kind.CURVES:
+        return {"x_labels": [{"value": at, "label": text} for at, text in plot.labels] or None}
+    labels = [text for _, text in plot.labels]
+    every = next(step for step in _ROUND_STEPS if step * _MOST_LABELS >= len(labels))
+    return {"x_labels": labels, "x_labels_major_every": every, "show_minor_x_labels": False}
 
 
-def _y(plot: Plot, value: float) -> float:
-    return HEIGHT - _BOTTOM - plot.y.scale.at(value) * (HEIGHT - _TOP - _BOTTOM)
+def _points_of(plot: Plot, line: Line) -> list[dict[str, Any]]:
+    is_curve = plot.kind is Kind.CURVES
+    return [
+        {"value": (x, value) if is_curve else value, "label": hint}
+        for x, value, hint in zip(plot.xs, line.values, plot.hints, strict=True)
+    ]
 
 
-def _draw_grid(plot: Plot) -> str:
-    right, bottom = WIDTH - _RIGHT, HEIGHT - _BOTTOM
-    parts = []
-    for value in plot.y.scale.ticks():
-        y = _y(plot, value)
-        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{right}"/>')
-        parts.append(f'<text class="end" x="{_LEFT - 6}" y="{y + 4:.1f}">{escape(plot.y.write(value))}</text>')
-    last = -_ROOM
-    for value in plot.x.scale.ticks():
-        x = _x(plot, value)
-        if x - last >= _ROOM:
-            last = x
-            parts.append(f'<path class="grid" d="M{x:.1f} {_TOP}V{bottom}"/>')
-            parts.append(f'<text class="middle" x="{x:.1f}" y="{bottom + 16}">{escape(plot.x.write(value))}</text>')
-    parts.append(f'<path class="axis" d="M{_LEFT} {bottom}H{right}"/>')
-    middle = (_LEFT + right) / 2
-    parts.append(f'<text class="middle name" x="{middle:.0f}" y="{HEIGHT - 6}">{escape(plot.x.name)}</text>')
-    return "".join(parts)
+def _is_wide(lines: Sequence[Line]) -> bool:
+    values = [value for line in lines for value in line.values if value]
+    return bool(values) and max(values) > _WIDE * min(values)
 
 
-def _draw_line(plot: Plot, line: Line) -> str:
-    steps, is_on = [], False
-    values: list[tuple[float, float | None]] = [(line.points[0][0], None)] if line.points else []
-    for (_, before), (x, value), after in zip(
-        [*values, *line.points], line.points, [*line.points[1:], (0.0, None)], strict=False
-    ):
-        if value is None:
-            is_on = False
-            continue
-        steps.append(f"{'L' if is_on else 'M'}{_x(plot, x):.1f} {_y(plot, value):.1f}")
-        if before is None and after[1] is None:
-            steps.append("h.01")  # a point without neighbours: round ends make a dot of it
-        is_on = True
-    dashed = " dashed" if line.is_dashed else ""
-    return f'<path class="line {line.color}{dashed}" d="{"".join(steps)}"/>' if steps else ""
-
-
-def _draw_band(plot: Plot, band: Band) -> str:
-    if not band.points:
-        return ""
-    above = [f"{_x(plot, x):.1f} {_y(plot, high):.1f}" for x, _, high in band.points]
-    below = [f"{_x(plot, x):.1f} {_y(plot, low):.1f}" for x, low, _ in reversed(band.points)]
-    return f'<path class="band {band.color}" d="M{"L".join([*above, *below])}Z"/>'
-
-
-def _draw_mark(plot: Plot, at: float, name: str) -> str:
-    x = _x(plot, at)
-    side = "end" if x > WIDTH / 2 else "start"
-    beside = x + (-5 if side == "end" else 5)
-    text = f'<text class="{side} name" x="{beside:.1f}" y="{HEIGHT - _BOTTOM - 8}">{escape(name)}</text>'
-    return f'<path class="mark" d="M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"/>{text}'
-
-
-def _draw_hints(plot: Plot) -> str:
-    """Cut the plot into columns halfway between the hints; a browser shows the one that the pointer is in."""
-    if not plot.hints:
-        return ""
-    middles = [_x(plot, at) for at, _ in plot.hints]
-    edges = [float(_LEFT), *((left + right) / 2 for left, right in pairwise(middles)), float(WIDTH - _RIGHT)]
-    height = HEIGHT - _TOP - _BOTTOM
-    return "".join(
-        f'<rect class="hint" x="{left:.1f}" y="{_TOP}" width="{max(0.0, right - left):.1f}" height="{height}">'
-        f"<title>{escape(text)}</title></rect>"
-        for (left, right), (_, text) in zip(pairwise(edges), plot.hints, strict=True)
-    )
+def _tidy(title: str, svg: Element) -> Element:
+    """Take out pygal's script, and turn the notes that it reads into titles, which browsers show by themselves."""
+    svg.attrib.update({"role": "img", "aria-label": title})
+    for parent in list(svg.iter()):
+        for child in list(parent):
+            if child.tag == "desc" and child.get("class") == "label":
+                child.tag, child.attrib = "title", {}
+            elif child.tag in {"desc", "script"}:
+                parent.remove(child)
+    return svg

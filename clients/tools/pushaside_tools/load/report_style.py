@@ -1,4 +1,4 @@
-"""How the report looks: light or dark as the reader's system, in one column on a telephone."""
+"""The CSS of the report: light or dark as the reader's system, in one column on a phone."""
 
 STYLE = """
 :root {
@@ -29,6 +29,7 @@ header .good { color: var(--good); } header .bad { color: var(--bad); } header .
 .tables { margin-top: .8rem; align-items: start; }
 figure, .card { margin: 0; padding: .9rem; background: var(--card); border: 1px solid var(--rule); }
 figure, .card { min-width: 0; }
+.card { overflow-x: auto; }
 figure { display: flex; flex-direction: column; justify-content: space-between; }
 .card + .card { margin-top: .8rem; }
 figcaption p { margin: .1rem 0 .3rem; color: var(--quiet); font-size: .85rem; }
@@ -41,15 +42,8 @@ figcaption p { margin: .1rem 0 .3rem; color: var(--quiet); font-size: .85rem; }
 .c1 { --color: var(--c1); } .c2 { --color: var(--c2); } .c3 { --color: var(--c3); }
 .c4 { --color: var(--c4); } .c5 { --color: var(--c5); }
 svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--quiet); font-size: 13px; }
-svg .end { text-anchor: end; } svg .middle { text-anchor: middle; }
-svg path { fill: none; }
-svg .grid { stroke: var(--rule); } svg .axis { stroke: var(--axis); }
-svg .mark { stroke: var(--axis); stroke-dasharray: 3 3; }
-svg .line { stroke: var(--color); stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-svg .line.dashed { stroke-dasharray: 5 5; }
-svg .band { fill: var(--color); fill-opacity: .75; stroke: none; }
-svg .hint { fill: transparent; } svg .hint:hover { fill: var(--axis); fill-opacity: .18; }
+svg .dot { stroke-width: 12px; stroke-opacity: 0; pointer-events: all; }
+svg .dot:hover { fill: var(--ink); stroke: var(--axis); stroke-opacity: .35; }
 table { width: 100%; margin-top: .4rem; border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .2rem .3rem; border-top: 1px solid var(--rule); text-align: right; vertical-align: top; }
 th { font-weight: normal; color: var(--quiet); }
