@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from pushaside_tools.plan import prices
-
 UNIT_BYTES = 32 * 1024
 """API Gateway bills each 32 KB of a message, in or out, as a message; it is also the largest frame."""
 MESSAGE_BYTES = 128 * 1024
@@ -28,27 +26,6 @@ def units_of(size_bytes: float) -> int:
     (1, 1, 4)
     """
     return max(1, math.ceil(size_bytes / UNIT_BYTES))
-
-
-def delivery_dollars(size_bytes: float, units: int, fetched_bytes: float | None = None) -> float:
-    """Return what a million deliveries cost on their way out: units, bytes, and the fetch if it is a link.
-
-    >>> round(delivery_dollars(470, 1), 2), round(delivery_dollars(1_633, 1, 184), 2)
-    (1.04, 1.56)
-    """
-    fetch = 0.0 if fetched_bytes is None else prices.OBJECT_READS.of(prices.MILLION)
-    out = size_bytes + (fetched_bytes or 0.0)
-    return prices.MESSAGES.of(units * prices.MILLION) + prices.EGRESS.dollars * out * 1e6 / prices.GIGABYTE + fetch
-
-
-def lambda_dollars(invocations: float, seconds: float, memory_megabytes: int) -> float:
-    """Return what so many invocations, each of so many seconds, cost.
-
-    >>> round(lambda_dollars(1e6, 0.005, 512), 3)
-    0.233
-    """
-    busy = invocations * seconds * memory_megabytes / 1024
-    return prices.INVOCATIONS.of(invocations) + prices.GIGABYTE_SECONDS.of(busy)
 
 
 def queued_calls(messages: float) -> float:

@@ -47,15 +47,6 @@ def costs_of(load: Load, flow: Flow, functions: list[FunctionNeed]) -> list[Cost
     return [line for line in lines if line.quantity > 0]
 
 
-def standing_dollars() -> float:
-    """Return what a deployment costs a month that nobody uses.
-
-    >>> round(standing_dollars(), 2)
-    24.33
-    """
-    return sum(line.dollars for line in _standing(Load(0, 0)))
-
-
 def billed_messages(load: Load, flow: Flow) -> float:
     """Return the messages of a second as API Gateway bills them: units of 32 KB, in and out."""
     pongs, published = flow.pings, load.updates_per_second

@@ -65,22 +65,3 @@ TRACES = Price(5.00, MILLION, "traces", "AWS X-Ray pricing")
 ENDPOINT_HOURS = Price(0.01, 1, "zone-hours of an endpoint", "AWS PrivateLink pricing")
 ALARMS = Price(0.10, 1, "alarms", _WATCH)
 SECRETS = Price(0.40, 1, "secrets", "AWS Secrets Manager pricing")
-
-PRICES = {
-    "messages": MESSAGES,
-    "connection_minutes": CONNECTION_MINUTES,
-    "invocations": INVOCATIONS,
-    "gigabyte_seconds": GIGABYTE_SECONDS,
-    "queue_calls": QUEUE_CALLS,
-    "cache_units": CACHE_UNITS,
-    "cache_gigabyte_hours": CACHE_GIGABYTE_HOURS,
-    "write_units": WRITE_UNITS,
-    "read_units": READ_UNITS,
-    "object_reads": OBJECT_READS,
-    "egress": EGRESS,
-    "log_bytes": LOG_BYTES,
-    "traces": TRACES,
-    "endpoint_hours": ENDPOINT_HOURS,
-    "alarms": ALARMS,
-    "secrets": SECRETS,
-}
