@@ -30,4 +30,4 @@ def test_requests_and_messages_at_once_come_through_without_a_flaw(stack: Stack,
     assert told["cache"].get("miss", 0) > 0
     assert (channels["subscribed"], channels["confirmed"], channels["delivered"]) == (12, 20, 80)
     assert channels["errors"] == {}
-    assert "Every subscriber had every message once and in order." in report.read_text()
+    assert "Every subscriber received every message once and in order." in report.read_text()

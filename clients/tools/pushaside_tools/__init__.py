@@ -1,1 +1,1 @@
-"""`pushaside load` and `pushaside plan`."""
+"""The commands `pushaside load` and `pushaside plan`."""

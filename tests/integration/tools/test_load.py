@@ -248,4 +248,4 @@ async def test_contradicting_options_are_a_usage_error() -> None:
     outcome = await run("load", "--cold", "--keys", "5")
 
     assert (outcome.code, outcome.out) == (Exit.USAGE, "")
-    assert outcome.err == "pushaside: --cold asks for new keys only, so --keys says nothing.\n"
+    assert outcome.err == "pushaside: --cold requests only new keys, so --keys has no effect.\n"

@@ -216,7 +216,7 @@ async def test_a_flaw_is_marked_in_the_report(tmp_path: Path) -> None:
     await load(Channels(otherwise=lose), "--subscribers", "3", "--html", str(report))
 
     assert '<tr class=flaw><th scope="row">messages lost</th><td>1</td></tr>' in report.read_text()
-    assert "Not everything was right" in report.read_text()
+    assert "Some answers or messages were wrong or missing" in report.read_text()
 
 
 async def test_a_report_that_cannot_be_written_is_told_before_anything_is_sent(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_a_run_without_any_connection_has_a_report_all_the_same(tmp_path: 
     outcome = await run("load", "--url", url, "--duration", "0.2", "--html", str(report), "--hdr", str(tmp_path / "x"))
 
     assert outcome.code == Exit.CONNECTION
-    assert "Nothing came back." in report.read_text()
+    assert "The service answered nothing." in report.read_text()
 
 
 class Refusing(Channels):
@@ -260,4 +260,4 @@ async def test_who_could_not_subscribe_is_told_apart(tmp_path: Path) -> None:
 
     told = document(outcome)["channels"]
     assert (outcome.code, told["subscribed"], told["errors"]) == (Exit.OK, 2, {"rate_limited": 1})
-    assert "2 of 3 subscribers had every message once and in order. 1 error." in report.read_text()
+    assert "2 of 3 subscribers received every message once and in order. 1 error." in report.read_text()

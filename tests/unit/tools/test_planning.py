@@ -36,7 +36,7 @@ def test_hits_alone_can_be_all_of_the_accounts_quota() -> None:
     plan = make_plan(replace(FULL, hit_ratio=1.0))
 
     assert check(plan, quotas.MESSAGE_RATE).verdict is Verdict.MEETS
-    assert advise(plan)[0].startswith("10,000 requests/s is the whole of the account's default quota")
+    assert advise(plan)[0].startswith("10,000 requests/s is the account's whole default quota")
 
 
 def test_pushes_of_misses_come_on_top_of_requests() -> None:

@@ -1,1 +1,1 @@
-"""The load generator behind `pushaside load`: what is asked and when, what is counted, and the processes that do it."""
+"""`pushaside load`: a load generator in several processes, which checks and counts every answer and message."""

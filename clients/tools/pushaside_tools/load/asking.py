@@ -1,4 +1,4 @@
-"""The requests' side of one process: sends what is due, and hands what comes to the ledger."""
+"""The requests of one process: sends them when due, and passes answers to the ledger."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pushaside_tools.load.schedule import Schedule, share
 
 
 class Asking:
-    """Requests over the connections that it is given; `on_loss` is called when one of these is lost."""
+    """Sender of requests over the connections that it adopts. It calls `on_loss` when it loses one of them."""
 
     def __init__(self, plan: Plan, process: int, on_loss: Callable[[], None]) -> None:
         self._plan = plan
@@ -35,12 +35,12 @@ class Asking:
         self.answered_at = 0.0
 
     def adopt(self, number: int, link: Link) -> None:
-        """Take a connection into use."""
+        """Use a connection for requests."""
         self._links[number] = link
         link.listen(self._take, self._lose)
 
     async def run(self, begins_at: float) -> None:
-        """Send all from that moment on, and wait for the last answer."""
+        """Send all requests from `begins_at` on, and wait for the last answer."""
         plan = self._plan
         self._ends_at = begins_at + plan.duration
         await asyncio.sleep(max(0.0, begins_at - time.monotonic()))
@@ -56,7 +56,7 @@ class Asking:
             await self._heard.wait()
 
     def expire(self, now: float) -> None:
-        """Give up what has been unanswered for too long."""
+        """Count requests as lost that have been unanswered for too long."""
         for lost in self._ledger.expire(now):
             self._go_on(lost)
 
@@ -67,7 +67,7 @@ class Asking:
                 self._send(links[index % len(links)], time.monotonic())
 
     def _send_next(self, _index: int, due: float) -> None:
-        """Send one over the connections in turn. A lost one leaves its turn to the next."""
+        """Send a request over the next connection in turn, skipping lost ones."""
         while True:
             number = self._turn
             self._turn = (number + 1) % self._plan.connections
@@ -88,7 +88,7 @@ class Asking:
             self._go_on(ended)
 
     def _go_on(self, ended: Pending) -> None:
-        """Send another request in place of one that has ended, in the closed model."""
+        """Replace an ended request by another one, in the closed model."""
         now = time.monotonic()
         if self._plan.rate is None and now < self._ends_at and ended.link in self._links:
             self._send(ended.link, now)
@@ -106,7 +106,7 @@ def _choose_keys(plan: Plan, process: int) -> NextKey:
     rare = new_keys(plan.run, process, plan.processes)
     if plan.cold_share == 1:
         return rare
-    # Each process draws its own sequence, and the same one in every run: so runs can be compared.
-    draw = random.Random(process).random  # noqa: S311  (no secret hangs on it)
+    # A process draws the same sequence in every run, so that runs can be compared.
+    draw = random.Random(process).random  # noqa: S311  (not for secrets)
     usual = zipf_keys(plan.keys, plan.skew, draw)
     return mixed_keys(plan.cold_share, rare, usual, draw) if plan.cold_share else usual

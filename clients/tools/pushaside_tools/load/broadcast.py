@@ -1,4 +1,4 @@
-"""The channels' side of one process: subscribes, publishes what is due, and hands what comes to the ledger."""
+"""The channels of one process: subscribes, publishes messages when due, and passes deliveries to the ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pushaside_tools.load.schedule import Schedule, share
 from pushaside_tools.load.tally import TopicTally
 
 _ANSWER_SECONDS = 10.0
-"""Past it, a message to publish or a subscription counts as unanswered."""
+"""After this time a published message or a subscription counts as unanswered."""
 _LOOK_SECONDS = 0.05
 
 
@@ -32,7 +32,7 @@ class _Publication:
 
 
 class Broadcast:
-    """Subscribers and publishers over the connections that it is given; `on_loss` is called when one is lost."""
+    """Subscribers and publishers over the connections that it adopts. It calls `on_loss` when it loses one of them."""
 
     def __init__(self, plan: Plan, topics: TopicPlan, process: int, on_loss: Callable[[], None]) -> None:
         self._plan = plan
@@ -56,7 +56,7 @@ class Broadcast:
 
     @property
     def heads(self) -> Heads:
-        """The latest position of each channel that this process has seen."""
+        """The latest position that this process has seen of each channel."""
         return self._ledger.heads
 
     def adopt_subscriber(self, number: int, link: Link) -> None:
@@ -67,12 +67,12 @@ class Broadcast:
         link.send(f'{{"action":"subscribe","id":"s{number}","topic":{channel}}}'.encode())
 
     def adopt_publisher(self, number: int, link: Link) -> None:
-        """Take a connection into use for publishing."""
+        """Use a connection for publishing."""
         self._publishers[number] = link
         link.listen(self._take_answer, self._lose_publisher)
 
     async def subscribed(self) -> None:
-        """Wait until all subscriptions are answered; those that are not in time count as errors."""
+        """Wait until all subscriptions are answered; unanswered ones count as errors."""
         until = time.monotonic() + _ANSWER_SECONDS
         await self._wait(lambda: not self._unsubscribed, until)
         if self._unsubscribed:
@@ -80,7 +80,7 @@ class Broadcast:
             self._unsubscribed.clear()
 
     async def run(self, begins_at: float) -> None:
-        """Publish all from that moment on, and wait for the last answer."""
+        """Publish all messages from `begins_at` on, and wait for the last answer."""
         self._ledger.begins_at = begins_at
         await asyncio.sleep(max(0.0, begins_at - time.monotonic()))
         seconds = self._plan.duration
@@ -91,15 +91,15 @@ class Broadcast:
         await self._wait(lambda: not self._pending, time.monotonic() + _ANSWER_SECONDS + 1)
 
     async def settle(self, heads: Mapping[int, Position]) -> None:
-        """Wait until each subscriber has all up to these positions, as long as is fair; count what is missing."""
+        """Wait, up to the deadline, until all subscribers have reached these positions; count missing messages."""
         until = time.monotonic() + self._plan.deadline
-        # All of them are looked at a few times a second, rather than each time that one has something.
+        # Polling all subscribers costs less than checking all of them at each delivery.
         while any(feed.is_behind(heads) for feed in self._feeds) and time.monotonic() < until:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
         self._ledger.settle(self._feeds, heads)
 
     def expire(self, now: float) -> None:
-        """Give up what has been unanswered for too long."""
+        """Count messages as unconfirmed that have been unanswered for too long."""
         while self._pending:
             publish_id, oldest = next(iter(self._pending.items()))
             if oldest.sent + _ANSWER_SECONDS > now:
@@ -107,7 +107,7 @@ class Broadcast:
             self._give_up(publish_id)
 
     def hand_over(self) -> TopicTally:
-        """Return what was counted since the last time."""
+        """Return the counts since the last call."""
         return self._ledger.hand_over()
 
     def _publish(self, index: int, due: float) -> None:

@@ -1,4 +1,4 @@
-"""`pushaside load`: puts load on a service, measures it, and checks every answer and every message."""
+"""The command `pushaside load`."""
 
 from __future__ import annotations
 
@@ -25,29 +25,33 @@ if TYPE_CHECKING:
 _REFUSALS = {"status 401", "status 403"}
 
 _DESCRIPTION = (
-    "Put load on a service, measure latencies and check every answer. With --rate requests are sent at their times "
-    "however slow the answers are, and latency counts from then; otherwise so many are kept under way. On a terminal a "
-    "table shows how it goes; at the end come some lines, or in a pipe one JSON document. The exit code is 1 if an "
-    "answer or a message was lost, doubled, out of order or wrong, or something could not be sent."
+    "Put load on a service, measure latencies and check every answer. With --rate the command sends requests at fixed "
+    "times however slow the answers are, and latency counts from those times. Otherwise it keeps a fixed number of "
+    "requests under way. On a terminal a table shows the progress. At the end the command prints a summary, or in a "
+    "pipe one JSON document. The exit code is 1 if an answer or a message was lost, doubled, out of order or wrong, or "
+    "could not be sent."
 )
 _EXAMPLES = [
-    ("pushaside load --connections 100 --duration 30", "a hundred workers, each asking when it has its answer"),
-    ("pushaside load --rate 1000 --connections 100 --keys 5000 --skew 1", "latency at a thousand a second"),
-    ("pushaside load --rate 50 --cold --work-ms 20 --json", "misses only, for a machine"),
-    ("pushaside load --rate 500 --cold-share 0.05 --html report.html", "mostly hits, with plots of it"),
+    (
+        "pushaside load --connections 100 --duration 30",
+        "a hundred workers, each waiting for its answer",
+    ),
+    ("pushaside load --rate 1000 --connections 100 --keys 5000 --skew 1", "latency at a thousand requests a second"),
+    ("pushaside load --rate 50 --cold --work-ms 20 --json", "misses only, as JSON"),
+    ("pushaside load --rate 500 --cold-share 0.05 --html report.html", "mostly hits, with a report"),
     ("pushaside load --subscribers 1000 --topics 10 --publish-rate 20", "messages to a hundred subscribers each"),
     ("pushaside plan --requests-per-second 1000", "what such a load costs on AWS"),
 ]
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
+    """Add the command to the parser."""
     parser = subparsers.add_parser("load", description=_DESCRIPTION)
     add_load_arguments(parser)
     add_request_arguments(parser)
     add_topic_arguments(parser)
-    parser.add_argument("--html", metavar="FILE", type=Path, help="write a report with plots, in one file")
-    parser.add_argument("--hdr", metavar="FILE", type=Path, help="write the percentiles as HdrHistogram does (.hgrm)")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a report with plots (needs pygal)")
+    parser.add_argument("--hdr", metavar="FILE", type=Path, help="write percentiles in HdrHistogram's format (.hgrm)")
     add_connection_arguments(parser)
     add_form_arguments(parser)
     describe(parser, _EXAMPLES)
@@ -88,7 +92,7 @@ def _check_plots(report: Path | None) -> None:
 
 
 def _check_writable(path: Path | None) -> None:
-    """Find out before all is measured that it could not be kept."""
+    """Check before the run that its report can be written."""
     if path is None:
         return
     try:
@@ -101,14 +105,14 @@ def _write_files(arguments: argparse.Namespace, plan: Plan, outcome: Outcome) ->
     if arguments.hdr is not None:
         _write_percentiles(arguments.hdr, plan, outcome)
     if arguments.html is not None:
-        # Only those who want the report wait for what writes it.
+        # Import pygal only when it is needed.
         from pushaside_tools.load.report_html import write_report
 
         arguments.html.write_text(write_report(plan, outcome), encoding="utf-8")
 
 
 def _write_percentiles(path: Path, plan: Plan, outcome: Outcome) -> None:
-    """Write a file for the requests, and one for the deliveries: beside it, if there are both."""
+    """Write a file for requests or deliveries; if there are both, a second file beside it for deliveries."""
     delivery = outcome.tally.topics.delivery
     if plan.connections:
         path.write_text(outcome.tally.latency.write_hgrm(), encoding="ascii")
@@ -120,6 +124,6 @@ def _write_percentiles(path: Path, plan: Plan, outcome: Outcome) -> None:
 def _judge(plan: Plan, outcome: Outcome) -> Exit:
     tally = outcome.tally
     if not tally.opened:
-        # Who is not let in has reached the service.
+        # A refused token is an answer of the service.
         return Exit.ERROR if set(tally.refused) <= _REFUSALS else Exit.CONNECTION
     return Exit.ERROR if tally.has_flaw or is_silent(plan, tally) else Exit.OK

@@ -1,7 +1,7 @@
-"""Whether each subscriber has each message of its channel, once, in order, and as it was published.
+"""A record of deliveries, which checks that each subscriber receives each message once, in order and unchanged.
 
-Order is that of the positions, which count a channel's messages without gaps: who is at offset 7 and gets 9 lacks 8.
-Messages are numbered by the generator besides, so that all subscribers can be held to the same message at an offset.
+Order is that of the positions, which count a channel's messages without gaps: a subscriber at offset 7 that receives
+9 lacks 8. The generator also numbers messages, to check that all subscribers receive the same one at an offset.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pushaside_tools.load.plan import TopicPlan, message_text
 from pushaside_tools.load.tally import TopicTally
 
 _MOST_REMEMBERED = 65_536
-"""So many of the latest messages are remembered with their offsets."""
+"""The number of latest messages whose offsets are remembered."""
 
 Heads = dict[int, Position]
-"""By channel, counted from 0: the latest position that anybody has seen."""
+"""The latest position seen of each channel, by the channel's number from 0."""
 
 
 @dataclass(slots=True)
 class Feed:
-    """One subscriber: all up to `offset` has come, but for `missing`. There is no epoch until it is subscribed."""
+    """A subscriber that has received all offsets up to `offset` except `missing`. No epoch: not subscribed yet."""
 
     topic: int
     epoch: str = ""
@@ -31,13 +31,13 @@ class Feed:
     missing: set[int] = field(default_factory=set)
 
     def is_behind(self, heads: Mapping[int, Position]) -> bool:
-        """Whether something is still to come, if these are the channels' ends."""
+        """Return whether the subscriber lacks messages up to these last positions of the channels."""
         head = heads.get(self.topic)
         return head is not None and head.epoch == self.epoch and (bool(self.missing) or self.offset < head.offset)
 
 
 class FeedLedger:
-    """Books of one process, of a run that publishes `total` messages from `begins_at` on."""
+    """The deliveries of one process, in a run that publishes `total` messages from `begins_at` on."""
 
     def __init__(self, plan: TopicPlan, run: str, total: int) -> None:
         self.tally = TopicTally()
@@ -50,25 +50,25 @@ class FeedLedger:
         self._places: dict[int, tuple[int, int]] = {}
 
     def due_of(self, number: int) -> float:
-        """Return when a message was due."""
+        """Return the time at which a message was due."""
         return self.begins_at + number / self._plan.rate
 
     def subscribe(self, feed: Feed, position: str) -> None:
-        """Note where a subscription begins."""
+        """Record the position at which a subscription begins."""
         at = self._read_position(position)
         if at is not None and not feed.epoch:
             feed.epoch, feed.offset = at.epoch, at.offset
             self.tally.subscribed += 1
 
     def confirm(self, number: int, position: str) -> None:
-        """Note where a message has its place, as its publisher was told."""
+        """Record the position of a message, which its publisher received."""
         at = self._read_position(position)
         if at is not None:
             self._see_head(number % self._plan.topics, at)
             self._place(number, at)
 
     def take(self, feed: Feed, fields: Mapping[str, Any], now: float) -> None:
-        """Take an `update` or a `resync` that came to a subscriber."""
+        """Check an `update` or a `resync` that a subscriber received."""
         at = self._read_position(fields.get("position"))
         if at is None:
             return
@@ -84,7 +84,7 @@ class FeedLedger:
             self._take_message(feed.topic, fields.get("data"), at, now)
 
     def settle(self, feeds: Iterable[Feed], heads: Mapping[int, Position]) -> None:
-        """Count what never came, when the channels ended at these positions."""
+        """Count messages up to these last positions as lost that subscribers did not receive."""
         for feed in feeds:
             head = heads.get(feed.topic)
             if head is None or not feed.epoch:
@@ -95,7 +95,7 @@ class FeedLedger:
                 self.tally.lost += len(feed.missing) + max(0, head.offset - feed.offset)
 
     def hand_over(self) -> TopicTally:
-        """Return what was counted since the last time."""
+        """Return the counts since the last call."""
         tally, self.tally = self.tally, TopicTally()
         return tally
 
@@ -114,7 +114,7 @@ class FeedLedger:
         return False
 
     def _skip(self, feed: Feed, at: Position) -> None:
-        """Give up what a `resync` stands for: all before its own message."""
+        """Count all messages that a `resync` replaces as lost and skipped: those before its own."""
         skipped = len(feed.missing) + max(0, at.offset - 1 - feed.offset)
         feed.missing.clear()
         feed.offset = max(feed.offset, at.offset - 1)
@@ -155,7 +155,7 @@ class FeedLedger:
 
 
 def merge_heads(several: Iterable[Heads]) -> Heads:
-    """Return the later of all positions by channel.
+    """Return the latest position of each channel.
 
     >>> merge_heads([{0: Position("a", 3)}, {0: Position("a", 5), 1: Position("b", 1)}])[0].offset
     5

@@ -1,4 +1,4 @@
-"""Starts the processes of a run, has them begin together, and adds up what they count."""
+"""The processes of a run: starts them, lets them begin together, and adds up their counts."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pushaside_tools.load.series import Series
 from pushaside_tools.load.tally import Interval, Tally
 
 _BEGIN_SECONDS = 0.1
-"""All processes have heard the word by then."""
+"""The time in which all processes have received the time to begin."""
 _END_SECONDS = 5.0
 _LIVE_SECONDS = 0.5
-"""A rate over less would say little."""
+"""A rate over a shorter time says little."""
 
 
 class GeneratorError(Exception):
-    """A process of the generator ended before its time."""
+    """A process of the generator ended early."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
-    `elapsed` is seconds from its begin to the last answer or delivery; `cpu_seconds` all processes'. `ramp` is how it
-    went while connections were opened, and `course` since it began.
+    `elapsed` is seconds from its start to the last answer or delivery, and `cpu_seconds` the CPU time of all
+    processes. `ramp` has the counts while connections were opened, and `course` those since the load began.
     """
 
     tally: Tally
@@ -43,14 +43,14 @@ class Outcome:
 
 
 Watch = Callable[[float, Tally, Tally], None]
-"""Is told, about every second: the seconds that it took, what was counted in them, and in all."""
+"""A callback about every second: the seconds since the last one, the counts of those, and the counts so far."""
 
 
 def run_fleet(plan: Plan, watch: Watch) -> Outcome:
-    """Carry out a plan.
+    """Run a plan and return its outcome.
 
     Raises:
-        GeneratorError: a process ended before its time.
+        GeneratorError: A process ended early.
 
     """
     context = multiprocessing.get_context("spawn")
@@ -97,11 +97,11 @@ def _say(pipes: list[Pipe], word: float | Heads | None) -> None:
         try:
             pipe.send(word)
         except BrokenPipeError as exc:
-            raise GeneratorError("A process of the load generator ended before its time.") from exc
+            raise GeneratorError("A process of the load generator ended early.") from exc
 
 
 class _Counting:
-    """Adds up what processes count; tells the watch about every second, once there is something of each."""
+    """The sums of all processes' counts. It calls the watch about every second, once each process has reported."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -112,7 +112,7 @@ class _Counting:
         self.series = Series(self._told_at)
 
     def collect(self, pipes: list[Pipe], *, is_last: bool = False) -> list[Milestone]:
-        """Count what comes until each process has reached its next milestone; the last one is its end."""
+        """Add up reports until each process has reached its next milestone; after the last one it reports nothing."""
         reached: list[Milestone] = []
         heard = set(pipes)
         while len(reached) < len(pipes):
@@ -120,11 +120,11 @@ class _Counting:
                 said = _hear(ready) if isinstance(ready, Pipe) else None
                 if isinstance(said, Milestone):
                     reached.append(said)
-                    # Those that wait for the others go on to count, but those at their end say no more.
+                    # A process that waits for the others goes on reporting; one that has ended does not.
                     heard -= {ready} if is_last else set()
                 elif said is not None:
                     self._count(said)
-            # Each has reported once since the last time; otherwise the rate would jump with who was a little late.
+            # Wait for a report of each process: a late one would make the rate jump.
             if self._reports >= len(heard) and time.monotonic() - self._told_at >= _LIVE_SECONDS:
                 self._tell()
         return reached
@@ -145,5 +145,5 @@ def _hear(pipe: Pipe) -> Interval | Milestone:
     try:
         said: Interval | Milestone = pipe.recv()
     except EOFError as exc:
-        raise GeneratorError("A process of the load generator ended before its time.") from exc
+        raise GeneratorError("A process of the load generator ended early.") from exc
     return said

@@ -1,4 +1,4 @@
-"""One process of the load generator: opens its share of the connections, then sends its share of what is to be sent."""
+"""One process of the load generator, which opens its share of the connections and sends its share of the load."""
 
 from __future__ import annotations
 
@@ -28,30 +28,32 @@ _CLOSE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """A process has come so far. Its last answer or delivery was at that moment, 0 if there was none."""
+    """The end of a phase of a process, whose last answer or delivery was at `heard_at`; 0 if there was none."""
 
     heard_at: float
     heads: Heads = field(default_factory=dict)
 
 
 def generate(plan: Plan, process: int, pipe: Pipe) -> None:
-    """Run one of the plan's processes: the main function of it.
+    """Run one process of the plan; this is the process's main function.
 
-    Sends an `Interval` over the pipe every second, and a `Milestone` each time it is through with something: when all
-    connections were tried, upon which it waits to be sent the moment to begin, or None not to; if there are channels,
-    when all was published, upon which it waits for their last positions; and at the end.
+    It sends an `Interval` over the pipe every second, and a `Milestone` after each phase:
+
+    - all connections have been tried; it then receives the time to begin, or None to end
+    - if there are channels, all messages have been published; it then receives the channels' last positions
+    - the run has ended
     """
-    # Ctrl-C goes to all processes of a terminal; the one that started this one sees to its end.
+    # Ctrl-C reaches all processes of a terminal, and the parent ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _run(Generator(plan, process, pipe.send).run(pipe))
     except* (BrokenPipeError, ConnectionResetError, EOFError):
-        # Whoever started this process is gone, and nobody is left to be told.
+        # The parent is gone, so nobody reads reports.
         sys.exit(1)
 
 
 def _run(work: Coroutine[object, object, None]) -> None:
-    """Run on uvloop where it is installed: it takes less of the CPU that the service may need."""
+    """Run a coroutine on uvloop where it is installed, which leaves more CPU to the service."""
     if importlib.util.find_spec("uvloop") is None:
         asyncio.run(work)
         return
@@ -65,7 +67,7 @@ Adopt = Callable[[int, Link], None]
 
 
 class Generator:
-    """Connects, has both sides do their work, and closes; `report` is given what was counted."""
+    """A process's work: connect, send requests and messages, close. It passes its counts to `report`."""
 
     def __init__(self, plan: Plan, process: int, report: Callable[[Interval | Milestone], None]) -> None:
         self._plan = plan
@@ -80,7 +82,7 @@ class Generator:
         self._broadcast = Broadcast(plan, plan.topics, process, self._note_loss) if plan.topics else None
 
     async def run(self, pipe: Pipe) -> None:
-        """Connect, wait for the word, send, wait for the last answers, and close."""
+        """Connect, wait for the time to begin, send, wait for the last answers, and close."""
         async with asyncio.TaskGroup() as group:
             reporting = group.create_task(self._report_on())
             await self._connect()
@@ -104,7 +106,7 @@ class Generator:
                 group.create_task(self._open(number, adopt))
 
     def _places(self) -> list[tuple[int, Adopt]]:
-        """Return what each connection is for, each kind counted from 0."""
+        """Return the use of each connection, numbered from 0 within each use."""
         kinds = [(self._plan.connections, self._asking.adopt)]
         if self._plan.topics is not None and self._broadcast is not None:
             kinds.append((self._plan.topics.publishers, self._broadcast.adopt_publisher))
@@ -133,7 +135,7 @@ class Generator:
         if self._broadcast is not None:
             self._reach_milestone()
             await self._broadcast.settle(await asyncio.to_thread(pipe.recv))
-        # What is answered or delivered twice may be so a little later.
+        # A second answer or delivery may arrive a little later.
         await asyncio.sleep(_LINGER_SECONDS)
 
     async def _close(self) -> None:
@@ -149,7 +151,7 @@ class Generator:
         self._tally.closed += 1
 
     async def _report_on(self) -> None:
-        """Look for what is lost, and report every second."""
+        """Expire unanswered requests and messages, and report every second."""
         while True:
             await asyncio.sleep(max(0.0, min(_LOOK_SECONDS, self._report_at - time.monotonic())))
             now = time.monotonic()
@@ -171,7 +173,7 @@ class Generator:
         self._report(Interval(self._process, began, self._counted_until, tally))
 
     def _reach_milestone(self) -> None:
-        """Tell all that was counted before, and that it is so far."""
+        """Report the counts and then the milestone."""
         self._hand_over()
         heads = {} if self._broadcast is None else self._broadcast.heads
         heard_at = max(self._asking.answered_at, 0.0 if self._broadcast is None else self._broadcast.delivered_at)

@@ -1,4 +1,4 @@
-"""Which key is asked for next."""
+"""The choice of the key of each request."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from itertools import accumulate, count
 NextKey = Callable[[], int]
 
 _COUNT_BITS = 28
-"""So many bits of a new key count the keys of a run; those above tell one run from another."""
+"""The lower bits of a new key, which count the keys of a run. The bits above identify the run."""
 RUN_BITS = 25
-"""Both together are what JavaScript's numbers hold exactly (RFC 8259, 6)."""
+"""The bits of a run's number. JavaScript's numbers hold 53 bits exactly (RFC 8259, section 6)."""
 
 
 def zipf_keys(keys: int, skew: float, random: Callable[[], float]) -> NextKey:
-    """Draw from the keys 0 to `keys` - 1: key k is as frequent as 1 / (k + 1) ^ skew.
+    """Return a function that draws from the keys 0 to `keys` - 1: key k is as frequent as 1 / (k + 1) ^ skew.
 
-    A skew of 0 makes all of them equally frequent; 1 is the law that Zipf found in words. `random` gives numbers of
-    [0, 1).
+    With a skew of 0 all keys are equally frequent; 1 is Zipf's law of words. `random` returns numbers from [0, 1).
 
     >>> draw = zipf_keys(4, 1.0, iter([0.0, 0.47, 0.49, 0.99]).__next__)
     >>> [draw() for _ in range(4)]
@@ -32,7 +31,7 @@ def zipf_keys(keys: int, skew: float, random: Callable[[], float]) -> NextKey:
 
 
 def new_keys(run: int, process: int, processes: int) -> NextKey:
-    """Give keys that no other process of the run has, nor any run with another number of `RUN_BITS` bits.
+    """Return a function that gives keys unique to this process and to this run, a number of `RUN_BITS` bits.
 
     >>> give = new_keys(1, 0, 2)
     >>> give() - (1 << 28), give() - (1 << 28)
@@ -43,7 +42,7 @@ def new_keys(run: int, process: int, processes: int) -> NextKey:
 
 
 def mixed_keys(share: float, rare: NextKey, usual: NextKey, random: Callable[[], float]) -> NextKey:
-    """Give a key of the rare ones in that share of the cases (0 to 1), and a usual one otherwise.
+    """Return a function that gives a rare key in this share of calls (0 to 1), and a usual one otherwise.
 
     >>> give = mixed_keys(0.25, lambda: 99, lambda: 1, iter([0.1, 0.3, 0.2]).__next__)
     >>> [give() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Which requests are unanswered, and whether what comes is right."""
+"""A record of the unanswered requests, which checks every answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_UNFINISHED = 65_536
 
 @dataclass(slots=True)
 class Pending:
-    """A request that was sent on a link; times in seconds of one clock."""
+    """A request that was sent on a link. Times are seconds of `time.monotonic`."""
 
     key: int
     due: float
@@ -34,9 +34,9 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What an answer is held against.
+    """Facts that answers are checked against.
 
-    The content of the keys below `steady_keys` stays the same; `has_seed` says that the data names the key it is for.
+    The content of keys below `steady_keys` never changes. With `has_seed` the data contains the number of its key.
     """
 
     steady_keys: int = sys.maxsize
@@ -44,7 +44,10 @@ class Expectations:
 
 
 class Ledger:
-    """Books of one process. Ids are the prefix and a count, so that it need not remember which were answered."""
+    """The requests and answers of one process.
+
+    Ids are the prefix and a count, so that answered ones need not be remembered to recognize a second answer.
+    """
 
     def __init__(self, prefix: str, expectations: Expectations, patience: float) -> None:
         self.tally = Tally()
@@ -59,11 +62,11 @@ class Ledger:
 
     @property
     def unanswered(self) -> int:
-        """How many requests are unanswered."""
+        """The number of unanswered requests."""
         return len(self._pending)
 
     def open(self, key: int, due: float, now: float, link: int) -> str:
-        """Note a request that is sent now; return its id."""
+        """Record a request that is sent now, and return its id."""
         request_id = f"{self._prefix}{self._sent}"
         self._sent += 1
         self._pending[request_id] = Pending(key, due, now, link)
@@ -71,7 +74,7 @@ class Ledger:
         return request_id
 
     def take(self, message: bytes, now: float, link: int) -> Pending | None:
-        """Take a message that came on a link; return the request that it ends, if it ends one."""
+        """Check a message that arrived on a link; return the request that it ends, or None."""
         self.tally.received_bytes += len(message)
         try:
             fields = orjson.loads(message)
@@ -85,7 +88,7 @@ class Ledger:
         return self._take_fields(fields, message, now)
 
     def expire(self, now: float) -> Iterator[Pending]:
-        """Give up what has been unanswered for too long: it is lost."""
+        """Count requests as lost that had no answer within the patience, and yield them."""
         while self._pending:
             request_id, oldest = next(iter(self._pending.items()))
             if oldest.sent + self._patience > now:
@@ -93,13 +96,13 @@ class Ledger:
             yield self._give_up(request_id)
 
     def drop_link(self, link: int) -> None:
-        """Give up what was asked on a link that is no more: it is lost."""
+        """Count all unanswered requests of a closed link as lost."""
         self._pieces.drop_link(link)
         for request_id in [each for each, pending in self._pending.items() if pending.link == link]:
             self._give_up(request_id)
 
     def hand_over(self) -> Tally:
-        """Return what was counted since the last time."""
+        """Return the counts since the last call."""
         tally, self.tally = self.tally, Tally()
         return tally
 
@@ -115,7 +118,7 @@ class Ledger:
             self.tally.wrong["a chunk that is none"] += 1
             return None
         if piece.id not in self._pending:
-            # Pieces come again one by one: the answer that they are of counts once.
+            # Count a repeated answer once, although each of its pieces arrives again.
             if piece.index == piece.count - 1:
                 self._take_unexpected(piece.id)
             return None
@@ -203,7 +206,7 @@ class Ledger:
 
 
 def _hash_data(text: bytes, etag: str) -> str:
-    """Hash the data as they came. They are the last member as a rule; what does not fit is read by the book."""
+    """Hash the data as received: quickly if it is the last member, as usual, and by parsing the message otherwise."""
     digest = make_etag(text[text.find(_DATA) + len(_DATA) : -1])
     if digest == etag:
         return digest

@@ -1,4 +1,4 @@
-"""One WebSocket with little around it: the protocol of the `websockets` library on a transport of asyncio."""
+"""A lean WebSocket: the protocol of the `websockets` library directly on an asyncio transport."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _OPEN_SECONDS = 10.0
 
 
 class Link(asyncio.Protocol):
-    """Gives each whole message, and its own number, to `on_message`; when it is lost or closed, that to `on_close`."""
+    """A WebSocket that passes each whole message with its own number to `on_message`, and its end to `on_close`."""
 
     def __init__(self, uri: WebSocketURI, token: str | None, number: int) -> None:
-        # No compression: API Gateway has none. The limit is the client's.
+        # API Gateway does not compress. The size limit is the client's.
         self._protocol = ClientProtocol(uri, max_size=Settings().max_receive_bytes)
         self._token = token
         self._number = number
@@ -39,7 +39,7 @@ class Link(asyncio.Protocol):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def listen(self, on_message: OnMessage, on_close: OnClose) -> None:
-        """Say who is told what comes, and of the end; messages before this are not told."""
+        """Set the callbacks. Messages that arrive earlier are dropped; an earlier end is reported at once."""
         self._on_message, self._on_close = on_message, on_close
         if self.ended.done():
             on_close(self._number)
@@ -50,18 +50,18 @@ class Link(asyncio.Protocol):
         self._write()
 
     def close(self) -> None:
-        """Say goodbye; `ended` is done once the connection is gone."""
+        """Start the closing handshake; `ended` is done once the connection is gone."""
         self._on_close = _ignore_close
         if not self.ended.done() and not self._transport.is_closing():
             self._protocol.send_close(1000)
             self._write()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Drop the connection without a closing handshake."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the WebSocket."""
+        """Send the WebSocket handshake."""
         self._transport = cast("asyncio.Transport", transport)
         request = self._protocol.connect()
         if self._token is not None:
@@ -70,7 +70,7 @@ class Link(asyncio.Protocol):
         self._write()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the network."""
+        """Process bytes from the network."""
         self._protocol.receive_data(data)
         self._write()
         for event in self._protocol.events_received():
@@ -82,11 +82,11 @@ class Link(asyncio.Protocol):
             self._transport.close()
 
     def eof_received(self) -> None:
-        """Close as well."""
+        """Close this side too."""
         self._protocol.receive_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell that the connection is gone."""
+        """Report that the connection is gone."""
         if not self.opened.done():
             self.opened.set_exception(exc or CannotConnectError("hung up during the handshake"))
         self.ended.set_result(None)
@@ -120,7 +120,7 @@ async def open_link(url: str, token: str | None, number: int) -> Link:
     """Open a WebSocket.
 
     Raises:
-        CannotConnectError: none came about; the message is a short reason, the same for all that fail alike.
+        CannotConnectError: The handshake failed. The message is a short reason without particulars, to be counted.
 
     """
     uri = parse_uri(url)
@@ -160,8 +160,8 @@ def _describe(exc: Exception) -> str:
 
 
 def _ignore_message(_message: bytes, _number: int) -> None:
-    """Let a message go that comes before anybody listens."""
+    """Drop a message that arrives before `listen`."""
 
 
 def _ignore_close(_number: int) -> None:
-    """Take no notice of an end that nobody waits for."""
+    """Ignore an end before `listen` or after `close`."""

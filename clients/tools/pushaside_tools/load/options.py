@@ -1,4 +1,4 @@
-"""The options of `pushaside load`, and the plan that they make."""
+"""The options of `pushaside load`, and the plan made of them."""
 
 from __future__ import annotations
 
@@ -14,77 +14,88 @@ from pushaside_tools.load.keys import RUN_BITS
 from pushaside_tools.load.plan import KEY, MAX_DEADLINE_SECONDS, SYNTHETIC, Plan, TopicPlan, synthetic_params
 
 _ROOM_BYTES = 1024
-"""What a request has beside its params, and a message beside its text, at the most."""
+"""The most bytes of a request besides its params, and of a message besides its text."""
 _CHANNEL = re.compile(r"[A-Za-z0-9_.-]{1,64}:[A-Za-z0-9_.:/-]{0,100}", re.ASCII)
 _OF_TOPICS = ("topics", "publish_rate", "publish_size", "publishers", "channel")
 
 
 def add_load_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add how much is sent, and over what."""
+    """Add the options of rates, connections and times."""
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--rate", metavar="R", type=number_of("requests"), help="send so many requests a second")
+    model.add_argument("--rate", metavar="R", type=number_of("requests"), help="send R requests a second")
     model.add_argument(
-        "--concurrency", metavar="C", type=whole_number, help="keep so many under way (default: one per connection)"
+        "--concurrency", metavar="C", type=whole_number, help="keep C requests under way (default: one per connection)"
     )
-    parser.add_argument("--connections", metavar="N", type=whole_number, help="to ask over (default: 10)")
+    parser.add_argument("--connections", metavar="N", type=whole_number, help="connections for requests (default: 10)")
     parser.add_argument(
         "--connect-rate",
         metavar="R",
         type=number_of("connections"),
         default=500.0,
-        help="open so many connections a second (default: 500, which API Gateway allows)",
+        help="open R connections a second (default: 500, API Gateway's quota)",
     )
-    parser.add_argument("--duration", metavar="S", type=seconds, default=10.0, help="seconds to send (default: 10)")
+    parser.add_argument("--duration", metavar="S", type=seconds, default=10.0, help="send for S seconds (default: 10)")
     parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="seconds each request may take (default: 30)"
+        "--deadline", metavar="S", type=seconds, default=30.0, help="deadline of each request in seconds (default: 30)"
     )
-    parser.add_argument("--processes", metavar="P", type=whole_number, default=1, help="send from so many (default: 1)")
+    parser.add_argument(
+        "--processes", metavar="P", type=whole_number, default=1, help="send from P processes (default: 1)"
+    )
 
 
 def add_request_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is asked for."""
+    """Add the options of requests."""
     group = parser.add_argument_group("requests")
-    group.add_argument("--compute", metavar="C", default=SYNTHETIC, help="what is asked for (default: %(default)s)")
+    group.add_argument("--compute", metavar="C", default=SYNTHETIC, help="compute to request (default: %(default)s)")
     group.add_argument(
-        "--params", metavar="JSON", help="the params, with {key} where the number of the key goes, from 0 on"
+        "--params", metavar="JSON", help="params of each request; {key} stands for the key's number, from 0 on"
     )
-    group.add_argument("--size", metavar="BYTES", type=_size, help="of synthetic's data (default: 500)")
-    group.add_argument("--work-ms", metavar="MS", type=_size, help="that synthetic takes (default: 0)")
-    group.add_argument("--keys", metavar="K", type=whole_number, help="ask for so many keys (default: 1000)")
+    group.add_argument("--size", metavar="BYTES", type=_size, help="size of synthetic's data (default: 500)")
+    group.add_argument("--work-ms", metavar="MS", type=_size, help="time that synthetic takes (default: 0)")
+    group.add_argument("--keys", metavar="K", type=whole_number, help="request K different keys (default: 1000)")
     group.add_argument(
-        "--skew", metavar="X", type=_skew, default=0.0, help="Zipf's exponent: 0 is even (default), 1 is like words"
+        "--skew",
+        metavar="X",
+        type=_skew,
+        default=0.0,
+        help="Zipf's exponent: 0 is even (default), 1 is Zipf's law",
     )
     cold = group.add_mutually_exclusive_group()
-    cold.add_argument("--cold", action="store_true", help="ask for a new key each time")
-    cold.add_argument("--cold-share", metavar="F", type=_share, help="ask for a new key in this share of all, 0 to 1")
+    cold.add_argument("--cold", action="store_true", help="request a new key each time")
+    cold.add_argument("--cold-share", metavar="F", type=_share, help="share of requests for new keys, 0 to 1")
     group.add_argument(
-        "--may-change", action="store_true", help="results may change while it runs: hold them against their etags only"
+        "--may-change",
+        action="store_true",
+        help="results may change: check them against their etags only",
     )
 
 
 def add_topic_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add who subscribes, and what is published."""
+    """Add the options of channels."""
     group = parser.add_argument_group(
         "channels",
-        "With --subscribers messages are published; requests are then sent if --rate or --concurrency says so.",
+        "With --subscribers the command publishes messages. It then sends requests only with --rate or --concurrency.",
     )
-    group.add_argument("--subscribers", metavar="N", type=whole_number, help="subscribe so many, each on a connection")
-    group.add_argument("--topics", metavar="T", type=whole_number, help="shared by so many channels (default: 1)")
+    group.add_argument("--subscribers", metavar="N", type=whole_number, help="subscribe N connections")
+    group.add_argument("--topics", metavar="T", type=whole_number, help="share them among T channels (default: 1)")
     group.add_argument(
-        "--publish-rate", metavar="R", type=number_of("messages"), help="messages a second to all of them (default: 1)"
+        "--publish-rate",
+        metavar="R",
+        type=number_of("messages"),
+        help="messages a second over all channels (default: 1)",
     )
-    group.add_argument("--publish-size", metavar="BYTES", type=_size, help="of text in each message (default: 200)")
-    group.add_argument("--publishers", metavar="N", type=whole_number, help="connections to publish over (default: 10)")
+    group.add_argument("--publish-size", metavar="BYTES", type=_size, help="size of each message's text (default: 200)")
+    group.add_argument("--publishers", metavar="N", type=whole_number, help="publish over N connections (default: 10)")
     group.add_argument(
-        "--channel", metavar="NAME", help="what the channels' names begin with (default: load:, and the run's number)"
+        "--channel", metavar="NAME", help="begin channel names with NAME (default: load:); the run's number follows"
     )
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
-    """Make a plan of the arguments.
+    """Return the plan that the arguments describe.
 
     Raises:
-        ValueError: they contradict each other; the sentence says how.
+        ValueError: The arguments contradict each other. The message is a sentence for the user.
 
     """
     run = secrets.randbits(RUN_BITS)
@@ -119,7 +130,7 @@ def _is_asking(arguments: argparse.Namespace) -> bool:
 
 
 def _count_processes(wanted: int, connections: int, topics: TopicPlan | None) -> int:
-    """Choose so many that none is without a connection to send over: it would have nothing to do, or could not."""
+    """Return the number of processes: no more than there are connections to send over."""
     limits = [connections] if connections else []
     return min([wanted, *limits, *([topics.publishers] if topics else [])])
 
@@ -128,24 +139,24 @@ def _plan_topics(arguments: argparse.Namespace, run: int) -> TopicPlan | None:
     if not arguments.subscribers:
         for name in _OF_TOPICS:
             if getattr(arguments, name) is not None:
-                raise ValueError(f"--{name.replace('_', '-')} says nothing without --subscribers.")
+                raise ValueError(f"--{name.replace('_', '-')} has no effect without --subscribers.")
         return None
     topics = arguments.topics or 1
     if topics > arguments.subscribers:
-        raise ValueError("There are more --topics than --subscribers: nobody would hear some of them.")
+        raise ValueError("There are more --topics than --subscribers: some channels would have no subscriber.")
     size = 200 if arguments.publish_size is None else arguments.publish_size
     if size > FRAME_BYTES - _ROOM_BYTES:
-        raise ValueError("--publish-size is too large for one frame, which holds 32 KB.")
+        raise ValueError("--publish-size is too large for one frame of 32 KB.")
     channel = arguments.channel or "load:"
     if not _CHANNEL.fullmatch(channel):
-        raise ValueError("--channel must be as channels are named: namespace:name, or namespace: alone.")
+        raise ValueError("--channel must be a channel name (namespace:name) or a namespace (namespace:).")
     return TopicPlan(
         subscribers=arguments.subscribers,
         topics=topics,
         publishers=arguments.publishers or 10,
         rate=arguments.publish_rate or 1.0,
         size=size,
-        # A channel of an earlier run has its messages.
+        # A channel of an earlier run has that run's messages.
         channel=f"{channel}{run:x}",
     )
 
@@ -153,19 +164,19 @@ def _plan_topics(arguments: argparse.Namespace, run: int) -> TopicPlan | None:
 def _check_requests(arguments: argparse.Namespace, params: str, *, is_asking: bool) -> None:
     has_new_keys = arguments.cold or bool(arguments.cold_share)
     if not is_asking and (has_new_keys or arguments.keys or arguments.params or arguments.connections):
-        raise ValueError("With --subscribers requests are sent only if there is --rate or --concurrency.")
+        raise ValueError("With --subscribers, options of requests need --rate or --concurrency.")
     if (arguments.cold or arguments.cold_share == 1) and arguments.keys:
-        raise ValueError("--cold asks for new keys only, so --keys says nothing.")
+        raise ValueError("--cold requests only new keys, so --keys has no effect.")
     if KEY not in params and (has_new_keys or (arguments.keys or 1) > 1):
-        raise ValueError(f"There is no {KEY} in --params, so all requests are for one key.")
+        raise ValueError(f"--params has no {KEY}, so all requests would be for one key.")
     if arguments.deadline > MAX_DEADLINE_SECONDS:
-        raise ValueError(f"The service takes deadlines of at most {MAX_DEADLINE_SECONDS:g} seconds.")
+        raise ValueError(f"--deadline must be at most {MAX_DEADLINE_SECONDS:g} seconds, the service's limit.")
 
 
 def _choose_params(arguments: argparse.Namespace) -> str:
     is_made = arguments.size is not None or arguments.work_ms is not None
     if is_made and (arguments.compute != SYNTHETIC or arguments.params is not None):
-        raise ValueError(f"--size and --work-ms make the params of {SYNTHETIC}; others are given by --params.")
+        raise ValueError(f"--size and --work-ms are params of {SYNTHETIC} only; use --params for another compute.")
     if arguments.params is None:
         if arguments.compute != SYNTHETIC:
             return "{}"
@@ -179,11 +190,11 @@ def _check_params(params: str) -> None:
     try:
         value = orjson.loads(params.replace(KEY, "0"))
     except orjson.JSONDecodeError as exc:
-        raise ValueError(f"--params are not JSON: {exc}.") from exc
+        raise ValueError(f"--params is not valid JSON: {exc}.") from exc
     if not isinstance(value, dict):
-        raise ValueError("--params must be a JSON object.")  # noqa: TRY004  (it is what was typed that is wrong)
+        raise ValueError("--params must be a JSON object.")  # noqa: TRY004  (a mistake in the command line, not in the program)
     if len(params.encode()) > FRAME_BYTES - _ROOM_BYTES:
-        raise ValueError("--params are too long for one frame, which holds 32 KB.")
+        raise ValueError("--params is too long for one frame of 32 KB.")
 
 
 def _size(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Sends at a rate, whatever comes back."""
+"""Sending at a fixed rate, independent of the answers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable, Sized
 from pushaside_tools.load.schedule import Schedule
 
 _BURST = 64
-"""After so many that are due at once, answers are read before more are sent."""
+"""The most that are sent in a row before answers are read."""
 
 
 async def send_at_rate(
     schedule: Schedule, begins_at: float, seconds: float, grace: float, send: Callable[[int, float], None], over: Sized
 ) -> int:
-    """Send each when it is due or as soon after as can be; return how many were not.
+    """Call `send` for each index of the schedule at its time or as soon as possible after; return how many were left.
 
-    `send` is given an index of the schedule, and when that was due. Nothing is sent once `over`, the connections, has
-    none, nor `grace` seconds after the last was due.
+    `send` receives the index and the time at which it was due. Sending stops when `over`, the connections, is empty,
+    and `grace` seconds after the end.
     """
     total, index = schedule.count_before(seconds), 0
     gives_up_at = begins_at + seconds + grace

@@ -1,4 +1,4 @@
-"""What a run is to do, and the messages that it sends."""
+"""The plan of a run, and the messages that it sends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ KEY = "{key}"
 SYNTHETIC = "synthetic"
 MAX_DEADLINE_SECONDS = 900.0
 PATIENCE_SECONDS = 2.0
-"""The service answers `timeout` at the deadline itself; a request without any answer is lost so much later."""
+"""A request counts as lost this long after its deadline, at which the service answers `timeout`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """The channels' side of a run: `subscribers` shared evenly by channels, and `rate` messages a second to all.
+    """The channels of a run: `topics` of them share `subscribers` evenly, and `rate` messages a second.
 
-    Message n is for channel n modulo `topics`. `channel` is what their names begin with, `size` the bytes of text in
-    each message, and `publishers` the connections that publish, in turn.
+    Message n goes to channel n modulo `topics`. The names of channels begin with `channel`. Each message has `size`
+    bytes of text, and `publishers` is the number of connections that publish in turn.
     """
 
     subscribers: int
@@ -30,18 +30,18 @@ class TopicPlan:
     channel: str
 
     def name_of(self, topic: int) -> str:
-        """Return the name of a channel, counted from 0."""
+        """Return the name of a channel by its number from 0."""
         return f"{self.channel}/{topic}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run. Seconds throughout; `rate` is None in the closed model, whose requests under way are `concurrency`.
+    """One run; times are in seconds. The closed model has a `rate` of None, and keeps `concurrency` requests under way.
 
-    `params` is JSON with `{key}` wherever the key's digits go. `has_seed` says that the data names the key, as
-    `synthetic`'s do, and `may_change` that the content of a key may be another one later. That `cold_share` of the
-    requests, 0 to 1, is for keys that nobody has asked for. Without `connections` no requests are sent, and without
-    `topics` nothing is published.
+    `params` is JSON with `{key}` in place of the key's digits. `has_seed` means that data contains the number of its
+    key, as that of `synthetic` does, and `may_change` that the content of a key may change during the run. The share
+    `cold_share` of the requests, 0 to 1, is for keys that were never requested. Without `connections` the run sends no
+    requests, and without `topics` it publishes nothing.
     """
 
     url: str
@@ -65,12 +65,12 @@ class Plan:
 
     @property
     def all_connections(self) -> int:
-        """How many connections are to be opened, subscribers and publishers among them."""
+        """The number of connections to open, including subscribers and publishers."""
         return self.connections + (self.topics.subscribers + self.topics.publishers if self.topics else 0)
 
 
 class RequestWriter:
-    """Writes the requests of a run, of which only id and key differ.
+    """Writer of the requests of a run, which differ only in id and key.
 
     >>> write = RequestWriter("synthetic", '{"seed":{key}}', 30.0).write
     >>> write("a-1", 7)
@@ -83,13 +83,13 @@ class RequestWriter:
         self._params = params
 
     def write(self, request_id: str, key: int) -> bytes:
-        """Write one request; the id needs no escaping."""
+        """Return one request. The id must need no escaping."""
         params = self._params.replace(KEY, str(key))
         return f'{{"action":"request","id":"{request_id}{self._middle}{params}}}'.encode()
 
 
 class PublishWriter:
-    """Writes the messages to publish, of which only numbers differ.
+    """Writer of the messages to publish, which differ only in their numbers.
 
     >>> write = PublishWriter("1f", ["load:1f/0", "load:1f/1"], 3).write
     >>> write("p-7", 7)
@@ -103,18 +103,18 @@ class PublishWriter:
         self._end = f',"text":"{message_text(size)}"}}}}'
 
     def write(self, publish_id: str, number: int) -> bytes:
-        """Write the message of a number, to its channel; the id needs no escaping."""
+        """Return the message of a number, for its channel. The id must need no escaping."""
         middle = self._middles[number % len(self._middles)]
         return f'{{"action":"publish","id":"{publish_id}{middle}{number}{self._end}'.encode()
 
 
 def message_text(size: int) -> str:
-    """Return the text that each published message has."""
+    """Return the text of every published message."""
     return "x" * size
 
 
 def synthetic_params(size_bytes: int, work_ms: int) -> str:
-    """Write the params of the compute `synthetic`.
+    """Return the params of the compute `synthetic`.
 
     >>> synthetic_params(500, 0)
     '{"size_bytes":500,"work_ms":0,"seed":{key}}'

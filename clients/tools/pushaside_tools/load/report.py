@@ -1,4 +1,4 @@
-"""What is said of a run: a line while it lasts, then one document for machines or some lines for people."""
+"""The texts of a run: a line while it lasts, and at its end a JSON document or lines for people."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pushaside_tools.load.tally import Tally, TopicTally
 
 _PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9)
 _BUSY = 0.9
-"""A generator that takes so much of its CPUs measures itself."""
+"""A generator that uses this share of its CPUs or more is the bottleneck, and measures itself."""
 
 
 def describe_second(seconds: float, recent: Tally, total: Tally) -> str:
-    """Say in a line how it goes.
+    """Describe the progress of a run in a line.
 
     >>> recent = Tally()
     >>> recent.sources["hit"] += 300
@@ -33,7 +33,7 @@ def describe_second(seconds: float, recent: Tally, total: Tally) -> str:
 
 
 def live_rows(seconds: float, recent: Tally, total: Tally) -> list[tuple[str, str, str, bool]]:
-    """Return the rows of a table that shows how it goes: name, last second, in all, and whether it is a flaw.
+    """Return the rows of the live table: name, last second, total, and whether the row is a flaw.
 
     >>> live_rows(1.0, Tally(sent=2), Tally(sent=5, lost=1))[-3]
     ('lost', '0', '1', True)
@@ -75,7 +75,7 @@ def _live_topic_rows(seconds: float, recent: TopicTally, total: TopicTally) -> l
 
 
 def load_document(plan: Plan, outcome: Outcome) -> dict[str, object]:
-    """Write what a run came to."""
+    """Return the document of `--json` for a run."""
     tally = outcome.tally
     return {
         "type": "load",
@@ -113,9 +113,8 @@ def load_document(plan: Plan, outcome: Outcome) -> dict[str, object]:
 
 
 def describe_outcome(plan: Plan, outcome: Outcome) -> str:
-    """Say in some lines what a run came to."""
+    """Describe the outcome of a run in lines."""
     tally = outcome.tally
-    # Without a connection nothing else is to be told of either side.
     lines = _describe_requests(plan, outcome) if plan.connections else []
     if plan.topics is not None:
         lines += _describe_topics(outcome)
@@ -154,26 +153,26 @@ def _describe_topics(outcome: Outcome) -> list[str]:
 
 
 def model_of(plan: Plan) -> str | None:
-    """Return how requests are sent: "open" is at a rate, "closed" so many under way; None if none are."""
+    """Return the model of the requests: "open" at a rate, "closed" with a fixed number under way; None without any."""
     if not plan.connections:
         return None
     return "closed" if plan.rate is None else "open"
 
 
 def is_silent(plan: Plan, tally: Tally) -> bool:
-    """Tell whether nothing came of the requests, or nothing of what was published, though there were to be some."""
+    """Return whether no request ended in a result, or no message was delivered, although the plan has some."""
     has_results = tally.results > 0 or not plan.connections
     has_deliveries = tally.topics.delivered > 0 or plan.topics is None
     return not (has_results and has_deliveries)
 
 
 def deliveries_per_second(outcome: Outcome) -> float:
-    """Return the deliveries per second, of all the time until the last."""
+    """Return the deliveries per second, up to the last delivery."""
     return outcome.tally.topics.delivered / outcome.elapsed if outcome.elapsed else 0.0
 
 
 def percentiles(times: Histogram) -> dict[str, float]:
-    """Write times in milliseconds.
+    """Return the figures of a histogram in milliseconds.
 
     >>> times = Histogram()
     >>> times.record(0.002)
@@ -191,12 +190,12 @@ def percentiles(times: Histogram) -> dict[str, float]:
 
 
 def results_per_second(outcome: Outcome) -> float:
-    """Return the results per second, of all the time until the last answer."""
+    """Return the results per second, up to the last answer."""
     return outcome.tally.results / outcome.elapsed if outcome.elapsed else 0.0
 
 
 def generator_cpu(plan: Plan, outcome: Outcome) -> float:
-    """Return how much of a CPU each process of the generator took, while it sent and waited."""
+    """Return the share of a CPU that each process of the generator used while it sent and waited."""
     return outcome.cpu_seconds / outcome.elapsed / plan.processes if outcome.elapsed else 0.0
 
 
@@ -249,7 +248,7 @@ def _describe_flaws(tally: Tally) -> str:
 
 
 def describe_feed_flaws(tally: TopicTally) -> str:
-    """Say in a line what subscribers lacked.
+    """Describe in a line what went wrong with messages.
 
     >>> describe_feed_flaws(TopicTally(lost=2))
     'messages: errors 0 · lost 2 · doubled 0 · out of order 0 · wrong 0'
@@ -262,14 +261,14 @@ def _warnings(plan: Plan, outcome: Outcome) -> list[str]:
     tally = outcome.tally
     warnings = []
     if tally.unsent:
-        warnings.append(f"{tally.unsent:,} requests could not be sent in time: what was asked for was not measured.")
+        warnings.append(f"{tally.unsent:,} requests could not be sent in time: the load was lower than planned.")
     if tally.topics.unsent:
         warnings.append(f"{tally.topics.unsent:,} messages could not be published in time.")
     if tally.topics.unconfirmed:
-        warnings.append(f"{tally.topics.unconfirmed:,} messages were published without an answer.")
+        warnings.append(f"{tally.topics.unconfirmed:,} published messages were not answered.")
     if tally.opened < plan.all_connections or tally.closed:
-        all_of_them = f"Of {plan.all_connections:,} connections"
-        warnings.append(f"{all_of_them} {tally.opened:,} opened, {tally.closed:,} were lost.")
+        opened = f"{tally.opened:,} of {plan.all_connections:,} connections opened"
+        warnings.append(f"{opened}, {tally.closed:,} were lost.")
     if generator_cpu(plan, outcome) > _BUSY:
-        warnings.append("The generator was busy all the time, so that it measured itself: take more --processes.")
+        warnings.append("The generator was busy all the time, so it measured itself: use more --processes.")
     return warnings

@@ -1,4 +1,4 @@
-"""The report of a run as a page of HTML that needs nothing else: no script, no other file, no network."""
+"""The report of a run: one page of HTML without scripts, which loads no other file."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _PERCENTILES = (50.0, 75.0, 90.0, 99.0, 99.9, 99.99)
 _NOTHING = "none"
 
 Row = tuple[str, str, bool]
-"""A name, what is said of it, and whether it is a flaw."""
+"""A name, its value, and whether the row is a flaw."""
 
 
 def write_report(plan: Plan, outcome: Outcome) -> str:
-    """Write the page. The document of `--json` is in it, as the text of the element `document`."""
+    """Return the page. The text of its element `document` is the document of `--json`."""
     tables = [
         _table("Counts", _count_rows(plan, outcome.tally)),
         f"<div>{_percentile_table(plan, outcome.tally)}{_table('Configuration', _plan_rows(plan, outcome))}</div>",
@@ -86,14 +86,14 @@ def _verdict(plan: Plan, outcome: Outcome) -> str:
     tally = outcome.tally
     errors = tally.errors.total() + tally.faults + tally.topics.errors.total()
     if tally.has_flaw:
-        return '<p class="verdict bad">Not everything was right: see the counts.</p>'
+        return '<p class="verdict bad">Some answers or messages were wrong or missing: see the counts.</p>'
     if is_silent(plan, tally):
-        return '<p class="verdict bad">Nothing came back.</p>'
+        return '<p class="verdict bad">The service answered nothing.</p>'
     parts = []
     if plan.connections:
         parts.append(f"All {tally.results + tally.errors.total():,} answers were checked: none lost, doubled or wrong.")
     if plan.topics is not None:
-        parts.append(f"{_count_subscribers(plan.topics, tally)} had every message once and in order.")
+        parts.append(f"{_count_subscribers(plan.topics, tally)} received every message once and in order.")
     if errors:
         parts.append(f"{errors:,} error{'' if errors == 1 else 's'}.")
     if tally.opened < plan.all_connections:
@@ -137,8 +137,8 @@ def _time_tiles(of: str, times: Histogram) -> list[tuple[str, str]]:
 
 def _count_rows(plan: Plan, tally: Tally) -> Iterable[Row]:
     if plan.connections:
-        yield "asked", f"{tally.sent:,}", False
-        yield "answered with a result", f"{tally.results:,}", False
+        yield "requests sent", f"{tally.sent:,}", False
+        yield "requests with a result", f"{tally.results:,}", False
         yield from ((f"· {name}", f"{count:,}", False) for name, count in sorted(tally.sources.items()))
         yield from _several("errors", tally.errors)
         yield "API Gateway's own errors", f"{tally.faults:,}", tally.faults > 0
@@ -166,7 +166,7 @@ def _topic_rows(tally: TopicTally) -> Iterable[Row]:
         ("messages out of order", tally.reordered),
     )
     yield from _several("messages wrong", tally.wrong)
-    yield from _flaws(("messages without an answer", tally.unconfirmed), ("messages unsent", tally.unsent))
+    yield from _flaws(("messages unconfirmed", tally.unconfirmed), ("messages unsent", tally.unsent))
 
 
 def _flaws(*counts: tuple[str, int]) -> Iterable[Row]:
@@ -183,7 +183,7 @@ def _plan_rows(plan: Plan, outcome: Outcome) -> Iterable[Row]:
     if plan.connections:
         rows.append(("model", model_of(plan)))
         rows.append(("rate", f"{plan.rate:g}/s") if plan.rate else ("concurrency", f"{plan.concurrency:,}"))
-        keys = "new ones only" if plan.cold_share == 1 else f"{plan.keys:,}, skew {plan.skew:g}"
+        keys = "new keys only" if plan.cold_share == 1 else f"{plan.keys:,}, skew {plan.skew:g}"
         rows += [("connections", f"{plan.connections:,}"), ("compute", plan.compute), ("params", plan.params)]
         rows += [("keys", keys), ("cold share", f"{100 * plan.cold_share:g} %"), ("deadline", f"{plan.deadline:g} s")]
     if plan.topics is not None:
@@ -195,7 +195,7 @@ def _plan_rows(plan: Plan, outcome: Outcome) -> Iterable[Row]:
             ("text in a message", f"{plan.topics.size:,} bytes"),
         ]
     rows += [("connect rate", f"{plan.connect_rate:g}/s"), ("processes", plan.processes)]
-    rows.append(("generator's CPU, each process", f"{100 * generator_cpu(plan, outcome):.0f} %"))
+    rows.append(("CPU of each generator process", f"{100 * generator_cpu(plan, outcome):.0f} %"))
     return [(name, str(value), False) for name, value in rows]
 
 

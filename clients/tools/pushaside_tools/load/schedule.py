@@ -1,4 +1,4 @@
-"""When things are due that happen at a rate, shared evenly by several processes."""
+"""The times of events at a fixed rate, shared evenly by several processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """So many a second from 0 on, at even intervals; each process has every nth of them.
+    """`rate` events a second from 0 on, at even intervals. Each of n processes has every nth event.
 
     >>> second = Schedule(rate=100.0, process=1, processes=2)
     >>> [round(second.at(index), 3) for index in range(3)]
@@ -19,11 +19,11 @@ class Schedule:
     processes: int = 1
 
     def at(self, index: int) -> float:
-        """Return the seconds after which this process's next is due, counted from 0."""
+        """Return the seconds after which this process's event of an index, from 0, is due."""
         return self.number_of(index) / self.rate
 
     def number_of(self, index: int) -> int:
-        """Return which of all processes' this process's next is.
+        """Return the number, among the events of all processes, of this process's event.
 
         >>> Schedule(rate=100.0, process=1, processes=2).number_of(2)
         5
@@ -31,20 +31,20 @@ class Schedule:
         return index * self.processes + self.process
 
     def count_before(self, seconds: float) -> int:
-        """Return how many are due to this process before so many seconds have passed.
+        """Return how many events of this process are due before that many seconds have passed.
 
         >>> Schedule(rate=100.0, process=1, processes=2).count_before(0.05)
         2
         """
         estimate = max(0, int((seconds * self.rate - self.process) / self.processes) - 1)
-        # Divisions round, so that the last ones are looked at one by one, by the same arithmetic as `at`.
+        # Divisions round, so the last events are counted one by one with the arithmetic of `at`.
         while self.at(estimate) < seconds:
             estimate += 1
         return estimate
 
 
 def share(total: int, process: int, processes: int) -> int:
-    """Return how many of the total fall to a process.
+    """Return the part of a total that belongs to a process.
 
     >>> [share(5, process, 2) for process in range(2)]
     [3, 2]

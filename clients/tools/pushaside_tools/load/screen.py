@@ -1,9 +1,10 @@
-"""How a run of `pushaside load` goes: a table on a terminal that is drawn anew, or a line without `rich`."""
+"""The progress of `pushaside load` on a terminal: a live table, or a line where `rich` is not installed."""
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -17,31 +18,31 @@ if TYPE_CHECKING:
 
 
 class Screen(Protocol):
-    """Where it is shown how a run goes."""
+    """A display of the progress of a run."""
 
     def show(self, seconds: float, recent: Tally, total: Tally) -> None:
-        """Show what was counted in the last seconds, and in all."""
+        """Show the counts of the last `seconds`, and the counts so far."""
 
     def __enter__(self) -> Self: ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Take it away."""
+        """Remove the display."""
 
 
 def open_screen(plan: Plan) -> Screen:
-    """Return what suits standard error."""
+    """Return the display that standard error can show."""
     if can_draw(sys.stderr):
         return LiveTable(plan)
     return LiveLine(is_shown=sys.stderr.isatty())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLine:
-    """A line on a terminal that is written over and over; on anything else nothing."""
+    """A line that is overwritten in place; nothing if standard error is not a terminal."""
 
-    def __init__(self, *, is_shown: bool) -> None:
-        self._is_shown = is_shown
+    is_shown: bool
 
     def __enter__(self) -> Self:
         return self
@@ -49,17 +50,17 @@ class LiveLine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._is_shown:
+        if self.is_shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def show(self, seconds: float, recent: Tally, total: Tally) -> None:
-        """Write it anew."""
-        if self._is_shown:
+        """Overwrite the line."""
+        if self.is_shown:
             print(f"\r\x1b[K{describe_second(seconds, recent, total)}", end="", file=sys.stderr, flush=True)
 
 
 class LiveTable:
-    """A table of the last second and of all, with a bar for the time that is over."""
+    """A table of the last second and of the whole run, with a bar for the time that has passed."""
 
     def __init__(self, plan: Plan) -> None:
         from rich.live import Live
@@ -78,7 +79,7 @@ class LiveTable:
         self._live.stop()
 
     def show(self, seconds: float, recent: Tally, total: Tally) -> None:
-        """Draw it anew."""
+        """Redraw the table."""
         if self._began is None and total.sent:
             self._began = time.monotonic() - seconds
         self._live.update(self._draw(seconds, recent, total), refresh=True)
@@ -89,18 +90,18 @@ class LiveTable:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        over = 0.0 if self._began is None else time.monotonic() - self._began
-        says = (
+        elapsed = 0.0 if self._began is None else time.monotonic() - self._began
+        status = (
             "connecting"
             if self._began is None
-            else f"{min(over, self._plan.duration):.1f} of {self._plan.duration:g} s"
+            else f"{min(elapsed, self._plan.duration):.1f} of {self._plan.duration:g} s"
         )
         head = Table.grid(padding=(0, 1))
-        head.add_row("load", ProgressBar(total=self._plan.duration, completed=over, width=40), says)
+        head.add_row("load", ProgressBar(total=self._plan.duration, completed=elapsed, width=40), status)
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
         table.add_column("")
         table.add_column("last second", justify="right")
-        table.add_column("in all", justify="right")
+        table.add_column("total", justify="right")
         for name, last, whole, is_flaw in live_rows(seconds, recent, total):
             table.add_row(name, last, whole, style="bold red" if is_flaw else "")
         return Group(head, table)

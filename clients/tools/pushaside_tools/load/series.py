@@ -1,4 +1,4 @@
-"""What was counted, second by second, for as long as a run takes and in memory that does not grow with it."""
+"""The counts of a run over time, in memory that does not grow with its duration."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from dataclasses import dataclass, field
 from pushaside_tools.load.tally import Interval, Tally
 
 MOST_POINTS = 240
-"""More would not be seen in a plot."""
+"""A plot cannot show more points."""
 
 
 @dataclass(slots=True)
 class Point:
-    """What all processes counted in one step of the time; `spans` has, by process, the seconds that were counted."""
+    """The counts of all processes in one step of time. `spans` has the seconds that each process counted."""
 
     tally: Tally = field(default_factory=Tally)
     spans: dict[int, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        """How long was counted: less than a step at the end of a run."""
+        """The seconds that were counted: less than a step at the end of a run."""
         return max(self.spans.values(), default=0.0)
 
     def add(self, tally: Tally, process: int, seconds: float) -> None:
-        """Count what a process has counted in so many seconds."""
+        """Add the counts of a process in that many seconds."""
         self.tally.add(tally)
         self.spans[process] = self.spans.get(process, 0.0) + seconds
 
     def join(self, later: Point) -> None:
-        """Count what the point after this one has."""
+        """Add the counts of the next point."""
         self.tally.add(later.tally)
         for process, seconds in later.spans.items():
             self.spans[process] = self.spans.get(process, 0.0) + seconds
 
 
 class Series:
-    """Points of the time from `origin` on, of a second each; whenever there would be too many, of twice as long."""
+    """Points of one second each from `origin` on. When there are too many, each two are joined into one."""
 
     def __init__(self, origin: float, most: int = MOST_POINTS) -> None:
         self.step = 1.0
@@ -44,7 +44,7 @@ class Series:
         self._most = most
 
     def add(self, interval: Interval) -> None:
-        """Count an interval in the step that its middle is in, or in the first if it is before all."""
+        """Add an interval to the step that contains its middle, or to the first step if it is earlier."""
         began = max(interval.began, self._origin)
         index = self._index_of((began + interval.ended) / 2)
         while index >= self._most:

@@ -1,4 +1,4 @@
-"""What was counted; tallies of several processes and seconds add up."""
+"""Counts of requests and messages. Tallies of several processes and seconds add up."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pushaside_tools.load.histogram import Histogram
 
 @dataclass(slots=True)
 class TopicTally:
-    """Counts of the channels' side: `published` were sent, of which `confirmed` were answered with their positions.
+    """Counts of channels: `published` messages were sent, and `confirmed` ones were answered with their positions.
 
-    `delivered` counts what came to a subscriber for the first time; `reordered` of these came after a later message,
-    and `lost` never came, whereas `doubled` came once more. `skipped` of the lost are those that a `resync` spoke for.
-    `unconfirmed` were never answered. `delivery` is from when a message was due to when a subscriber had it,
-    `publishing` to when its publisher was told its position.
+    `delivered` counts first receptions by a subscriber, and `reordered` those of them after a later message. `doubled`
+    messages were received again, `lost` ones never. `skipped` counts lost messages that a `resync` replaced.
+    `unconfirmed` messages were never answered. `delivery` is the time from when a message was due until a subscriber
+    received it, `publishing` until its publisher received its position.
     """
 
     subscribed: int = 0
@@ -36,12 +36,12 @@ class TopicTally:
     publishing: Histogram = field(default_factory=Histogram)
 
     def add(self, other: TopicTally) -> None:
-        """Count all that the other has counted."""
+        """Add the counts of another tally."""
         _add_fields(self, other)
 
     @property
     def has_flaw(self) -> bool:
-        """Whether a subscriber had not each message once and in order, or a publisher no answer."""
+        """Whether a subscriber did not receive each message once and in order, or a publisher no answer."""
         flaws = (self.lost, self.doubled, self.reordered, self.unsent, self.unconfirmed)
         return any(flaws) or self.wrong.total() > 0
 
@@ -50,9 +50,9 @@ class TopicTally:
 class Tally:
     """Counts of one process since its last report.
 
-    `latency` begins when a request was due, `since_sent` when it was sent: they differ in the open model. `sources`
-    counts results by the cache's word, `wrong` by what was wrong. `late` came after they were counted as lost, `linked`
-    had a link in place of data, `faults` are API Gateway's own error messages.
+    `latency` starts when a request was due and `since_sent` when it was sent, which differ in the open model.
+    `sources` counts results by their field `cache`, `wrong` by the flaw. `late` answers arrived after their requests
+    were counted as lost, `linked` ones had a link in place of data. `faults` are API Gateway's own error messages.
     """
 
     sent: int = 0
@@ -76,23 +76,23 @@ class Tally:
     topics: TopicTally = field(default_factory=TopicTally)
 
     def add(self, other: Tally) -> None:
-        """Count all that the other has counted."""
+        """Add the counts of another tally."""
         _add_fields(self, other)
 
     @property
     def results(self) -> int:
-        """How many requests ended in a result."""
+        """The number of requests that ended in a result."""
         return self.sources.total()
 
     @property
     def has_flaw(self) -> bool:
-        """Whether something could not be sent, or was lost, doubled or wrong."""
+        """Whether a request or message could not be sent, or was lost, doubled or wrong."""
         return bool(self.unsent or self.lost or self.doubled or self.wrong.total() or self.topics.has_flaw)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """What one process counted from one moment to another, of `time.monotonic`."""
+    """The counts of one process between two times of `time.monotonic`."""
 
     process: int
     began: float

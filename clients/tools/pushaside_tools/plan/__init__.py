@@ -1,1 +1,1 @@
-"""What a deployment for a given load needs of AWS, and what it costs a month, computed before it is made."""
+"""`pushaside plan`: the AWS quotas, environments and monthly bill of a deployment, computed before it exists."""

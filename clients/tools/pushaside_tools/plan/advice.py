@@ -1,4 +1,4 @@
-"""What a plan says in sentences: why a quota binds, and what to do about it."""
+"""The advice of a plan: sentences that say why a quota binds and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BURST_SECONDS = 10.0
 
 
 def advise(plan: DeploymentPlan) -> list[str]:
-    """Say what there is to know and to do, the most binding first."""
+    """Return the sentences of advice, the most binding quota first."""
     return [*_about_messages(plan), *_about_connecting(plan), *_about_functions(plan), *_about_updates(plan)]
 
 
 def request_increase(check: Check) -> str | None:
-    """Write the command that asks AWS for more; None if Service Quotas does not have the quota, or it need not be."""
+    """Return the command that requests an increase; None if none is needed or Service Quotas lacks the quota."""
     if check.ask_for is None or not check.quota.code:
         return None
     return (
@@ -28,7 +28,7 @@ def request_increase(check: Check) -> str | None:
 
 
 def _increase_for(check: Check) -> int:
-    # Invocations are bounded by the quota of concurrency: ten a second for each.
+    # The quota of concurrency bounds invocations: ten a second for each environment.
     wanted = with_headroom(check.needed)
     return with_headroom(check.needed / 10) if check.quota is quotas.INVOCATION_RATE else wanted
 
@@ -41,15 +41,15 @@ def _about_messages(plan: DeploymentPlan) -> Iterator[str]:
     own = Check(quotas.MESSAGE_RATE, load.requests_per_second)
     limit = f"{quotas.MESSAGE_RATE.limit:,.0f}"
     if own.verdict is Verdict.MEETS:
-        yield f"{limit} requests/s is the whole of the account's default quota, shared by all its APIs and all pushes."
+        yield f"{limit} requests/s is the account's whole default quota, which all its APIs and all pushes share."
     elif own.verdict is Verdict.EXCEEDS:
-        yield f"{load.requests_per_second:,.0f} requests/s are more than the account's default quota of {limit}/s."
+        yield f"{load.requests_per_second:,.0f} requests/s exceed the account's default quota of {limit}/s."
     if flow.pushes:
         yield (
-            f"Pushes count as well: {flow.pushes:,.0f}/s of them make it {check.needed:,.0f}/s. The answer to a hit "
-            "does not: it is the response of its route."
+            f"Pushes count too: with {flow.pushes:,.0f}/s of them the account needs {check.needed:,.0f}/s. Answers to "
+            "hits do not count, because they are responses of the route."
         )
-    yield f"Ask for {check.ask_for:,} requests/s, with a burst to match. {quotas.SMALL_REGIONS}"
+    yield f"Request a quota of {check.ask_for:,} requests/s, and a burst to match. {quotas.SMALL_REGIONS}"
 
 
 def _about_connecting(plan: DeploymentPlan) -> Iterator[str]:
@@ -57,16 +57,16 @@ def _about_connecting(plan: DeploymentPlan) -> Iterator[str]:
     took = f"{clients:,} clients take {describe_seconds(plan.seconds_to_connect)} to connect at {limit:,.0f}/s"
     if plan.seconds_to_connect > _LONG_CONNECTING_SECONDS:
         yield (
-            f"{took}, the first time and whenever all have been cut off; they try again with full jitter meanwhile. "
-            "Ask for more connections/s if that is too long."
+            f"{took}, at first and after all have been disconnected. Clients retry with full jitter meanwhile. "
+            "Request more connections/s if that is too long."
         )
     elif clients:
         yield f"{took}."
     check = _check(plan, quotas.NEW_CONNECTIONS)
     if check.verdict is not Verdict.WITHIN:
         yield (
-            f"Connections last two hours, so {check.needed:,.0f} of them are made anew each second: that is "
-            f"{check.share:.0%} of the quota. Ask for {check.ask_for:,}/s."
+            f"API Gateway ends connections after two hours, so clients reconnect at {check.needed:,.0f}/s: "
+            f"{check.share:.0%} of the quota. Request {check.ask_for:,}/s."
         )
 
 
@@ -75,23 +75,22 @@ def _about_functions(plan: DeploymentPlan) -> Iterator[str]:
     if rate.verdict is not Verdict.WITHIN and rate.share >= busy.share:
         yield (
             f"Only {busy.needed:,.0f} environments are busy at once, but Lambda allows ten invocations a second for "
-            f"each of the account's concurrency: {rate.needed:,.0f}/s need more of it. Ask for "
+            f"each unit of the account's concurrency, and the load has {rate.needed:,.0f}/s. Request a concurrency of "
             f"{with_headroom(rate.needed / 10):,}."
         )
     elif busy.verdict is not Verdict.WITHIN:
-        yield f"All functions need {busy.needed:,.0f} environments at once. Ask for a concurrency of {busy.ask_for:,}."
+        yield f"The functions need {busy.needed:,.0f} environments at once. Request a concurrency of {busy.ask_for:,}."
     slowest = max(plan.functions, key=lambda need: need.seconds_to_scale, default=None)
     if slowest is not None and slowest.seconds_to_scale >= _BURST_SECONDS:
         yield (
-            f"Lambda adds 1,000 environments or 10,000 requests/s to a function in 10 s, so from nothing "
-            f"`{slowest.name}` takes {describe_seconds(slowest.seconds_to_scale)}: let the load grow, or provision "
-            "concurrency."
+            f"Lambda adds 1,000 environments or 10,000 requests/s to a function every 10 s, so `{slowest.name}` takes "
+            f"{describe_seconds(slowest.seconds_to_scale)} to scale up from none. Increase the load gradually, or "
+            "provision concurrency."
         )
     if plan.seconds_until_computing >= _BURST_SECONDS:
         yield (
-            f"The compute queue is read by {quotas.FIRST_BATCHES} environments at first, and by "
-            f"{quotas.BATCHES_PER_MINUTE} more each minute: from nothing it takes "
-            f"{describe_seconds(plan.seconds_until_computing)} until enough compute."
+            f"{quotas.FIRST_BATCHES} environments read the compute queue at first, and {quotas.BATCHES_PER_MINUTE} "
+            f"more each minute, so it takes {describe_seconds(plan.seconds_until_computing)} to scale up from none."
         )
 
 
@@ -101,13 +100,13 @@ def _about_updates(plan: DeploymentPlan) -> Iterator[str]:
         seconds = burst.needed / quotas.MESSAGE_RATE.limit
         yield (
             f"One update to {burst.needed:,.0f} subscribers takes at least {describe_seconds(seconds)} at "
-            f"{quotas.MESSAGE_RATE.limit:,.0f} pushes/s, and leaves nothing for requests meanwhile. What is throttled "
-            "is pushed again, in order."
+            f"{quotas.MESSAGE_RATE.limit:,.0f} pushes/s, and leaves no quota for requests meanwhile. Throttled pushes "
+            "are retried in order."
         )
 
 
 def describe_seconds(seconds: float) -> str:
-    """Say how long something takes.
+    """Format a duration.
 
     >>> describe_seconds(0.3), describe_seconds(20), describe_seconds(2000), describe_seconds(20_000)
     ('0.3 s', '20 s', '33 min', '5.6 h')

@@ -1,4 +1,4 @@
-"""`pushaside plan`: says what a deployment for a load needs of AWS and costs, before it is made."""
+"""The command `pushaside plan`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
 
 _DESCRIPTION = (
-    "Compute what a deployment for a load needs and costs, before it is made: the AWS quotas that it meets or exceeds "
-    "and what to ask for, what to set in the template, how long it takes all clients to connect, the environments of "
-    "each Lambda function, and a month's bill by service. It is arithmetic from list prices and default quotas: "
-    "nothing is asked of AWS."
+    "Compute what a deployment for a load needs and costs, before it exists: the AWS quotas that it meets or exceeds "
+    "and the increases to request, the template's parameters to set, the time until all clients are connected, the "
+    "environments of each Lambda function, and a month's bill by service. The command calculates with list prices and "
+    "default quotas, and does not call AWS."
 )
 
 _EXAMPLES = [
-    ("pushaside plan --requests-per-second 10000", "ten thousand requests a second, 95 of 100 from the cache"),
+    ("pushaside plan --requests-per-second 10000", "ten thousand requests a second, 95 % of them from the cache"),
     (
         "pushaside plan --requests-per-second 200 --connections 5000 --result-bytes 45000 --hours-per-day 10",
         "larger results, in office hours",
@@ -36,17 +36,21 @@ _EXAMPLES = [
         "pushaside plan --connections 100000 --subscribers 100000 --updates-per-second 0.2",
         "a live page with a hundred thousand viewers, updated every five seconds",
     ),
-    ("pushaside plan --requests-per-second 10000 --json | jq .dollars_per_month", "the sum alone"),
+    ("pushaside plan --requests-per-second 10000 --json | jq .dollars_per_month", "only the sum"),
 ]
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    """Add the command."""
+    """Add the command to the parser."""
     parser = subparsers.add_parser("plan", description=_DESCRIPTION)
     _add_request_arguments(parser.add_argument_group("requests"))
     _add_push_arguments(parser.add_argument_group("pushes"))
     parser.add_argument(
-        "--hours-per-day", metavar="H", type=_number(above=0, most=24), default=24.0, help="of traffic (default: 24)"
+        "--hours-per-day",
+        metavar="H",
+        type=_number(above=0, most=24),
+        default=24.0,
+        help="with traffic (default: 24)",
     )
     add_form_arguments(parser)
     describe(parser, _EXAMPLES)
@@ -55,28 +59,45 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def _add_request_arguments(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--requests-per-second", metavar="R", type=_number(), default=0.0, help="from all clients (default: 0)")
-    add("--connections", metavar="N", type=_count, help="open at once (default: one for each request/s or subscriber)")
-    add("--hit-ratio", metavar="H", type=_number(most=1), default=0.95, help="answered from the cache (default: 0.95)")
-    add("--result-bytes", metavar="B", type=_count, default=500, help="of a result, as it is sent (default: 500)")
-    add("--cached-bytes", metavar="B", type=_count, help="of a result, as it is kept, packed (default: as it is sent)")
-    add("--cached-results", metavar="N", type=_count, default=0, help="kept at once (default: 100 MB's worth at most)")
-    add("--compute-ms", metavar="MS", type=_number(), default=50.0, help="one compute takes (default: 50)")
+    add("--requests-per-second", metavar="R", type=_number(), default=0.0, help="requests of all clients (default: 0)")
+    add(
+        "--connections",
+        metavar="N",
+        type=_count,
+        help="open at once (default: one a request/s or subscriber)",
+    )
+    add(
+        "--hit-ratio",
+        metavar="H",
+        type=_number(most=1),
+        default=0.95,
+        help="share of hits (default: 0.95)",
+    )
+    add("--result-bytes", metavar="B", type=_count, default=500, help="size of a result as sent (default: 500)")
+    add("--cached-bytes", metavar="B", type=_count, help="size of a result in the cache, compressed (default: as sent)")
+    add("--cached-results", metavar="N", type=_count, default=0, help="results in the cache (default: 100 MB or less)")
+    add("--compute-ms", metavar="MS", type=_number(), default=50.0, help="duration of a compute (default: 50)")
     add(
         "--callers-per-miss",
         metavar="N",
         type=_number(least=1),
         default=1.0,
-        help="who wait together for one compute (default: 1, each miss is computed)",
+        help="callers that wait for the same compute (default: 1)",
     )
-    add("--reads-per-compute", metavar="N", type=_number(), default=1.0, help="objects of S3 (default: 1)")
+    add(
+        "--reads-per-compute",
+        metavar="N",
+        type=_number(),
+        default=1.0,
+        help="S3 objects it reads (default: 1)",
+    )
 
 
 def _add_push_arguments(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--subscribers", metavar="N", type=_count, default=0, help="who each update goes to (default: 0)")
-    add("--updates-per-second", metavar="U", type=_number(), default=0.0, help="published or changed (default: 0)")
-    add("--update-bytes", metavar="B", type=_count, default=500, help="of an update (default: 500)")
+    add("--subscribers", metavar="N", type=_count, default=0, help="subscribers that receive each update (default: 0)")
+    add("--updates-per-second", metavar="U", type=_number(), default=0.0, help="updates of all topics (default: 0)")
+    add("--update-bytes", metavar="B", type=_count, default=500, help="size of an update (default: 500)")
     add("--pushes-per-second", metavar="P", type=_number(), default=0.0, help="other pushes to clients (default: 0)")
 
 
@@ -84,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
     load = make_load(arguments)
     if not (load.requests_per_second or load.connections or load.updates_per_second or load.pushes_per_second):
-        print("pushaside: There is no load: say --requests-per-second, --connections or both.", file=sys.stderr)
+        print("pushaside: There is no load. Pass --requests-per-second, --connections or both.", file=sys.stderr)
         return Exit.USAGE
     plan = make_plan(load)
     if is_json(arguments):
@@ -97,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def make_load(arguments: argparse.Namespace) -> Load:
-    """Make a load of the arguments."""
+    """Return the load that the arguments describe."""
     connections = arguments.connections
     if connections is None:
         connections = max(math.ceil(arguments.requests_per_second), arguments.subscribers)

@@ -1,4 +1,4 @@
-"""What a month of a load costs, line by line."""
+"""A month's bill for a load, line by line."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ENDPOINT_ZONES = 2
 ALARMS = 24
 SECRETS = 3
 CACHE_UNITS_PER_MISS = 10
-"""Beside the result itself: the scripts that park, lease, fill and release (an estimate)."""
+"""An estimate of the scripts that park, lease, fill and release, without the result itself."""
 SUBSCRIPTION_BYTES = 150
 WRITES_PER_CONNECTION = 2
 WRITES_PER_SUBSCRIPTION = 4
-"""A row for the topic and one in its index, written and removed."""
+"""A row for the topic and one in its index, each written and removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One line of the bill of a month."""
+    """One line of a month's bill."""
 
     service: str
     what: str
@@ -37,18 +37,18 @@ class Cost:
 
     @property
     def dollars(self) -> float:
-        """What it costs."""
+        """The dollars of the line."""
         return self.price.of(self.quantity)
 
 
 def costs_of(load: Load, flow: Flow, functions: list[FunctionNeed]) -> list[Cost]:
-    """Return the lines of a month's bill; those that are nothing are left out."""
+    """Return the lines of a month's bill without empty ones."""
     lines = [*_passing(load, flow, functions), *_standing(load)]
     return [line for line in lines if line.quantity > 0]
 
 
 def billed_messages(load: Load, flow: Flow) -> float:
-    """Return the messages of a second as API Gateway bills them: units of 32 KB, in and out."""
+    """Return the messages a second that API Gateway bills: units of 32 KB, in and out."""
     pongs, published = flow.pings, load.updates_per_second
     accepted = flow.misses
     answers = load.requests_per_second * flow.form.units
@@ -58,38 +58,38 @@ def billed_messages(load: Load, flow: Flow) -> float:
 
 
 def bytes_out(load: Load, flow: Flow) -> float:
-    """Return the bytes of a second that leave AWS; those of links are fetched from S3, and leave it too."""
+    """Return the bytes a second that leave AWS, including those that clients fetch from links."""
     fanned_out = load.updates_per_second * load.subscribers + load.pushes_per_second
     answers = load.requests_per_second * (flow.form.size_bytes + (flow.form.fetched_bytes or 0))
     return answers + fanned_out * (flow.update.size_bytes + (flow.update.fetched_bytes or 0))
 
 
 def cache_units(load: Load, flow: Flow) -> float:
-    """Return the ElastiCache units of a second: each KB that is read or written, at least one a call."""
+    """Return the ElastiCache units a second: each KB read or written, at least one a call."""
     size = max(1.0, load.cached_bytes / 1000)
     updates = load.updates_per_second * (max(1.0, load.update_bytes / 1000) + CACHE_UNITS_PER_MISS)
     return load.requests_per_second * size + flow.computes * size + flow.misses * CACHE_UNITS_PER_MISS + updates
 
 
 def cache_gigabytes(load: Load) -> float:
-    """Return the size of the cache's data; less than 100 MB is billed as that."""
+    """Return the billed size of the cache's data, which is at least 100 MB."""
     return max(LEAST_CACHE_GIGABYTES, load.cached_results * load.cached_bytes / 1e9)
 
 
 def write_units(load: Load, flow: Flow) -> float:
-    """Return DynamoDB's write units of a second, clients coming and going as the two hours of a connection have it."""
+    """Return DynamoDB's write units a second, for clients that reconnect every two hours."""
     share = load.subscribers / load.connections if load.connections else 0.0
     return flow.connects * (WRITES_PER_CONNECTION + share * WRITES_PER_SUBSCRIPTION)
 
 
 def read_units(load: Load) -> float:
-    """Return DynamoDB's read units of a second: the subscribers of each update, eventually consistent."""
+    """Return DynamoDB's read units a second: eventually consistent reads of each update's subscribers."""
     per_update = max(load.subscribers * SUBSCRIPTION_BYTES / 4096, SUBSCRIPTION_SHARDS) / 2
     return load.updates_per_second * per_update if load.subscribers else 0.0
 
 
 def _passing(load: Load, flow: Flow, functions: list[FunctionNeed]) -> Iterator[Cost]:
-    """Give what is there while there is traffic."""
+    """Yield the lines that depend on traffic."""
     hours = MONTH_HOURS * load.hours_per_day / 24
     seconds = hours * 3600
     jobs = flow.computes * 2
@@ -124,7 +124,7 @@ def _fetched(load: Load, flow: Flow) -> float:
 
 
 def _standing(load: Load) -> Iterator[Cost]:
-    """Give what is there day and night."""
+    """Yield the lines that do not depend on traffic."""
     yield Cost("ElastiCache", "data", cache_gigabytes(load) * MONTH_HOURS, prices.CACHE_GIGABYTE_HOURS)
     yield Cost("VPC", "endpoint of SQS in two zones", ENDPOINT_ZONES * MONTH_HOURS, prices.ENDPOINT_HOURS)
     yield Cost("CloudWatch", "alarms", ALARMS, prices.ALARMS)

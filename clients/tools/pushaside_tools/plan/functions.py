@@ -1,4 +1,4 @@
-"""How many environments each function needs. Durations are assumptions until a deployment has been measured."""
+"""The environments that each function needs. Durations are assumptions; measure a deployment to replace them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pushaside_tools.plan.loads import Flow, Load
 from pushaside_tools.plan.quotas import SCALE_UP
 
 REQUEST_MS = 5.0
-"""A hit, as docs/cost.md has it."""
+"""The duration of a hit, as in docs/cost.md."""
 CONNECT_MS = 10.0
-"""The authorizer, a connect and a disconnect, each."""
+"""The duration of the authorizer, of a connect and of a disconnect."""
 NOTIFY_MS = 50.0
 FAN_OUT_MS = 50.0
 PUSHES_PER_BATCH = 50
-"""What one run of fan-out pushes: a thousand a second from one environment."""
+"""The pushes of one invocation of fan-out: a thousand a second from one environment."""
 SUBSCRIPTION_SHARDS = 4
-"""Into so many partitions the subscribers of a topic are split; each is pushed to by a run of its own."""
+"""The partitions of a topic's subscribers. Each has an invocation of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionNeed:
-    """What a function does: invocations a second, milliseconds and memory of each."""
+    """The work of a function: invocations a second, and the duration and memory of each."""
 
     name: str
     invocations: float
@@ -31,17 +31,17 @@ class FunctionNeed:
 
     @property
     def concurrency(self) -> float:
-        """Environments that are busy at once: Little's law."""
+        """The environments that are busy at once, by Little's law."""
         return self.invocations * self.milliseconds / 1000
 
     @property
     def seconds_to_scale(self) -> float:
-        """How long Lambda takes to make so many, from none."""
+        """The seconds that Lambda takes to scale up from none."""
         return max(self.concurrency / SCALE_UP.limit, self.invocations / 10_000) * 10
 
 
 def functions_for(load: Load, flow: Flow) -> list[FunctionNeed]:
-    """Return what each function has to do; those that have nothing to do are left out."""
+    """Return the work of each function, without idle ones."""
     fanned_out = flow.pushes - flow.misses * flow.form.messages - flow.queued_pushes
     runs = max(fanned_out / PUSHES_PER_BATCH, load.updates_per_second * min(SUBSCRIPTION_SHARDS, load.subscribers))
     needs = [

@@ -1,4 +1,4 @@
-"""A load, as it is asked for, and what it comes to a second inside a deployment."""
+"""A load on a deployment, and the rates inside the deployment that follow from it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pushaside_tools.plan.billing import (
 from pushaside_tools.plan.quotas import CONNECTION_SECONDS
 
 _CHUNK_DATA_BYTES = UNIT_BYTES - 512
-"""What is left of a frame when a chunk has said which it is."""
+"""The bytes of data in a frame, without a chunk's own fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What clients do. Rates are those while there is traffic, which is so many hours a day.
+    """The load of all clients. Rates apply while there is traffic, which is `hours_per_day`.
 
-    `connections` are open at once. `result_bytes` is an answer's data as they are sent, `cached_bytes` as they are
-    kept. Each update goes to all `subscribers`; `pushes_per_second` are further messages to clients. `callers_per_miss`
-    are those who wait together for one compute, which reads so many objects of S3.
+    `connections` are open at once. `result_bytes` is the size of an answer's data as sent, and `cached_bytes` as
+    stored. Each update goes to all `subscribers`; `pushes_per_second` are other messages to clients.
+    `callers_per_miss` callers wait for the same compute, which reads `reads_per_compute` objects from S3.
     """
 
     requests_per_second: float
@@ -48,7 +48,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a result goes to a client: messages, their billed units and bytes, and what is fetched if it is a link."""
+    """The form of a delivery: messages, their billed units and bytes, and the bytes fetched if it is a link."""
 
     messages: int
     units: int
@@ -58,7 +58,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a load comes to a second. `form` is that of an answer, `pushes` are all calls of @connections."""
+    """Rates a second inside a deployment. `pushes` are all calls of @connections, `form` is the form of an answer."""
 
     hits: float
     misses: float
@@ -73,7 +73,7 @@ class Flow:
 
 
 def form_of(data_bytes: int) -> Form:
-    """Return the form of a result whose data have this size.
+    """Return the form of a result by the size of its data.
 
     >>> form_of(500)
     Form(messages=1, units=1, size_bytes=681, fetched_bytes=None)
@@ -90,11 +90,11 @@ def form_of(data_bytes: int) -> Form:
 
 
 def flow_of(load: Load) -> Flow:
-    """Return what a load comes to."""
+    """Return the rates of a load."""
     form, update = form_of(load.result_bytes), form_of(load.update_bytes)
     hits = load.requests_per_second * load.hit_ratio
     misses = load.requests_per_second - hits
-    # A hit is the route's own response, unless it takes more than one message.
+    # A hit is the response of the route, unless it takes more than one message.
     chunked_hits = hits * form.messages if form.messages > 1 else 0.0
     fanned_out = load.updates_per_second * load.subscribers * update.messages + load.pushes_per_second
     heard = load.requests_per_second * 2 + load.updates_per_second * load.subscribers + load.pushes_per_second

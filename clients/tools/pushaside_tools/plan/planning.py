@@ -1,4 +1,4 @@
-"""Holds a load against the quotas, and says what to ask AWS for, what to set in the template, and what it costs."""
+"""A deployment plan: a load checked against quotas and template parameters, with its costs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pushaside_tools.plan.loads import Flow, Load, flow_of
 from pushaside_tools.plan.quotas import Quota
 
 HEADROOM = 1.5
-"""So many times what is needed is asked for: load is uneven, and a quota that is met throttles."""
+"""The factor by which requested quotas exceed the need: load is uneven, and a full quota throttles."""
 _NEAR = 0.8
 
 
 class Verdict(Enum):
-    """How a need stands to a quota."""
+    """The relation of a need to a quota."""
 
     WITHIN = "within"
     NEAR = "near"
@@ -29,20 +29,20 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A need held against a quota."""
+    """A need compared with a quota."""
 
     quota: Quota
     needed: float
 
     @property
     def share(self) -> float:
-        """The part of the quota that is needed; 1 is all of it."""
+        """The share of the quota that is needed; 1 is all of it."""
         return self.needed / self.quota.limit
 
     @property
     def verdict(self) -> Verdict:
-        """How they stand to each other."""
-        # Rates are sums of fractions: what differs in the last digits is the same.
+        """The relation of the need to the quota."""
+        # Rates are sums of fractions, and equal ones differ in the last digits.
         if math.isclose(self.share, 1.0, rel_tol=1e-9):
             return Verdict.MEETS
         if self.share > 1:
@@ -51,13 +51,13 @@ class Check:
 
     @property
     def ask_for(self) -> int | None:
-        """What to ask for or to set; None if the quota leaves room."""
+        """The value to request or to set; None if the quota leaves room."""
         return None if self.verdict is Verdict.WITHIN else with_headroom(self.needed)
 
 
 @dataclass(frozen=True, slots=True)
 class DeploymentPlan:
-    """What a deployment for a load needs and costs."""
+    """The needs and costs of a deployment for a load."""
 
     load: Load
     flow: Flow
@@ -74,18 +74,18 @@ class DeploymentPlan:
 
     @property
     def concurrency(self) -> float:
-        """The environments of all functions that are busy at once."""
+        """The busy environments of all functions together."""
         return sum(need.concurrency for need in self.functions)
 
     @property
     def seconds_until_computing(self) -> float:
-        """How long Lambda takes to read the compute queue with all the environments that it needs."""
+        """The seconds until Lambda reads the compute queue with as many environments as the load needs."""
         needed = next((need.concurrency for need in self.functions if need.name == "compute"), 0.0)
         return max(0.0, needed - quotas.FIRST_BATCHES) / quotas.BATCHES_PER_MINUTE * 60
 
 
 def make_plan(load: Load) -> DeploymentPlan:
-    """Compute a plan."""
+    """Return the plan of a load."""
     flow = flow_of(load)
     functions = functions_for(load, flow)
     return DeploymentPlan(
@@ -100,7 +100,7 @@ def make_plan(load: Load) -> DeploymentPlan:
 
 
 def with_headroom(needed: float) -> int:
-    """Return what to ask for, in two digits.
+    """Return the quota to request for a need, rounded up to two digits.
 
     >>> with_headroom(10_500), with_headroom(33), with_headroom(1)
     (16000, 50, 2)

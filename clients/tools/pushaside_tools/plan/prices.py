@@ -1,4 +1,4 @@
-"""AWS's list prices that a plan is computed from: the one table of them, the same figures as docs/cost.md."""
+"""The AWS list prices of a plan, the same figures as in docs/cost.md."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from itertools import pairwise
 
 REGION = "us-east-1"
 AS_OF = "2026-09"
-"""When the pages below were read."""
+"""The month in which the pages below were read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Dollars for `per` units, and the page that says so.
+    """Dollars for `per` units, and the AWS page with the price.
 
-    `tiers` are the units of a month that have been used up when a price begins, and that price; `dollars` is the first.
+    `dollars` is the price of the first units of a month. Each tier has the number of units after which it begins, and
+    its price.
     """
 
     dollars: float
@@ -24,7 +25,7 @@ class Price:
     tiers: tuple[tuple[float, float], ...] = ()
 
     def of(self, quantity: float) -> float:
-        """Return the dollars for so many units in a month.
+        """Return the dollars for a month's quantity of units.
 
         >>> round(MESSAGES.of(2e9))
         1800

@@ -1,6 +1,6 @@
-"""AWS's default quotas and what the template sets, which a plan is held against: the one table of them.
+"""The AWS default quotas and template parameters that a plan is checked against.
 
-Sources are the quota pages of each service's developer guide, read in September 2026. Newer regions begin with less.
+The sources are the quota pages of each service's developer guide, read in September 2026. Newer regions have less.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A limit that holds if nobody has asked for another; `code` is that of Service Quotas, if it is to be had there.
+    """A default limit. `code` is its code in Service Quotas, or empty if it cannot be raised there.
 
-    `parameter` names the template's parameter that is the limit.
+    `parameter` is the name of the template's parameter, if the template sets the limit.
     """
 
     name: str
@@ -34,7 +34,7 @@ NEW_CONNECTIONS = Quota(
 MESSAGE_RATE = Quota("API Gateway: requests", 10_000, "requests/s", f"{_GATEWAY} (account)", "apigateway", "L-8A5B8E43")
 MESSAGE_BURST = Quota("API Gateway: burst", 5_000, "requests", f"{_GATEWAY} (account)")
 CONCURRENCY = Quota("Lambda: concurrency", 1_000, "environments", _LAMBDA, "lambda", "L-B99A9384")
-# Ten invocations a second for each of the account's concurrency.
+# Ten invocations a second for each unit of the account's concurrency.
 INVOCATION_RATE = Quota("Lambda: invocations", 10_000, "invocations/s", _LAMBDA, "lambda", "L-B99A9384")
 SCALE_UP = Quota("Lambda: a function in 10 s", 1_000, "environments", _LAMBDA)
 QUEUE_CONCURRENCY = Quota("SQS: batches at once", 1_000, "batches", "Lambda Developer Guide, Amazon SQS")
@@ -56,11 +56,12 @@ CACHE_GIGABYTES = Quota("the cache's data", 5, "GB", _TEMPLATE, parameter="Cache
 
 FIRST_BATCHES = 5
 BATCHES_PER_MINUTE = 300
-"""A queue's consumer begins with so many batches at once, and gets so many more a minute (Lambda Developer Guide)."""
+"""A queue's consumer begins with `FIRST_BATCHES` at once, and gets this many more a minute (Lambda Developer Guide)."""
 
 CONNECTION_SECONDS = 7_200
-"""API Gateway ends a connection after so long, so that all connections are made anew as often."""
+"""The time after which API Gateway ends a connection, and the client reconnects."""
 
 SMALL_REGIONS = (
-    "In newer regions the account has 2,500 requests/s and bursts of 1,250; new accounts may have 10 of Lambda."
+    "In newer regions an account has 2,500 requests/s with bursts of 1,250. New accounts may have a Lambda "
+    "concurrency of 10."
 )

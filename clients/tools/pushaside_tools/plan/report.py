@@ -1,4 +1,4 @@
-"""What is said of a plan: one document for machines, tables and sentences for people."""
+"""The output of a plan: a JSON document, or tables and sentences for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLOURS = {Verdict.WITHIN: "green", Verdict.NEAR: "yellow", Verdict.MEETS: "yel
 
 
 def plan_document(plan: DeploymentPlan) -> dict[str, object]:
-    """Write a plan."""
+    """Return the document of `--json` for a plan."""
     load = plan.load
     return {
         "type": "plan",
@@ -69,7 +69,7 @@ def _check_document(check: Check) -> dict[str, object]:
 
 
 def dollars_by_service(plan: DeploymentPlan) -> dict[str, float]:
-    """Sum the bill up by service, the dearest first."""
+    """Return the sum of the bill by service, the most expensive first."""
     sums: dict[str, float] = {}
     for cost in plan.costs:
         sums[cost.service] = sums.get(cost.service, 0.0) + cost.dollars
@@ -77,7 +77,7 @@ def dollars_by_service(plan: DeploymentPlan) -> dict[str, float]:
 
 
 def describe_plan(plan: DeploymentPlan) -> str:
-    """Say a plan in plain lines."""
+    """Describe a plan in plain lines."""
     parts = [
         "\n".join(f"- {sentence}" for sentence in advise(plan)),
         "\n".join(
@@ -97,26 +97,26 @@ def describe_plan(plan: DeploymentPlan) -> str:
 
 
 def draw_plan(plan: DeploymentPlan, console: Console) -> None:
-    """Draw a plan on a terminal."""
+    """Print a plan on a terminal, with tables."""
     for sentence in advise(plan):
         console.print(f"• {sentence}", markup=False, soft_wrap=False)
     console.print()
-    console.print(_draw_checks("Quotas of AWS", plan.quotas, "ask for"))
-    console.print(_draw_checks("Parameters of the template", plan.parameters, "set"))
+    console.print(_draw_checks("AWS quotas", plan.quotas, "request"))
+    console.print(_draw_checks("Template parameters", plan.parameters, "set"))
     console.print(_draw_functions(plan))
     console.print(_draw_costs(plan))
     console.print(_say_prices(), style="dim", markup=False)
     if commands := _commands(plan):
-        console.print("\nTo ask AWS:", style="bold")
+        console.print("\nTo request increases from AWS:", style="bold")
         for command in commands:
-            # Not wrapped, to be copied.
+            # Do not wrap commands, so that they can be copied.
             console.print(f"  {command}", markup=False, soft_wrap=True)
 
 
 def _draw_checks(title: str, checks: list[Check], ask: str) -> Table:
     from rich.text import Text
 
-    table = _table(title, ["", ">needed", ">there is", "", "", f">{ask}"])
+    table = _table(title, ["", ">needed", ">limit", "", "", f">{ask}"])
     for check, row in zip(checks, _quota_rows(checks), strict=True):
         name, needed, limit, unit, verdict, wanted = row
         table.add_row(name, needed, limit, unit, Text(verdict, style=_COLOURS[check.verdict]), wanted)
@@ -127,7 +127,7 @@ def _draw_functions(plan: DeploymentPlan) -> Table:
     table = _table("Lambda functions", ["", ">invocations/s", ">each", ">environments"])
     for row in _function_rows(plan):
         table.add_row(*row)
-    table.add_row("all", "", "", f"{plan.concurrency:,.1f}", style="bold")
+    table.add_row("total", "", "", f"{plan.concurrency:,.1f}", style="bold")
     return table
 
 
@@ -144,7 +144,7 @@ def _draw_costs(plan: DeploymentPlan) -> Table:
 
 
 def _table(title: str, columns: list[str]) -> Table:
-    """Make a table; `>` before a column's name sets it to the right."""
+    """Return an empty table. A column whose name begins with `>` is aligned right."""
     from rich import box
     from rich.table import Table
 
@@ -176,7 +176,7 @@ def _function_rows(plan: DeploymentPlan) -> list[tuple[str, str, str, str]]:
 
 
 def _commands(plan: DeploymentPlan) -> list[str]:
-    """Write the commands that ask AWS for more; of those for the same quota, the one that asks for most."""
+    """Return the commands that request increases: for each quota the highest one."""
     wanted: dict[str, tuple[float, str]] = {}
     for check in plan.quotas:
         command = request_increase(check)
@@ -188,11 +188,11 @@ def _commands(plan: DeploymentPlan) -> list[str]:
 
 
 def _say_prices() -> str:
-    return f"List prices of {prices.REGION}, {prices.AS_OF}, without free tiers; docs/cost.md leads to the pages."
+    return f"List prices of {prices.REGION}, {prices.AS_OF}, without free tiers; docs/cost.md links to the price pages."
 
 
 def _quantity(value: float) -> str:
-    """Write a quantity in as many digits as tell something.
+    """Format a quantity with as many digits as are useful.
 
     >>> _quantity(0), _quantity(0.25), _quantity(1234.5), _quantity(26_280_000_000)
     ('0', '0.25', '1,234', '26.28 billion')
