@@ -1,4 +1,4 @@
-"""What the measurements share: CPU time per call, rounds, tables in Markdown, and documents of the demo's data."""
+"""Shared code of the benchmarks: CPU time per call, rounds, tables in Markdown, and documents of the demo's data."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _figures(value: float) -> str:
 
 
 Batch = Callable[[int], object]
-"""Makes so many calls."""
+"""A function that makes that many calls."""
 
 
 def repeat(call: Callable[[], object]) -> Batch:
-    """Return what makes a call any number of times."""
+    """Return a function that makes a call any number of times."""
 
     def batch(calls: int) -> None:
         for _ in range(calls):
@@ -46,9 +46,9 @@ def repeat(call: Callable[[], object]) -> Batch:
 
 
 def measure_in_turn(batches: Sequence[Batch], *, rounds: int = 5, seconds: float = 0.05) -> list[Rounds]:
-    """Take the CPU time of this process, in which what other processes do counts little.
+    """Measure the CPU time of calls in rounds. It depends little on what other processes do.
 
-    Each thing is measured once in every round, so that a slow moment of the machine is shared by all.
+    Each round measures every call once, so that a slow moment of the machine affects all of them.
     """
     counts = [_count_calls(batch, seconds) for batch in batches]
     turns = [
@@ -59,7 +59,7 @@ def measure_in_turn(batches: Sequence[Batch], *, rounds: int = 5, seconds: float
 
 
 def _count_calls(batch: Batch, seconds: float) -> int:
-    """Return how many calls take about so long."""
+    """Return the number of calls that take about this time."""
     calls = 1
     while (taken := _cpu_seconds(batch, calls)) < seconds / 4:
         calls *= 2
@@ -73,7 +73,7 @@ def _cpu_seconds(batch: Batch, calls: int) -> float:
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table in Markdown; the first column is text, the others are numbers."""
+    """Print a table in Markdown. The first column is text, the others are numbers."""
     print(f"| {' | '.join(header)} |")
     print(f"| --- |{' ---: |' * (len(header) - 1)}")
     for row in rows:
@@ -82,7 +82,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def demo_results() -> dict[str, bytes]:
-    """Return results as the demo's computes make them, by what they are."""
+    """Return results of the demo's computes, by description."""
     airports = read_airports()
     by_state = {document.document_id: document.content for document in airport_documents(airports)}
     temperatures = temperature_documents()[0].content
@@ -99,7 +99,7 @@ def demo_results() -> dict[str, bytes]:
 
 
 def cut(array: bytes, size_bytes: int) -> bytes:
-    """Return as many first elements of an array as come near a size."""
+    """Return the first elements of an array, up to about this size."""
     elements = msgspec.json.decode(array, type=list[msgspec.Raw])
     kept, size = [], 2
     for element in elements:

@@ -1,4 +1,4 @@
-"""Many requests for one key over many sockets of a running stack, every answer accounted for."""
+"""Requests for one key over many sockets of a running stack, with a record of every answer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 
 _STATS_SECONDS = 0.5
-"""Functions print what they count at most ten times a second."""
+"""Functions print their counts at most ten times a second."""
 
 
 @dataclass(slots=True)
 class Answers:
-    """What came back: final answers by cache state, requests that had to wait, and times in seconds."""
+    """The answers: final ones by cache state, requests that had to wait, and times in seconds."""
 
     by_state: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -34,7 +34,7 @@ class Answers:
         return self.by_state.total()
 
     def note(self, frame: Mapping[str, Any], sent_at: dict[str, float]) -> None:
-        """Account for a frame; a final answer takes its request out of those that were sent."""
+        """Count a frame. A final answer removes its request from those that were sent."""
         if frame["type"] == "accepted":
             self.accepted += 1
         elif (began := sent_at.pop(frame["id"], None)) is None:
@@ -50,7 +50,7 @@ class Answers:
 
 @asynccontextmanager
 async def open_sockets(url: str, count: int) -> AsyncIterator[list[ClientConnection]]:
-    """Open sockets, some at a time."""
+    """Open sockets, a few at a time."""
     async with AsyncExitStack() as stack:
         sockets: list[ClientConnection] = []
         while len(sockets) < count:
@@ -61,7 +61,7 @@ async def open_sockets(url: str, count: int) -> AsyncIterator[list[ClientConnect
 
 
 async def ask_at_once(sockets: list[ClientConnection], question: Mapping[str, Any], requests: int) -> Answers:
-    """Send all requests as fast as the sockets take them; return when all are answered, or after a minute."""
+    """Send all requests as fast as the sockets accept them. Return when all are answered, or after a minute."""
     answers = Answers()
     share, rest = divmod(requests, len(sockets))
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
@@ -82,7 +82,7 @@ async def _ask_many(socket: ClientConnection, question: Mapping[str, Any], count
 async def ask_evenly(
     sockets: list[ClientConnection], question: Mapping[str, Any], requests: int, seconds: float
 ) -> Answers:
-    """Spread requests evenly over some seconds, each socket's next one sent when its last is answered."""
+    """Spread requests evenly over some seconds. A socket sends its next request after the last answer."""
     answers = Answers()
     share = requests // len(sockets)
     began = time.perf_counter()
@@ -105,14 +105,14 @@ async def _ask_regularly(
 
 
 async def ask_once(socket: ClientConnection, question: Mapping[str, Any]) -> None:
-    """Ask, and wait for the final answer."""
+    """Send a request and wait for the final answer."""
     answers = await ask_at_once([socket], question, 1)
     if not answers.results:
         raise RuntimeError(f"the answer was no result: {answers.errors}")
 
 
 async def count_computes(http: str, compute: str) -> int:
-    """Return how often a compute was run, once all has been told."""
+    """Return how often a compute ran, once the functions have reported all runs."""
     await asyncio.sleep(_STATS_SECONDS)
     return await asyncio.to_thread(_read_computes, http, compute)
 

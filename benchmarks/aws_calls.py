@@ -1,8 +1,8 @@
-"""What a call of an AWS service costs with our own client and with boto3, against a bare server on loopback.
+"""Measure calls of AWS services with our own client and with boto3, against a bare server on loopback.
 
-Prints microseconds of CPU of the calling process per call; medians of the rounds, minimum and maximum. The calls are
-those of the hot paths: a job sent to a queue, a connection recorded, a request's row read, a document of 20 KB got and
-read, a result of 200 KB put, a link signed.
+The figures are microseconds of CPU of the calling process per call: median of the rounds, minimum and maximum. The
+calls are those of the hot paths: send a job to a queue, record a connection, read a request's row, get and read a
+document of 20 KB, put a result of 200 KB, sign a link.
 """
 
 from __future__ import annotations
@@ -51,31 +51,31 @@ MD5_OF_JOB = hashlib.md5(JOB.encode(), usedforsecurity=False).hexdigest().encode
 
 
 class Answering(asyncio.Protocol):
-    """Answers every call with what its service would say."""
+    """A server that answers every call as its service would."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport."""
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_begin(self) -> None:
-        """Take what names no operation for a request of S3."""
+        """Start a request. Its answer is S3's unless a header names an operation."""
         self._answer = DOCUMENT
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse received bytes."""
         self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """See which call it is."""
+        """Find out which call it is."""
         if name.lower() == b"x-amz-target":
             operation = value.rpartition(b".")[2].lower()
             answers = {call[1].replace("_", "").encode(): call[3] for call in CALLS.values()}
             self._answer = answers[operation].replace(b"%b", MD5_OF_JOB)
 
     def on_message_complete(self) -> None:
-        """Answer."""
+        """Answer the request."""
         if self._parser.get_method() == b"PUT":
             self._answer = b""
         head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n"
@@ -83,7 +83,7 @@ class Answering(asyncio.Protocol):
 
 
 def serve(port_out: Connection) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
 
     async def main() -> None:
         server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
@@ -94,7 +94,7 @@ def serve(port_out: Connection) -> None:
 
 
 def prepare(endpoint: str) -> dict[str, list[Batch]]:
-    """Return, by client, what makes each of the calls."""
+    """Return the functions that make each call, by client."""
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -115,7 +115,7 @@ def prepare(endpoint: str) -> dict[str, list[Batch]]:
 
 
 def object_calls(s3: Any) -> dict[str, Callable[[], object]]:  # noqa: ANN401 - either client
-    """Return the calls of S3."""
+    """Return the S3 calls."""
     return {
         "get a document": lambda: s3.get_object(**OBJECT)["Body"].read(),
         "put a result": lambda: s3.put_object(**OBJECT, Body=RESULT, ContentType="application/json"),

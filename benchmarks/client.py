@@ -1,12 +1,12 @@
-"""What the client costs: CPU per request beside the bare `websockets` library doing the same exchange.
+"""Measure the client's CPU per request, beside the bare `websockets` library with the same exchange.
 
-Both send the same request, match the answer to it by its id and decode it with orjson; the client also keeps deadlines,
-asks again, notices dead connections and heeds what the service says of itself. The server is a process of its own
-that answers at once. Each round has both in turn, over one connection: many requests in flight, and one at a time. The
-figures are microseconds of this process's CPU time per request: the median of the rounds, minimum and maximum beside.
+Both send the same request, match the answer by its id and decode it with orjson. The client also keeps deadlines,
+retries, detects dead connections and follows the service's hints. The server is a separate process that answers at
+once. Each round measures both in turn over one connection: with many requests in flight, and with one at a time. The
+figures are microseconds of this process's CPU time per request: median of the rounds, minimum and maximum.
 
-A second table has the cost of a patched update: of applying a JSON Patch by the client's own module and by `jsonpatch`,
-and of the digest of the patched value, to a leaderboard of about 1 KB and one of about 100 KB.
+A second table has the cost of a patched update: to apply a JSON Patch by the client's own module and by `jsonpatch`, and
+to digest the patched value, for a leaderboard of about 1 KB and one of about 100 KB.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Ask = Callable[[], Awaitable[object]]
 
 
 def serve(ready: Pipe) -> None:
-    """Answer every request at once, until the process is ended."""
+    """Answer every request at once, until the process ends."""
     answer = {"key": "documents@1:ab12cd34ef", "etag": "5f2a", "cache": "hit", "age_ms": 12, "data": DATA}
 
     async def handle(connection: websockets.asyncio.server.ServerConnection) -> None:
@@ -60,7 +60,7 @@ def serve(ready: Pipe) -> None:
 
 
 class Bare:
-    """The exchange with `websockets` alone: one task receives, and sets the future that waits under the id."""
+    """The exchange with `websockets` alone: one task receives answers and sets the future of each id."""
 
     def __init__(self, websocket: websockets.asyncio.client.ClientConnection) -> None:
         self._websocket = websocket
@@ -96,7 +96,7 @@ async def ours(url: str) -> AsyncIterator[Ask]:
 
 
 async def in_flight(ask: Ask, requests: int, at_once: int) -> None:
-    """Make so many requests, of which so many are under way at any time."""
+    """Make requests, with a fixed number of them under way."""
     left = itertools.repeat(None, requests)
 
     async def work() -> None:
@@ -119,12 +119,12 @@ async def measure(url: str, at_once: int, requests: int, rounds: int) -> list[Ro
 
 
 def ratio(theirs: Rounds, mine: Rounds) -> str:
-    """Compare within each round, whose moments of the machine both have shared."""
+    """Return the ratios within each round, in which both met the same conditions."""
     return f"{statistics.median(b / a for a, b in zip(theirs.microseconds, mine.microseconds, strict=True)):.2f}"
 
 
 def board(ranks: int) -> list[dict[str, object]]:
-    """Make a leaderboard; a rank is about 80 bytes of JSON."""
+    """Return a leaderboard, of about 80 bytes of JSON a rank."""
     return [
         {"rank": rank, "member": f"player-{rank:05d}", "score": 1000.5 + rank, "country": "DE", "streak": rank % 7}
         for rank in range(1, ranks + 1)
@@ -153,7 +153,7 @@ def measure_patches(ranks: int) -> tuple[str, Rounds, Rounds, Rounds]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=1000, help="in each round and of each client")
+    parser.add_argument("--requests", type=int, default=1000, help="requests of each client in each round")
     parser.add_argument("--rounds", type=int, default=21)
     arguments = parser.parse_args()
     context = multiprocessing.get_context("spawn")

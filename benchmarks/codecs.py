@@ -1,10 +1,10 @@
-"""Which codec stored results are worth: bytes and CPU on the demo's results, and from which size on it pays.
+"""Compare codecs of stored results: bytes and CPU on the demo's results, and the size from which compression pays.
 
-The first table has bytes, and microseconds of CPU to compress and to decompress with a bound on the size that comes
-out (median of the rounds, minimum and maximum beside it). The second reads a result of each size from a real Valkey,
-as it is and compressed: what decompression costs and what fewer bytes save. The third has what an import costs.
+The first table has bytes, and microseconds of CPU to compress and to decompress with a bounded output (median of the
+rounds, minimum and maximum). The second reads a result of each size from a real Valkey, plain and compressed, and
+shows what decompression costs and what fewer bytes save. The third has the cost of imports.
 
-Codecs whose package is not installed (requirements/bench.in) are skipped by name.
+Codecs whose package (requirements/bench.in) is not installed are named and skipped.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from benchmarks._measuring import cut, demo_results, measure_in_turn, print_tabl
 from tests.servers.valkey import valkey
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Bound on what a compressed result may become."""
+"""The largest result that decompression may return."""
 
 SIZES = (512, 1024, 2048, 4096, 16_384, 65_536)
 
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """A way to compress; `decompress` refuses what would become larger than `MAX_BYTES`."""
+    """A codec. Its `decompress` refuses results larger than `MAX_BYTES`."""
 
     name: str
     module: str
@@ -46,7 +46,7 @@ class Codec:
 
 
 def zlib_codec(level: int) -> Codec:
-    """Make gzip's algorithm, with the shorter header of zlib."""
+    """Return gzip's algorithm with the shorter header of zlib."""
 
     def decompress(data: bytes) -> bytes:
         bounded = zlib.decompressobj()
@@ -59,7 +59,7 @@ def zlib_codec(level: int) -> Codec:
 
 
 def zstd_codec(level: int) -> Codec:
-    """Make Zstandard by the standard library's module; the frame says how large its content is."""
+    """Return Zstandard of the standard library. The frame has the size of its content."""
     zstd = importlib.import_module("backports.zstd")
 
     def decompress(data: bytes) -> bytes:
@@ -73,7 +73,7 @@ def zstd_codec(level: int) -> Codec:
 
 
 def zstandard_codec(level: int) -> Codec:
-    """Make Zstandard by the package that keeps its contexts from one call to the next."""
+    """Return Zstandard of the package `zstandard`, which reuses its contexts."""
     zstandard = importlib.import_module("zstandard")
     compress = zstandard.ZstdCompressor(level=level).compress
     expand = zstandard.ZstdDecompressor().decompress
@@ -88,7 +88,7 @@ def zstandard_codec(level: int) -> Codec:
 
 
 def lz4_codec() -> Codec:
-    """Make LZ4's block format, with the size of its content in four bytes before it."""
+    """Return LZ4's block format, with the size of its content in four bytes before it."""
     block = importlib.import_module("lz4.block")
 
     def decompress(data: bytes) -> bytes:
@@ -101,7 +101,7 @@ def lz4_codec() -> Codec:
 
 
 def installed_codecs() -> list[Codec]:
-    """Return the codecs that can be loaded; the others are named."""
+    """Return the codecs that can be loaded, and print the names of the others."""
     makers: dict[str, Callable[[], Codec]] = {
         "gzip -1": lambda: zlib_codec(1),
         "gzip -6": lambda: zlib_codec(6),
@@ -136,7 +136,7 @@ def print_results(codecs: list[Codec], rounds: int) -> None:
 
 
 def print_threshold(codecs: list[Codec], redis: Redis, rounds: int) -> None:
-    """Compare what a hit from Redis costs the reader, by size, with and without a codec."""
+    """Compare the cost of a hit from Redis to the reader, by size, with and without a codec."""
     results = demo_results()
     days = msgspec.json.encode(msgspec.json.decode(results["a year of temperatures"])["days"])
     rows = []
@@ -157,7 +157,7 @@ def _read(redis: Redis, codec: Codec) -> bytes:
 
 
 def print_imports(codecs: list[Codec], rounds: int) -> None:
-    """Time imports in fresh interpreters, after what is imported anyway."""
+    """Time imports in new interpreters, after the modules that are imported anyway."""
     rows = []
     for module in dict.fromkeys(codec.module for codec in codecs):
         code = f"import time, redis; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"

@@ -1,14 +1,14 @@
-"""10,000 requests for one key, over 200 sockets and all workers of `pushaside local`.
+"""Measure 10,000 requests for one key, over 200 sockets and all workers of `pushaside local`.
 
-Cold: all are sent at once for a key that nobody has computed. There must be one compute and 10,000 answers; printed is
-the time to the last. When the compute takes two seconds, all of them have to wait for it and are pushed their answers;
-when it takes a tenth of one, those that come after it are hits.
+Cold: all clients request a key at once that has no result yet. There must be one compute and 10,000 answers; the
+figure is the time to the last answer. If the compute takes two seconds, all callers wait and receive pushes. If it
+takes a tenth of a second, later requests are hits.
 
-Expiring: the leaderboard (fresh for five seconds, at most) is asked for evenly for 6.5 seconds from its first compute
-on, so that it expires on the way. Nobody must wait, and there must be one refresh; printed are latencies.
+Expiring: clients request the leaderboard (fresh for at most five seconds) evenly for 6.5 seconds after its first
+compute, so that it expires meanwhile. No caller may wait, and there must be one refresh; the figures are latencies.
 
-It starts a stack of its own on free ports; the figures are of gateway, functions, services and clients together on
-one machine.
+The benchmark starts its own stack on free ports. The figures are of gateway, functions, services and clients together
+on one machine.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ HOT_SECONDS = 6.5
 
 @contextmanager
 def running(workers: int) -> Iterator[dict[str, Any]]:
-    """Run the stack and yield what its ready file says."""
+    """Run the stack and yield the content of its ready file."""
     command = Path(sys.executable).with_name("pushaside")
     with tempfile.TemporaryDirectory(prefix="cold-key-") as folder:
         ready, log = Path(folder, "ready.json"), Path(folder, "log")
@@ -71,7 +71,7 @@ async def measure_cold(stack: dict[str, Any], sockets: int, requests: int, *, wo
 async def measure_expiring(stack: dict[str, Any], sockets: int, requests: int) -> tuple[str, Answers, int]:
     question = {"action": "request", "compute": "leaderboard", "params": {"board": "demo", "top": 20}}
     async with open_sockets(stack["websocket"], sockets) as opened:
-        # A first compute loads modules, and takes so long that its result would be refreshed much earlier.
+        # A first compute loads modules. Its duration would make the result refresh much earlier.
         await ask_once(opened[0], {**question, "params": {"board": "demo"}})
         await ask_once(opened[0], question)
         before = await count_computes(stack["http"], "leaderboard")
@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--sockets", type=int, default=200)
-    parser.add_argument("--workers", type=int, default=4, help="warm environments that answer requests")
+    parser.add_argument("--workers", type=int, default=4, help="warm environments for requests")
     options = parser.parse_args()
     with running(options.workers) as stack:
         asyncio.run(measure_all(stack, options.sockets, options.requests))

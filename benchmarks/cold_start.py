@@ -1,11 +1,11 @@
-"""What importing each function's handler costs, as its artifact has it: CPU time, with bytecode shipped and without.
+"""Measure the CPU time of importing each function's handler from its artifact, with and without bytecode.
 
-The artifact is put together in a temporary folder: `src` and the distributions of `src/requirements.txt`, copied from
-this environment without their bytecode, then once more compiled. Each import is a process of its own, without
-site-packages (`-I -S`) and unable to write bytecode, as in Lambda. What the interpreter itself takes to start is not
-counted. Where `perf` can count instructions they are shown too: they hardly vary.
+The benchmark assembles the artifact in a temporary folder: `src` and the distributions of `src/requirements.txt`,
+copied from this environment without bytecode, and a compiled copy. Each import runs in its own process, without
+site-packages (`-I -S`) and without writing bytecode, as in Lambda. The start of the interpreter is not counted. If
+`perf` can count instructions, the tables show them too, because they hardly vary.
 
-`--modules FUNCTION` shows which modules take longest, by `-X importtime`.
+`--modules FUNCTION` shows the slowest modules, by `-X importtime`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from benchmarks._measuring import print_table
 ROOT = Path(__file__).resolve().parent.parent
 TARGET_MS = 150.0
 TARGETS = ("connect.app", "connect.authorizer", "request.socket_app")
-"""Who waits for these waits for their start."""
+"""The functions whose callers wait for a cold start."""
 
 RUN_SECONDS = 60
 PROGRAM = """
@@ -47,7 +47,7 @@ print(time.process_time() - began, len(sys.modules))
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """The imports of one module: milliseconds of CPU in each round, modules loaded, and millions of instructions."""
+    """Imports of one module: milliseconds of CPU in each round, loaded modules, and millions of instructions."""
 
     milliseconds: Sequence[float]
     modules: int
@@ -62,7 +62,7 @@ class Import:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads a template; no handler is given by an intrinsic function."""
+    """A YAML loader of templates that ignores intrinsic functions: no handler uses one."""
 
 
 _Loader.add_multi_constructor("!", lambda _loader, _tag, _node: None)
@@ -76,7 +76,7 @@ def read_modules() -> list[str]:
 
 
 def build(folder: Path) -> None:
-    """Put the artifact together, without bytecode."""
+    """Assemble the artifact without bytecode."""
     shutil.copytree(ROOT / "src", folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     names = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "src/requirements.txt").read_text(), re.MULTILINE)
     for name in names:
@@ -96,7 +96,7 @@ def command(folder: Path, module: str, *options: str) -> list[str]:
 
 
 def measure(folder: Path, module: str, rounds: int) -> Import:
-    """Import a module in so many processes."""
+    """Import a module in that many processes, one after another."""
     outputs = [_run(command(folder, module)).stdout.split() for _ in range(rounds + 1)]
     seconds = [float(output[0]) for output in outputs[1:]]  # the first reads the files from disk
     return Import([each * 1000 for each in seconds], int(outputs[0][1]), count_instructions(folder, module))
@@ -107,7 +107,7 @@ def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def count_instructions(folder: Path, module: str) -> float | None:
-    """Return how many millions of instructions an import takes; None where the processor's counters can't be read."""
+    """Return the millions of instructions of an import; None if the processor's counters are not readable."""
     whole, bare = _perf(command(folder, module)), _perf(command(folder, "sys"))
     return None if whole is None or bare is None else (whole - bare) / 1e6
 
@@ -130,7 +130,7 @@ def _has_perf() -> bool:
 
 
 def print_slowest(folder: Path, module: str, count: int = 25) -> None:
-    """Print the modules that take longest with what they import, in milliseconds."""
+    """Print the slowest modules, including their own imports, in milliseconds."""
     lines = _run(command(folder, module, "-X", "importtime")).stderr.splitlines()
     times = [re.match(r"import time: +(\d+) \| +(\d+) \| ( *)(\S+)$", line) for line in lines]
     found = [(int(each[2]) / 1000, int(each[1]) / 1000, each[4]) for each in times if each]
@@ -150,8 +150,8 @@ def _row(module: str, compiled: Import, source: Import) -> tuple[str, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="+", metavar="MODULE", help="of these handlers alone, as `request.socket_app`")
-    parser.add_argument("--modules", metavar="MODULE", help="show what one handler imports instead")
+    parser.add_argument("--only", nargs="+", metavar="MODULE", help="these handlers only, e.g. `request.socket_app`")
+    parser.add_argument("--modules", metavar="MODULE", help="show the imports of one handler instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cold-start-") as folder:
         source, compiled = Path(folder, "source"), Path(folder, "compiled")

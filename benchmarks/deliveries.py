@@ -1,10 +1,10 @@
-"""What one delivery of a result costs by its form: bytes out, units of 32 KB that API Gateway bills, dollars.
+"""Compute the cost of one delivery of a result by its form: bytes out, units of 32 KB that API Gateway bills, dollars.
 
-Results as the demo's computes make them, the largest merged from several documents, each written by the functions' own
-code in every form it can have: plain, gzip+base64, in chunks of either (what is over a message), and as a link, whose
-payload is then fetched from S3. What is chosen is marked, for a client that reads gzip (*) and one that does not (+).
+The results are those of the demo's computes, and larger ones merged from several documents. The functions' own code
+writes each result in every form: plain, gzip+base64, chunks of either if it exceeds a message, and a link whose payload
+the client fetches from S3. A mark shows the chosen form for a client that reads gzip (*) and for any other (+).
 
-Dollars are per million deliveries at the list prices of docs/cost.md; nothing is sent.
+Dollars are per million deliveries at the list prices of docs/cost.md. The benchmark sends nothing.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ from push.protocol.payloads import LINK_SECONDS, payload_name
 from push.results import Result, Status, make_etag
 
 MESSAGE_DOLLARS = 1.00
-"""Per million units of 32 KB."""
+"""Dollars per million units of 32 KB."""
 
 GIGABYTE_DOLLARS = 0.09
 FETCH_DOLLARS = 0.40
-"""Per million GETs of S3."""
+"""Dollars per million S3 GETs."""
 
 REQUEST_ID = "6f1f2a52-6c3f-4ac5-9a0f-2d1f3b9a7c11"
 NOW_MS = 1_732_000_000_000
 TOKEN_CHARACTERS = 1000
-"""About what the session token of a function's role has, which a link carries."""
+"""The approximate size of the session token of a function's role, which is part of a link."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to deliver: its messages, and the bytes that are fetched besides."""
+    """A form of delivery: its messages, and the bytes that the client fetches."""
 
     name: str
     messages: tuple[str, ...]
@@ -78,7 +78,7 @@ class Form:
 
 
 def make_results() -> dict[str, bytes]:
-    """Return the demo's results, and those of several of its documents at once."""
+    """Return the demo's results, and results merged from several of its documents."""
     airports = [msgspec.json.decode(document.content) for document in airport_documents(read_airports())]
     temperatures = [msgspec.json.decode(document.content) for document in temperature_documents()]
     return demo_results() | {
@@ -153,7 +153,7 @@ def main() -> None:
 
 
 def _are_alike(messages: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    """Say whether messages are of one form: two links to one payload differ in the second they were signed in."""
+    """Return whether messages have the same form. Two links to one payload differ in the time of their signatures."""
     return [len(message) for message in messages] == [len(other) for other in others]
 
 

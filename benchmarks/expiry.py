@@ -1,15 +1,14 @@
-"""What happens when 1,000 results made in the same second expire under 2,000 requests a second.
+"""Measure the expiry of 1,000 results of the same second, under 2,000 requests a second.
 
-Eight request environments (the deployed handling of messages, each with a memory of its own) ask a real Valkey; jobs go
-through a pipe, in place of SQS, to a process that computes as the deployed consumer does, 100 keys at once. A compute
-takes 100 ms and its result is fresh for the usual minute; the results are made as 48 s old, so that they would expire
-all together 12 s after the start. Every request asks for one of the keys at random.
+Eight request environments (the deployed message handling, each with its own memory) use a real Valkey. A pipe in place
+of SQS passes jobs to a process that computes like the deployed consumer, 100 keys at once. A compute takes 100 ms, and
+its result is fresh for the usual minute. The results start at an age of 48 s, so that all of them would expire 12 s
+after the start. Every request is for a random key.
 
-It is run twice: as deployed, where lifetimes are jittered and hot results are refreshed a little early, and with both
-off (every random number 0). Each run prints when computes began, in half seconds, and how long answers took: the
-handling alone, and from the moment at which the request was due, so that a stall counts for all who came during it.
-Percentiles are those of half seconds, their median and the worst, which tells a burst of somebody else's work on the
-machine from what goes on all the time.
+The benchmark runs twice: as deployed, with jittered lifetimes and early refreshes of hot results, and without both
+(every random number 0). Each run prints the starts of computes, in half seconds, and the durations of answers: of the
+handling alone, and since the request was due, so that a stall counts for every request during it. Percentiles are
+those of half seconds: their median and the worst, to tell a burst of other work on the machine from the usual load.
 """
 
 from __future__ import annotations
@@ -90,14 +89,14 @@ _beginnings: list[float] = []
 
 
 class ExpiringParams(msgspec.Struct, frozen=True):
-    """Which key."""
+    """Params that name the key."""
 
     number: int
 
 
 @compute(name="expiring", version=1, params=ExpiringParams, ttl_seconds=60.0, stale_ttl_seconds=300.0)
 async def expiring(params: ExpiringParams, _context: ComputeContext) -> object:
-    """Take a while, and note when that was."""
+    """Take the duration of a compute, and record its start."""
     _beginnings.append(time.time())
     await asyncio.sleep(COMPUTE_SECONDS)
     return {"number": params.number, "text": "x" * 1000}
@@ -115,7 +114,7 @@ def now_ms() -> int:
 
 
 def compute_process(url: str, pipe: Connection, is_random: bool) -> None:  # noqa: FBT001 - a process's arguments
-    """Make all results as if some time ago, then work on jobs until an empty one, then tell when computes began."""
+    """Store all results with an age, work on jobs until an empty one arrives, and then send the starts of computes."""
     logging.disable()
     asyncio.run(_compute_all(url, pipe, make_random(is_random=is_random)))
 
@@ -158,7 +157,7 @@ async def _consume(consumer: Consumer, slots: asyncio.Semaphore, body: str) -> N
 
 
 def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], randomness: Callable[[], float]) -> Consumer:
-    """Put the consumer together as deployed, but for queues and connections, which refreshes do not use."""
+    """Return the consumer as deployed, except for queues and connections, which refreshes do not use."""
     counter = FakeCounter()
     leases = RedisLeases(redis)
     deliverer = Deliverer(
@@ -219,7 +218,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
 
 
 class PipeJobs:
-    """`JobSender` into the computing process; what is delayed would not be seen in time."""
+    """A `JobSender` into the computing process. It drops delayed jobs, which would arrive after the run."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -276,11 +275,11 @@ def make_event(number: int) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Run:
-    """What one run showed; times in seconds since its start."""
+    """The figures of one run. Times are in seconds since its start."""
 
     beginnings: list[float] = field(default_factory=list)
     answers: list[tuple[float, float, float]] = field(default_factory=list)
-    """When each was due, how long its handling took, and how long it took since it was due."""
+    """The due time of each request, the duration of its handling, and the duration since it was due."""
     states: Tally[str] = field(default_factory=Tally)
 
 
@@ -306,7 +305,7 @@ def run(url: str, *, is_random: bool) -> Run:
 
 
 def _drive(environments: list[SocketParts], events: list[dict[str, Any]], shown: Run) -> float:
-    """Ask at an even rate, whatever the answers take, and return when that began."""
+    """Send requests at an even rate, independent of the answers, and return the start time."""
     chosen = random.Random(7)
     started, wall = time.perf_counter(), time.time()
     for number in range(int(SECONDS * REQUESTS_PER_SECOND)):
@@ -323,7 +322,7 @@ def _drive(environments: list[SocketParts], events: list[dict[str, Any]], shown:
     return wall
 
 
-# ---------------------------------------------------------------- what is printed
+# ---------------------------------------------------------------- output
 
 
 def print_run(title: str, shown: Run) -> None:
@@ -353,7 +352,7 @@ def print_latencies(runs: dict[str, Run]) -> None:
 
 
 def describe(answers: Sequence[tuple[float, float, float]], column: int) -> tuple[str, str, str]:
-    """Return the median, and the 99th percentiles of half seconds: their median and the worst, in milliseconds."""
+    """Return, in milliseconds, the median, and the median and worst of the 99th percentiles of half seconds."""
     if not answers:
         return "-", "-", "-"
     bins: defaultdict[int, list[float]] = defaultdict(list)

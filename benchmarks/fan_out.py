@@ -1,9 +1,9 @@
-"""One publish to many subscribers of the local gateway: deliveries a second, and when the last one has it.
+"""Measure one publish to many subscribers of the local gateway: deliveries a second, and the time to the last one.
 
-`python benchmarks/fan_out.py` starts a gateway and a Valkey, and a process that holds the subscribers' sockets. It
-publishes through fan-out's own worker, then pushes the same frame with boto3 in a plain loop and from 50 threads (to
-fewer, for they take long), and prints a table. Subscriptions are read from memory: with DynamoDB a page of 1,000 adds
-a query for each shard. A delivery counts when the subscriber has received it.
+`python benchmarks/fan_out.py` starts a gateway, a Valkey, and a process that holds the subscribers' sockets. It
+publishes through fan-out's own worker. It then pushes the same frame with boto3 in a plain loop and from 50 threads,
+to fewer subscribers because these are slow, and prints a table. Subscriptions come from memory; with DynamoDB a page
+of 1,000 adds a query for each shard. A delivery counts when the subscriber has received it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ THREADS = 50
 
 
 class Sockets:
-    """All subscribers' sockets, and how many frames they have received."""
+    """All subscribers' sockets, and the number of frames that they have received."""
 
     def __init__(self) -> None:
         self.frame = b""
@@ -72,7 +72,7 @@ class Sockets:
         self.changed = asyncio.Event()
 
     def opened(self, _client: EchoClient) -> None:
-        """Note an open socket."""
+        """Record an open socket."""
         self.opened_sockets += 1
         self.changed.set()
 
@@ -82,14 +82,14 @@ class Sockets:
         self.changed.set()
 
     async def wait(self, is_reached: Callable[[], bool]) -> None:
-        """Wait until something is the case."""
+        """Wait until a condition is true."""
         while not is_reached():
             self.changed.clear()
             await self.changed.wait()
 
 
 def subscribe(port: int, connections: int, pipe: Connection) -> None:
-    """Open the sockets; then, for each number that comes, tell when so many more frames have been received."""
+    """Open the sockets. Then, for each number received, send the time at which that many more frames have arrived."""
 
     async def main() -> None:
         sockets, loop = Sockets(), asyncio.get_running_loop()
@@ -115,7 +115,7 @@ def subscribe(port: int, connections: int, pipe: Connection) -> None:
 
 
 class MemorySubscribers:
-    """`push.topics.ports.Subscribers` in memory."""
+    """An implementation of `push.topics.ports.Subscribers` in memory."""
 
     def __init__(self, connection_ids: Sequence[str]) -> None:
         self._shards: list[list[Subscription]] = [[] for _ in range(SHARDS)]
@@ -131,27 +131,27 @@ class MemorySubscribers:
         return self._shards[shard][first : first + limit], None if is_last else str(first + limit)
 
     async def remove_all(self, _topic: Topic, connection_ids: Collection[str]) -> None:
-        """Nobody leaves."""
+        """Do nothing: no subscriber leaves."""
         raise AssertionError(f"{len(connection_ids)} connections are gone, so the figures mean nothing.")
 
 
 class Outcomes:
-    """`push.metrics.Counter` that refuses what would spoil the figures."""
+    """A `push.metrics.Counter` that raises on outcomes that would spoil the figures."""
 
     def count(self, metric: Metric, value: float = 1.0, dimension: Dimension | None = None) -> None:
-        """Let deliveries pass."""
+        """Accept deliveries, and raise on any other outcome."""
         if dimension != ("Outcome", "delivered"):
             raise AssertionError(f"{metric} {dimension}: {value}, so the figures mean nothing.")
 
 
 async def send_nothing(jobs: Sequence[FanOutJob], _delay_seconds: int) -> None:
-    """Stand for a queue."""
+    """Replace a queue, and raise if a job would be sent."""
     raise AssertionError(f"{jobs} are left over, so the figures mean nothing.")
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one way to push: deliveries, seconds till the last, and of CPU of the pushing process; medians of rounds."""
+    """Medians of one way to push: deliveries, seconds to the last one, and CPU of the pushing process."""
 
     name: str
     deliveries: int
@@ -164,7 +164,7 @@ class Figures:
 
 
 class Worker:
-    """Fan-out's own, with what the handler gives it but for DynamoDB and SQS."""
+    """Fan-out's own worker with the handler's dependencies, except DynamoDB and SQS."""
 
     def __init__(self, endpoint: str, redis_url: str, connection_ids: Sequence[str]) -> None:
         settings = CacheSettings(cache_url=redis_url, cache_timeout_ms=2000)
@@ -186,7 +186,7 @@ class Worker:
         )
 
     async def publish(self, data: bytes = DATA) -> None:
-        """Append a message and push it to everybody, as a nudge has it done."""
+        """Append a message and push it to all subscribers, as a nudge does."""
         self._histories.append(TOPIC, [NewMessage(data)], size=100, seconds=600)
         receipt = Receipt(secrets.token_hex(8), now_ms() + 60_000)
         await asyncio.gather(*(self._fanning_out.nudge(TOPIC, shard, receipt) for shard in range(SHARDS)))
@@ -195,7 +195,7 @@ class Worker:
 async def measure(
     name: str, deliveries: int, rounds: int, pipe: Connection, push: Callable[[], Awaitable[object]]
 ) -> Figures:
-    """Push some times; the median of the rounds counts."""
+    """Push in rounds and return their median."""
     seconds, cpu_seconds = [], []
     for _ in range(rounds):
         pipe.send(deliveries)
@@ -209,7 +209,7 @@ async def measure(
 
 
 def make_client(endpoint: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Make boto3's client, with a pool as wide as the threads."""
+    """Return boto3's client, with a connection for each thread."""
     return boto3.client(
         "apigatewaymanagementapi",
         endpoint_url=endpoint,
@@ -283,7 +283,12 @@ def _receive(pipe: Connection) -> Any:  # noqa: ANN401 - as varied as what is se
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subscribers", type=int, nargs="+", default=[1000, 5000])
-    parser.add_argument("--boto3-deliveries", type=int, default=1000, help="at most, from threads; half in the loop")
+    parser.add_argument(
+        "--boto3-deliveries",
+        type=int,
+        default=1000,
+        help="most boto3 pushes from threads; the loop has half",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

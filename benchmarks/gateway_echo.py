@@ -1,9 +1,9 @@
-"""What the gateway itself costs: echo over WebSockets, or pushes through `@connections`, with functions in process.
+"""Measure the gateway alone, with functions in its process: echo over WebSockets, or pushes through `@connections`.
 
 `python benchmarks/gateway_echo.py --connections 100 --seconds 5` starts a gateway in a child process, drives it with a
 raw client from this one, and prints one JSON document: messages per second, latencies, CPU time per message on each
-side. `--work push` sends POSTs instead, `--work idle` measures the memory of a connection, and `--profile FILE` leaves
-the gateway's cProfile statistics in a file.
+side. `--work push` sends POSTs instead, `--work idle` measures the memory of a connection, and `--profile FILE` writes
+the gateway's cProfile statistics to a file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ROUTES = {
 
 
 class InProcessFunctions:
-    """Answers every event at the end of the loop's turn, all of a turn together, as workers' answers would come."""
+    """Functions that answer all events of a turn of the loop at its end, as workers do."""
 
     def __init__(self, answer_bytes: int) -> None:
         body = json.dumps({"statusCode": 200, "body": "x" * answer_bytes})
@@ -52,7 +52,7 @@ class InProcessFunctions:
         self._pending: list[Callable[[Invocation], None]] = []
 
     def invoke(self, function: str, event: bytes, on_end: Callable[[Invocation], None]) -> None:  # noqa: ARG002
-        """Note one call."""
+        """Record a call."""
         if not self._pending:
             asyncio.get_running_loop().call_soon(self._answer_all)
         self._pending.append(on_end)
@@ -111,7 +111,7 @@ def _resident_bytes() -> int:
 
 
 class EchoClient(asyncio.Protocol):
-    """Keeps a number of messages under way; reads frames only as far as it must to count them."""
+    """A client that keeps a number of messages under way, and reads frames only to count them."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
@@ -120,7 +120,7 @@ class EchoClient(asyncio.Protocol):
         self._sent_at: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
+        """Request the upgrade."""
         self._transport = cast(asyncio.Transport, transport)
         key = base64.b64encode(os.urandom(16)).decode()
         self._transport.write(
@@ -129,7 +129,7 @@ class EchoClient(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Count answers and send as many messages again."""
+        """Count answers and send as many messages."""
         self._buffer += data
         if not self._is_open:
             head, end, self._buffer = self._buffer.partition(b"\r\n\r\n")
@@ -166,7 +166,7 @@ class EchoClient(asyncio.Protocol):
 
 
 class Load:
-    """What all clients share: the message, and the count of answers with their latencies."""
+    """The state that all clients share: the message, and the answers with their latencies."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         payload = json.dumps({"action": options.action, "id": "12345678", "pad": "x" * 40}).encode()
@@ -179,15 +179,15 @@ class Load:
         self._expected = options.connections
 
     def opened(self, client: EchoClient) -> None:
-        """Note an open connection."""
+        """Record an open connection."""
         self.clients.append(client)
         if len(self.clients) == self._expected:
             self.all_open.set()
 
     def received(self, client: EchoClient, count: int, sent_at: list[float]) -> None:
-        """Count answers, and ask again while the measurement runs."""
+        """Count answers, and send more messages during the measurement."""
         self.answers += count
-        if sent_at:  # pushes were not asked for
+        if sent_at:  # this run measures no pushes
             now = time.perf_counter()
             self.latencies += [now - sent for sent in sent_at[:count]]
             del sent_at[:count]
@@ -196,7 +196,7 @@ class Load:
 
 
 class PushClient(asyncio.Protocol):
-    """Posts to `@connections` over one kept connection, a number of requests pipelined."""
+    """A client that posts pipelined requests to `@connections` over one connection."""
 
     def __init__(self, requests: list[bytes], load: Load, window: int) -> None:
         self._requests = requests
@@ -207,11 +207,11 @@ class PushClient(asyncio.Protocol):
         self.failures = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport."""
+        """Keep the transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Count responses, which have no body, and post as many again."""
+        """Count responses, which have no body, and post as many requests."""
         answered = data.count(b"\r\n\r\n")
         self.answers += answered
         self.failures += answered - data.count(b"HTTP/1.1 200")
@@ -219,7 +219,7 @@ class PushClient(asyncio.Protocol):
             self.post(answered)
 
     def post(self, count: int) -> None:
-        """Post messages in one write, to one connection after the other."""
+        """Post messages in one write, to the connections in turn."""
         chosen = [self._requests[(self._next + index) % len(self._requests)] for index in range(count)]
         self._next += count
         self._transport.write(b"".join(chosen))
@@ -310,7 +310,7 @@ def _percentiles(latencies: list[float]) -> dict[str, float]:
 
 
 def _measure(pipe: Connection, pid: int) -> tuple[list[str], float, int]:
-    """Ask the gateway's process for its connections' ids, its CPU seconds and its resident bytes."""
+    """Get the connection ids, the CPU seconds and the resident bytes of the gateway's process."""
     os.kill(pid, signal.SIGUSR1)
     if not pipe.poll(10):
         raise TimeoutError("the gateway's process does not answer")

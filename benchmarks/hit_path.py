@@ -1,16 +1,16 @@
-"""What a hit costs the function that answers it: microseconds of CPU per request, by tier and size of the result.
+"""Measure the CPU of a hit in the function that answers it, by tier and size of the result.
 
-Ours is the deployed handler, from the WebSocket event to the answer: message checked, key derived, result judged,
-frame rendered, metrics counted and printed. It runs from memory (`l1`), from memory after asking Redis whether the
-result is still the same (`l1, checked`), and from Redis.
+Ours is the deployed handler, from the WebSocket event to the answer: it checks the message, derives the key, judges
+the result, renders the frame, and counts and prints metrics. It answers from memory (`l1`), from memory after asking
+Redis whether the result is unchanged (`l1, checked`), and from Redis.
 
-Beside it stand cache libraries (requirements/bench.in; those not installed are skipped by name), each used as its
-own documentation begins: a decorated function or `get_or_create`, and the frame made of what comes back. `objects`
-are Python values in the library's default encoding, made into JSON for every answer; `text` is JSON stored as text and
-spliced into the frame as ours is. All of them read the event and write JSON with msgspec, as we do. They run many
-requests on one event loop without starting it anew, count nothing and judge no freshness: they do less.
+Beside it stand cache libraries (requirements/bench.in), each used as its documentation begins: a decorated function or
+`get_or_create`, with a frame around the value. Libraries that are not installed are named and skipped. `objects` are
+Python values in the library's default encoding, turned into JSON for every answer. `text` is JSON stored as text and
+spliced into the frame, as ours is. All of them read the event and write JSON with msgspec, as we do. They run all
+requests on one event loop, count nothing and do not judge freshness, so they do less work.
 
-Microseconds are the process's own CPU: what Valkey takes is not in them. Median of the rounds, minimum and maximum.
+The figures are microseconds of the process's own CPU, without Valkey: median of the rounds, minimum and maximum.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 SIZES = (500, 10_000, 100_000)
 HOUR_MS = 3_600_000
 TIMER_SECONDS = 0.2
-"""The last metrics are printed by a timer."""
+"""A timer prints the last metrics."""
 TIERS = {
     "l1": {"MEMORY_CACHE_SECONDS": "3600"},
     "l1, checked": {"MEMORY_CACHE_SECONDS": "0"},
@@ -73,7 +73,7 @@ ENVIRONMENT = {
 
 
 def make_contents() -> dict[int, bytes]:
-    """Return arrays of the demo's daily temperatures of about each size."""
+    """Return arrays of the demo's daily temperatures, one of about each size."""
     year = msgspec.json.decode(demo_results()["a year of temperatures"])
     days = msgspec.json.encode([day | {"station": "KSEA"} for day in year["days"]])
     hours = msgspec.json.encode([temperature for day in year["days"] for temperature in day["fahrenheit"]])
@@ -81,7 +81,7 @@ def make_contents() -> dict[int, bytes]:
 
 
 def make_event(size: int) -> dict[str, Any]:
-    """Return API Gateway's event of a request for the result of a size."""
+    """Return API Gateway's event of a request for the result of this size."""
     return {
         "requestContext": {
             "routeKey": "request",
@@ -100,7 +100,7 @@ def make_event(size: int) -> dict[str, Any]:
 
 
 async def fill(url: str, contents: dict[int, bytes]) -> None:
-    """Install the results as a compute would, fresh for an hour."""
+    """Store the results as a compute would, fresh for an hour."""
     redis = AsyncRedis(CacheSettings(cache_url=url))
     leases = RedisLeases(redis)
     now_ms = time.time_ns() // 1_000_000
@@ -128,7 +128,7 @@ def prepare_ours(url: str) -> Iterator[tuple[str, list[Batch]]]:
 
 
 def _answer(app: Any, parts: SocketParts, event: dict[str, Any]) -> None:  # noqa: ANN401 - the module
-    """Do as the handler does with the parts of one tier."""
+    """Answer as the handler does, with the parts of one tier."""
     frame = app.handle(event, parts)
     parts.metrics.end_invocation()
     answer = {"statusCode": 200, "body": frame}
@@ -142,7 +142,7 @@ Load = Callable[[str], Awaitable[Any]]
 
 
 class Message(msgspec.Struct):
-    """A request as the libraries' handler reads it."""
+    """A request, as the handler of the libraries reads it."""
 
     id: str
     compute: str
@@ -153,7 +153,7 @@ _decoder = msgspec.json.Decoder(Message)
 
 
 def read(event: dict[str, Any], prefix: str) -> tuple[Message, str]:
-    """Return the message, and the name under which its result is cached."""
+    """Return the message, and the cache key of its result."""
     message = _decoder.decode(event["body"])
     tenant = event["requestContext"]["authorizer"]["tenant"]
     return (
@@ -163,13 +163,13 @@ def read(event: dict[str, Any], prefix: str) -> tuple[Message, str]:
 
 
 def render(message: Message, value: object) -> str:
-    """Write the frame: text is JSON already."""
+    """Return the frame. Text is already JSON."""
     data = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return f'{{"type":"result","id":{msgspec.json.encode(message.id).decode()},"cache":"hit","data":{data}}}'
 
 
 def make_cashews(url: str, source: Load) -> Load:
-    """Decorate as cashews' README does; its default encoding in Redis is pickle, and in memory the object itself."""
+    """Decorate as cashews' README does. By default it stores pickles in Redis, and objects in memory."""
     cache = importlib.import_module("cashews").Cache()
     cache.setup(url)
     loaded: Load = cache(ttl="1h", key="{name}")(source)
@@ -177,7 +177,7 @@ def make_cashews(url: str, source: Load) -> Load:
 
 
 def make_aiocache(url: str, source: Load) -> Load:
-    """Decorate as aiocache's README does; its decorator's encoding in Redis is JSON, and in memory the object."""
+    """Decorate as aiocache's README does. Its decorator stores JSON in Redis, and objects in memory."""
     aiocache = importlib.import_module("aiocache")
     options: dict[str, Any] = {"ttl": 3600, "key_builder": lambda _function, name: name}
     if url.startswith("mem:"):
@@ -189,7 +189,7 @@ def make_aiocache(url: str, source: Load) -> Load:
 
 
 def make_dogpile(url: str, source: Load) -> Load:
-    """Use `get_or_create`; its default encoding in Redis is pickle, and in memory the object itself. It is sync."""
+    """Use `get_or_create`, which is sync. By default it stores pickles in Redis, and objects in memory."""
     make_region = importlib.import_module("dogpile.cache").make_region
     if url.startswith("mem:"):
         region = make_region().configure("dogpile.cache.memory", expiration_time=3600)
@@ -229,7 +229,7 @@ _made: list[str] = []
 
 
 async def _load(contents: dict[int, bytes], form: str, name: str) -> Any:  # noqa: ANN401
-    """Be what is cached."""
+    """Return the value to cache."""
     _made.append(name)
     content = contents[int(name.rsplit("size", 1)[1].rstrip('"}'))]
     return content.decode() if form == "text" else msgspec.json.decode(content)
@@ -248,7 +248,7 @@ async def _answer_many(load: Load, event: dict[str, Any], prefix: str, calls: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--ours", action="store_true", help="leave the libraries out")
+    parser.add_argument("--ours", action="store_true", help="measure only our handler")
     options = parser.parse_args()
     contents = make_contents()
     with valkey() as url, Path(os.devnull).open("w") as output, asyncio.Runner() as runner:

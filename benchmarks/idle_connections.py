@@ -1,9 +1,9 @@
-"""What idle WebSocket connections cost the local gateway: kilobytes of its memory each.
+"""Measure the memory of idle WebSocket connections in the local gateway, in kilobytes each.
 
-It starts a gateway with functions in its own process, and a process that opens connections and keeps them: as they
-are, and after each has had a message answered, as connections that do nothing for long once had. What the kernel keeps
-for their sockets is not counted. How many there can be, the limit of open files says: one for each connection in
-either process. Connections come from several loopback addresses, for an address has some 28,000 ports to give.
+The benchmark starts a gateway with functions in its process, and a process that opens connections and keeps them. It
+measures them when opened, and after each has had a message answered, as long idle connections usually have. The
+kernel's memory for sockets is not counted. The limit of open files bounds their number: one for each connection in
+each process. Connections come from several loopback addresses, because an address has about 28,000 ports.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.peers.client import Address, Socket, open_socket
 
 CONNECTIONS = (1000, 5000, 20_000)
 SPARE_FILES = 100
-"""What a process has open besides."""
+"""The other open files of a process."""
 
 PORTS_OF_AN_ADDRESS = 10_000
 AT_ONCE = 100
@@ -43,7 +43,7 @@ MESSAGE = b'{"action":"echo","id":"1"}'
 
 
 def hold(port: int, number: int, pipe: Connection) -> None:
-    """Open connections; then have a message answered on each; then keep them until told to end."""
+    """Open connections, have a message answered on each, and keep them until told to end."""
     uvloop.run(_hold(port, number, pipe))
 
 
@@ -92,7 +92,7 @@ class Gateway:
         self.port = cast(int, receive(self._pipe))
 
     def measure(self) -> tuple[int, int]:
-        """Return how many connections there are, and the bytes that the process has in memory."""
+        """Return the number of connections, and the resident bytes of the process."""
         os.kill(self._process.pid, signal.SIGUSR1)
         ids, _, resident_bytes = cast(tuple[list[str], float, int], receive(self._pipe))
         return len(ids), resident_bytes
@@ -116,7 +116,7 @@ def end(process: Any) -> None:  # noqa: ANN401 - a context's process
 
 
 def measure(number: int) -> tuple[float, float, float]:
-    """Return kilobytes of a connection as it was opened, and after a message; and the gateway's megabytes with all."""
+    """Return the kilobytes of a new connection and after a message, and the gateway's megabytes with all of them."""
     context = multiprocessing.get_context("fork")
     gateway = Gateway(context)
     pipe, other_end = context.Pipe()
@@ -144,7 +144,7 @@ def check(measured: tuple[int, int], number: int) -> int:
 
 
 def raise_open_files() -> int:
-    """Return how many files a process may have open, after asking for as many as can be had."""
+    """Raise the limit of open files as far as possible, and return it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

@@ -1,11 +1,11 @@
-"""What the hot paths take in Python instructions and calls into C, held against the counts that were kept.
+"""Count the Python instructions and calls into C of the hot paths, and compare them with stored counts.
 
-Seconds differ from machine to machine and from minute to minute. These counts do not: they are the same on every run
-of one version of Python, so that a path that has become longer shows at once, on a busy machine too. They say nothing
-of how long C code, the system or Redis take; the other benchmarks do.
+Seconds differ by machine and by minute. These counts are the same on every run of one version of Python, so they show
+a longer path at once, even on a busy machine. They do not show the time of C code, the system or Redis; the other
+benchmarks do.
 
-Counts are per call, median of many after a warm-up. `instructions.json` beside this keeps them by version of Python.
-The run fails if a count has grown by more than `TOLERANCE`; `--write` keeps what was counted.
+Counts are per call: the median of many after a warm-up. The file `instructions.json` stores them by version of
+Python. The run fails if a count has grown by more than `TOLERANCE`; `--write` stores the new counts.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Call = Callable[[], object]
 
 
 def count_instructions(call: Call) -> int:
-    """Count the Python instructions of a call, those of all that it calls with them."""
+    """Count the Python instructions of a call, including those of the functions that it calls."""
     executed = 0
 
     def trace(frame: FrameType, event: str, _argument: object) -> Any:  # noqa: ANN401 - what settrace wants
@@ -71,7 +71,7 @@ def count_instructions(call: Call) -> int:
 
 
 def count_calls_into_c(call: Call) -> int:
-    """Count the functions written in C that a call's Python code calls."""
+    """Count the calls of C functions by a call's Python code."""
     called = 0
 
     def profile(_frame: FrameType, event: str, _argument: object) -> None:
@@ -97,20 +97,20 @@ def _count_under(install: Callable[[Any], None], hook: object, call: Call, count
 
 
 class Nowhere:
-    """A transport whose bytes go nowhere, and a loop's end of turn that comes at once."""
+    """A transport that drops its bytes, and a loop whose turn ends at once."""
 
     def write(self, data: bytes) -> None:
-        """Take bytes."""
+        """Drop bytes."""
 
     def is_closing(self) -> bool:
         """Stay open."""
         return False
 
     def add(self, writer: WebSocketConnection) -> None:
-        """Flush later; the connection does so at the end of what it received."""
+        """Do nothing: the connection flushes at the end of the received bytes."""
 
     def invoke(self, function: str, event: bytes, on_end: Callable[[Invocation], None]) -> None:  # noqa: ARG002
-        """Answer as a function with a result of 500 bytes does."""
+        """Answer like a function with a result of 500 bytes."""
         on_end(ANSWER)
 
 
@@ -119,7 +119,7 @@ MESSAGE = b'{"action":"request","id":"1","compute":"documents","params":{"collec
 
 
 def make_gateway() -> Call:
-    """Make a client's message a function's event, and its answer a frame."""
+    """Return the path of the gateway: a client's message to a function's event, and its answer to a frame."""
     nowhere: Any = Nowhere()
     route = WebSocketRoute("request", FunctionIntegration("request"), has_response=True)
     api = WebSocketApi("api", "v1", "$request.body.action", {"request": route})
@@ -132,7 +132,7 @@ def make_gateway() -> Call:
 
 
 def make_worker() -> Call:
-    """Hand an event to a handler, and write its answer."""
+    """Return the path of a worker: an event to a handler, and its answer written."""
     identity = FunctionIdentity(
         name="f", arn="arn:aws:lambda:f", memory_megabytes=512, log_group_name="f", log_stream_name="f"
     )
@@ -142,7 +142,7 @@ def make_worker() -> Call:
 
 
 def make_push() -> Call:
-    """Make a frame a signed request to `@connections`."""
+    """Return the path of a push: a frame to a signed request to `@connections`."""
     signer = Signer(Credentials("AKIDEXAMPLE", "secret"), service="execute-api", region="us-east-1")
     client = ManagementSeries("http://127.0.0.1:9/v1", signer)
     body = b"x" * 200
@@ -150,7 +150,7 @@ def make_push() -> Call:
 
 
 def make_client() -> Call:
-    """Make a request of the Python client a message, and its answer a result."""
+    """Return the path of the Python client: a request to a message, and its answer to a result."""
     names = iter(range(10**9))
     session = Session(Settings(), random=lambda: 0.0, new_id=lambda: f"{next(names)}")
     session.start()
@@ -169,7 +169,7 @@ def make_client() -> Call:
 
 
 def make_paths(url: str) -> Iterator[tuple[str, Call]]:
-    """Make every hot path, by name; Redis is at the URL."""
+    """Return all hot paths by name, with Redis at the URL."""
     size = 500
     asyncio.run(fill(url, {size: make_contents()[size]}))
     for name, batches in prepare_ours(url):
@@ -180,17 +180,17 @@ def make_paths(url: str) -> Iterator[tuple[str, Call]]:
     yield "request of the Python client", make_client()
 
 
-# ---------------------------------------------------------------- what was kept
+# ---------------------------------------------------------------- stored counts
 
 
 def read_kept() -> dict[str, dict[str, list[int]]]:
-    """Return what is kept: by version of Python, by path, the two counts."""
+    """Return the stored counts: by version of Python and by path, the two counts."""
     kept: dict[str, dict[str, list[int]]] = msgspec.json.decode(KEPT.read_bytes()) if KEPT.exists() else {}
     return kept
 
 
 def compare(kept: list[int] | None, counted: list[int]) -> str:
-    """Say how counts stand to those that were kept.
+    """Compare counts with the stored ones.
 
     >>> compare([100, 10], [100, 10]), compare([100, 10], [98, 10]), compare([100, 10], [110, 10])
     ('same', 'less', 'MORE')
@@ -204,7 +204,7 @@ def compare(kept: list[int] | None, counted: list[int]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="keep what was counted")
+    parser.add_argument("--write", action="store_true", help="store the new counts")
     options = parser.parse_args()
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     kept = read_kept()

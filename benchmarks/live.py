@@ -1,12 +1,12 @@
-"""From a write to DynamoDB to the `update` on the socket of everybody who subscribes, over `pushaside local`.
+"""Measure the time from a write to DynamoDB to the `update` at every subscriber, over `pushaside local`.
 
-A score of a leaderboard is written with boto3; its stream, the changes' function, the compute and fan-out follow.
-Printed are the times until the first, the median and the last of the subscribers has the change, from just before the
-write was sent, and how long the write itself took; over all changes the median and the slowest. One change is written
-after another has been seen by all.
+The benchmark writes a score of a leaderboard with boto3. The table's stream, the changes function, the compute and
+fan-out follow. The figures are the times from just before the write until the first, the median and the last
+subscriber has the change, and the duration of the write: the median over all changes, and the slowest. Each change is
+written after all subscribers have seen the one before.
 
-It starts a stack of its own on free ports; the figures are of gateway, functions, services and clients together on
-one machine.
+The benchmark starts its own stack on free ports. The figures are of gateway, functions, services and clients together
+on one machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ WARM_UP_CHANGES = 5
 
 
 class Board:
-    """A board of the stack, written to as anybody would."""
+    """A leaderboard of the stack, written with boto3."""
 
     def __init__(self, stack: dict[str, Any]) -> None:
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
@@ -47,7 +47,7 @@ class Board:
         self._client = session.client("dynamodb", endpoint_url=stack["aws_endpoint"])
 
     def write(self, score: int) -> float:
-        """Write a score, and return when that was done."""
+        """Write a score, and return the time at the end of the write."""
         row = {"board": {"S": f"public/{self.name}"}, "member": {"S": "ada"}, "score": {"N": str(score)}}
         self._client.put_item(TableName=self._table, Item=row)
         return time.perf_counter()
@@ -61,7 +61,7 @@ async def subscribe(socket: ClientConnection, board: Board) -> None:
 
 
 async def see(socket: ClientConnection, score: int) -> float:
-    """Return when a subscriber has a score."""
+    """Wait until a subscriber has a score, and return the time."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:
             frame = json.loads(await socket.recv())
@@ -71,7 +71,7 @@ async def see(socket: ClientConnection, score: int) -> float:
 
 
 async def measure(stack: dict[str, Any], subscribers: int, changes: int) -> list[tuple[float, ...]]:
-    """Return for every change the milliseconds to the end of the write, and to the first, median and last update."""
+    """Return, for each change, the milliseconds to the end of the write and to the first, median and last update."""
     board = Board(stack)
     async with AsyncExitStack() as opened:
         sockets = [await opened.enter_async_context(connect(stack["websocket"])) for _ in range(subscribers)]
@@ -93,7 +93,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subscribers", type=int, default=100)
     parser.add_argument("--changes", type=int, default=50)
-    parser.add_argument("--workers", type=int, default=2, help="warm environments that answer requests")
+    parser.add_argument("--workers", type=int, default=2, help="warm environments for requests")
     options = parser.parse_args()
     with running(options.workers) as stack:
         measured = asyncio.run(measure(stack, options.subscribers, options.changes))

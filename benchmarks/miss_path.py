@@ -1,9 +1,9 @@
-"""What a miss costs the functions: microseconds of CPU per request, from the message to the push of its result.
+"""Measure the CPU of a miss in the functions, per request, from the message to the push of its result.
 
-The deployed handlers run here, one after the other: `request` looks, parks the caller and sends the job; `compute`
-takes ten jobs at a time as SQS hands them out, claims, computes (which takes no time), fills, and pushes to each
-caller. Redis is a real one, the queue is in memory and `@connections` a bare server, each in a process of its own:
-only what our functions take is counted. `AWS_CLIENTS=boto3` in the environment shows what the AWS SDK would add.
+The benchmark runs the deployed handlers one after the other. `request` looks the key up, parks the caller and sends
+the job. `compute` receives ten jobs at a time from SQS, claims, computes (in no time), fills, and pushes to each
+caller. Redis is real, the queue is in memory and `@connections` is a bare server, each in its own process, so the
+figures have only our functions. `AWS_CLIENTS=boto3` in the environment shows what the AWS SDK would add.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ MESSAGE = '{"action":"request","id":"r%d","compute":"synthetic","params":{"seed"
 
 @contextlib.contextmanager
 def running_queue() -> Iterator[str]:
-    """Run a queue in memory; yield its endpoint."""
+    """Run a queue in memory and yield its endpoint."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # Nothing is passed on to an emulator: only queues are used.
+    # The benchmark uses only queues, so no call reaches an emulator.
     process = subprocess.Popen([sys.executable, LEAN_AWS, str(port), "9"])
     try:
         _wait_for(port)
@@ -67,7 +67,7 @@ def _wait_for(port: int) -> None:
 
 @contextlib.contextmanager
 def running_connections() -> Iterator[str]:
-    """Run a bare `@connections`; yield its endpoint."""
+    """Run a bare `@connections` server and yield its endpoint."""
     port_in, port_out = multiprocessing.Pipe(duplex=False)
     server = multiprocessing.get_context("spawn").Process(target=serve, args=(port_out,), daemon=True)
     server.start()
@@ -91,7 +91,7 @@ class Misses:
         self._asked = 0
 
     def ask(self) -> float:
-        """Ask for a batch of cold keys; return the seconds of CPU."""
+        """Request a batch of cold keys and return the seconds of CPU."""
         started = time.process_time()
         for _ in range(BATCH):
             self._asked += 1
@@ -101,7 +101,7 @@ class Misses:
         return time.process_time() - started
 
     def compute(self) -> float:
-        """Compute the batch; return the seconds of CPU."""
+        """Compute the batch and return the seconds of CPU."""
         messages = self._sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=BATCH)["Messages"]
         event = {"Records": [_record(message) for message in messages]}
         started = time.process_time()

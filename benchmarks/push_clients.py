@@ -1,6 +1,6 @@
-"""What one push through `@connections` costs with the lean client and with boto3, against a bare server on loopback.
+"""Measure pushes through `@connections` with the lean client and with boto3, against a bare server on loopback.
 
-Prints calls a second and microseconds of CPU of the calling process per call; medians of the rounds.
+The figures are calls a second, and microseconds of CPU of the calling process per call: medians of the rounds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CREDENTIALS = ("AKIDEXAMPLE", "secret")
 
 
 class Answering200(asyncio.Protocol):
-    """Answers every request with an empty 200."""
+    """A server that answers every request with an empty 200."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -47,7 +47,7 @@ class Answering200(asyncio.Protocol):
 
 
 def serve(port_out: Connection) -> None:
-    """Serve until terminated, after telling the port."""
+    """Report the port, and serve until terminated."""
 
     async def main() -> None:
         server = await asyncio.get_running_loop().create_server(Answering200, "127.0.0.1", 0)
@@ -58,12 +58,12 @@ def serve(port_out: Connection) -> None:
 
 
 def make_lean(endpoint: str) -> ClientConnections:
-    """Make the lean client."""
+    """Return the lean client."""
     return ManagementConnections(endpoint, Signer(Credentials(*CREDENTIALS), service="execute-api", region="us-east-1"))
 
 
 def make_boto3(endpoint: str) -> ClientConnections:
-    """Make boto3's client with a pool as wide as the lean one's."""
+    """Return boto3's client, with as many connections as the lean one."""
     client = boto3.client(
         "apigatewaymanagementapi",
         endpoint_url=endpoint,

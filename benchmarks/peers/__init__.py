@@ -1,6 +1,6 @@
-"""The same work done by Pushaside and by what people would pick instead: `python -m benchmarks.peers --help`.
+"""Benchmarks of Pushaside and its alternatives with the same work: `python -m benchmarks.peers --help`.
 
-Each folder is a peer, written the plainest way its own documentation teaches. All are driven by one load generator
-(`client.py`, `workloads.py`), in rounds, one after another in each round, so that a slow moment of the machine hits
-all of them.
+Each folder is a peer, written in the simplest way that its documentation teaches. One load generator (`client.py`,
+`workloads.py`) drives all of them in rounds, one after another in each round, so that a slow moment of the machine
+affects all of them.
 """

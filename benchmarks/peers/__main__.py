@@ -1,4 +1,4 @@
-"""The command line: which peers, which workloads, how often and for how long."""
+"""The command line: peers, workloads, rounds and durations."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add(
-        "--workload", type=names, default=[each.name for each in WORKLOADS], metavar="NAMES", help="with commas between"
+        "--workload", type=names, default=[each.name for each in WORKLOADS], metavar="NAMES", help="separated by commas"
     )
-    add("--only", type=names, default=[each.name for each in PEERS], metavar="PEERS", help="with commas between")
+    add("--only", type=names, default=[each.name for each in PEERS], metavar="PEERS", help="separated by commas")
     add("--rounds", type=int, default=5)
-    add("--seconds", type=float, default=3.0, help="of each measurement")
+    add("--seconds", type=float, default=3.0, help="seconds of each measurement")
     add("--json", action="store_true", help="print one document with every round")
-    add("--write", action="store_true", help="put the tables into docs/performance.md")
+    add("--write", action="store_true", help="write the tables into docs/performance.md")
     add("--list", action="store_true", help="list peers and workloads, and what is not installed")
     return parser
 
@@ -48,7 +48,7 @@ def choose(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tupl
 
 
 def installed(peers: Sequence[Peer]) -> list[Peer]:
-    """Return the peers that can be started, and tell of the others."""
+    """Return the peers that can be started, and print what the others lack."""
     absent = {peer.name: missing for peer in peers if (missing := peer.missing())}
     for name, missing in absent.items():
         print(f"skipped: {name}: {missing} is not installed", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""The generator's WebSocket client: as little work for each message as Python allows.
+"""The generator's WebSocket client, which does as little work per message as Python allows.
 
-It speaks RFC 6455 as far as servers need: text, ping and close, messages in several frames, no extensions. Its frames
-are masked with zeros, which costs neither side anything.
+It implements the parts of RFC 6455 that servers need: text, ping and close, fragmented messages, no extensions. It
+masks frames with zeros, which costs neither side time.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _FINAL = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a WebSocket is opened."""
+    """The address of a WebSocket."""
 
     host: str
     port: int
     path: str
     authority: str = ""
-    """What the Host header says, if it is not host and port."""
+    """The Host header, if it is not host and port."""
 
     @classmethod
     def of(cls, url: str) -> Address:
-        """Read `ws://host:port/path`."""
+        """Return the address of `ws://host:port/path`."""
         parts = urlsplit(url)
         return cls(parts.hostname or "", parts.port or 80, parts.path + (f"?{parts.query}" if parts.query else ""))
 
@@ -42,7 +42,7 @@ class RefusedError(Exception):
 
 
 class Socket(asyncio.Protocol):
-    """One connection; `on_message` gets each message and can be changed while it is open."""
+    """A connection. It calls `on_message`, which can be replaced at any time, with each message."""
 
     __slots__ = ("_address", "_is_open", "_parts", "_rest", "_transport", "is_lost", "on_message", "opened", "state")
 
@@ -58,7 +58,7 @@ class Socket(asyncio.Protocol):
         """For whoever uses the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the upgrade."""
+        """Request the upgrade."""
         self._transport = cast(asyncio.Transport, transport)
         address, key = self._address, base64.b64encode(os.urandom(16)).decode()
         self._transport.write(
@@ -68,7 +68,7 @@ class Socket(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Hand out the messages that are complete."""
+        """Pass complete messages to `on_message`."""
         data = self._rest + data if self._rest else data
         if not self._is_open:
             head, end, data = data.partition(b"\r\n\r\n")
@@ -83,7 +83,7 @@ class Socket(asyncio.Protocol):
         self._read_frames(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Remember that it is gone."""
+        """Record that the connection is gone."""
         self.is_lost = True
         if not self.opened.done():
             self.opened.set_exception(RefusedError(f"lost during the handshake: {exc}"))
@@ -93,7 +93,7 @@ class Socket(asyncio.Protocol):
         self._transport.write(frame(_TEXT, text))
 
     def close(self) -> None:
-        """Cut the connection."""
+        """Drop the connection."""
         self._transport.abort()
 
     def _refuse(self, head: bytes) -> None:
@@ -132,7 +132,7 @@ class Socket(asyncio.Protocol):
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """Return a masked frame; payloads are short."""
+    """Return a masked frame of a short payload."""
     length = len(payload)
     if length < 126:
         return bytes((_FINAL | opcode, 0x80 | length, 0, 0, 0, 0)) + payload
@@ -140,7 +140,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 async def open_socket(address: Address, on_message: OnMessage, local_address: str | None = None) -> Socket:
-    """Open a connection; raises RefusedError, and TimeoutError after half a minute."""
+    """Open a connection. Raises RefusedError, and TimeoutError after 30 seconds."""
     loop = asyncio.get_running_loop()
     source = (local_address, 0) if local_address else None
     async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""What is said on the wire: one class for each way of asking, answering and subscribing."""
+"""The protocols of the peers: one class for each way to request, answer and subscribe."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ SUBSCRIBE_ID = "subscribe"
 
 
 class Dialect(Protocol):
-    """How to talk to a server."""
+    """The protocol of a server."""
 
     def greet(self, socket: Socket, message: bytes) -> bool:
-        """Take part in what comes before the first request; say whether that is done."""
+        """Process a message before the first request. Return whether the greeting is complete."""
 
     @property
     def speaks_first(self) -> bool:
-        """Whether the server says something before it can be asked."""
+        """Whether the server sends a message before it accepts requests."""
 
     def ask(self, document: Document, *, is_gzip: bool) -> tuple[bytes, bytes]:
-        """Return a request in two parts, between which its id belongs."""
+        """Return the parts of a request before and after its id."""
 
     def is_answer(self, message: bytes) -> bool:
-        """Say whether a message is an answer, and not that there will be one later; the dialect's own are none."""
+        """Return whether a message is an answer, not an acknowledgement or a message of the protocol itself."""
 
     def read(self, message: bytes) -> tuple[str, Any]:
         """Return an answer's id and data."""
 
     def subscribe(self) -> bytes | None:
-        """Return what subscribes to the topic, if the connection alone does not."""
+        """Return the message that subscribes to the topic; None if connecting subscribes."""
 
 
 class PlainJson:
-    """What a plain server and its client would say to each other."""
+    """The protocol of a plain server and its client."""
 
     speaks_first = False
 
@@ -60,7 +60,7 @@ class PlainJson:
 
 
 class Pushaside(PlainJson):
-    """Ours."""
+    """The protocol of Pushaside."""
 
     def ask(self, document: Document, *, is_gzip: bool) -> tuple[bytes, bytes]:
         accept = ',"accept":["gzip"]' if is_gzip else ""
@@ -78,7 +78,7 @@ class Pushaside(PlainJson):
 
 
 class SocketIo(PlainJson):
-    """Socket.IO's protocol 5 over Engine.IO's 4, WebSocket transport alone.
+    """Socket.IO's protocol 5 over Engine.IO's 4, with only the WebSocket transport.
 
     `0` opens, `40` connects to the namespace, `42` is an event, `2` and `3` are ping and pong
     (https://socket.io/docs/v4/socket-io-protocol/ and https://socket.io/docs/v4/engine-io-protocol/).
@@ -107,14 +107,14 @@ class SocketIo(PlainJson):
 
 
 class Silent(PlainJson):
-    """Who is connected is subscribed, and nothing can be asked."""
+    """A protocol that subscribes every connection and has no requests."""
 
     def subscribe(self) -> bytes | None:
         return None
 
 
 def is_right(data: object, document: Document, *, is_gzip: bool) -> bool:
-    """Say whether an answer's data are a document."""
+    """Return whether an answer's data is a document."""
     if is_gzip:
         return isinstance(data, str) and is_gzip_of(data, document.content)
     return bool(data == msgspec.json.decode(document.content))

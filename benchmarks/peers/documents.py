@@ -1,4 +1,4 @@
-"""What is asked for: small documents and large ones, the same bytes for everybody."""
+"""The documents that peers serve: small and large ones, the same bytes for all peers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compute.synthetic import make_content
 from local.demo import temperature_documents
 
 SMALL_BYTES = 426
-"""With a seed of seven digits it is 400 digits of text: with its frame, some 500 bytes."""
+"""With a seed of seven digits the text has 400 digits, about 500 bytes with its frame."""
 
 SMALL_DOCUMENTS = 1000
 LARGE_BYTES = 100_000
@@ -29,7 +29,7 @@ _cold_seeds = itertools.count(2_000_000)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Document:
-    """What a key stands for; ours is a compute with params, and `key` is what the peers call it."""
+    """A document. Pushaside identifies it by a compute with params, and the peers by `key`."""
 
     key: str
     compute: str
@@ -44,7 +44,7 @@ def small_documents() -> tuple[Document, ...]:
 
 
 def cold_document() -> Document:
-    """Return a document that was never asked for."""
+    """Return a document that was never requested."""
     return _synthetic(next(_cold_seeds))
 
 
@@ -55,7 +55,7 @@ def _synthetic(seed: int) -> Document:
 
 @cache
 def large_documents() -> tuple[Document, ...]:
-    """Return daily temperatures of a year, each document from another day on."""
+    """Return documents of daily temperatures of a year, each from another day on."""
     days = msgspec.json.decode(temperature_documents()[0].content)["days"]
     rows = [day | {"station": "KSEA"} for day in days]
     contents = (cut(msgspec.json.encode(rows[day:] + rows[:day]), LARGE_BYTES) for day in range(LARGE_DOCUMENTS))
@@ -66,17 +66,17 @@ def large_documents() -> tuple[Document, ...]:
 
 
 def gzip_text(content: bytes) -> str:
-    """Return base64 of gzip, as a text frame can carry it."""
+    """Return a content as gzip in base64, for a text frame."""
     return binascii.b2a_base64(gzip.compress(content, 6, mtime=0), newline=False).decode()
 
 
 def is_gzip_of(text: str, content: bytes) -> bool:
-    """Say whether a text is base64 of gzip of a content."""
+    """Return whether a text is the content as gzip in base64."""
     return gzip.decompress(binascii.a2b_base64(text)) == content
 
 
 def values_for_redis() -> dict[str, bytes]:
-    """Return what the peers find in Redis: documents by key, and by `gzip:` and the key the large ones compressed."""
+    """Return the peers' content of Redis: documents by key, and large ones compressed by `gzip:` and the key."""
     large = large_documents()
     plain = {document.key: document.content for document in (*small_documents(), *large)}
     return plain | {f"gzip:{document.key}": msgspec.json.encode(gzip_text(document.content)) for document in large}

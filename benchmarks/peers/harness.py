@@ -1,4 +1,4 @@
-"""Rounds of measurements: in each, one peer after another is started, measured and stopped."""
+"""Rounds of measurements. Each round starts, measures and stops one peer after another."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ IDLE = "idle"
 _QUIET_WITHIN_SECONDS = 20.0
 _LOOK_SECONDS = 0.25
 _QUIET_SHARE = 0.15
-"""Of a core: who polls does so for ever."""
+"""The share of a core of a quiet peer, because some peers always poll."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """All rounds of one peer and workload."""
+    """All rounds of a peer and a workload."""
 
     peer: Peer
     workload: Workload
@@ -43,21 +43,21 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """The median of the rounds."""
+        """The median rate of the rounds."""
         return statistics.median(self.rates)
 
     def median(self, name: str) -> float | None:
-        """Return the median of one of the figures, if all rounds have it."""
+        """Return the median of a figure; None unless all rounds have it."""
         values = [getattr(figures, name) for figures in self.rounds]
         return None if None in values or not values else statistics.median(values)
 
     def server_us(self) -> dict[str, float]:
-        """Return the median CPU of each kind of process, per answer or delivery."""
+        """Return the median CPU of each kind of process per answer or delivery."""
         names = {name: None for figures in self.rounds for name in figures.server_us}
         return {name: statistics.median(figures.server_us.get(name, 0.0) for figures in self.rounds) for name in names}
 
     def document(self) -> dict[str, Any]:
-        """Return everything as it is printed in JSON."""
+        """Return the document of `--json`."""
         document: dict[str, Any] = {
             "peer": self.peer.name,
             "workload": self.workload.name,
@@ -71,7 +71,7 @@ class Measured:
 
 
 def measure_all(peers: Sequence[Peer], workloads: Sequence[Workload], *, rounds: int, seconds: float) -> list[Measured]:
-    """Measure every peer with the workloads that it knows, in rounds."""
+    """Measure every peer with its workloads, in rounds."""
     _raise_open_files()
     measured = {
         (peer.name, workload.name): Measured(peer, workload)
@@ -94,7 +94,7 @@ def _measure_peer(peer: Peer, mine: Sequence[Measured], seconds: float) -> None:
         processes = Processes(Path(folder))
         try:
             target = peer.start(processes)
-            # What has served before keeps memory that idle connections would be given.
+            # A server that has worked before has free memory, which idle connections would use.
             for each in sorted(mine, key=lambda each: each.workload.name != IDLE):
                 _wait_until_quiet(target)
                 _measure_one(target, each, seconds)
@@ -106,7 +106,7 @@ def _measure_peer(peer: Peer, mine: Sequence[Measured], seconds: float) -> None:
 
 
 def _wait_until_quiet(target: Target) -> None:
-    """Wait until a server is through with its start, or with what the measurement before left to it; not for ever."""
+    """Wait, with a limit, until a server has finished its start or the work of the last measurement."""
     give_up_at = time.monotonic() + _QUIET_WITHIN_SECONDS
     while time.monotonic() < give_up_at:
         pids = [pid for each in target.pids().values() for pid in each]
@@ -141,7 +141,7 @@ def _raise_open_files() -> None:
 
 
 def failures(measured: Sequence[Measured]) -> Iterator[str]:
-    """Yield a line for everything that went wrong."""
+    """Yield a line for each failure."""
     for each in measured:
         for failure in dict.fromkeys(each.failures):
             yield f"{each.peer.name}, {each.workload.name}: {failure}"

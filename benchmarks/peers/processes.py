@@ -1,4 +1,4 @@
-"""Processes of one measurement: started with their output in a file, watched, and stopped by their ids."""
+"""The processes of a measurement: started with output to a file, watched, and stopped by id."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class NotStartedError(Exception):
-    """A process ended, or did not listen in time; the message has the end of its output."""
+    """A process ended or did not listen in time. The message has the end of its output."""
 
 
 class Processes:
-    """What one peer consists of; every process leads a session of its own, which ends with it."""
+    """The processes of a peer. Each leads a session, which ends with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class Processes:
         cwd: Path | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start a process, and wait until it listens on its port, if it has one."""
+        """Start a process and wait until it listens on its port, if it has one."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -60,7 +60,7 @@ class Processes:
             self.wait_for(name, lambda: _listens(port))
 
     def wait_for(self, name: str, is_ready: Callable[[], bool]) -> None:
-        """Wait until something is the case; raises NotStartedError if the process ends before, or after a minute."""
+        """Wait for a condition. Raises NotStartedError if the process ends first, and after a minute."""
         process = next(each for each in self._started if each.pid == self.pids[name])
         give_up_at = time.monotonic() + _START_SECONDS
         while not is_ready():
@@ -70,7 +70,7 @@ class Processes:
             time.sleep(0.05)
 
     def stop(self) -> None:
-        """Stop what was started, the last first."""
+        """Stop the processes, the last started first."""
         for process in reversed(self._started):
             _signal_session(process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -94,7 +94,7 @@ def _listens(port: int) -> bool:
 
 
 def tree(pid: int) -> list[int]:
-    """Return a process and all below it."""
+    """Return a process and all its descendants."""
     children: dict[int, list[int]] = {}
     for each, fields in _stat_of_all():
         children.setdefault(int(fields[1]), []).append(each)
@@ -105,12 +105,12 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU time that processes have used, of those that are still there."""
+    """Return the CPU time of processes that still exist."""
     return sum((int(fields[11]) + int(fields[12])) / _TICKS for fields in filter(None, map(_stat, pids)))
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Return what processes have in memory, of those that are still there."""
+    """Return the resident memory of processes that still exist."""
     return sum(int(fields[21]) * _PAGE_BYTES for fields in filter(None, map(_stat, pids)))
 
 
@@ -121,7 +121,7 @@ def _stat_of_all() -> Iterator[tuple[int, list[str]]]:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Return proc(5)'s fields of a process from `state` on; its name, before them, may hold anything."""
+    """Return proc(5)'s fields of a process from `state` on. The name before them may contain any character."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Updates pushed through `@connections` of the local gateway: by our fan-out's worker, or with boto3."""
+"""Pushes of updates through `@connections` of the local gateway, by our fan-out's worker or with boto3."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVER = Path(__file__).with_name("pushing") / "server.py"
 
 
 def start_pushers(processes: Processes, *, way: str) -> Target:
-    """Start a gateway and what pushes to all of its connections; `way` is `lean`, `loop` or `threads`."""
+    """Start a gateway and a pusher to all of its connections; `way` is `lean`, `loop` or `threads`."""
     publish_port, port_file = free_port(), processes.folder / "port"
     command = [sys.executable, SERVER, "--way", way, "--publish-port", str(publish_port), "--port-file", port_file]
     processes.start("pusher", command, port=publish_port)

@@ -1,4 +1,4 @@
-"""The peers: what each is called, what it can be asked for, what must be installed, and how it is started."""
+"""The peers: their names, workloads, requirements and start."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ FAN_OUT = ("fan-out-1000", "fan-out-5000")
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One way of doing the work."""
+    """A peer that does the work of the benchmark."""
 
     name: str
     title: str
     workloads: tuple[str, ...]
     start: Callable[[Processes], Target]
     missing: Callable[[], str | None] = lambda: None
-    """Returns what is not installed, if something is not."""
+    """Returns the missing requirement, or None."""
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is no peer but Pushaside."""
+        """Whether the peer is Pushaside itself."""
         return self.name.startswith("ours")
 
 
-# ---------------------------------------------------------------- what is installed
+# ---------------------------------------------------------------- requirements
 
 
 def needs_python(*modules: str) -> Callable[[], str | None]:
-    """Say which package of requirements/bench.in is missing."""
+    """Return a function that names a missing package of requirements/bench.in."""
     return lambda: next((f"{name} (Python)" for name in modules if importlib.util.find_spec(name) is None), None)
 
 
 def needs_node(*modules: str) -> Callable[[], str | None]:
-    """Say whether Node.js or a package of package.json is missing."""
+    """Return a function that names Node.js or a package of package.json if it is missing."""
 
     def missing() -> str | None:
         if not shutil.which("node"):
@@ -69,7 +69,7 @@ def needs_node(*modules: str) -> Callable[[], str | None]:
 
 
 def _nginx() -> Path | None:
-    """Return where nginx is; Debian has it where only the administrator looks."""
+    """Return the path of nginx, which Debian installs outside of users' PATH."""
     found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
     return Path(found).resolve() if found else None
 
@@ -85,7 +85,7 @@ def _nchan_missing() -> str | None:
 
 
 def _start_redis(processes: Processes) -> str:
-    """Start a server of its own for a peer, with the documents in it; return its URL."""
+    """Start a Redis server with the documents for a peer, and return its URL."""
     port = free_port()
     command = [get_binary_path(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     processes.start("redis", [*command, "--dir", processes.folder], port=port)
@@ -151,7 +151,7 @@ def start_serverless_offline(processes: Processes, **environment: str) -> Target
         environment={"REDIS_URL": _start_redis(processes), **ports, **quiet, **environment},
     )
     target = _target(processes, _at(port, "/"), PlainJson())
-    # It starts a thread for each call under way, and takes seconds until it has as many as it needs.
+    # It starts a thread for each call under way, and takes seconds to start enough of them.
     return replace(target, warm_up_seconds=10.0, opening_at_once=2)
 
 

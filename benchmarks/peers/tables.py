@@ -1,4 +1,4 @@
-"""Tables of what was measured, in Markdown, and where they belong in docs/performance.md."""
+"""Tables of the measurements in Markdown, and their places in docs/performance.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OURS = ("ours", "ours-worker")
 
 
 def render_table(workload: Workload, measured: Sequence[Measured]) -> str:
-    """Return the table of one workload, the best first; figures are the median of the rounds, lowest and highest."""
+    """Return the table of a workload, the best peer first: medians of the rounds, lowest and highest."""
     mine = [each for each in measured if each.workload is workload and each.rounds]
     mine.sort(key=lambda each: each.rate if workload.is_less_better else -each.rate)
     reference = _ours(mine)
@@ -26,7 +26,7 @@ def render_table(workload: Workload, measured: Sequence[Measured]) -> str:
 
 
 def _by_process(each: Measured) -> str:
-    """Say which of our processes took how much."""
+    """Describe the CPU of each of our processes."""
     used = sorted(each.server_us().items(), key=lambda item: -item[1])
     shown = ", ".join(f"{name} {number(microseconds)}" for name, microseconds in used if microseconds >= 1)
     return f"\n{each.peer.title}, us of CPU by process: {shown}." if shown else ""
@@ -59,12 +59,12 @@ def _optional(value: float | None, form: str) -> str:
 
 
 def number(value: float) -> str:
-    """Write a figure with as many digits as mean something."""
+    """Format a figure with its significant digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 10 else f"{value:.1f}"
 
 
 def render_all(workloads: Sequence[Workload], measured: Sequence[Measured]) -> dict[str, str]:
-    """Return the tables of all workloads of which something was measured."""
+    """Return the tables of all measured workloads."""
     return {
         workload.name: render_table(workload, measured)
         for workload in workloads
@@ -73,7 +73,7 @@ def render_all(workloads: Sequence[Workload], measured: Sequence[Measured]) -> d
 
 
 def write_tables(tables: dict[str, str], document: Path = DOCUMENT) -> None:
-    """Put tables between their markers, `<!-- table: NAME -->` and `<!-- end of table -->`."""
+    """Write tables between their markers, `<!-- table: NAME -->` and `<!-- end of table -->`."""
     text = document.read_text()
     for name, table in tables.items():
         between = re.compile(rf"(<!-- table: {re.escape(name)} -->\n).*?(<!-- end of table -->)", re.DOTALL)

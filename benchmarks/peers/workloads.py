@@ -1,6 +1,6 @@
-"""What is done to a server, and how it is measured; runs in the generator's one process and event loop.
+"""The workloads and their measurement, in one process and event loop of the generator.
 
-A wrong answer, a lost connection or a missing delivery ends a measurement: its figures would mean nothing.
+A wrong answer, a lost connection or a missing delivery ends a measurement, because it makes the figures useless.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ID_WITHIN_BYTES = 200
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server that runs, and how to talk to it."""
+    """A running server and its protocol."""
 
     address: Address
     dialect: Dialect
@@ -40,12 +40,12 @@ class Target:
     warm_up_seconds: float = 1.0
     opening_at_once: int = OPENING_AT_ONCE
     holder: str | None = None
-    """The process that holds the connections, if it is not all that do not keep data."""
+    """The process that holds the connections; None if all processes do that keep no data."""
 
 
 @dataclass(slots=True)
 class Figures:
-    """What one measurement found; `rate` is what peers are compared by, of a second, except kilobytes of `idle`."""
+    """The figures of a measurement. `rate`, by which peers are compared, is per second, or kilobytes for `idle`."""
 
     rate: float
     p50_ms: float | None = None
@@ -53,15 +53,15 @@ class Figures:
     generator_us: float | None = None
     """CPU of the generator, per answer or delivery."""
     server_us: dict[str, float] = field(default_factory=dict)
-    """CPU of the server's processes, likewise."""
+    """CPU of the server's processes, per answer or delivery."""
 
 
 class MeasurementError(Exception):
-    """Something came back wrong, or not at all."""
+    """An answer or delivery was wrong or missing."""
 
 
 class Clock:
-    """CPU time of the server's processes and of this one, since it was started."""
+    """A clock of the CPU time of the server's processes and of this one, since its start."""
 
     def __init__(self, target: Target) -> None:
         self._pids = target.pids()
@@ -70,7 +70,7 @@ class Clock:
         self._at = time.perf_counter()
 
     def figures(self, done: int, latencies: list[float], *, seconds: float | None = None) -> Figures:
-        """Return the figures of so much done since; `seconds` if not all the time counts."""
+        """Return the figures of `done` answers or deliveries since the start; `seconds` replaces the elapsed time."""
         seconds = seconds or time.perf_counter() - self._at
         if not done:
             raise MeasurementError("nothing came back")
@@ -85,7 +85,7 @@ class Clock:
 
 
 async def open_all(target: Target, number: int) -> list[Socket]:
-    """Open connections, some at a time, and go through what comes before the first request."""
+    """Open connections, a few at a time, and complete the greeting of each."""
     limit = asyncio.Semaphore(target.opening_at_once)
 
     async def open_one() -> Socket:
@@ -105,7 +105,7 @@ async def open_all(target: Target, number: int) -> list[Socket]:
 
 
 async def _try_to_open(address: Address, on_message: OnMessage) -> Socket:
-    """Open a connection; whoever is too busy to take it at once is asked again."""
+    """Open a connection, and retry if the server is too busy."""
     for _ in range(_MORE_TRIES):
         try:
             return await open_socket(address, on_message)
@@ -115,7 +115,7 @@ async def _try_to_open(address: Address, on_message: OnMessage) -> Socket:
 
 
 def close_all(sockets: Sequence[Socket]) -> None:
-    """Cut connections; raise MeasurementError if one was lost before."""
+    """Drop connections. Raises MeasurementError if the server closed one before."""
     lost = sum(socket.is_lost for socket in sockets)
     for socket in sockets:
         socket.close()
@@ -127,7 +127,7 @@ def close_all(sockets: Sequence[Socket]) -> None:
 
 
 class Asking:
-    """One connection that asks for one document after another."""
+    """A connection that requests one document after another."""
 
     __slots__ = ("_loop", "_number", "_socket", "asked_at", "document", "marker", "prefix")
 
@@ -159,7 +159,7 @@ class Asking:
 
 
 class ClosedLoop:
-    """Connections that each send a request when the one before was answered."""
+    """Connections that each send their next request after an answer."""
 
     def __init__(self, dialect: Dialect, documents: Sequence[Document] | None, *, is_gzip: bool) -> None:
         self.dialect = dialect
@@ -174,7 +174,7 @@ class ClosedLoop:
         """How answers have ended that were found to be right: from their data on, which come last."""
 
     def next_document(self) -> Document:
-        """Return what is asked for next: of a set in turn, or what was never asked for."""
+        """Return the next document: from a set in turn, or one that was never requested."""
         if self._documents is None:
             return cold_document()
         self._next += 1
@@ -189,7 +189,7 @@ class ClosedLoop:
         return self._questions[document]
 
     def check(self, message: bytes, document: Document) -> bool:
-        """Compare an answer with one that was found to be right, or else look at its data."""
+        """Compare an answer with one known to be right; otherwise check its data."""
         ending = self._endings.get(document)
         if ending is not None and message.endswith(ending):
             return True
@@ -203,7 +203,7 @@ class ClosedLoop:
 async def measure_requests(
     target: Target, seconds: float, *, connections: int, documents: Sequence[Document] | None, is_gzip: bool = False
 ) -> Figures:
-    """Ask over so many connections, each when its last request was answered."""
+    """Measure requests over connections, each of which sends its next request after an answer."""
     sockets = await open_all(target, connections)
     loop = ClosedLoop(target.dialect, documents, is_gzip=is_gzip)
     for number, socket in enumerate(sockets):
@@ -226,13 +226,13 @@ async def measure_requests(
 
 
 class Publisher:
-    """One kept HTTP connection, for a POST now and then."""
+    """A persistent HTTP connection for POST requests."""
 
     def __init__(self) -> None:
         self._streams: dict[tuple[str, int], tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
 
     async def post(self, host: str, port: int, path: str, body: bytes) -> None:
-        """Send a request and wait for the response; raise MeasurementError if it is no success."""
+        """Send a request and wait for the response. Raises MeasurementError unless it is a success."""
         if (host, port) not in self._streams:
             self._streams[host, port] = await asyncio.open_connection(host, port)
         reader, writer = self._streams[host, port]
@@ -265,7 +265,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 
 
 class Deliveries:
-    """Counts what all subscribers have received of one update."""
+    """A count of the subscribers that have received an update."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -274,13 +274,13 @@ class Deliveries:
         self._all: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
     def expect(self, data: bytes, number: int) -> asyncio.Future[float]:
-        """Return when the last of so many has come."""
+        """Return the time at which the last of that many arrived."""
         self.data, self.received, self._expected = data, 0, number
         self._all = asyncio.get_running_loop().create_future()
         return self._all
 
     def on_message(self, _socket: Socket, message: bytes) -> None:
-        """Count a message if it carries the update; a server's own messages do not."""
+        """Count a message that contains the update, which a server's own messages do not."""
         if self.data in message:
             self.received += 1
             if self.received == self._expected:
@@ -294,7 +294,7 @@ def make_update(number: int) -> bytes:
 
 
 async def subscribe_all(sockets: Sequence[Socket], subscribe: bytes, at_once: int) -> None:
-    """Subscribe every connection, and wait until each was told so."""
+    """Subscribe every connection and wait for all acknowledgements."""
     limit = asyncio.Semaphore(at_once)
 
     async def subscribe_one(socket: Socket) -> None:
@@ -308,7 +308,7 @@ async def subscribe_all(sockets: Sequence[Socket], subscribe: bytes, at_once: in
 
 
 async def measure_fan_out(target: Target, seconds: float, *, connections: int) -> Figures:
-    """Publish one update after another, the next when the last subscriber has the one before."""
+    """Publish updates, each after the last subscriber has received the one before."""
     assert target.publish is not None
     sockets = await open_all(target, connections)
     if (subscribe := target.dialect.subscribe()) is not None:
@@ -345,7 +345,7 @@ async def measure_fan_out(target: Target, seconds: float, *, connections: int) -
 
 
 async def measure_idle(target: Target, _seconds: float, *, connections: int) -> Figures:
-    """Return the kilobytes of one connection that is open and does nothing, those of its data's keepers not counted."""
+    """Return the kilobytes of an idle connection, without the processes that keep data."""
     close_all(await open_all(target, 20))
     await asyncio.sleep(_SETTLE_SECONDS)
     before = _resident(target)
@@ -367,7 +367,7 @@ Measure = Callable[[Target, float], Coroutine[Any, Any, Figures]]
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A name, what is measured, in what, and how."""
+    """A workload: its name, figure, unit and measurement."""
 
     name: str
     title: str
