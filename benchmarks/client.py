@@ -5,8 +5,8 @@ retries, detects dead connections and follows the service's hints. The server is
 once. Each round measures both in turn over one connection: with many requests in flight, and with one at a time. The
 figures are microseconds of this process's CPU time per request: median of the rounds, minimum and maximum.
 
-A second table has the cost of a patched update: to apply a JSON Patch by the client's own module and by `jsonpatch`, and
-to digest the patched value, for a leaderboard of about 1 KB and one of about 100 KB.
+A second table has the cost of a patched update of leaderboards of about 1 KB and 100 KB: to apply a JSON Patch by the
+client's own module and by `jsonpatch`, and to digest the patched value.
 """
 
 from __future__ import annotations
