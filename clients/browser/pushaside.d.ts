@@ -1,4 +1,4 @@
-/** What goes wrong by the service's word, and by this client's own (the last three, and `timeout` and `too_large`). */
+/** The error codes. The last three come from the client only; `timeout` and `too_large` may come from either side. */
 export type ErrorCode =
   | "invalid_json" | "invalid_message" | "unknown_action" | "unknown_compute" | "invalid_params" | "unauthorized"
   | "forbidden" | "not_found" | "too_large" | "rate_limited" | "compute_failed" | "source_throttled" | "timeout"
@@ -14,94 +14,95 @@ export interface ErrorDetails {
 export class PushasideError extends Error {
   constructor(code: ErrorCode | (string & {}), message: string, details?: ErrorDetails);
   readonly code: ErrorCode | (string & {});
-  /** Whether the same can succeed later. */
+  /** Whether a retry can succeed. */
   readonly retryable: boolean;
-  /** When, if the service said so. */
+  /** The time until a retry makes sense, if the service gave one. */
   readonly retryAfterMs?: number;
-  /** The HTTP status of a link that could not be followed. */
+  /** The HTTP status of a failed link or call. */
   readonly status?: number;
 }
 
 export interface Result<T = any> {
   readonly id: string;
-  /** Names the result: the compute, its version and a hash of the params. */
+  /** The result's identity: the compute, its version and a hash of the params. */
   readonly key: string;
   /** Changes with the value. */
   readonly etag: string;
   readonly cache: "hit" | "stale" | "miss";
-  /** The time since it was computed. */
+  /** The time since the result was computed. */
   readonly ageMs: number;
   readonly data: T;
 }
 
 export interface Update<T = any> {
   readonly topic: string;
-  /** Where the topic is with it, to subscribe `since` later. */
+  /** The update's position in the topic, to subscribe `since` later. */
   readonly position: string;
   readonly data: T;
-  /** Of a live result; "" for channels. */
+  /** The etag of a live result's value; "" for channels. */
   readonly etag: string;
-  /** Something before it is missing, and `data` stands for all of it. */
+  /** Whether earlier updates are missing, and `data` replaces all of them. */
   readonly isResync: boolean;
 }
 
 export type Token = string | (() => string | undefined | Promise<string | undefined>);
 
-/** How far a request has come. */
+/** The progress of a request. */
 export interface Progress {
-  /** Sent; accepted by the service; the answer comes in pieces; it is a link, which is being followed. */
+  /** The request is sent; the service has accepted it; pieces of the answer arrive; its data is fetched from a link. */
   readonly stage: "sent" | "accepted" | "receiving" | "fetching";
-  /** How often it was sent, from 1. */
+  /** The number of times the request was sent, from 1. */
   readonly attempt: number;
-  /** How many pieces or bytes are there, as `unit` says. */
+  /** The number of pieces or bytes that have arrived, as `unit` says. */
   readonly received: number;
-  /** Of how many; null while that is not known, which of bytes it rarely is: data behind links is compressed. */
+  /** The number of pieces or bytes in all. Null if unknown, as it mostly is for links: their data is compressed. */
   readonly expected: number | null;
   readonly unit: "pieces" | "bytes";
-  /** `received` of `expected`, from 0 to 1; null if that is not known. */
+  /** `received` divided by `expected`, from 0 to 1; null if `expected` is. */
   readonly share: number | null;
 }
 
-/** Who has come and gone, of those who subscribe to a topic. */
+/** The subscribers that joined and left a topic. */
 export interface Presence {
   readonly topic: string;
-  /** How many connections are there. */
+  /** The number of connections that are subscribed. */
   readonly count: number;
-  /** Principals, at most 200; so are those of `left`. */
+  /** The principals that joined, at most 200. */
   readonly joined: readonly string[];
+  /** The principals that left, at most 200. */
   readonly left: readonly string[];
 }
 
-/** Hooks, called as things happen; what one throws is logged, and changes nothing else. */
+/** Hooks for metrics. The client logs an error that a hook throws, and goes on. */
 export interface Metrics {
-  /** A connection was opened, which took so long; the first one and each that replaces one. */
+  /** A connection opened after `seconds`; called for the first one and for each replacement. */
   connected?(seconds: number): void;
-  /** A connection is over; `code` is the close code (RFC 6455, 7.4), null if it was just lost. */
+  /** A connection ended; `code` is the close code (RFC 6455, 7.4), or null if it ended without one. */
   disconnected?(code: number | null, why: string): void;
-  /** A request has ended; `outcome` is "result", "cancelled" or the code of an error, `cache` that of a result. */
+  /** A request ended; `outcome` is "result", "cancelled" or an error code, and `cache` that of a result. */
   requestDone?(compute: string, outcome: string, cache: string | null, seconds: number): void;
-  /** An update was taken from a subscription; so many more of it wait. */
+  /** The caller took an update; `waiting` more updates of the subscription are queued. */
   updateTaken?(topic: string, waiting: number): void;
-  /** A request was sent once more, for the `attempt`th time, after silence, a loss or an error. */
+  /** A request was sent for the `attempt`th time, after silence, a lost connection or an error. */
   askedAgain?(compute: string, attempt: number): void;
 }
 
-/** Settings; those in seconds and bytes mean what they mean to the Python client. */
+/** The client's options. Settings in seconds and bytes mean the same as in the Python client. */
 export interface Options {
   /**
-   * Shown to the service as subprotocol, and as header where headers can be set. A function is called before every
-   * attempt to connect; a `PushasideError` of its that is not retryable ends the client.
+   * The credential, sent as a subprotocol, and as a header where the platform can set one. A function is called before
+   * every connection attempt; if it throws a `PushasideError` that is not retryable, the client closes.
    */
   token?: Token;
-  /** Whether the service may send data as gzip in base64; true where there is `DecompressionStream`. */
+  /** Whether the service may send data as gzip in base64; the default is true where `DecompressionStream` exists. */
   acceptGzip?: boolean;
-  /** Aborting it closes the client. */
+  /** Closes the client when aborted. */
   signal?: AbortSignal;
-  /** Where there is none, as in Node 20, or in its place: the class of the package `ws`, for example. */
+  /** The WebSocket class, for platforms without one such as Node 20: for example that of the package `ws`. */
   WebSocket?: new (url: string, protocols?: string | string[], options?: object) => any;
   fetch?: typeof fetch;
   metrics?: Metrics;
-  /** `console`, for example; nothing is logged without one. */
+  /** A logger such as `console`; without one the client logs nothing. */
   logger?: { debug?(...what: unknown[]): void; info?(...what: unknown[]): void; warn?(...what: unknown[]): void };
   openTimeoutSeconds?: number;
   connectAttempts?: number;
@@ -112,7 +113,7 @@ export interface Options {
   reaskCapSeconds?: number;
   maxRetries?: number;
   keepaliveSeconds?: number;
-  /** Seconds in which nothing is heard, while there are subscriptions, after which a ping asks for a sign of life. */
+  /** Seconds without an incoming message, with subscriptions, after which the client pings. */
   subscribedKeepaliveSeconds?: number;
   pongTimeoutSeconds?: number;
   maxConnectionSeconds?: number;
@@ -125,36 +126,36 @@ export interface Options {
   maxFetches?: number;
   gapSeconds?: number;
   maxQueuedUpdates?: number;
-  /** Gives numbers in [0, 1) for jitter. */
+  /** Returns numbers in [0, 1) for jitter. */
   random?: () => number;
-  /** The time in milliseconds and its timers, for tests. */
+  /** The time in milliseconds and timers, for tests. */
   clock?: { now(): number; setTimeout(run: () => void, ms: number): unknown; clearTimeout(timer: any): void };
 }
 
 export interface AskOptions {
-  /** How many seconds it may take altogether, 30 if left out. */
+  /** The time in seconds until the call fails; 30 by default. */
   deadline?: number;
-  /** Aborting it frees everything; the promise is rejected with its reason. */
+  /** Frees everything when aborted, and rejects the promise with its reason. */
   signal?: AbortSignal;
 }
 
 export interface RequestOptions extends AskOptions {
-  /** How many seconds old the result may be; 0 has it computed anew. */
+  /** The greatest age of a cached result in seconds; 0 recomputes it. */
   maxAge?: number;
 }
 
 export interface SubscribeOptions {
-  /** A position that was had before: what came after it comes first, or a resync. */
+  /** A position from an earlier subscription: the updates after it arrive first, or a resync. */
   since?: string | null;
-  /** Of a live result: the service may send what changed rather than all of it, which makes no other difference. */
+  /** Whether the service may send a live result's changes as patches; the updates are the same. */
   patches?: boolean;
-  /** Aborting it closes the subscription. */
+  /** Closes the subscription when aborted. */
   signal?: AbortSignal;
 }
 
 export type Subject = { topic: string } | { compute: string; params?: object };
 
-/** Dispatches `change`, as `changed()` waits for, and `presence`, where the topic has it. */
+/** Dispatches `change` when `changed()` resolves, and `presence` where the topic has it. */
 export class Subscription<T = any> extends EventTarget implements AsyncIterableIterator<Update<T>> {
   private constructor();
   addEventListener(
@@ -167,23 +168,23 @@ export class Subscription<T = any> extends EventTarget implements AsyncIterableI
     listener: EventListenerOrEventListenerObject | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
-  /** That of a live result is null until the subscription holds. */
+  /** The topic's name. A live result has none until the service confirms the subscription. */
   readonly topic: string | null;
-  /** How far the updates go that were taken; null until the subscription holds. */
+  /** The position of the last update taken; null until the service confirms the subscription. */
   readonly position: string | null;
-  /** The newest value of a live result, taken or not. */
+  /** The newest value of a live result, whether or not the caller has taken it. */
   readonly value: T | null;
-  /** What a live result can't be computed for at the moment; `value` is then the last that could. */
+  /** The error of a live result that cannot be computed now; `value` is then the last good one. Otherwise null. */
   readonly failure: PushasideError | null;
-  /** Whether it holds at the moment; if not, what is new is had once there is a connection again. */
+  /** Whether the subscription is active on a connection. If not, updates follow after the reconnect. */
   readonly holds: boolean;
-  /** Wait until there may be something new, or `holds` or `failure` has changed. */
+  /** Wait until there may be an update, or until `holds` or `failure` changes. */
   changed(): Promise<void>;
-  /** Wait until it holds; rejected if it is refused. */
+  /** Wait until the service confirms the subscription. Rejects if the service refuses it. */
   ready(): Promise<this>;
   next(): Promise<IteratorResult<Update<T>, undefined>>;
   return(): Promise<IteratorResult<Update<T>, undefined>>;
-  /** Unsubscribe; who iterates is at the end. */
+  /** Unsubscribe, and end the loop over the updates. */
   close(): void;
   [Symbol.asyncIterator](): this;
 }
@@ -194,64 +195,64 @@ export type State = "connecting" | "open" | "reconnecting" | "closed";
 export class Client extends EventTarget {
   constructor(url: string | (() => string | Promise<string>), options?: Options);
   readonly state: State;
-  /** Whether it was closed, or has ended for good: it connects no more. */
+  /** Whether the client is closed: it does not reconnect any more. */
   readonly isClosed: boolean;
-  /** Wait until it is closed, or has ended for good. It does not end by losing its connection. */
+  /** Wait until the client is closed. The loss of a connection does not close it. */
   waitClosed(): Promise<void>;
-  /** Connect, once; `connect` does it. */
+  /** Connect. Call it once; `connect` does it for you. */
   open(): Promise<void>;
   request<T = any>(compute: string, params?: object, options?: RequestOptions): Promise<Result<T>>;
-  /** Ask as `request` does, and iterate over what becomes of it, and at last the result. */
+  /** Request a result, and iterate over the request's progress and at last its result. */
   stream<T = any>(
     compute: string,
     params?: object,
     options?: RequestOptions,
   ): AsyncGenerator<Progress | Result<T>, void, undefined>;
-  /** Measure the round trip to the service, in seconds; it may take 10 if no deadline is given. */
+  /** Measure the round trip to the service, in seconds. The default deadline is 10. */
   ping(options?: AskOptions): Promise<number>;
-  /** Resolves to the position of the message. */
+  /** Publish a message to a channel, and resolve to its position there. */
   publish(topic: string, data: unknown, options?: AskOptions): Promise<string>;
   subscribe<T = any>(topic: string, options?: SubscribeOptions): Subscription<T>;
   subscribe<T = any>(subject: Subject & SubscribeOptions, options?: SubscribeOptions): Subscription<T>;
-  /** What is unanswered fails with the code `closed`. */
+  /** Close the connection. Open requests fail with the code `closed`. */
   close(): void;
 }
 
 export function connect(url: string | (() => string | Promise<string>), options?: Options): Promise<Client>;
 
-/** Give a newly opened client for each turn of the loop; that of the turn before is closed first. */
+/** Yield a newly opened client for each turn of the loop, and close the client of the turn before. */
 export function connections(
   url: string | (() => string | Promise<string>),
   options?: Options,
 ): AsyncGenerator<Client, void, undefined>;
 
-/** Those of the settings that concern HTTP. */
+/** The options that apply to HTTP. */
 export type HttpOptions = Pick<
   Options,
   | "token" | "fetch" | "backoffBaseSeconds" | "backoffCapSeconds" | "maxRetries" | "maxResultBytes"
   | "fetchTimeoutSeconds" | "fetchAttempts" | "random" | "clock"
 >;
 
-/** Where the result of a request goes: it is kept to be asked for, posted to a URL, or published to an SNS topic. */
+/** The target of a result: kept for polling, posted to a URL, or published to an SNS topic. */
 export type Deliver = { poll: true } | { webhook: string } | { sns: string };
 
 export interface SubmitOptions extends AskOptions {
   deliver?: Deliver;
-  /** The same id is the same request; one is made if none is given. */
+  /** The request's id. The same id means the same request; the default is a new one. */
   id?: string;
-  /** How many seconds the service may take for the result, at most 86400; 900 if left out. */
+  /** The service's time for the result in seconds, at most 86400; 900 by default. */
   requestDeadline?: number;
-  /** How many seconds old the result may be; 0 has it computed anew. */
+  /** The greatest age of a cached result in seconds; 0 recomputes it. */
   maxAge?: number;
 }
 
 export interface LookOptions extends AskOptions {
-  /** Wait up to so many seconds, at most 25, for it to be settled. */
+  /** The seconds that the service waits for the outcome, at most 25. */
   wait?: number;
 }
 
 export interface ResultOptions<T = any> extends AskOptions {
-  /** One that was had before, and is returned if it still holds. */
+  /** An earlier resource. The service confirms it if it is current, and then the client returns it. */
   known?: Resource<T>;
 }
 
@@ -264,31 +265,31 @@ export interface Accepted {
 export interface RequestState<T = any> extends Accepted {
   /** Null while it is pending. */
   readonly outcome: Result<T> | PushasideError | null;
-  /** How handing it over went, as the service tells it. */
+  /** The state of the result's delivery, as the service reports it. */
   readonly delivery: { readonly [name: string]: any };
-  /** How long a pending one asks to be left alone, if it said so. */
+  /** The time until the next poll of a pending request makes sense, if the service gave one. */
   readonly retryAfterMs?: number;
 }
 
-/** The data of a result by itself, as caches on the way keep it. */
+/** The data of a result, as HTTP caches keep it. */
 export interface Resource<T = any> {
   readonly data: T;
-  /** "" if it is behind a link and the page can't hash, so that it can't be asked for by it. */
+  /** The etag for revalidation; "" if the data came from a link and the page cannot hash it. */
   readonly etag: string;
   readonly ageMs: number;
 }
 
-/** Asks by HTTP: it needs no connection to be open, and what `submit` has returned for will not be lost. */
+/** A client for the HTTP API. It needs no open connection, and the service never loses a submitted request. */
 export class HttpClient {
   constructor(url: string, options?: HttpOptions);
-  /** Hand a request over; once this resolves, the service will not lose it. */
+  /** Submit a request that the service will not lose. */
   submit(compute: string, params?: object, options?: SubmitOptions): Promise<Accepted>;
-  /** See what has become of a request. */
+  /** Return the state of a request. */
   look<T = any>(id: string, options?: LookOptions): Promise<RequestState<T>>;
-  /** Wait until a request is settled; rejected with its error if it has failed. */
+  /** Wait for a request's result. Rejects with the request's error if it failed. */
   wait<T = any>(id: string, options?: AskOptions): Promise<Result<T>>;
-  /** Get a result as a resource that caches on the way may answer. */
+  /** Get a result as a resource that HTTP caches may answer. */
   result<T = any>(compute: string, params?: object, options?: ResultOptions<T>): Promise<Resource<T>>;
-  /** Get the secrets that this caller's webhooks are signed with, the current one first. They are not for pages. */
+  /** Get the secrets that sign this caller's webhooks, the current one first. Never use them in a page. */
   webhookSecrets(options?: AskOptions): Promise<readonly string[]>;
 }

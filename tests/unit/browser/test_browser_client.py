@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -57,3 +58,12 @@ def test_its_settings_are_all_typed_and_documented() -> None:
     for name in names:
         assert f"  {name}?: number;" in types
         assert f"`{name}`" in documented
+
+
+def test_its_package_has_its_files_a_description_and_the_license() -> None:
+    package = json.loads((CLIENT / "package.json").read_text())
+    assert set(package["files"]) == {"pushaside.js", "pushaside.d.ts", "README.md", "LICENSE"}
+    assert all((CLIENT / name).is_file() for name in package["files"])
+    assert (CLIENT / "LICENSE").read_text() == (HERE.parents[2] / "LICENSE").read_text()
+    assert package["license"] == "Apache-2.0"
+    assert package["description"]
