@@ -1,4 +1,4 @@
-/** Airports by state: one request, or a thousand, with where the answers came from and how long they took. */
+/** The panel "Airports by state": one request or a thousand, with the source and the time of the answers. */
 
 import { count, element, find, milliseconds, percent, seconds, sentenceOf, showError, write } from "./dom.js";
 import { summarize } from "./figures.js";
@@ -10,7 +10,7 @@ const FIRST = "TX";
 
 const paramsOf = (state) => ({ collection: "airports", ids: [state] });
 
-/** Ask for a state's airports, and note how long that took. */
+/** Request a state's airports, and note the time in `durations`. */
 export async function askFor(client, state, durations, options = {}) {
   const started = performance.now();
   const result = await client.request("documents", paramsOf(state), { deadline: 20, ...options });
@@ -51,7 +51,7 @@ export function setUpAirports(connection, durations) {
     burst = new AbortController();
     write(find("burst"), "Stop");
     find("burst-progress").hidden = false;
-    write(find("burst-result"), `Asking for ${stateName(select.value)}.`);
+    write(find("burst-result"), `Requesting ${stateName(select.value)}.`);
     try {
       await askOften(connection.client, select.value, durations, burst.signal);
     } catch (error) {
@@ -94,7 +94,7 @@ function showAnswer(state, { data, cache, ageMs, etag }, ms) {
   showError(find("answer-error"), null);
   find("answer").hidden = false;
   find("answer-empty").hidden = data.length > 0;
-  write(find("answer-empty"), "There are none.");
+  write(find("answer-empty"), "This state has no airports.");
   write(find("ask"), "Ask again");
   write(find("answer-count"), count(data.length));
   write(find("answer-ms"), milliseconds(ms));
@@ -113,12 +113,12 @@ const toRow = ({ name, city, iata }) =>
 
 function showFailure(error) {
   const isAbsent = error.code === "not_found" && document.documentElement.dataset.demo !== "yes";
-  const hint = isAbsent ? { message: "There are no airports here: start the runtime with --demo, as make run does." } : error;
+  const hint = isAbsent ? { message: "There is no demo data. Start the runtime with --demo, as `make run` does." } : error;
   showError(find("answer-error"), hint);
   find("answer").hidden = find("answer-empty").hidden = true;
 }
 
-/** Ask for the same again and again, so many at a time, and show how that goes. */
+/** Make the same request BURST times, AT_A_TIME at once, and show the rate and the times. */
 async function askOften(client, state, durations, signal) {
   const caches = { hit: 0, stale: 0, miss: 0 };
   const taken = [];

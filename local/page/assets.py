@@ -1,4 +1,4 @@
-"""The page's files: an explicit list, so that no request can name anything else."""
+"""The page's files, as an explicit list: a request cannot name any other file."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ FILES: Final[Mapping[str, tuple[Path, str]]] = {
     "uPlot.esm.js": (_UPLOT / "uPlot.esm.js", _JAVASCRIPT),
     "uPlot.min.css": (_UPLOT / "uPlot.min.css", _CSS),
 }
-"""What is served under PREFIX: file and content type. uPlot is there once `npm ci` has put it there."""
+"""The path and content type of each file served under PREFIX. `npm ci` installs uPlot's files."""
 
-# Results too large for a frame come from the embedded S3, which is another origin.
+# The page fetches results too large for a frame from the embedded S3, which has another origin.
 _POLICY = "default-src 'self'; connect-src *; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'"
 
 _NOT_FOUND = message_response(404, "Not Found")
@@ -53,18 +53,18 @@ _METHOD_NOT_ALLOWED = message_response(405, "Method Not Allowed", [("Allow", "GE
 
 
 class PageAssets:
-    """Serves the page at `/` and its files.
+    """Serves the page at `/`, and its files.
 
-    They are read at every request, so an edited file needs no restart, and a browser that has one is told 304.
+    Files are read at every request, so an edited file needs no restart. A browser with the current file gets 304.
     """
 
     def __init__(self, stage: str, *, demo: bool) -> None:
-        """Tell the page the WebSocket API's `stage`, and whether there are demo data (`demo`)."""
+        """Pass the page the WebSocket API's `stage`, and whether there is demo data (`demo`)."""
         self._stage, self._demo = html.escape(stage), demo
 
     @property
     def routes(self) -> dict[str, Route]:
-        """The paths that are served, and what answers them."""
+        """The served paths and their handlers."""
         files = {f"{PREFIX}{name}": _file_route(path, content_type) for name, (path, content_type) in FILES.items()}
         return {"/": self._answer_page, **files}
 

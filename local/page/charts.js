@@ -1,4 +1,4 @@
-/** Two charts of the last minute, a point a second. uPlot is loaded if it is installed. */
+/** Two charts of the last minute, one point a second. They need uPlot. */
 
 import { find, milliseconds, number } from "./dom.js";
 
@@ -17,7 +17,7 @@ const LATENCY = [
   { name: "push", label: "click to push", colour: "--push", dots: true },
 ];
 
-/** Load what draws, and return `add(point)`; without it, say so and return nothing to do. */
+/** Load uPlot and return `add(point)`. Without uPlot, show a note and return a function that does nothing. */
 export async function setUpCharts() {
   if (document.documentElement.dataset.charts !== "yes") {
     find("charts-absent").hidden = false;
@@ -57,7 +57,7 @@ class LiveChart {
     new ResizeObserver(() => this.#plot.setSize({ width: this.#place.clientWidth, height: HEIGHT })).observe(this.#place);
   }
 
-  /** Add a point: `at` in seconds since the epoch, and a value or null by series. */
+  /** Add a point: `at` in seconds since the epoch, and a value or null for each series. */
   add(point) {
     const [times, ...values] = this.#columns;
     times.push(point.at);
@@ -71,7 +71,7 @@ class LiveChart {
     if (this.#plot.cursor.idx == null) this.#tell(times.length - 1);
   }
 
-  /** Draw anew, in the colours of now. */
+  /** Redraw in the current colours. */
   draw() {
     this.#plot?.destroy();
     const grid = { stroke: styleOf("--line"), width: 1 };
@@ -131,7 +131,7 @@ class LiveChart {
   }
 }
 
-/** Points are drawn only where there can be no line: between gaps. */
+/** Return the indexes of values between two gaps: no line reaches them, so they need a point. */
 function lonely(plot, series) {
   const values = plot.data[series];
   return [...values.keys()].filter((index) => values[index] != null && values[index - 1] == null && values[index + 1] == null);
@@ -146,7 +146,7 @@ function fade(plot, colour) {
 
 const ago = (past) => (past ? `${past} s` : "now");
 
-/** A round number above: the scale stays still while values move. */
+/** Return a round number above a value, so that the scale stays still while values move. */
 function niceAbove(value) {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 10)));
   return power * [1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10, 12].find((step) => step * power >= value);

@@ -1,15 +1,15 @@
-/** The page's one connection, and the light that tells how it is. */
+/** The page's one connection, and the light that shows its state. */
 
 import { Client } from "./pushaside.js";
 import { find, seconds, write } from "./dom.js";
 
-/** The service is on this machine: it can be asked often whether it is back, and gzip would cost more than it spares. */
+/** The service is on this machine: frequent reconnects cost little, and gzip costs more than it saves. */
 const NEARBY = { backoffBaseSeconds: 0.25, backoffCapSeconds: 2, connectAttempts: 4, acceptGzip: false };
 const RETRY_SECONDS = 5;
 
 /**
- * Holds a client, and makes another one when the first can't connect. Dispatches `client` with each new one that is
- * open, and `change` when that one's connection is lost or had again.
+ * Holds a client, and makes another one if a client cannot connect. Dispatches `client` when a new client is open, and
+ * `change` when that client loses its connection or reconnects.
  */
 export class Connection extends EventTarget {
   client = null;
@@ -51,7 +51,7 @@ export class Connection extends EventTarget {
 
   #refused(error) {
     this.#show("closed");
-    write(find("refused-why"), `${error.message} Another attempt is made every ${RETRY_SECONDS} seconds.`);
+    write(find("refused-why"), `${error.message} The page retries every ${RETRY_SECONDS} seconds.`);
     find("refused").hidden = false;
     this.#retrying = setTimeout(() => this.open(), RETRY_SECONDS * 1000);
   }
@@ -59,7 +59,7 @@ export class Connection extends EventTarget {
   #show(state) {
     clearInterval(this.#ticking);
     const light = find("light");
-    // While a refused connection is tried again the light stays as it is, until it is known better.
+    // The light stays red during retries, until one succeeds.
     if (state === "connecting" && light.dataset.state === "closed") return;
     light.dataset.state = state;
     if (state === "open") find("refused").hidden = true;

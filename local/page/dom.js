@@ -1,9 +1,9 @@
-/** What every panel needs of the document, and how numbers are written. */
+/** Access to the document for every panel, and the formats of numbers. */
 
 /** @param {string} id @returns {any} */
 export const find = (id) => document.getElementById(id);
 
-/** Make an element; properties whose value is undefined are left out. */
+/** Make an element. Properties that are undefined are left out. */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -15,33 +15,33 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Show text where it differs, so that nothing is announced or drawn twice. */
+/** Set an element's text only if it differs, so that screen readers do not announce it twice. */
 export function write(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** Show an error's sentence, or hide the place for it. */
+/** Show an error's sentence, or hide its element if the error is null. */
 export function showError(target, error) {
   target.hidden = !error;
   write(target, error ? sentenceOf(error) : "");
 }
 
 export function sentenceOf(error) {
-  const again = error.retryAfterMs ? ` Again in ${seconds(error.retryAfterMs / 1000)}.` : "";
+  const again = error.retryAfterMs ? ` Retry in ${seconds(error.retryAfterMs / 1000)}.` : "";
   return `${error.message ?? error}${again}`;
 }
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
-/** A count or a rate: one decimal below ten, none above. */
+/** Format a count or a rate: one decimal below ten, none above. */
 export const number = (value) => (Math.abs(value) < 9.95 ? tenths : whole).format(value);
 export const count = (value) => whole.format(value);
 export const milliseconds = (ms) => (ms < 1000 ? `${number(ms)} ms` : `${tenths.format(ms / 1000)} s`);
-/** Only all of it is 100%. */
+/** Format a share, rounded down: 100% means all of it. */
 export const percent = (share) => `${whole.format(share < 1 ? Math.floor(share * 100) : 100)}%`;
 
-/** A duration for people. */
+/** Format a duration in seconds, minutes or hours. */
 export function seconds(value) {
   if (value < 60) return `${whole.format(value)} s`;
   if (value < 3600) return `${Math.floor(value / 60)} min ${whole.format(Math.floor(value % 60))} s`;

@@ -1,6 +1,6 @@
-/** Arithmetic on what was measured. */
+/** Percentiles and rates of measurements. */
 
-/** The nearest-rank percentile of numbers in ascending order; null of none. */
+/** Return the nearest-rank percentile of numbers in ascending order, or null if there are none. */
 export function percentile(sorted, share) {
   if (!sorted.length) return null;
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
@@ -8,13 +8,13 @@ export function percentile(sorted, share) {
 
 const ascending = (numbers) => [...numbers].sort((one, other) => one - other);
 
-/** p50 and p99 of durations, and how many there are. */
+/** Return the number of durations, their p50 and their p99. */
 export function summarize(durations) {
   const sorted = ascending(durations);
   return { size: sorted.length, p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
 }
 
-/** Durations since they were last taken. */
+/** Collects durations until they are taken. */
 export class Durations {
   #noted = [];
 
@@ -29,7 +29,7 @@ export class Durations {
   }
 }
 
-/** Counters that only rise, seen again and again: what they rose by in a second. A restart begins them anew. */
+/** Turns readings of rising counters into rates per second. A restart of the runtime resets the counters. */
 export class Rates {
   #before = null;
   #at = 0;

@@ -1,4 +1,4 @@
-/** A leaderboard as a live result: scores are written to its table, and what is pushed is shown and timed. */
+/** The panel "Live leaderboard": writes scores to the table, and shows and times the updates that are pushed. */
 
 import { count, element, find, milliseconds, prefersStillness, showError, write } from "./dom.js";
 import { STATES, stateName } from "./states.js";
@@ -18,8 +18,8 @@ export function setUpLeaderboard(connection, scoreTimes) {
   const play = (isOn) => {
     clearInterval(playing);
     find("play").setAttribute("aria-pressed", String(isOn));
-    find("board-said").setAttribute("aria-live", isOn ? "off" : "polite"); // nobody could listen to all of that
-    write(find("play"), isOn ? "Stop playing" : "Let it play");
+    find("board-said").setAttribute("aria-live", isOn ? "off" : "polite"); // too many for a screen reader
+    write(find("play"), isOn ? "Stop playing" : "Auto-play");
     playing = isOn ? setInterval(() => connection.isOpen && !document.hidden && score(...anyMove()), PLAY_MS) : 0;
   };
 
@@ -34,12 +34,12 @@ export function setUpLeaderboard(connection, scoreTimes) {
   connection.addEventListener("client", () => follow(connection.client, clicks, hasDemo ? score : null));
 }
 
-/** What scores can only be used with what shows it. */
+/** Enable the buttons only while updates can arrive. */
 function enable(isOpen) {
   for (const button of find("leaderboard").querySelectorAll("button")) button.disabled = !isOpen && button.id !== "play";
 }
 
-/** Show the board, and each change of it, until the client is closed. */
+/** Show the board and each of its updates until the client closes. */
 async function follow(client, clicks, score) {
   try {
     const board = client.subscribe(BOARD);
@@ -57,7 +57,7 @@ async function follow(client, clicks, score) {
   }
 }
 
-// What is shown
+// Rows
 
 function show(places, score) {
   const list = find("board");
@@ -70,7 +70,7 @@ function show(places, score) {
   if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   move(rows, tops);
   find("board-empty").hidden = places.length > 0;
-  write(find("board-empty"), "Nobody has scored yet.");
+  write(find("board-empty"), "There are no scores yet.");
 }
 
 function makeRow(member, score) {
@@ -101,7 +101,7 @@ function fill(row, { rank, score }, most) {
   return row;
 }
 
-/** Let the rows glide from where they were to where they are. */
+/** Animate rows from their former places to their new ones. */
 function move(rows, tops) {
   if (prefersStillness()) return;
   for (const row of rows) {
@@ -112,7 +112,7 @@ function move(rows, tops) {
   }
 }
 
-// What is scored
+// Scores
 
 const BY_NAME = new Map(Object.entries(STATES).map(([id, name]) => [name.toLowerCase(), id]));
 const memberOf = (typed) => BY_NAME.get(typed.trim().toLowerCase()) ?? typed.trim();
@@ -123,11 +123,11 @@ function anyMove() {
   return [row?.dataset.member ?? "TX", 5 + Math.floor(Math.random() * 30)];
 }
 
-/** Clicks that are on their way from the table to the screen. */
+/** Measures the time from a click until the update with its score is on the screen. */
 class Clicks {
   #times;
   #waiting = new Set();
-  /** When each score of a member was first seen, for updates that overtake the answer to the click. */
+  /** The time at which each score was first seen: an update may overtake the answer to its click. */
   #seenAt = new Map();
 
   constructor(times) {
@@ -159,7 +159,7 @@ class Clicks {
     for (const [name, each] of this.#seenAt) if (at - each.at > 2 * PATIENCE_MS) this.#seenAt.delete(name);
   }
 
-  /** Live results may skip values, so a later one tells of an earlier click too. */
+  /** Finish the clicks whose score has arrived. A live result may skip values, so a later score counts as well. */
   #settle() {
     for (const click of this.#waiting) {
       const tells = ({ member, score, at }) =>
@@ -180,7 +180,7 @@ class Clicks {
   #giveUp(click) {
     if (!this.#waiting.delete(click)) return;
     if (!this.#waiting.size) find("path").classList.remove("is-under-way");
-    write(find("board-said"), `${stateName(click.member)} has ${count(click.score)}, which is not among the first ten.`);
+    write(find("board-said"), `${stateName(click.member)} has ${count(click.score)}, which is not in the top ten.`);
   }
 }
 
@@ -190,7 +190,7 @@ async function writeScore(member, points) {
   try {
     response = await fetch("/_local/demo/score", { method: "POST", headers, body: JSON.stringify({ member, points }) });
   } catch {
-    throw new Error("The runtime can't be reached.");
+    throw new Error("The runtime cannot be reached. Is it running?");
   }
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.message);

@@ -1,4 +1,4 @@
-/** The protocol by hand: any text is sent, and whatever comes back is shown. */
+/** The panel "Send any message": sends the text as it is, and shows every answer. */
 
 import { element, find } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/** The live page: one connection, and the panels that use it. */
+/** Connects the live page, and sets up its panels. */
 
 import { setUpAirports } from "./airports.js";
 import { setUpCharts } from "./charts.js";

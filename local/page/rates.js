@@ -1,4 +1,4 @@
-/** The runtime's own numbers, once a second: rates, the cache's tiers, queues; and the load that the page can make. */
+/** The tiles with the runtime's own numbers, read once a second, and the load that the page can make. */
 
 import { askFor } from "./airports.js";
 import { count, element, find, number, percent, seconds, write } from "./dom.js";
@@ -48,7 +48,7 @@ export function setUpRates(connection, durations, scoreTimes, addPoint) {
   setUpPace(connection, durations);
 }
 
-/** Call again and again, never twice at once, and not while nobody looks. */
+/** Call repeatedly, one call at a time, and only while the page is visible. */
 async function repeat(act, ms) {
   for (;;) {
     const started = performance.now();
@@ -62,7 +62,7 @@ async function readStats() {
     const response = await fetch("/_local/stats", { signal: AbortSignal.timeout(5000) });
     return response.ok ? await response.json() : null;
   } catch {
-    return null; // the light tells
+    return null; // the light shows a lost runtime
   }
 }
 
@@ -81,18 +81,18 @@ function totalsOf({ cache, computes, pushes, messages }) {
 
 const answersOf = ({ hit, stale, miss }) => ({ hit, stale, miss });
 
-/** The totals of the last minute, for shares that follow what happens. */
+/** Keeps the totals of the last minute, from which the cache's shares are computed. */
 class Recent {
   #totals = [];
 
   add(totals) {
     const last = this.#totals.at(-1);
-    if (last && totals.messages < last.messages) this.#totals = []; // it was restarted
+    if (last && totals.messages < last.messages) this.#totals = []; // the runtime was restarted
     this.#totals.push(totals);
     if (this.#totals.length > SPARKS) this.#totals.shift();
   }
 
-  /** What was added in that time. */
+  /** The increase of each total in that time. */
   get gained() {
     const [first, last] = [this.#totals[0], this.#totals.at(-1)];
     return Object.fromEntries(Object.entries(last).map(([name, total]) => [name, total - (first[name] ?? 0)]));
@@ -127,7 +127,7 @@ function showCache(tile, totals, lately) {
   tile.showShares(asked ? shares.map(([name, share]) => [name, share / asked]) : []);
 }
 
-/** One number, what is to be said of it, and how it was in the last minute. */
+/** A tile: one number, a note, and a chart of the last minute. */
 class Tile {
   #value = element("b");
   #note = element("span", { className: "tile-note" });
@@ -174,7 +174,7 @@ class Tile {
   }
 }
 
-/** Ask for results at a steady pace, of states picked at random. */
+/** Request the results of random states at a steady pace. */
 function setUpPace(connection, durations) {
   const states = Object.keys(STATES);
   let perSecond = 0;
@@ -187,7 +187,7 @@ function setUpPace(connection, durations) {
     try {
       await askFor(connection.client, states[Math.floor(Math.random() * states.length)], durations);
     } catch {
-      // what goes wrong is in the numbers, and the light tells when nothing can be asked
+      // the numbers show errors, and the light shows a lost connection
     } finally {
       unanswered -= 1;
     }

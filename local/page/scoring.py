@@ -1,7 +1,7 @@
-"""`POST /_local/demo/score`: changes a score of the demo's leaderboard as an application would, by writing its row.
+"""`POST /_local/demo/score`: changes a score of the demo's leaderboard by writing its row, as an application would.
 
-No client can write scores, and none should: what follows the write is the point of it. The table's stream tells
-`notify`, which has the board's results computed anew and pushed. The row is all that is touched here.
+Clients cannot write scores. The route writes the row only, because the demo shows what follows: the table's stream
+invokes `notify`, which has the board's results recomputed and pushed.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ MOST_POINTS: Final = 1_000_000
 
 
 class Points(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Points to be given to a member; taken, if they are negative."""
+    """Points to add to a member's score; negative points are subtracted."""
 
     member: str
     points: int
 
     def __post_init__(self) -> None:
-        """Refuse what no row can have, as ValueError."""
+        """Raise ValueError if the member or the points are out of bounds."""
         if not 1 <= len(self.member.strip()) <= 64:
-            raise ValueError("A member has 1 to 64 characters.")
+            raise ValueError("`member` must have 1 to 64 characters.")
         if not 0 < abs(self.points) <= MOST_POINTS:
-            raise ValueError(f"Points are 1 to {MOST_POINTS:,}, or as many less.")
+            raise ValueError(f"`points` must be from 1 to {MOST_POINTS:,}, or from -{MOST_POINTS:,} to -1.")
 
 
 class Scoring:
-    """Adds points to members of the board `demo`, and answers each request with the member's new score."""
+    """Adds points to members of the board `demo`, and answers each request with the new score."""
 
     def __init__(self, dynamodb: Any, table: str) -> None:  # noqa: ANN401  # botocore makes its classes at run time
-        """Write to `table` by the boto3 client `dynamodb`."""
+        """Write to `table` with the boto3 client `dynamodb`."""
         self._dynamodb = dynamodb
         self._table = table
         self._writing: set[asyncio.Task[None]] = set()
 
     def route(self, request: HttpRequest, connection: HttpConnection) -> None:
-        """Answer a request, once the row is written."""
+        """Write the row, then answer the request."""
         refusal = _refusal(request)
         if refusal is not None:
             connection.respond(refusal)
@@ -60,7 +60,7 @@ class Scoring:
         task.add_done_callback(self._writing.discard)
 
     async def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait until all writes are done."""
         await asyncio.gather(*self._writing)
 
     async def _write(self, points: Points, connection: HttpConnection) -> None:
@@ -68,7 +68,7 @@ class Scoring:
         try:
             score = await asyncio.to_thread(self._add, member, points.points)
         except (BotoCoreError, ClientError) as error:
-            connection.respond(message_response(503, f"The score could not be written: {error}"))
+            connection.respond(message_response(503, f"The score could not be written to the table: {error}"))
         else:
             connection.respond(response(200, _HEADERS, orjson.dumps({"member": member, "score": score})))
 
@@ -87,7 +87,7 @@ _HEADERS = (("Content-Type", JSON_TYPE), ("Cache-Control", "no-store"))
 
 
 def _refusal(request: HttpRequest) -> bytes | None:
-    """Return the answer to what is no score from this page: other sites' pages may send anything but JSON unasked."""
+    """Return a refusal unless the request is a POST of JSON, which pages of other sites cannot send without asking."""
     if request.method != b"POST":
         return message_response(405, "Method Not Allowed", [("Allow", "POST")])
     if request.header(b"content-type").partition(b";")[0].strip().lower() != JSON_TYPE.encode():

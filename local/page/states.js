@@ -1,4 +1,4 @@
-/** The demo's states by their document's id, which is also their name on the leaderboard. */
+/** The demo's states by id: that of their document, and of their row on the leaderboard. */
 export const STATES = Object.freeze({
   AL: "Alabama", AK: "Alaska", AS: "American Samoa", AZ: "Arizona", AR: "Arkansas", CA: "California", CO: "Colorado",
   CT: "Connecticut", DE: "Delaware", DC: "District of Columbia", FL: "Florida", GA: "Georgia", GU: "Guam", HI: "Hawaii",

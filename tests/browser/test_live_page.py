@@ -106,7 +106,7 @@ def test_has_a_result_computed_anew_when_that_is_asked_for(page: Page):
     pick(page, "Delaware")
     ask_again(page)
     expect(page.locator("#answer-cache")).to_have_text("hit")
-    page.get_by_role("button", name="Have it computed anew").click()
+    page.get_by_role("button", name="Recompute").click()
     expect(page.locator("#answer-cache")).to_have_text("miss")
 
 
@@ -128,7 +128,7 @@ def test_a_burst_can_be_stopped(page: Page):
 
 def test_a_score_goes_through_the_table_and_comes_back_in_the_leaderboard(page: Page, take_screenshot: TakeScreenshot):
     expect(page.locator(".place")).to_have_count(10)
-    page.get_by_label("Who scores").fill("Ada")
+    page.get_by_label("Member").fill("Ada")
     page.get_by_label("Points", exact=True).fill("999")
     page.get_by_role("button", name="Score", exact=True).click()
     first = page.locator(".place").first
@@ -142,10 +142,10 @@ def test_a_score_goes_through_the_table_and_comes_back_in_the_leaderboard(page: 
 
 def test_a_score_that_is_not_among_the_first_ten_is_said_to_be_so(page: Page):
     expect(page.locator(".place")).to_have_count(10)
-    page.get_by_label("Who scores").fill("Guam")
+    page.get_by_label("Member").fill("Guam")
     page.get_by_label("Points", exact=True).fill("1")
     page.get_by_role("button", name="Score", exact=True).click()
-    expect(page.locator("#board-said")).to_contain_text("which is not among the first ten")
+    expect(page.locator("#board-said")).to_contain_text("which is not in the top ten")
 
 
 def test_a_score_that_cannot_be_written_is_said_to_be_so(open_page: OpenPage, stack: Stack):
@@ -153,13 +153,13 @@ def test_a_score_that_cannot_be_written_is_said_to_be_so(open_page: OpenPage, st
     page.route("**/_local/demo/score", lambda route: route.abort())
     expect(page.locator(".place")).to_have_count(10)
     page.locator(".place button").first.click()
-    expect(page.get_by_role("alert")).to_have_text("The runtime can't be reached.")
+    expect(page.get_by_role("alert")).to_have_text("The runtime cannot be reached. Is it running?")
 
 
 def test_places_are_taken_by_who_has_more(page: Page):
     expect(page.locator(".place")).to_have_count(10)
     last = page.locator(".place").last.get_attribute("data-member")
-    page.get_by_label("Who scores").fill(str(last))
+    page.get_by_label("Member").fill(str(last))
     page.get_by_label("Points", exact=True).fill("1000")
     page.get_by_role("button", name="Score", exact=True).click()
     expect(page.locator(f".place:nth-child(-n+2)[data-member={last}]")).to_be_visible()
@@ -169,7 +169,7 @@ def test_places_are_taken_by_who_has_more(page: Page):
 @pytest.mark.usefixtures("uplot")
 def test_charts_and_numbers_follow_what_is_asked(page: Page, take_screenshot: TakeScreenshot):
     page.get_by_role("radio", name="50/s").check(force=True)
-    page.get_by_role("button", name="Let it play").click()
+    page.get_by_role("button", name="Auto-play").click()
     expect(page.locator("#answers-chart")).to_have_attribute("aria-label", re.compile(r"hits [1-9]\d*(\.\d)?/s"))
     expect(page.locator("#latency-chart")).to_have_attribute("aria-label", re.compile(r"p50 [\d.]+ ms, p99 [\d.]+ m?s"))
     expect(page.locator("#tile-pushes .tile-note")).to_have_text(re.compile(r"^[1-9][\d,]* so far$"))
