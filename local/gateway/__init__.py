@@ -1,1 +1,1 @@
-"""API Gateway on one port: WebSocket and HTTP APIs, and the management API."""
+"""API Gateway on one port: WebSocket APIs, HTTP APIs and the management API."""

@@ -1,4 +1,4 @@
-"""Deployed APIs as read back from the control plane: what the gateway serves, and nothing it has to know otherwise."""
+"""Deployed APIs as read back from the control plane: everything that the gateway needs to serve them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class FunctionIntegration:
-    """AWS_PROXY: the event goes to a function (its deployed name)."""
+    """An AWS_PROXY integration: the event goes to `function`, a deployed name."""
 
     function: str
     timeout_seconds: float = 29.0
@@ -16,7 +16,7 @@ class FunctionIntegration:
 
 @dataclass(frozen=True, slots=True)
 class MockIntegration:
-    """MOCK: the answer is the integration response's template, without anything being called."""
+    """A MOCK integration: the answer is the integration response's template, and no function is called."""
 
     response_template: str | None
 
@@ -26,7 +26,7 @@ Integration = FunctionIntegration | MockIntegration
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A route's throttling: the requests per second that it takes in the long run, and how many at once."""
+    """A route's throttling: its sustained requests per second, and its burst in requests."""
 
     rate_per_second: float
     burst: int
@@ -34,7 +34,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketRoute:
-    """One route; `has_response` tells that a RouteResponse `$default` and its selection expression are declared."""
+    """One route. `has_response`: a RouteResponse `$default` and its selection expression are declared."""
 
     key: str
     integration: Integration
@@ -47,8 +47,8 @@ class WebSocketRoute:
 class Authorizer:
     """A REQUEST authorizer of `$connect`.
 
-    `identity_sources` are expressions such as `route.request.querystring.token`; when one is absent in the
-    handshake, the gateway answers 401 and calls nothing.
+    `identity_sources` are expressions such as `route.request.querystring.token`. If the handshake lacks one, the
+    gateway answers 401 without calling the function.
     """
 
     function: str
@@ -57,7 +57,7 @@ class Authorizer:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketApi:
-    """A deployed WebSocket API and its one stage; region and account appear in the authorizer's `methodArn`."""
+    """A deployed WebSocket API and its one stage. The authorizer's `methodArn` contains region and account."""
 
     api_id: str
     stage: str
@@ -79,7 +79,7 @@ class HttpRoute:
 
 @dataclass(frozen=True, slots=True)
 class HttpApi:
-    """A deployed HTTP API (payload format 2.0); its stage is `$default` unless named."""
+    """A deployed HTTP API (payload format 2.0). Its stage may be `$default`."""
 
     api_id: str
     stage: str
@@ -91,7 +91,7 @@ class HttpApi:
 
 @dataclass(frozen=True, slots=True)
 class CorsConfiguration:
-    """Which pages of other origins may use an HTTP API, and how; what is empty is not answered with."""
+    """The CORS configuration of an HTTP API. Empty members add no header."""
 
     allow_origins: tuple[str, ...] = ()
     allow_methods: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class CorsConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """API Gateway's limits, which tests shorten.
+    """API Gateway's limits. Tests shorten them.
 
     Source: "Quotas for configuring and running a WebSocket API in API Gateway" (Developer Guide).
     """
@@ -113,6 +113,6 @@ class Limits:
     idle_seconds: float = 600.0
     connection_seconds: float = 7200.0
     outgoing_buffer_bytes: int = 4 * 1024 * 1024
-    """Bytes that may wait for a slow client before `@connections` answers 429."""
+    """Bytes that wait for a slow client before `@connections` answers 429."""
     keeps_to_throttles: bool = True
-    """Whether routes that are throttled take no more than that."""
+    """Whether the gateway enforces the throttling of routes."""

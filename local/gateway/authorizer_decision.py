@@ -1,4 +1,4 @@
-"""What a REQUEST authorizer decides about a handshake.
+"""The decision of a REQUEST authorizer about a handshake.
 
 Sources: "Control access to WebSocket APIs with Lambda REQUEST authorizers" and "Output from an API Gateway Lambda
 authorizer" (Developer Guide); IAM's policy language for the wildcards.
@@ -20,7 +20,7 @@ MAX_ANSWER_BYTES: Final = 8 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The handshake may go on; `context` is what later events carry, as strings."""
+    """The handshake may continue. Later events carry `context`, with values as strings."""
 
     principal_id: str
     context: Mapping[str, str]
@@ -46,9 +46,9 @@ class _MalformedAnswerError(Exception):
 
 
 def has_identity(sources: Iterable[str], headers: Mapping[str, str], query: Mapping[str, str]) -> bool:
-    """Tell whether every identity source has a value; `headers` has lower-case names.
+    """Return whether every identity source has a value. Names in `headers` are lower-case.
 
-    Sources that come from elsewhere than the handshake (stage variables, `context`) are always there.
+    Sources outside of the handshake (stage variables, `context`) always count as present.
     """
     for source in sources:
         place, _, name = source.removeprefix("route.request.").partition(".")
@@ -60,7 +60,7 @@ def has_identity(sources: Iterable[str], headers: Mapping[str, str], query: Mapp
 
 
 def decide(invocation: Invocation, method_arn: str) -> Decision:
-    """Return what the end of an authorizer's invocation means for a call of `method_arn`."""
+    """Return the decision about a call of `method_arn` from the outcome of the authorizer's invocation."""
     if invocation.outcome is Outcome.RAISED and _error_message(invocation.payload) == "Unauthorized":
         return UNAUTHORIZED
     if invocation.outcome is not Outcome.RETURNED or len(invocation.payload) > MAX_ANSWER_BYTES:
@@ -75,9 +75,9 @@ def decide(invocation: Invocation, method_arn: str) -> Decision:
 
 
 def is_allowed(statements: Iterable[Mapping[str, Any]], method_arn: str) -> bool:
-    """Evaluate IAM statements for invoking `method_arn`: an explicit Deny wins, and without an Allow it is no.
+    """Return whether IAM statements allow invoking `method_arn`: a Deny wins, and without an Allow the answer is no.
 
-    Conditions are not evaluated. A statement that has one counts only where that is the strict reading: as a Deny.
+    Conditions are not evaluated. To be strict, a statement with a condition counts if it denies, not if it allows.
     """
     matching = [statement for statement in statements if _applies(statement, method_arn)]
     if any(statement.get("Effect") == "Deny" for statement in matching):
@@ -86,7 +86,7 @@ def is_allowed(statements: Iterable[Mapping[str, Any]], method_arn: str) -> bool
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Match IAM's wildcards: `*` for any run of characters, `?` for any one. Linear but for the last `*`."""
+    """Match IAM's wildcards: `*` for any run of characters, `?` for one. Only the last `*` is backtracked to."""
     at = read = 0
     star, resume = -1, 0
     while read < len(text):
@@ -111,7 +111,7 @@ def _applies(statement: Mapping[str, Any], method_arn: str) -> bool:
 
 
 def _one_matches(statement: Mapping[str, Any], element: str, text: str, *, lower: bool) -> bool:
-    """Tell whether an element of a statement, or its `Not` form, covers the text. Actions ignore case in IAM."""
+    """Return whether a statement's element, or its `Not` form, covers the text. IAM ignores the case of actions."""
     if element in statement:
         return any(matches(p.lower() if lower else p, text) for p in _strings(statement[element]))
     negated = f"Not{element}"
@@ -151,7 +151,7 @@ def _principal_id(answer: Mapping[str, Any]) -> str:
 
 
 def _context(value: object) -> dict[str, str]:
-    """Return the context with its values as strings, as every later event has them; nested ones are not allowed."""
+    """Return the context with its values as strings, as later events carry them. Nested values are malformed."""
     if value is None:
         return {}
     return {name: _stringified(item) for name, item in _mapping(value).items()}

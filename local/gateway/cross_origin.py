@@ -1,12 +1,17 @@
-"""CORS of an HTTP API: what the gateway itself says to pages of other origins.
+"""CORS of an HTTP API: the headers and preflight answers that the gateway adds for pages of other origins.
 
-Source: "Configure CORS for HTTP APIs in API Gateway" (Developer Guide). Documented there: preflight requests are
-answered although no route takes `OPTIONS`; one that does (`$default` is one) gets them; the configured headers are
-added to the integration's response, and those that it returns itself are ignored; without `Origin`, and for `OPTIONS`
-without `Access-Control-Request-Method`, there are none. Seen on AWS by others: a route for `ANY` gets preflight
-requests as well (serverless-application-model issue 1603), and the headers are added to its answer to them. What the
-documents leave open is taken in the plainest sense: the gateway's own answer is a 204 whatever the path, an origin
-that is not allowed is told nothing rather than refused, and errors that no integration has answered have no headers.
+Documented ("Configure CORS for HTTP APIs in API Gateway", Developer Guide):
+
+- The gateway answers a preflight request itself if no route takes `OPTIONS`. A route that does gets the request;
+  `$default` is one.
+- The gateway adds the configured headers to an integration's response, and drops the response's own CORS headers.
+- Without `Origin`, and for `OPTIONS` without `Access-Control-Request-Method`, it adds none.
+
+Reported from AWS (serverless-application-model issue 1603): a route for `ANY` gets preflight requests as well, and the
+gateway adds the headers to its answer.
+
+The documents leave three cases open, and the gateway decides them so: its own preflight answer is a 204 for every path;
+an origin that is not allowed gets no headers, but is not refused; an error without an integration has no headers.
 """
 
 from __future__ import annotations
@@ -19,11 +24,11 @@ from local.gateway.http_messages import HttpRequest
 Headers = list[tuple[str, str]]
 
 HEADER_PREFIX = "access-control-"
-"""Headers with such names are the gateway's alone where CORS is configured."""
+"""If CORS is configured, only the gateway sets headers with this prefix."""
 
 
 class CrossOrigin:
-    """What a CORS configuration adds to responses. All but the origin is made once."""
+    """The headers that a CORS configuration adds to responses. All but the origin are prepared once."""
 
     __slots__ = ("_configuration", "_of_preflights", "_of_responses")
 
@@ -43,7 +48,7 @@ class CrossOrigin:
         )
 
     def headers(self, request: HttpRequest) -> Headers:
-        """Return the headers of the response to `request`, whoever makes it."""
+        """Return the headers to add to the response to `request`."""
         origin = request.header(b"origin").decode("latin-1")
         allowed = self._allowed(origin) if origin and origin.isascii() and origin.isprintable() else None
         if allowed is None:
@@ -54,7 +59,7 @@ class CrossOrigin:
         return [of_all, *self._of_preflights] if request.header(b"access-control-request-method") else []
 
     def _allowed(self, origin: str) -> str | None:
-        """Return what `access-control-allow-origin` says to a page of `origin`."""
+        """Return the value of `access-control-allow-origin` for a page of `origin`, or None."""
         patterns = self._configuration.allow_origins
         if "*" in patterns:
             return "*"
@@ -62,7 +67,7 @@ class CrossOrigin:
 
 
 def _matches(pattern: str, origin: str) -> bool:
-    """Tell whether an origin is the one given, or begins as one that ends in `*` does (`https://*`)."""
+    """Return whether an origin equals a pattern, or begins with a pattern that ends in `*` (`https://*`)."""
     return origin.startswith(pattern[:-1]) if pattern.endswith("*") else origin == pattern
 
 

@@ -1,4 +1,4 @@
-"""What API Gateway's front adds to a request before anything else sees it."""
+"""The headers that API Gateway's front end adds to a request before any other processing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ADDED: Final = frozenset(("x-amzn-trace-id", "x-forwarded-for", "x-forwarded-po
 
 
 def source_ip(transport: asyncio.BaseTransport) -> str:
-    """Return the peer's address, or nothing when it has gone already."""
+    """Return the peer's address, or an empty string if the peer has disconnected."""
     peer = transport.get_extra_info("peername")
     return str(peer[0]) if peer else ""
 
 
 def forwarded_headers(request: HttpRequest, transport: asyncio.BaseTransport) -> list[tuple[str, str]]:
-    """Return a request's headers, names as sent, with the trace id and the `X-Forwarded-*` headers of the last hop."""
+    """Return a request's headers with a trace id and the last hop's `X-Forwarded-*`. The case of names is kept."""
     headers = list(request.decoded_headers())
     hops = [value for name, value in headers if name.lower() == "x-forwarded-for"]
     traces = [value for name, value in headers if name.lower() == "x-amzn-trace-id"]

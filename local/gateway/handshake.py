@@ -1,4 +1,4 @@
-"""The opening of a WebSocket: authorizer, `$connect`, and only then the 101 (or the refusal that they lead to)."""
+"""The opening of a WebSocket: the authorizer, then `$connect`, then the 101 or a refusal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from local.gateway.websocket_events import (
 from local.gateway.websocket_stage import ENDPOINT_TIMED_OUT, WebSocketStage
 
 MAX_TARGET_CHARACTERS: Final = 4096
-"""URL length ("Quotas for configuring and running a WebSocket API", Developer Guide)."""
+"""Limit of the URL length ("Quotas for configuring and running a WebSocket API", Developer Guide)."""
 TOO_MANY_REQUESTS: Final = "Too Many Requests"
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _SUBPROTOCOL = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 
 
 class Handshake:
-    """One client's wish to open a WebSocket on a stage."""
+    """One client's attempt to open a WebSocket on a stage."""
 
     def __init__(self, stage: WebSocketStage, request: HttpRequest, http: HttpConnection) -> None:
         self._stage = stage
@@ -58,9 +58,9 @@ class Handshake:
         self._client = _client(request, http)
 
     def begin(self) -> None:
-        """Answer the request, at once or when the functions have answered.
+        """Answer the request, at once or after the functions have answered.
 
-        The HTTP connection reads nothing meanwhile, so no message can be there before the connection is.
+        The HTTP connection reads nothing meanwhile, so no message arrives before the WebSocket is open.
         """
         if len(self._request.target) > MAX_TARGET_CHARACTERS:
             self._http.respond(message_response(414, "Request-URI Too Long"))
@@ -109,7 +109,7 @@ class Handshake:
             self._open(None)
 
     def _connected(self, invocation: Invocation) -> None:
-        """Open or refuse as `$connect` decided. See the table of outcomes in the conformance suite."""
+        """Open or refuse, as `$connect` decided. The conformance suite has the table of outcomes."""
         if invocation is INTEGRATION_TIMED_OUT:
             self._refuse(504, ENDPOINT_TIMED_OUT)
         elif invocation.outcome is Outcome.THROTTLED:
@@ -123,7 +123,7 @@ class Handshake:
 
     def _open(self, subprotocol: str | None) -> None:
         if self._http.transport.is_closing():
-            # The client left while `$connect` ran; what that wrote has to be taken back all the same.
+            # The client left while `$connect` ran. `$disconnect` must still undo what `$connect` wrote.
             self._stage.disconnected(self._context(), 1006, ABNORMAL_REASON)
             return
         connection = WebSocketConnection(
@@ -169,14 +169,14 @@ def _client(request: HttpRequest, http: HttpConnection) -> Client:
 
 
 def _accept(request: HttpRequest) -> Response:
-    """Return the answer to an upgrade request by RFC 6455, section 4.2: a 101, or the status of the refusal."""
+    """Return the answer to an upgrade request (RFC 6455, section 4.2): a 101, or the status of the refusal."""
     headers = Headers(list(request.decoded_headers()))
     upgrade = Request(request.target.decode("latin-1"), headers, method=request.method.decode())
     return ServerProtocol(logger=log).accept(upgrade)
 
 
 def _connect_answer(invocation: Invocation) -> tuple[int, str | None]:
-    """Return the status and the subprotocol that `$connect` answered; a function that failed is a bad gateway."""
+    """Return the status and the subprotocol of `$connect`'s answer. A failed function means 502."""
     if invocation.outcome is not Outcome.RETURNED:
         return 502, None
     try:
@@ -197,7 +197,7 @@ def _status(value: object) -> int | None:
 
 
 def _subprotocol(answer: dict[str, Any]) -> str | None:
-    """Return the one subprotocol that a `$connect` answer's headers select."""
+    """Return the subprotocol that the headers of `$connect`'s answer select, or None."""
     for member in ("headers", "multiValueHeaders"):
         headers = answer.get(member)
         for name, value in headers.items() if isinstance(headers, dict) else ():

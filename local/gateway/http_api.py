@@ -1,4 +1,4 @@
-"""A deployed HTTP API at work: requests become invocations, and answers responses."""
+"""A deployed HTTP API: turns requests into invocations, and answers into responses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class HttpApiStage:
-    """The one stage of an HTTP API. Raises ValueError for a route key that API Gateway would not take."""
+    """The one stage of an HTTP API. Raises ValueError for a route key that API Gateway does not accept."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class HttpApiStage:
         self._cross_origin = CrossOrigin(api.cors) if api.cors is not None else None
 
     def answer(self, request: HttpRequest, http: HttpConnection) -> None:
-        """Answer one request, when its function has."""
+        """Answer one request, after its function has answered if there is one."""
         path = self._path_on_stage(request.path)
         method = request.method.decode()
         match = self._routes.match(method, path) if path is not None else None
@@ -83,7 +83,7 @@ class HttpApiStage:
         self._calls.invoke(match.route.integration, event, answered)
 
     def _path_on_stage(self, path: str) -> str | None:
-        """Return the path that routes are matched with; a named stage is its first segment."""
+        """Return the path to match routes with, or None. A named stage is the first segment and is removed."""
         if self._api.stage == DEFAULT_STAGE:
             return path
         prefix = f"/{self._api.stage}"

@@ -1,4 +1,4 @@
-"""One TCP connection that speaks HTTP/1.1, until it becomes a WebSocket."""
+"""One TCP connection that carries HTTP/1.1 until it becomes a WebSocket."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.gateway.http_messages import HttpRequest, closing, message_response
 MAX_BODY_BYTES: Final = 10 * 1024 * 1024
 """An HTTP API's payload limit ("Quotas for configuring and running an HTTP API", Developer Guide)."""
 MAX_HEAD_BYTES: Final = 10_240
-"""Request line and header values together (same page)."""
+"""Limit of the request line and header values together (same page)."""
 
 _MAX_UNPARSED_HEAD_BYTES = 64 * 1024
 _MAX_DISCARDED_BYTES = 8 * MAX_BODY_BYTES
@@ -30,20 +30,20 @@ log = logging.getLogger(__name__)
 
 
 class RequestHandler(Protocol):
-    """Where requests go."""
+    """The receiver of a connection's requests."""
 
     def connection_opened(self, connection: HttpConnection) -> None:
         """Note a new connection."""
 
     def connection_lost(self, connection: HttpConnection) -> None:
-        """Forget a connection: it ended, or it is a WebSocket from now on."""
+        """Forget a connection: it ended, or it became a WebSocket."""
 
     def answer(self, request: HttpRequest, connection: HttpConnection) -> None:
         """Call the connection's `respond` (or `upgrade`) once, at once or later."""
 
 
 class HttpConnection(asyncio.Protocol):
-    """Parses requests, also pipelined ones, and answers them in order, one at a time."""
+    """Parses requests, including pipelined ones, and answers them in order, one at a time."""
 
     __slots__ = (
         "_body",
@@ -82,22 +82,22 @@ class HttpConnection(asyncio.Protocol):
     # The transport's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport (TCP_NODELAY is set on it by asyncio and by uvloop)."""
+        """Note the transport. asyncio and uvloop set TCP_NODELAY on it."""
         self.transport = cast(asyncio.Transport, transport)
         self._handler.connection_opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - named by asyncio
-        """Let go of everything; the parser and this object refer to each other."""
+        """Release everything. The parser and this object refer to each other, so the cycle is broken here."""
         self._parser = None
         self._queue.clear()
         self._handler.connection_lost(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, then answer the requests that are whole."""
+        """Parse the data, then answer the complete requests."""
         if self._parser is None:
             if self._queue and self._queue[-1].upgrade:
                 self._queue[-1].tail += data
-            return  # behind a request that ended the conversation, nothing has a meaning
+            return  # data after the last request of a connection is ignored
         self.last_active = self._now()
         if self._in_head:
             self._head_bytes += len(data)
@@ -129,17 +129,17 @@ class HttpConnection(asyncio.Protocol):
         self._body_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take the request target, which may come in pieces."""
+        """Add a piece of the request target."""
         self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; a client that asks whether it may send the body is told so at once."""
+        """Add a header. A client that expects `100 Continue` gets it at once."""
         self._request.headers.append((name, value))
         if len(name) == 6 and name.lower() == b"expect" and self._current is None and not self._queue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_headers_complete(self) -> None:
-        """Refuse a head that API Gateway would refuse; its body is still read, so that the client gets the answer."""
+        """Refuse a head that is too large. The body is still read, so that the client gets the answer."""
         request = self._request
         self._in_head = False
         self._head_bytes = 0
@@ -149,7 +149,7 @@ class HttpConnection(asyncio.Protocol):
             self._normalize_target(request)
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body, unless the request is refused already."""
+        """Add a piece of the body, and refuse a body that is too large."""
         self._body_bytes += len(body)
         if self._body_bytes <= MAX_BODY_BYTES:
             self._body.append(body)
@@ -160,7 +160,7 @@ class HttpConnection(asyncio.Protocol):
             self.transport.abort()
 
     def on_message_complete(self) -> None:
-        """Queue the request, now whole."""
+        """Queue the complete request."""
         request = self._request
         parser = self._parser
         if parser is None:
@@ -179,11 +179,11 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being answered."""
+        """Whether no request is waiting for its answer."""
         return self._current is None
 
     def respond(self, serialized: bytes) -> None:
-        """Write the response to the request being answered, then go on with the next."""
+        """Write the response to the current request, then handle the next one."""
         request = self._current
         if request is None or self.transport.is_closing():
             return
@@ -197,7 +197,7 @@ class HttpConnection(asyncio.Protocol):
             self._answer_queued()
 
     def upgrade(self, serialized: bytes, successor: asyncio.Protocol) -> None:
-        """Write the 101 and hand the transport to the protocol that takes over, which gets the request's `tail`."""
+        """Write the 101, and hand the transport and the request's `tail` to the next protocol."""
         tail = self._current.tail if self._current is not None else b""
         self._current = None
         self._handler.connection_lost(self)
@@ -210,14 +210,14 @@ class HttpConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def close(self) -> None:
-        """End the connection; an answer under way is lost."""
+        """Close the connection. An answer that is not written yet is lost."""
         self._stop_parsing()
         self.transport.close()
 
     def _say_last(self, serialized: bytes) -> None:
-        """Write the last response, and read on until the peer ends too.
+        """Write the last response, and read until the peer closes too.
 
-        Closing with unread data would reset the connection, and the peer might never see the response (RFC 9112,
+        Closing with unread data resets the connection, and the peer may never see the response (RFC 9112,
         section 9.6).
         """
         self._stop_parsing()
@@ -243,16 +243,16 @@ class HttpConnection(asyncio.Protocol):
         self._regulate_reading()
 
     def _flush(self) -> None:
-        """Write the answers to all that came in one read at once."""
+        """Write all collected answers with one call."""
         if self._outgoing and not self.transport.is_closing():
             self.transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 
     def _regulate_reading(self) -> None:
-        """Read no more from a peer that sends requests faster than they are answered, or that waits for an upgrade."""
+        """Pause reading while too many requests are queued or an upgrade is pending, and resume it afterwards."""
         if self._parser is not None:
             hold = len(self._queue) > _MAX_QUEUED_REQUESTS
-        else:  # what follows a request to upgrade is for the protocol that takes over
+        else:  # data after an upgrade request is for the next protocol
             hold = bool(self._queue) or (self._current is not None and self._current.upgrade)
         if self.transport.is_closing() or hold == self._paused:
             return
@@ -263,7 +263,7 @@ class HttpConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _normalize_target(self, request: HttpRequest) -> None:
-        """Take the path out of a target in absolute form (RFC 9112, section 3.2.2); others than `*` have none."""
+        """Reduce a target in absolute form to path and query (RFC 9112, section 3.2.2). Refuse others, except `*`."""
         try:
             url = httptools.parse_url(request.target)
         except httptools.HttpParserInvalidURLError:
@@ -272,8 +272,8 @@ class HttpConnection(asyncio.Protocol):
             request.target = (url.path or b"/") + (b"?" + url.query if url.query else b"")
 
     def _refuse(self, serialized: bytes) -> None:
-        """Answer what can't be parsed, after what came before it; nothing behind it has a meaning."""
-        log.info("refused what is not an HTTP request from %s", self.transport.get_extra_info("peername"))
+        """Queue a refusal of data that cannot be parsed, after earlier requests, and ignore all later data."""
+        log.info("refused data that is not an HTTP request from %s", self.transport.get_extra_info("peername"))
         request = HttpRequest(b"", [])
         request.refusal = serialized
         self._queue.append(request)

@@ -1,4 +1,4 @@
-"""Payload format 2.0: the event that an HTTP API's functions receive, and the answers they may give.
+"""Payload format 2.0: the events for an HTTP API's functions, and the answers that they may return.
 
 Source: "Create AWS Lambda proxy integrations for HTTP APIs" (Developer Guide).
 """
@@ -24,7 +24,7 @@ _GATEWAYS_OWN: Final = frozenset(("connection", "content-length", "transfer-enco
 
 
 class MalformedAnswerError(Exception):
-    """A function's answer is not one that format 2.0 knows."""
+    """A function's answer is not valid in format 2.0."""
 
 
 def http_event(
@@ -38,7 +38,7 @@ def http_event(
     request_id: str,
     moment: Moment,
 ) -> bytes:
-    """Return the event of one request; `headers` are the request's and those that the gateway adds."""
+    """Return the event of one request. `headers` are the request's, and those that the gateway adds."""
     named = [(name.lower(), value) for name, value in headers]
     joined = _joined(pair for pair in named if pair[0] != "cookie")
     cookies = ";".join(value for name, value in named if name == "cookie").split(";")
@@ -82,10 +82,10 @@ def http_event(
 
 
 def http_response(payload: bytes, request_id: str, cors: Headers | None = None, *, head: bool) -> bytes:
-    """Return the response that a function's answer stands for.
+    """Return the HTTP response for a function's answer.
 
     An object with a `statusCode` is a response; any other JSON value is the body of a 200. `cors` are the headers that
-    take the place of the function's own, None where CORS is not configured. Raises MalformedAnswerError.
+    replace the function's own CORS headers, or None if CORS is not configured. Raises MalformedAnswerError.
     """
     try:
         answer = orjson.loads(payload)
@@ -102,7 +102,7 @@ def http_response(payload: bytes, request_id: str, cors: Headers | None = None, 
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return pairs as a mapping, the values of one name joined by commas."""
+    """Return pairs as a mapping. Values of the same name are joined by commas."""
     joined: dict[str, str] = {}
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value
@@ -110,14 +110,14 @@ def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _body(body: bytes, content_type: str, *, encoded: bool) -> tuple[str, bool]:
-    """Return a request's body as an event has it, and whether that is base64."""
+    """Return a request's body for an event, and whether it is base64."""
     media_type = content_type.partition(";")[0].strip().lower()
     is_text = not media_type or media_type.startswith("text/") or media_type in _TEXT_TYPES
     if (is_text or media_type.endswith(_TEXT_SUFFIXES)) and not encoded:
         try:
             return body.decode(), False
         except UnicodeDecodeError:
-            pass  # then it is binary, whatever its type says
+            pass  # the body is binary, whatever its type says
     return base64.b64encode(body).decode(), bool(body)
 
 
@@ -125,7 +125,7 @@ def _status(value: object) -> int:
     if isinstance(value, str) and len(value) == 3 and value.isdecimal():
         value = int(value)
     if type(value) is not int or not 200 <= value < 600:
-        raise MalformedAnswerError("statusCode")
+        raise MalformedAnswerError("`statusCode` is not a number from 200 to 599")
     return value
 
 
@@ -133,7 +133,7 @@ def _response_headers(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
     headers = answer.get("headers") or {}
     cookies = answer.get("cookies") or []
     if not isinstance(headers, dict) or not isinstance(cookies, list):
-        raise MalformedAnswerError("headers")
+        raise MalformedAnswerError("`headers` is not an object, or `cookies` is not a list")
     named = [(name, _header_value(value)) for name, value in headers.items() if name.lower() not in _GATEWAYS_OWN]
     if not any(name.lower() == "content-type" for name, _ in named):
         named.append(("Content-Type", "text/plain;charset=UTF-8"))
@@ -145,7 +145,7 @@ def _header_value(value: object) -> str:
         return value
     if isinstance(value, bool | int | float):
         return orjson.dumps(value).decode()
-    raise MalformedAnswerError("a header's value is not a string")
+    raise MalformedAnswerError("a value in `headers` is not a string, number or boolean")
 
 
 def _response_body(answer: Mapping[str, Any]) -> bytes:
@@ -153,10 +153,10 @@ def _response_body(answer: Mapping[str, Any]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise MalformedAnswerError("body")
+        raise MalformedAnswerError("`body` is not a string")
     if not answer.get("isBase64Encoded"):
         return body.encode()
     try:
         return base64.b64decode(body, validate=True)
     except binascii.Error as error:
-        raise MalformedAnswerError("body is not base64") from error
+        raise MalformedAnswerError("`body` is not base64, but `isBase64Encoded` is set") from error

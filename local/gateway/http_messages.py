@@ -1,4 +1,4 @@
-"""HTTP/1.1 requests as the gateway reads them, and responses as it writes them."""
+"""HTTP/1.1 requests that the gateway reads, and responses that it writes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WITHOUT_BODY: Final = frozenset((204, 304))
 
 
 class HttpRequest:
-    """One whole request.
+    """One complete request.
 
-    `target` is as on the request line, `headers` as they came. `refusal` is the response to a request that was not
-    worth reading on, and `tail` what came behind the head of a request to upgrade.
+    `target` and `headers` are as received. `refusal` is the response to a request that the connection refused itself.
+    `tail` is the data after the head of an upgrade request.
     """
 
     __slots__ = ("body", "headers", "keep_alive", "method", "refusal", "tail", "target", "upgrade")
@@ -37,14 +37,14 @@ class HttpRequest:
         self.refusal: bytes | None = None
 
     def header(self, name: bytes) -> bytes:
-        """Return the first value of a header (its name in lower case), or nothing."""
+        """Return the first value of a header, or an empty value. `name` is lower-case."""
         for key, value in self.headers:
             if key.lower() == name:
                 return value
         return b""
 
     def decoded_headers(self) -> Iterator[tuple[str, str]]:
-        """Yield names and values as text, in order and with the names' case kept."""
+        """Yield names and values as text, in order. The case of names is kept."""
         for name, value in self.headers:
             yield name.decode("latin-1"), value.decode("latin-1")
 
@@ -55,14 +55,14 @@ class HttpRequest:
 
     @property
     def query(self) -> str:
-        """The query as it came, without the question mark."""
+        """The undecoded query, without the question mark."""
         return self.target.partition(b"?")[2].decode("latin-1")
 
 
 def response(status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b"", *, head: bool = False) -> bytes:
-    """Return a whole response; with `head` it is the answer to HEAD: all of it but the body.
+    """Return a complete response. With `head`, leave the body out, as the answer to a HEAD request does.
 
-    Raises ValueError for a header that would break out of its line.
+    Raises ValueError for a header with a control character, which could start another header.
     """
     lines = [_status_line(status)]
     for name, value in headers:
@@ -76,12 +76,12 @@ def response(status: int, headers: Iterable[tuple[str, str]] = (), body: bytes =
 
 
 def message_response(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> bytes:
-    """Return API Gateway's own answer: `{"message":"..."}`."""
+    """Return an answer in API Gateway's own form: `{"message":"..."}`."""
     return response(status, (("Content-Type", JSON_TYPE), *headers), orjson.dumps({"message": message}))
 
 
 def closing(serialized: bytes) -> bytes:
-    """Return a response with the header that tells the peer that the connection ends with it."""
+    """Return a response with the header `Connection: close` added."""
     return serialized.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
 
 

@@ -1,7 +1,7 @@
-"""Which route of an HTTP API a request takes.
+"""The selection of an HTTP API's route for a request.
 
-The most specific match wins: a literal segment over a `{parameter}`, that over a `{greedy+}` one, a named method over
-`ANY`, and `$default` last. Source: "Create routes for HTTP APIs in API Gateway" (Developer Guide).
+The most specific match wins: a literal segment before a `{parameter}`, that before a `{greedy+}` one, a named method
+before `ANY`, and `$default` last. Source: "Create routes for HTTP APIs in API Gateway" (Developer Guide).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PARAMETER = re.compile(r"\{([^{}+]+)(\+?)\}").fullmatch
 
 
 class Match(NamedTuple):
-    """A route and what its parameters stand for."""
+    """A route, and the values of its path parameters."""
 
     route: HttpRoute
     path_parameters: dict[str, str]
@@ -32,7 +32,7 @@ class _Pattern:
 
 
 class HttpRoutes:
-    """The routes of an HTTP API, ordered by how specific they are. Raises ValueError for a malformed route key."""
+    """The routes of an HTTP API, the most specific first. Raises ValueError for a malformed route key."""
 
     def __init__(self, routes: Iterable[HttpRoute]) -> None:
         self._default: HttpRoute | None = None

@@ -1,4 +1,4 @@
-"""Calls of integrations under way: each ends once, by its function or by the integration's own timeout."""
+"""Calls of integrations. Each ends once, by its function or by the integration's timeout."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from local.functions.invocation import FunctionService, Invocation, Outcome
 from local.gateway.api import FunctionIntegration
 
 INTEGRATION_TIMED_OUT = Invocation(Outcome.TIMED_OUT, b"")
-"""What a caller is told when the gateway stopped waiting; compare by identity.
+"""The invocation that a caller gets when the gateway stops waiting. Compare it by identity.
 
-An invocation that the function's own limit ended is TIMED_OUT too, and the client is told something else.
+An invocation that the function's own timeout ended is TIMED_OUT too, but the client gets another error.
 """
 
 OnEnd = Callable[[Invocation], None]
 
 
 class IntegrationCalls:
-    """Invokes functions for the gateway and gives up on those that outlast their integration's timeout.
+    """Invokes functions for the gateway, and ends calls that exceed their integration's timeout.
 
-    Deadlines are looked at by `sweep`, not by a timer each: there may be ten thousand calls under way.
+    `sweep` checks all deadlines. With ten thousand calls under way, a timer for each would cost too much.
     """
 
     __slots__ = ("_functions", "_now", "_waiting")
@@ -32,7 +32,7 @@ class IntegrationCalls:
         self._waiting: dict[float, dict[_Call, None]] = {}
 
     def invoke(self, integration: FunctionIntegration, event: bytes, on_end: OnEnd) -> None:
-        """Invoke the function; `on_end` is called once, with INTEGRATION_TIMED_OUT if the deadline comes first."""
+        """Invoke the function, and call `on_end` once. After the deadline it gets INTEGRATION_TIMED_OUT."""
         timeout = integration.timeout_seconds
         waiting = self._waiting.get(timeout)
         if waiting is None:
@@ -50,12 +50,12 @@ class IntegrationCalls:
 
     @property
     def in_flight(self) -> int:
-        """How many calls have not ended."""
+        """The number of calls that have not ended."""
         return sum(map(len, self._waiting.values()))
 
 
 class _Call:
-    """One call, which is also the callback that its function's end calls."""
+    """One call. It is itself the callback for the end of its function."""
 
     __slots__ = ("deadline", "on_end", "waiting")
 
@@ -65,7 +65,7 @@ class _Call:
         self.waiting = waiting
 
     def __call__(self, invocation: Invocation) -> None:
-        if self in self.waiting:  # else the function ended after the gateway had given up on it
+        if self in self.waiting:  # otherwise the function ended after the timeout
             del self.waiting[self]
             self.on_end(invocation)
 

@@ -1,7 +1,7 @@
-"""The `@connections` API: how a function writes to a client, asks about it, or closes it.
+"""The `@connections` API, with which a function sends to a connection, describes it, or closes it.
 
 Sources: botocore's `apigatewaymanagementapi` model; "Use @connections commands in your backend service" (Developer
-Guide). It is answered at once, without any call, because it is the hot path of every push.
+Guide). Every push takes this path, so the gateway answers synchronously.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class ManagementApi:
         self.pushes: Counter[int] = Counter()
         self._stage = stage
         prefix = f"/{stage.api.stage}"
-        # SDKs differ in whether they escape the `@`.
+        # Some SDKs escape the `@`, others do not.
         self._prefixes = (f"{prefix}/@connections/".encode(), f"{prefix}/%40connections/".encode())
 
     def serves(self, target: bytes) -> bool:
-        """Tell whether a request target is of this API."""
+        """Return whether a request target belongs to this API."""
         return target.startswith(self._prefixes)
 
     def answer(self, request: HttpRequest, http: HttpConnection) -> None:
@@ -58,7 +58,7 @@ class ManagementApi:
         http.respond(response(status, headers, body))
 
     def _act(self, request: HttpRequest) -> tuple[int, str | None, bytes]:
-        """Do what is asked; return the status, the error's type and the body."""
+        """Carry out a request. Return the status, the type of the error if there is one, and the body."""
         authorization = request.header(b"authorization")
         if not authorization:
             return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -101,7 +101,7 @@ class ManagementApi:
 
 
 def is_signature(authorization: bytes) -> bool:
-    """Tell whether a header is a SigV4 signature for `execute-api`; any credentials will do on one machine."""
+    """Return whether a header is a SigV4 signature for `execute-api`. On one machine, any credentials are accepted."""
     return (
         authorization.startswith(_SIGNATURE_PREFIX)
         and _SERVICE_SCOPE in authorization
@@ -128,7 +128,7 @@ def _error(status: int, error: str, message: str) -> tuple[int, str | None, byte
 
 
 def _as_text(data: bytes) -> bytes:
-    """Return the data as a text frame may carry it: what is not UTF-8 is replaced, or the client would hang up."""
+    """Return the data as UTF-8 for a text frame. Invalid bytes are replaced: a client would close on them."""
     if data.isascii():
         return data
     return data.decode("utf-8", "replace").encode()

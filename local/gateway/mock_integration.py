@@ -1,7 +1,7 @@
-"""MOCK integrations: an answer made from a template, without anything being called.
+"""MOCK integrations: answers made from a template, without calling a function.
 
-Of the template language only references are there (`$context.name`, `${context.name}`, `$stageVariables.name`): it is
-what an answer without an input can need. References to nothing become empty, as API Gateway has it.
+Of the template language, only references are supported (`$context.name`, `${context.name}`, `$stageVariables.name`):
+an answer without an input needs no more. References without a value become empty, as in API Gateway.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _REFERENCE = re.compile(r"\$(\{)?(context|stageVariables)((?:\.[A-Za-z_][\w-]*)+
 
 
 def is_constant(template: str) -> bool:
-    """Tell whether the template has no references, so that its answer is always the same."""
+    """Return whether the template has no references, so that its answer is always the same."""
     return _REFERENCE.search(template) is None
 
 
 def render(template: str, context: Mapping[str, Any], stage_variables: Mapping[str, str]) -> str:
-    """Return the template with its references replaced; `context` is an event's `requestContext`."""
+    """Return the template with its references replaced. `context` is an event's `requestContext`."""
     roots: dict[str, Mapping[str, Any]] = {"context": context, "stageVariables": stage_variables}
     return _REFERENCE.sub(lambda match: _value(roots[match[2]], match[3][1:].split(".")), template)
 

@@ -1,4 +1,4 @@
-"""Writes put off to the end of the loop's turn, so that all that a client is told in one turn is one system call."""
+"""Writes deferred to the end of the event loop's turn, so that all frames of a turn need one system call."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Protocol
 
 
 class Flushable(Protocol):
-    """Something that has collected what it wants to write."""
+    """An object that collects data to write."""
 
     def flush(self) -> None:
-        """Write it. Harmless when it has been written already."""
+        """Write the collected data. A call without any is harmless."""
 
 
 class OutgoingWrites:
-    """Those who have something to write when the callbacks of this turn are through.
+    """The writers to flush after the callbacks of this turn.
 
-    Neither asyncio's nor uvloop's transports wait by themselves: each `write` of theirs is a `send` at once.
+    The transports of asyncio and uvloop do not defer: each `write` makes a `send` at once.
     """
 
     __slots__ = ("_waiting",)
@@ -25,7 +25,7 @@ class OutgoingWrites:
         self._waiting: list[Flushable] = []
 
     def add(self, writer: Flushable) -> None:
-        """Have `flush` called soon, before the loop waits for anything again."""
+        """Schedule the writer's `flush` before the loop waits for I/O again."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._flush_all)
         self._waiting.append(writer)

@@ -1,4 +1,4 @@
-"""The moment of a request, in the three forms in which events tell it."""
+"""The time of a request, in the three formats that events use."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class Moment(NamedTuple):
-    """`epoch_ms` is Unix time in milliseconds; `clf` the same in the Common Log Format of web servers."""
+    """A time. `epoch_ms` is Unix time in milliseconds; `clf` is in the Common Log Format of web servers."""
 
     epoch_ms: int
     clf: str
 
 
 class RequestClock:
-    """Tells the present moment; the formatted second is kept, because thousands of requests share one."""
+    """Returns the current time. It keeps the formatted second, because thousands of requests share one."""
 
     __slots__ = ("_clf", "_now", "_second")
 
@@ -25,7 +25,7 @@ class RequestClock:
         self._clf = ""
 
     def moment(self) -> Moment:
-        """Return the present moment."""
+        """Return the current time."""
         now = self._now()
         second = int(now)
         if second != self._second:

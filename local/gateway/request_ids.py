@@ -1,4 +1,4 @@
-"""Ids as API Gateway draws them: 11 random bytes in URL-safe base64, so 16 characters that end in `=`."""
+"""Ids in API Gateway's form: 11 random bytes in URL-safe base64, so 16 characters that end in `=`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from binascii import b2a_base64
 
 _ID_BYTES = 11
 _DRAWN_BYTES = 12
-"""With a byte of zeros behind it, an id's base64 is sixteen characters, the last of which stands where `=` does."""
+"""An id's bytes and a zero byte: base64 makes sixteen characters of them, and `=` replaces the last one."""
 _IDS_PER_DRAW = 256
 _ID_LENGTH = 16
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -16,7 +16,7 @@ _WELL_FORMED = re.compile(r"[A-Za-z0-9_-]{15}=").fullmatch
 
 
 class RequestIds:
-    """A source of ids, drawn many at a time because each call for randomness is a system call."""
+    """A source of ids. It draws many at a time, because each call for randomness is a system call."""
 
     __slots__ = ("_drawn", "_next")
 
@@ -25,7 +25,7 @@ class RequestIds:
         self._next = 0
 
     def draw(self) -> str:
-        """Return an id that was never returned before."""
+        """Return a new id."""
         start = self._next
         if start == len(self._drawn):
             self._drawn, start = _draw_many(), 0
@@ -40,5 +40,5 @@ def _draw_many() -> str:
 
 
 def is_well_formed(connection_id: str) -> bool:
-    """Tell whether API Gateway could have drawn this id; `@connections` answers 400 to others and 410 to these."""
+    """Return whether an id has API Gateway's form. `@connections` answers 400 to malformed ids, 410 to unknown ones."""
     return _WELL_FORMED(connection_id) is not None

@@ -1,4 +1,4 @@
-r"""Which route a WebSocket message takes: API Gateway's route selection expressions.
+r"""The selection of a WebSocket message's route: API Gateway's route selection expressions.
 
 An expression is `$request.body.action`, or text with any number of `${request.body.path}` in it; `\$` is a literal
 dollar. Source: "Create routes for WebSocket APIs in API Gateway" (Developer Guide).
@@ -25,7 +25,7 @@ Route = TypeVar("Route")
 class RouteSelection:
     """A parsed route selection expression.
 
-    Raises ValueError when the expression has a `$` that is neither a variable of the body nor escaped.
+    Raises ValueError if the expression has a `$` that is neither escaped nor the start of a path of `request.body`.
     """
 
     __slots__ = ("_only_field", "_parts")
@@ -33,13 +33,13 @@ class RouteSelection:
     def __init__(self, expression: str) -> None:
         self._parts = _parse(expression)
         only = self._parts[0] if len(self._parts) == 1 else ""
-        # `$request.body.action`, which nearly every API has, is looked up without the general walk.
+        # Nearly every API has `$request.body.action`, so one field is looked up without the general walk.
         self._only_field = only[0] if isinstance(only, tuple) and len(only) == 1 and isinstance(only[0], str) else None
 
     def key(self, message: str) -> str:
-        """Return the route key that a message asks for, or `$default` when it isn't JSON.
+        """Return the route key of a message, or `$default` if the message is not JSON.
 
-        A path that leads nowhere gives the empty string, which no route has.
+        A path without a value gives the empty string, which no route has as its key.
         """
         try:
             body = orjson.loads(message)
@@ -50,9 +50,9 @@ class RouteSelection:
         return "".join(part if isinstance(part, str) else _text(_follow(body, part)) for part in self._parts)
 
     def select(self, routes: Mapping[str, Route], message: str) -> Route | None:
-        """Return the route of a message, or None when there is neither a matching one nor a `$default`.
+        """Return the route of a message, or None if no route matches and there is no `$default`.
 
-        Keys that begin with `$` are API Gateway's own: no message can ask for `$connect`.
+        Keys that begin with `$` are API Gateway's own, so a message cannot select `$connect`.
         """
         key = self.key(message)
         route = routes.get(key) if key[:1] != "$" else None
@@ -91,7 +91,7 @@ def _follow(body: Any, path: Path) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Return a JSON value as the route key that it stands for; arrays as `[item1, item2]`."""
+    """Return a JSON value as text for the route key. An array becomes `[item1, item2]`."""
     if type(value) is str:
         return value
     if value is _MISSING or value is None:

@@ -24,10 +24,10 @@ from local.gateway.request_ids import RequestIds
 from local.gateway.websocket_stage import WebSocketStage
 
 ExtraRoute = Callable[[], tuple[int, str, bytes]]
-"""Makes a page: status, content type, body."""
+"""Makes a page, as its status, content type and body."""
 
 OwnRoute = Callable[[HttpRequest, HttpConnection], None]
-"""Answers a request of any method itself, at once or later."""
+"""Answers a request of any method, at once or later."""
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 LINGER_SECONDS: Final = 2.0
@@ -48,9 +48,9 @@ log = logging.getLogger(__name__)
 class Gateway:
     """Serves deployed APIs on one port of one event loop, as strictly as API Gateway does.
 
-    WebSockets are at `/<stage>`, the management API at `/<stage>/@connections/<id>`, `extra_routes` and `own_routes`
-    (exact paths) come first and the HTTP API takes everything else. Raises ValueError for an API with a malformed route
-    key or route selection expression.
+    WebSockets are at `/<stage>`, and the management API is at `/<stage>/@connections/<id>`. `extra_routes` and
+    `own_routes` are exact paths. The HTTP API gets all other requests. Raises ValueError for an API with a malformed
+    route key or route selection expression.
     """
 
     def __init__(
@@ -90,9 +90,9 @@ class Gateway:
     # Life
 
     async def start(self, host: str = "127.0.0.1", port: int = 8080, listener: socket.socket | None = None) -> None:
-        """Listen, on `listener` if one is given, which is closed with this.
+        """Listen, on `listener` if one is given. The gateway closes it with itself.
 
-        Raises OSError when the port is taken; port 0 takes a free one, which `address` then tells.
+        Raises OSError if the port is in use. Port 0 means a free one; `address` returns it.
         """
         loop = asyncio.get_running_loop()
         where = {"host": host, "port": port} if listener is None else {"sock": listener}
@@ -102,9 +102,9 @@ class Gateway:
         self._sweep_timer = loop.call_later(self._sweep_seconds, self._sweep)
 
     async def close(self, timeout_seconds: float = CLOSE_SECONDS) -> None:
-        """Stop listening, tell every client 1001, and let `$disconnect` and answers under way end.
+        """Stop listening, close every WebSocket with 1001, and let `$disconnect` and answers under way end.
 
-        Takes at most about `timeout_seconds`; what has not ended by then is cut.
+        After about `timeout_seconds`, abort the connections that are still open.
         """
         if self._server is None:
             return
@@ -118,12 +118,12 @@ class Gateway:
                     swept.clear()
                     await swept.wait()
         except TimeoutError:
-            log.warning("the gateway cut what did not end within %g seconds", timeout_seconds)
+            log.warning("the gateway aborts connections that did not end within %g seconds", timeout_seconds)
         self._cut()
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that it listens on."""
+        """The host and port that the gateway listens on."""
         if self._server is None:
             raise RuntimeError("the gateway is not listening")
         host, port = self._server.sockets[0].getsockname()[:2]
@@ -133,22 +133,22 @@ class Gateway:
 
     @property
     def connections(self) -> int:
-        """Open WebSockets."""
+        """The number of open WebSockets."""
         return len(self._stage.connections) if self._stage is not None else 0
 
     @property
     def messages_in(self) -> int:
-        """Messages that clients sent since the start."""
+        """The number of messages from clients since the start."""
         return self._stage.messages_in if self._stage is not None else 0
 
     @property
     def messages_out(self) -> int:
-        """Messages that clients were sent since the start: answers, pushes and error frames."""
+        """The number of messages to clients since the start: answers, pushes and error frames."""
         return self._stage.messages_out if self._stage is not None else 0
 
     @property
     def pushes(self) -> Mapping[int, int]:
-        """`POST @connections` since the start, by the status of the answer."""
+        """The number of `POST @connections` since the start, by the status of the answer."""
         return dict(self._management.pushes) if self._management is not None else {}
 
     # Requests
@@ -158,11 +158,11 @@ class Gateway:
         self._http_connections.add(connection)
 
     def connection_lost(self, connection: HttpConnection) -> None:
-        """Forget a connection that ended, or that is a WebSocket now."""
+        """Forget a connection that ended, or that became a WebSocket."""
         self._http_connections.discard(connection)
 
     def answer(self, request: HttpRequest, connection: HttpConnection) -> None:
-        """Pass a request to whom it concerns."""
+        """Pass a request to the API or route that serves it."""
         if self._management is not None and self._management.serves(request.target):
             self._management.answer(request, connection)
             return
@@ -183,7 +183,7 @@ class Gateway:
     # Time
 
     def _sweep(self) -> None:
-        """Look at every limit of time. One timer does it for all: a timer each would cost more than the connections."""
+        """Check every time limit. One timer serves all: one for each connection would cost more than the connection."""
         self._calls.sweep()
         if self._stage is not None:
             self._stage.sweep()
@@ -210,7 +210,7 @@ class Gateway:
         return stage_is_quiet and not self._http_connections and not self._calls.in_flight
 
     def _sweep_often(self) -> asyncio.Event:
-        """Look at everything as often as is allowed; the event is set after each look."""
+        """Sweep as often as possible. The event is set after each sweep."""
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
         self._sweep_seconds = _SWEEP_SECONDS[0]
@@ -219,7 +219,7 @@ class Gateway:
         return self._swept
 
     def _dismiss(self) -> None:
-        """Close what is open, also what a handshake under way has opened since the last time."""
+        """Close all open connections, including those that a handshake has opened since the last call."""
         if self._stage is not None:
             self._stage.close_all()
         for connection in list(self._http_connections):
@@ -244,7 +244,7 @@ def _page(request: HttpRequest, route: ExtraRoute) -> bytes:
 
 
 def _is_misdirected(request: HttpRequest, path: bytes) -> bool:
-    """Tell whether a request is meant for a WebSocket API, but names another stage of it or none."""
+    """Return whether a request is meant for a WebSocket API, but names another stage or none."""
     is_upgrade = request.upgrade and request.header(b"upgrade").lower() == b"websocket"
     return is_upgrade or _CONNECTIONS_OF_A_STAGE(path) is not None
 
@@ -254,7 +254,7 @@ def _unescaped(path: bytes) -> bytes:
 
 
 def _sweep_seconds(websocket_api: WebSocketApi | None, http_api: HttpApi | None, limits: Limits) -> float:
-    """Return how often to look at the limits of time: often enough for the shortest of them."""
+    """Return the seconds between sweeps, which are short enough for the shortest time limit."""
     integrations = [route.integration for route in (websocket_api.routes.values() if websocket_api else ())]
     integrations += [route.integration for route in (http_api.routes if http_api else ())]
     timeouts = [each.timeout_seconds for each in integrations if isinstance(each, FunctionIntegration)]

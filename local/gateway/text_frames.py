@@ -1,7 +1,7 @@
-"""Text messages in one frame, which nearly all messages are, read and written without the protocol's machinery.
+"""A fast path for text messages in one frame, as nearly all messages are.
 
-The layout is that of RFC 6455, section 5.2. Whatever else comes (fragments, control frames, what breaks the rules, a
-frame that is not whole yet) is left to websockets' `ServerProtocol`, which takes several times as long for a message.
+The layout is that of RFC 6455, section 5.2. websockets' `ServerProtocol` takes several times as long for a message, and
+handles everything else: fragments, control frames, invalid frames and incomplete ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ except ImportError:  # there is no wheel of websockets for every platform
     from websockets.utils import apply_mask
 
 LARGEST: Final = 0xFFFF
-"""Bytes of the largest message that these functions read or write."""
+"""The size in bytes of the largest message that these functions read or write."""
 
 _WHOLE_TEXT: Final = 0x81
 _MASKED: Final = 0x80
@@ -24,9 +24,9 @@ _MASK_BYTES: Final = 4
 
 
 def read_text_frames(data: bytes, limit: int) -> tuple[list[bytes], bytes]:
-    r"""Return the messages that data begins with, and what is left for the protocol to read.
+    r"""Return the messages at the beginning of data, and the rest for the protocol to read.
 
-    `data` begins where a message does; messages of more than `limit` bytes are left.
+    `data` must begin at a message. Messages of more than `limit` bytes stay in the rest.
 
     >>> read_text_frames(bytes.fromhex("8185 37fa213d 7f9f4d5158 8900"), 100)
     ([b'Hello'], b'\x89\x00')
@@ -50,7 +50,7 @@ def read_text_frames(data: bytes, limit: int) -> tuple[list[bytes], bytes]:
 
 
 def write_text_frame(message: bytes) -> bytes:
-    """Return the frame of a message of at most `LARGEST` bytes, as servers send it.
+    """Return a server's frame for a message of at most `LARGEST` bytes.
 
     >>> write_text_frame(b"Hello").hex(" ")
     '81 05 48 65 6c 6c 6f'

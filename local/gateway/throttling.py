@@ -1,8 +1,8 @@
-"""The throttling of routes: token buckets.
+"""Token buckets that throttle routes.
 
 Source: "Throttle requests to your HTTP APIs for better throughput in API Gateway" and "Protect your WebSocket APIs in
-API Gateway" (Developer Guide): a bucket holds as many tokens as the burst limit says and is filled at the rate limit;
-a request that finds none is refused. There it is best effort, here it is exact.
+API Gateway" (Developer Guide). A bucket holds as many tokens as the burst limit and refills at the rate limit. A
+request without a token is refused. API Gateway throttles on a best-effort basis; this gateway is exact.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from local.gateway.api import Throttle
 
 
 class TokenBucket:
-    """The tokens of one route. It is full at first; times are seconds of a clock that never goes back."""
+    """The tokens of one route. It starts full. Times are seconds of a monotonic clock."""
 
     __slots__ = ("_burst", "_filled_at", "_rate", "_tokens")
 
@@ -22,7 +22,7 @@ class TokenBucket:
         self._filled_at = now
 
     def take(self, now: float) -> bool:
-        """Take the token of one request, or tell that there is none."""
+        """Take a token for one request. Return False if there is none."""
         tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
         is_taken = tokens >= 1
@@ -31,5 +31,5 @@ class TokenBucket:
 
 
 def bucket(throttle: Throttle | None, now: float, *, is_kept: bool) -> TokenBucket | None:
-    """Return the bucket of a route; None if it isn't throttled, or if throttling is not kept to."""
+    """Return the bucket of a route, or None if the route is not throttled or throttling is not enforced."""
     return TokenBucket(throttle, now) if throttle is not None and is_kept else None

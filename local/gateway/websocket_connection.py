@@ -1,8 +1,7 @@
-"""One open WebSocket: frames on one side, whole text messages on the other.
+"""One open WebSocket: it turns frames into complete text messages, and messages into frames.
 
-The protocol itself (RFC 6455) is websockets' `ServerProtocol`, which does no I/O, but for the most frequent frames
-(`text_frames`). There is no task, timer or buffer
-here while nothing happens, because ten thousand connections may be open.
+websockets' `ServerProtocol` implements the protocol (RFC 6455) without I/O; `text_frames` handles the most frequent
+frames. An idle connection has no task, timer or buffer, because ten thousand connections may be open.
 """
 
 from __future__ import annotations
@@ -24,30 +23,30 @@ from local.gateway.text_frames import read_text_frames, write_text_frame
 NO_STATUS_REASON: Final = "Client-side close frame status not set"
 NORMAL_REASON: Final = "Connection Closed Normally"
 GOING_AWAY_REASON: Final = "Going away"
-# API Gateway's words for a connection that ended without a close frame are not on record; 1006 is RFC 6455's code.
+# API Gateway's reason for a connection without a close frame is not documented; the code 1006 is RFC 6455's.
 ABNORMAL_REASON: Final = "Connection Closed Abnormally"
 
 _protocol_log = logging.getLogger(f"{__name__}.protocol")
-_protocol_log.setLevel(logging.WARNING)  # it would tell the opening and closing of every connection
+_protocol_log.setLevel(logging.WARNING)  # at lower levels it logs the opening and closing of every connection
 
 
 class ConnectionEvents(Protocol):
-    """What a connection tells the API it belongs to."""
+    """The events that a connection reports to its API."""
 
     def message_received(self, connection: WebSocketConnection, text: str) -> None:
-        """Take one whole message."""
+        """Handle one complete message."""
 
     def connection_ended(self, connection: WebSocketConnection, code: int, reason: str) -> None:
-        """Take the end of the conversation, once; the TCP connection may outlive it for a moment."""
+        """Handle the end of the WebSocket, once. The TCP connection may end a little later."""
 
     def connection_lost(self, connection: WebSocketConnection) -> None:
-        """Take the end of the TCP connection."""
+        """Handle the end of the TCP connection."""
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """An open WebSocket under API Gateway's rules: text only, frames and messages of limited size.
+    """An open WebSocket under API Gateway's rules: text only, with limited sizes of frames and messages.
 
-    `context` is the constant part of its events (see `websocket_events`). Times are of the clock that is passed in.
+    `context` is the constant part of its events (see `websocket_events`). Times are those of the clock `now`.
     """
 
     __slots__ = (
@@ -101,7 +100,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came: none, one or many frames, and maybe a part of one."""
+        """Handle data: any number of frames, and perhaps a part of one."""
         if self._is_between_messages:
             messages, data = read_text_frames(data, self._limits.frame_bytes)
             for message in messages:
@@ -122,7 +121,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._is_between_messages = not protocol.reader.buffer and self._fragments is None and not self._ended
 
     def eof_received(self) -> None:
-        """Note that the client ended without a close frame; the transport then closes itself."""
+        """Note that the client left without a close frame. The transport then closes itself."""
         self._protocol.receive_eof()
         self._end(CloseCode.ABNORMAL_CLOSURE, ABNORMAL_REASON)
 
@@ -132,18 +131,18 @@ class WebSocketConnection(asyncio.Protocol):
         self._events.connection_lost(self)
 
     def pause_writing(self) -> None:
-        """Read nothing more from a client that does not read its answers."""
+        """Pause reading from a client that does not read its answers."""
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on reading."""
+        """Resume reading."""
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
     # The API's side
 
     def send(self, message: bytes) -> bool:
-        """Send a text message (UTF-8), in frames of the size allowed; False when the conversation has ended."""
+        """Send a text message (UTF-8) in frames of the allowed size. Return False if the WebSocket has ended."""
         protocol = self._protocol
         if protocol.state is not OPEN or self.transport.is_closing():
             return False
@@ -162,18 +161,18 @@ class WebSocketConnection(asyncio.Protocol):
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that were sent but that the system has not taken, because the client does not read."""
+        """The bytes sent that the system has not accepted yet, because the client does not read."""
         return self.transport.get_write_buffer_size() + self._pending_bytes
 
     def close(self, code: CloseCode, reason: str) -> None:
-        """Close from this side; the end is told at once."""
+        """Close from this side. `connection_ended` is called at once."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
             self.flush()
         self._end(code, reason)
 
     def flush(self) -> None:
-        """Write what the protocol has to say."""
+        """Write the protocol's pending data."""
         self._pending_bytes = 0
         writes = self._protocol.data_to_send()
         transport = self.transport
@@ -183,11 +182,11 @@ class WebSocketConnection(asyncio.Protocol):
             transport.write(writes[0])
             return
         transport.write(b"".join(writes))
-        if writes[-1] == b"" and not transport.is_closing():  # the protocol's sign for the end of the stream
+        if writes[-1] == b"" and not transport.is_closing():  # the protocol marks the end of the stream so
             transport.write_eof()
 
     def abort(self) -> None:
-        """Cut the TCP connection."""
+        """Abort the TCP connection."""
         self.transport.abort()
 
     # Frames
@@ -206,8 +205,8 @@ class WebSocketConnection(asyncio.Protocol):
             self._fail(CloseCode.UNSUPPORTED_DATA, "Binary messages are not supported")
         elif opcode is Opcode.CLOSE:
             self._closed(cast(Close, self._protocol.close_rcvd))
-        # Pings are answered by the protocol. Neither they nor pongs count as activity: API Gateway does not say that
-        # they do, and a client that relied on it would be cut off.
+        # The protocol answers pings. Pings and pongs do not count as activity: API Gateway does not document that they
+        # do, and a client that relied on it might be closed there.
 
     def _whole_message(self, data: bytes | bytearray | memoryview) -> None:
         if not self._ended:
@@ -241,7 +240,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._end(close.code, close.reason)
 
     def _parser_failed(self, error: Exception) -> None:
-        """Note what the protocol answered by itself to a frame that is against the rules."""
+        """End with the close code that the protocol sent for an invalid frame."""
         sent = self._protocol.close_sent
         code = sent.code if sent is not None else CloseCode.ABNORMAL_CLOSURE
         self._end(code, "Message too big" if isinstance(error, PayloadTooBig) else str(error))

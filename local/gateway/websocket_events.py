@@ -1,7 +1,7 @@
-"""The events that a WebSocket API's functions receive, as JSON.
+"""The events for a WebSocket API's functions, as JSON.
 
 Shapes: the sample events of "AWS_PROXY integrations for WebSocket APIs" and "Create a Lambda REQUEST authorizer
-function" (Developer Guide). What does not change while a connection lives is serialized once, when it opens.
+function" (Developer Guide). The constant part of a connection's events is serialized once, when it opens.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import orjson
 from local.gateway.api import WebSocketApi
 from local.gateway.request_clock import Moment
 
-# Hop-by-hop: the authorizer is shown these, `$connect` is not.
+# Hop-by-hop headers: the authorizer gets them, `$connect` does not.
 _HANDSHAKE_HEADERS: Final = frozenset(("connection", "upgrade", "content-length"))
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who opened a connection: `host` is the name under which it reached the gateway."""
+    """The client that opened a connection. `host` is the host name that the client used."""
 
     source_ip: str
     user_agent: str | None
@@ -31,7 +31,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRequest:
-    """What a handshake asked with: headers in order and with their case kept, and the query undecoded."""
+    """The headers of a handshake, in order and with the case of names, and its undecoded query."""
 
     headers: tuple[tuple[str, str], ...]
     query: str
@@ -45,7 +45,7 @@ def connection_context(
     client: Client,
     authorizer: Mapping[str, object] | None,
 ) -> bytes:
-    """Return the members of `requestContext` that stay the same in all of a connection's events, without braces."""
+    """Return the constant members of `requestContext` in a connection's events, as JSON without braces."""
     identity = {"sourceIp": client.source_ip}
     if client.user_agent is not None:
         identity["userAgent"] = client.user_agent
@@ -72,7 +72,7 @@ def read_context(context: bytes) -> dict[str, Any]:
 def message_event(
     route_key: bytes, context: bytes, moment: Moment, request_id: str, message_id: str, body: str
 ) -> bytes:
-    """Return a MESSAGE event; `route_key` is JSON already. It is put together by hand: one is made per message."""
+    """Return a MESSAGE event. `route_key` is JSON already. Every message needs one, so it is assembled by hand."""
     return b'{"requestContext":{"routeKey":%b,"messageId":"%b","eventType":"MESSAGE",%b,%b},"body":%b,%b}' % (
         route_key,
         message_id.encode(),
@@ -94,7 +94,7 @@ def message_context(route_key: str, context: bytes, moment: Moment, request_id: 
 def connect_event(
     api: WebSocketApi, context: bytes, moment: Moment, request_id: str, handshake: HandshakeRequest
 ) -> bytes:
-    """Return a CONNECT event. Headers that only concern the hop to the gateway are left out."""
+    """Return a CONNECT event, without the hop-by-hop headers."""
     shown = [(name, value) for name, value in handshake.headers if name.lower() not in _HANDSHAKE_HEADERS]
     event = _headers(shown) | {
         "requestContext": _connect_context(context, moment, request_id),
@@ -146,7 +146,7 @@ def disconnect_event(
 
 
 def connect_arn(api: WebSocketApi) -> str:
-    """Return the `methodArn` of a handshake, which an authorizer's policy has to allow."""
+    """Return the `methodArn` of a handshake, which an authorizer's policy must allow."""
     return f"arn:aws:execute-api:{api.region}:{api.account_id}:{api.api_id}/{api.stage}/$connect"
 
 

@@ -1,4 +1,4 @@
-"""A deployed WebSocket API at work: its open connections, the way of their messages, and its limits of time."""
+"""A deployed WebSocket API: its open connections, the routing of their messages, and its time limits."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from local.gateway.websocket_events import disconnect_event, message_context, me
 FORBIDDEN: Final = "Forbidden"
 INTERNAL_SERVER_ERROR: Final = "Internal server error"
 ENDPOINT_TIMED_OUT: Final = "Endpoint request timed out"
-# Its words for a throttled message are not on record: those of `@connections`, whose exception is LimitExceeded.
+# The message for a throttled request is not documented; this one follows LimitExceeded, the error of `@connections`.
 LIMIT_EXCEEDED: Final = "Limit Exceeded"
 
 CLOSE_TIMEOUT_SECONDS: Final = 5.0
-"""How long a client may take to end the TCP connection after the closing handshake."""
+"""The time that a client has to end the TCP connection after the closing handshake."""
 
 log = logging.getLogger(__name__)
 
 
 class WebSocketStage:
-    """The one stage of a WebSocket API, with everything that is open on it.
+    """The one stage of a WebSocket API, and its open connections.
 
-    Route keys, templates and the selection expression are prepared once. Raises ValueError for an expression that
-    API Gateway would not take.
+    Route keys, templates and the selection expression are prepared once. Raises ValueError for a selection expression
+    that API Gateway does not accept.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class WebSocketStage:
     # Connections
 
     def connection_opened(self, connection: WebSocketConnection) -> None:
-        """Make a connection known: from now on it can be written to by its id."""
+        """Register a connection, so that `@connections` finds it by its id."""
         self.connections[connection.connection_id] = connection
 
     def connection_ended(self, connection: WebSocketConnection, code: int, reason: str) -> None:
-        """Forget a connection and invoke `$disconnect`, whose answer nobody waits for."""
+        """Forget a connection, and invoke `$disconnect` without waiting for the answer."""
         self.connections.pop(connection.connection_id, None)
         self._closing[connection] = self.now() + CLOSE_TIMEOUT_SECONDS
         if code in _RULE_BROKEN:
@@ -95,16 +95,16 @@ class WebSocketStage:
             self.calls.invoke(route.integration, event, _ignore)
 
     def is_connect_throttled(self) -> bool:
-        """Take a token of `$connect`, and tell whether there was none."""
+        """Take a token of `$connect`. Return whether there was none."""
         route = self._routes.get("$connect")
         return route is not None and route.bucket is not None and not route.bucket.take(self.now())
 
     def delete(self, connection: WebSocketConnection) -> None:
-        """Close a connection because the application asked for it."""
+        """Close a connection at the application's request."""
         connection.close(CloseCode.NORMAL_CLOSURE, NORMAL_REASON)
 
     def sweep(self) -> None:
-        """Close what has been idle or open for too long, and cut what does not finish closing."""
+        """Close connections that are idle or open for too long, and abort those that do not finish closing."""
         now = self.now()
         idle_since = now - self.limits.idle_seconds
         opened_at = now - self.limits.connection_seconds
@@ -115,29 +115,29 @@ class WebSocketStage:
             connection.abort()
 
     def close_all(self) -> None:
-        """Tell every client that the server goes away."""
+        """Close every connection with 1001."""
         for connection in list(self.connections.values()):
             connection.close(CloseCode.GOING_AWAY, GOING_AWAY_REASON)
 
     def abort_all(self) -> None:
-        """Cut the connections that have not finished closing."""
+        """Abort the connections that have not finished closing."""
         for connection in list(self._closing):
             connection.abort()
 
     @property
     def is_quiet(self) -> bool:
-        """Whether no TCP connection of it is left."""
+        """Whether no TCP connection of this stage is open."""
         return not self.connections and not self._closing
 
     # Messages
 
     def message_received(self, connection: WebSocketConnection, text: str) -> None:
-        """Find the message's route and call its integration. Messages of one connection do not wait for each other."""
+        """Call the integration of the message's route. Messages of one connection do not wait for each other."""
         self.messages_in += 1
         request_id = self.ids.draw()
         route = self._selection.select(self._routes, text)
         if route is None:
-            log.info("connection %s sent a message that no route takes", connection.connection_id)
+            log.info("connection %s sent a message without a matching route", connection.connection_id)
             self._send_error(connection, FORBIDDEN, request_id)
             return
         if route.bucket is not None and not route.bucket.take(self.now()):
@@ -156,7 +156,7 @@ class WebSocketStage:
                 assert_never(integration)
 
     def send(self, connection: WebSocketConnection, message: bytes) -> bool:
-        """Send a text message to a client; False when its connection has ended."""
+        """Send a text message to a client. Return False if the connection has ended."""
         sent = connection.send(message)
         self.messages_out += sent
         return sent
@@ -173,7 +173,7 @@ class WebSocketStage:
     def _answered(
         self, connection: WebSocketConnection, route: _PreparedRoute, request_id: str, invocation: Invocation
     ) -> None:
-        """Pass on the answer of a function. Its `statusCode` has no effect on a message."""
+        """Send the answer of a function to the client. Its `statusCode` has no effect."""
         if invocation is INTEGRATION_TIMED_OUT:
             log.warning("route %s: the integration timed out", route.key)
             self._send_error(connection, ENDPOINT_TIMED_OUT, request_id)
@@ -200,7 +200,7 @@ class WebSocketStage:
 
 
 class _PreparedRoute:
-    """A route with what is the same for each of its messages."""
+    """A route with the values that all of its messages share."""
 
     __slots__ = ("bucket", "constant", "has_response", "integration", "key", "key_json", "template")
 
@@ -220,7 +220,7 @@ _RULE_BROKEN: Final = frozenset(
 
 
 def _proxy_body(payload: bytes) -> bytes | None:
-    """Return the `body` of a proxy answer, empty when there is none to send, or None for a malformed answer."""
+    """Return the `body` of a proxy answer: empty if there is nothing to send, None if the answer is malformed."""
     try:
         answer = orjson.loads(payload)
     except orjson.JSONDecodeError:
@@ -234,4 +234,4 @@ def _proxy_body(payload: bytes) -> bytes | None:
 
 
 def _ignore(invocation: Invocation) -> None:
-    """Leave an answer alone."""
+    """Ignore an answer."""
