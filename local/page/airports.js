@@ -21,7 +21,7 @@ export async function askFor(client, state, durations, options = {}) {
 
 export function setUpAirports(connection, durations) {
   const select = find("state");
-  const buttons = ["ask", "anew", "burst"].map(find);
+  const buttons = ["ask", "recompute", "burst"].map(find);
   let asked = null;
   let burst = null;
 
@@ -77,7 +77,7 @@ export function setUpAirports(connection, durations) {
     event.preventDefault();
     ask(select.value);
   });
-  find("anew").addEventListener("click", () => ask(select.value, { maxAge: 0 }));
+  find("recompute").addEventListener("click", () => ask(select.value, { maxAge: 0 }));
   find("burst").addEventListener("click", runBurst);
   connection.addEventListener("change", enable);
   connection.addEventListener("client", () => {

@@ -221,7 +221,7 @@ def test_text_stands_out_from_its_ground(
     page = open_page(stack.http, color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1280, "height": 900})
     expect(page.locator("#answer-cache")).to_be_visible()
     expect(page.locator(".place")).to_have_count(10)
-    texts = ("h1", ".intro p", ".tile h3", ".tile-note", "#ask", "#anew", ".chip[aria-pressed=true]", ".badge")
+    texts = ("h1", ".intro p", ".tile h3", ".tile-note", "#ask", "#recompute", ".chip[aria-pressed=true]", ".badge")
     more = ("td", "th", ".facts code", ".place .name", ".rank", ".place button", ".path span", ".legend", "#light", "a")
     assert {each: ratio for each in (*texts, *more) if (ratio := contrast(page, each)) < 4.5} == {}
     take_screenshot(page, f"{scheme}-still")
