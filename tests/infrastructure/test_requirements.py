@@ -11,7 +11,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-PINNED = ("requirements/run.txt", "requirements/dev.txt", "requirements/build.txt", "src/requirements.txt")
+PINNED = (
+    "requirements/run.txt",
+    "requirements/dev.txt",
+    "requirements/build.txt",
+    "requirements/docs.txt",
+    "src/requirements.txt",
+)
 
 
 def entries(path: Path) -> list[str]:
@@ -60,7 +66,9 @@ def test_tests_run_with_the_very_versions_that_run_and_ship(name: str) -> None:
         assert versions <= tested[package], package
 
 
-@pytest.mark.parametrize("name", ["requirements/run.in", "requirements/dev.in", "src/requirements.in"])
+@pytest.mark.parametrize(
+    "name", ["requirements/run.in", "requirements/dev.in", "requirements/docs.in", "src/requirements.in"]
+)
 def test_every_direct_requirement_is_among_the_pinned_ones(name: str) -> None:
     pinned = pins((ROOT / name).with_suffix(".txt"))
     for line in (ROOT / name).read_text().splitlines():
