@@ -18,7 +18,7 @@ ANSWERS = {"http"}
 
 PICTURES = {
     "README.md": ["           request                     hit: result, from memory or Redis"],
-    "docs/architecture.md": ["                       WebSocket API, HTTP API"],
+    "docs/architecture.md": ["                  WebSocket and HTTP API"],
     "docs/access.md": ["POST /tickets"],
     "docs/caching.md": ["  4.5 s     1 ", " 10.5 s     5 "],
     "docs/webhooks.md": ["POST /requests", "POST /hook"],
