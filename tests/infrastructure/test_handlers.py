@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def loaded_modules(root: Path, handler: str) -> set[str]:
+@cache
+def loaded_modules(root: Path, handler: str) -> frozenset[str]:
     module, _, name = handler.rpartition(".")
     command = [sys.executable, "-I", "-c", IMPORT, str(root / "src"), module, name]
     ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
-    return set(json.loads(ended.stdout.splitlines()[-1]))
+    return frozenset(json.loads(ended.stdout.splitlines()[-1]))
 
 
 def test_the_template_names_exactly_these_handlers(template: dict[str, Any]) -> None:

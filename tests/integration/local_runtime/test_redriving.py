@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ QUEUES = ("Request", "Compute", "Delivery", "Webhook", "Change")
 STREAM_FAILURE = json.dumps({"DDBStreamBatchInfo": {"shardId": "s", "startSequenceNumber": "1"}})
 
 
+@cache
 def queues_of_the_template() -> dict[str, Any]:
     resources = load_template(Path(__file__).parents[3] / "template.yaml")["Resources"]
     return {name: each for name, each in resources.items() if each["Type"] == "AWS::SQS::Queue"}
