@@ -18,11 +18,11 @@ import boto3
 import redis
 from websockets.sync.client import ClientConnection, connect
 
+from tests.patience import PATIENCE_SECONDS
+
 STACK = Path(__file__).with_name("stack")
 TEMPLATE = STACK / "template.yaml"
 COMMAND = str(Path(sys.executable).with_name("pushaside"))
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class RunningStack:
     log: Path
 
     def stats(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.ready['http']}_local/stats", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.ready['http']}_local/stats", timeout=PATIENCE_SECONDS) as answer:
             document: dict[str, Any] = json.load(answer)
         return document
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.ready["http"] + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.ready["http"] + path, timeout=PATIENCE_SECONDS) as answer:
             text: str = answer.read().decode()
         return text
 
@@ -56,13 +56,13 @@ class RunningStack:
         return redis.Redis.from_url(self.ready["redis_url"])
 
     def connect(self) -> ClientConnection:
-        return connect(self.ready["websocket"], open_timeout=10)
+        return connect(self.ready["websocket"], open_timeout=PATIENCE_SECONDS)
 
     def ask(self, **message: Any) -> Any:
         """Send one message over a new connection and return its answer."""
         with self.connect() as socket:
             socket.send(json.dumps(message))
-            return json.loads(socket.recv(timeout=20))
+            return json.loads(socket.recv(timeout=PATIENCE_SECONDS))
 
     def pids(self) -> dict[str, list[int]]:
         """The processes of the stack by kind."""
@@ -90,7 +90,7 @@ def start(folder: Path, *flags: object) -> RunningStack:
             stderr=output,
             env=environment(),
         )
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not ready_file.exists():
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
@@ -101,7 +101,7 @@ def start(folder: Path, *flags: object) -> RunningStack:
 def stop(stack: RunningStack) -> None:
     stack.process.terminate()
     try:
-        stack.process.wait(STOP_SECONDS)
+        stack.process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         stack.process.kill()
         raise
@@ -119,11 +119,11 @@ def running(folder: Path, *flags: object) -> Iterator[RunningStack]:
 def refuse(*flags: object) -> subprocess.CompletedProcess[str]:
     """Start what cannot be started, and return how that ended."""
     return subprocess.run(
-        command_line("--port", 0, *flags), capture_output=True, text=True, timeout=START_SECONDS, env=environment()
+        command_line("--port", 0, *flags), capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=environment()
     )
 
 
-def eventually(is_true: Any, seconds: float = 10.0) -> Any:
+def eventually(is_true: Any, seconds: float = PATIENCE_SECONDS) -> Any:
     """Return the first true answer of `is_true`; fail when there is none in time."""
     deadline = time.monotonic() + seconds
     while not (answer := is_true()):

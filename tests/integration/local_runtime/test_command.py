@@ -22,6 +22,7 @@ from tests.integration.local_runtime.running_stacks import (
     start,
     stop,
 )
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.left_processes import is_running
 
 
@@ -78,7 +79,7 @@ def test_a_signal_stops_everything_that_was_started(tmp_path: Path, number: sign
     stack = start(tmp_path)
     pids = all_pids(stack)
     stack.process.send_signal(number)
-    assert stack.process.wait(15) == 0
+    assert stack.process.wait(PATIENCE_SECONDS) == 0
     assert not [pid for pid in pids if is_running(pid)]
 
 
@@ -86,7 +87,7 @@ def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
     stack = start(tmp_path)
     pids = all_pids(stack)
     stack.process.kill()
-    stack.process.wait(15)
+    stack.process.wait(PATIENCE_SECONDS)
     eventually(lambda: not [pid for pid in pids if is_running(pid)])
 
 
@@ -97,7 +98,7 @@ def test_killed_in_the_middle_of_an_event_it_leaves_no_process_behind(tmp_path: 
         connection.send(json.dumps({"do": "spin", "seconds": 60}))
         eventually(lambda: stack.stats()["invocations"]["MessageFunction"] >= 2)
         stack.process.kill()
-    stack.process.wait(15)
+    stack.process.wait(PATIENCE_SECONDS)
     eventually(lambda: not [pid for pid in pids if is_running(pid)])
 
 
@@ -116,7 +117,7 @@ def test_when_the_embedded_aws_ends_it_says_so_and_ends(tmp_path: Path) -> None:
     pids = all_pids(stack)
     (aws,) = stack.pids()["aws"]
     os.kill(aws, signal.SIGKILL)
-    assert stack.process.wait(15) == 1
+    assert stack.process.wait(PATIENCE_SECONDS) == 1
     assert "The embedded AWS has ended (exit status -9)" in stack.log.read_text().splitlines()[-1]
     assert not [pid for pid in pids if is_running(pid)]
 

@@ -42,6 +42,15 @@ def do_note(event, context):
     return {"name": event["name"], "pid": os.getpid()}
 
 
+def do_hold(event, context):
+    """Leave a line that tells of it, and go on until a file is there; `spin` never lets go of the interpreter lock."""
+    do_note({"file": event["notes"], "name": "held"}, context)
+    until = Path(event["until"])
+    while not until.exists():
+        if not event.get("spin"):
+            time.sleep(0.01)
+
+
 def do_spin(event, context):
     """Take some time without ever letting go of the interpreter lock by itself."""
     end = time.monotonic() + event["seconds"]
