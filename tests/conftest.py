@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Generator, Iterator
@@ -36,6 +37,25 @@ _ENDING_SECONDS = 10.0
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_WATCHER] = mark_processes()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell says so to what it starts in the background. The programs that tests press Ctrl-C in would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of the longest tests, or one of several workers is left with them when the others end."""
+    most_seconds: dict[Path, float] = {}
+    for item in items:
+        most_seconds[item.path] = max(most_seconds.get(item.path, 0), _most_seconds(item))
+    items.sort(key=lambda item: -most_seconds[item.path])
+
+
+def _most_seconds(item: pytest.Item) -> float:
+    """Return how long a test says that it may take."""
+    if timeout := item.get_closest_marker("timeout"):
+        return float(timeout.args[0])
+    return 120 if item.get_closest_marker("slow") else 0
 
 
 @pytest.fixture(scope="session", autouse=True)

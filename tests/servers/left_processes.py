@@ -20,7 +20,8 @@ import time
 import uuid
 from pathlib import Path
 
-MARK = "PUSHASIDE_TESTS"
+MARK = "STARTED_BY_TESTS"
+"""No name that tests leave out of the environments of what they start, as they do those of the project and of AWS."""
 
 _PROC = Path("/proc")
 _EMPTY_LOOKS, _LOOK_SECONDS = 3, 0.05
