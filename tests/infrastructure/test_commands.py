@@ -69,19 +69,9 @@ def test_make_knows_its_fixed_targets(target: str) -> None:
         ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 0, ended.stderr
-<<<<<<< HEAD
-=======
 
 
 def test_make_names_only_tests_that_are_there() -> None:
     named = re.findall(r"\btests/[\w/]+\.py\b", (ROOT / "Makefile").read_text())
     assert named
     assert [name for name in named if not (ROOT / name).is_file()] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
->>>>>>> aeffe8f (Write bytecode where tests run, and leave what is slow to collect out of test-fast)
