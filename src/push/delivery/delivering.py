@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from push.backoff import backoff_seconds
 from push.delivery.deliveries import Delivery
@@ -13,6 +14,7 @@ from push.errors import QueueUnavailableError
 from push.metrics import Counter, Metric
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Deliverer:
     """Delivers frames for one execution environment.
 
@@ -26,22 +28,12 @@ class Deliverer:
 
     """
 
-    def __init__(
-        self,
-        *,
-        connections: ClientConnections,
-        records: GoneConnections,
-        queue: DeliveryQueue,
-        counter: Counter,
-        now_ms: Callable[[], int],
-        random: Callable[[], float],
-    ) -> None:
-        self._connections = connections
-        self._records = records
-        self._queue = queue
-        self._counter = counter
-        self._now_ms = now_ms
-        self._random = random
+    connections: ClientConnections
+    records: GoneConnections
+    queue: DeliveryQueue
+    counter: Counter
+    now_ms: Callable[[], int]
+    random: Callable[[], float]
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Attempt each delivery once and queue those to retry.
@@ -50,12 +42,12 @@ class Deliverer:
         """
         if not deliveries:
             return []
-        outcomes = await self._connections.post_all([(each.connection_id, each.frame) for each in deliveries])
+        outcomes = await self.connections.post_all([(each.connection_id, each.frame) for each in deliveries])
         gone = [each.connection_id for each, outcome in zip(deliveries, outcomes, strict=True) if outcome == "gone"]
         if gone:
-            await self._records.forget(gone)
+            await self.records.forget(gone)
         retries = [each for each, outcome in zip(deliveries, outcomes, strict=True) if outcome == "retry"]
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         alive = [each for each in retries if each.until_ms > now_ms]
         self._count(outcomes, expired=len(retries) - len(alive))
         return await self._queue_again(alive)
@@ -64,9 +56,9 @@ class Deliverer:
         unqueued: list[Delivery] = []
         for attempt in sorted({each.attempt for each in deliveries}):
             same = [each for each in deliveries if each.attempt == attempt]
-            delay_seconds = math.ceil(backoff_seconds(attempt, self._random()))
+            delay_seconds = math.ceil(backoff_seconds(attempt, self.random()))
             try:
-                await self._queue.send([each.again() for each in same], delay_seconds)
+                await self.queue.send([each.again() for each in same], delay_seconds)
             except QueueUnavailableError:
                 unqueued += same
         return unqueued
@@ -81,4 +73,4 @@ class Deliverer:
         }
         for outcome, number in counted.items():
             if number:
-                self._counter.count(Metric.PUSH, number, dimension=("Outcome", outcome))
+                self.counter.count(Metric.PUSH, number, dimension=("Outcome", outcome))

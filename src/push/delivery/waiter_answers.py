@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from push.cache.jobs import LEASE_TERM_MS, Waiter
 from push.cache.ports import Leases
@@ -21,6 +22,7 @@ _BYTES_AT_A_TIME = 64 * 1024 * 1024
 """Bounds the memory of the frames of a large answer to many waiters."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WaiterAnswers:
     """Answers waiters for one execution environment, and settles each answered waiter so that it is answered once.
 
@@ -33,20 +35,11 @@ class WaiterAnswers:
 
     """
 
-    def __init__(
-        self,
-        *,
-        leases: Leases,
-        frames: WaiterFrames,
-        deliverer: Deliverer,
-        recorder: AnswerRecorder,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._leases = leases
-        self._frames = frames
-        self._deliverer = deliverer
-        self._recorder = recorder
-        self._now_ms = now_ms
+    leases: Leases
+    frames: WaiterFrames
+    deliverer: Deliverer
+    recorder: AnswerRecorder
+    now_ms: Callable[[], int]
 
     async def answer(
         self, key: Key, token: str, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
@@ -59,10 +52,10 @@ class WaiterAnswers:
         """
         at_a_time = _answers_at_a_time(result)
         for some in _parts(waiters, at_a_time):
-            await self._leases.settle(key, await self.send_result(key, some, result, state))
+            await self.leases.settle(key, await self.send_result(key, some, result, state))
             if len(waiters) > at_a_time:
                 # With a time of 0 no waiter expires: the waiters being answered are still parked.
-                await self._leases.renew(key, token, LEASE_TERM_MS, 0)
+                await self.leases.renew(key, token, LEASE_TERM_MS, 0)
 
     async def refuse(self, key: Key, waiters: Sequence[Waiter], error: PushasideError) -> None:
         """Answer parked waiters with an error.
@@ -72,7 +65,7 @@ class WaiterAnswers:
 
         """
         for some in _parts(waiters, _ANSWERS_AT_A_TIME):
-            await self._leases.settle(key, await self.send_error(some, error))
+            await self.leases.settle(key, await self.send_error(some, error))
 
     async def send_result(
         self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState = CacheState.MISS
@@ -80,27 +73,27 @@ class WaiterAnswers:
         """Send a result without settling waiters; return the waiters that need no further answer."""
         connected, recorded = _split(waiters)
         if recorded:
-            await self._recorder.record_result(key, recorded, result, state)
-        frames = await self._frames.render(key, connected, result, state, self._now_ms())
+            await self.recorder.record_result(key, recorded, result, state)
+        frames = await self.frames.render(key, connected, result, state, self.now_ms())
         return [*recorded, *await self._send(connected, frames)]
 
     async def send_error(self, waiters: Sequence[Waiter], error: PushasideError) -> list[Waiter]:
         """Send an error without settling waiters; return the waiters that need no further answer."""
         connected, recorded = _split(waiters)
         if recorded:
-            await self._recorder.record_error(recorded, error)
+            await self.recorder.record_error(recorded, error)
         frames = [[render_error(each.request_id, error)] for each in connected]
         return [*recorded, *await self._send(connected, frames)]
 
     async def _send(self, waiters: Sequence[Waiter], frames: Sequence[Sequence[str]]) -> list[Waiter]:
         """Send one answer per request, even if it was parked twice; return the waiters whose frames all went out."""
-        until_ms = self._now_ms() + KEPT_MS
+        until_ms = self.now_ms() + KEPT_MS
         answers = {
             _request_of(waiter): [Delivery(waiter.connection_id, frame, until_ms) for frame in of_waiter]
             for waiter, of_waiter in zip(waiters, frames, strict=True)
         }
         deliveries = [delivery for answer in answers.values() for delivery in answer]
-        left = {id(delivery) for delivery in await self._deliverer.deliver(deliveries)}
+        left = {id(delivery) for delivery in await self.deliverer.deliver(deliveries)}
         sent = {request for request, answer in answers.items() if left.isdisjoint(map(id, answer))}
         return [waiter for waiter in waiters if _request_of(waiter) in sent]
 

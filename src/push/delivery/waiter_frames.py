@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from functools import cache
 
 from push.cache.jobs import Waiter
@@ -15,6 +16,7 @@ from push.protocol.ports import ConnectionEncodings, Payloads
 from push.results import Result
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WaiterFrames:
     """Renders answers for one execution environment.
 
@@ -24,9 +26,8 @@ class WaiterFrames:
 
     """
 
-    def __init__(self, *, encodings: ConnectionEncodings, payloads: Payloads) -> None:
-        self._encodings = encodings
-        self._payloads = payloads
+    encodings: ConnectionEncodings
+    payloads: Payloads
 
     async def render(
         self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState, now_ms: int
@@ -42,7 +43,7 @@ class WaiterFrames:
 
         @cache
         def link() -> str:
-            return self._payloads.link(payload_name(key, result.etag), LINK_SECONDS)
+            return self.payloads.link(payload_name(key, result.etag), LINK_SECONDS)
 
         def render(waiter: Waiter) -> list[str]:
             encoded = encode() if waiter in accepting else ""
@@ -57,7 +58,7 @@ class WaiterFrames:
         if not unsaid:
             return accepting
         try:
-            said = await self._encodings.read_all([each.connection_id for each in unsaid])
+            said = await self.encodings.read_all([each.connection_id for each in unsaid])
         except CacheUnavailableError:
             # Plain JSON suits every client.
             return accepting

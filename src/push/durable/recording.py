@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from backports import zstd
 
@@ -27,6 +28,7 @@ _SETTLED_AT_A_TIME = 20
 StorePayload = Callable[[str, bytes], Awaitable[None]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Recorder:
     """`push.delivery.ports.AnswerRecorder` for one execution environment.
 
@@ -39,20 +41,11 @@ class Recorder:
 
     """
 
-    def __init__(
-        self,
-        *,
-        records: RequestRecords,
-        queue: WebhookQueue,
-        store_payload: StorePayload,
-        counter: Counter,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._records = records
-        self._queue = queue
-        self._store_payload = store_payload
-        self._counter = counter
-        self._now_ms = now_ms
+    records: RequestRecords
+    queue: WebhookQueue
+    store_payload: StorePayload
+    counter: Counter
+    now_ms: Callable[[], int]
 
     async def record_result(self, key: Key, waiters: Sequence[Waiter], result: Result, state: CacheState) -> None:
         """See `AnswerRecorder.record_result`."""
@@ -69,9 +62,9 @@ class Recorder:
         try:
             payload = await self._place(key, result)
         except TransientError:
-            self._counter.count(Metric.UNRECORDED, len(waiters))
+            self.counter.count(Metric.UNRECORDED, len(waiters))
             return list(waiters)
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         status = RequestStatus.FAILED if result.status is Status.FAILURE else RequestStatus.DONE
 
         def settle(waiter: Waiter) -> Settlement:
@@ -103,7 +96,7 @@ class Recorder:
             return name  # the worker stored it before the fill
         if len(zstd.compress(result.data)) <= INLINE_BYTES:
             return ""
-        await self._store_payload(name, result.data)
+        await self.store_payload(name, result.data)
         return name
 
     async def _settle(self, waiters: Sequence[Waiter], settle: Callable[[Waiter], Settlement]) -> list[Waiter]:
@@ -113,18 +106,18 @@ class Recorder:
         for some in _chunks(list(requests.values())):
             left += await self._settle_some(some, [settle(each) for each in some])
         if left:
-            self._counter.count(Metric.UNRECORDED, len(left))
+            self.counter.count(Metric.UNRECORDED, len(left))
         return left
 
     async def _settle_some(self, waiters: Sequence[Waiter], settlements: Sequence[Settlement]) -> list[Waiter]:
-        outcomes = await self._records.settle(settlements, self._now_ms())
+        outcomes = await self.records.settle(settlements, self.now_ms())
         left, to_deliver = [], []
         for waiter, settlement, settled in zip(waiters, settlements, outcomes, strict=True):
             match settled.outcome:
                 case SettleOutcome.UNREACHED:
                     left.append(waiter)
                 case SettleOutcome.SETTLED:
-                    self._counter.count(Metric.SETTLED, dimension=("Status", settlement.status))
+                    self.counter.count(Metric.SETTLED, dimension=("Status", settlement.status))
                     if settled.deliver is not None and not settled.deliver.poll:
                         to_deliver.append(waiter)
                 case SettleOutcome.OVER:
@@ -137,7 +130,7 @@ class Recorder:
         if not waiters:
             return []
         try:
-            await self._queue.send([WebhookJob(Tenant(each.tenant), each.request_id) for each in waiters])
+            await self.queue.send([WebhookJob(Tenant(each.tenant), each.request_id) for each in waiters])
         except TransientError:
             return list(waiters)
         return []

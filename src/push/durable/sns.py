@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 
 from push.durable.ports import AttemptOutcome, SnsPublisher
 from push.durable.requests import RequestRecord
@@ -13,6 +14,7 @@ MAX_MESSAGE_BYTES = 250_000
 """SNS accepts 256 KB, attributes included ("Amazon SNS endpoints and quotas", AWS General Reference)."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TopicPublisher:
     """`push.durable.ports.AnswerSender` for SNS topics.
 
@@ -24,28 +26,20 @@ class TopicPublisher:
 
     """
 
-    def __init__(
-        self,
-        *,
-        topics: SnsPublisher,
-        allowed: Collection[str],
-        payloads: Payloads,
-        store_payload: Callable[[str, bytes], Awaitable[None]],
-    ) -> None:
-        self._topics = topics
-        self._allowed = allowed
-        self._payloads = payloads
-        self._store_payload = store_payload
+    topics: SnsPublisher
+    allowed: Collection[str]
+    payloads: Payloads
+    store_payload: Callable[[str, bytes], Awaitable[None]]
 
     async def send(self, record: RequestRecord) -> AttemptOutcome:
         """See `AnswerSender.send`."""
         arn = record.deliver.sns or ""
-        if arn not in self._allowed:
+        if arn not in self.allowed:
             return AttemptOutcome(
                 error="This SNS topic may not receive results. Add its ARN to SNS_TOPIC_ARNS.", is_final=True
             )
         attributes = {"type": TYPES[record.status], "id": webhook_id(record)}
-        return await self._topics.publish(arn, (await self._render(record)).decode(), attributes)
+        return await self.topics.publish(arn, (await self._render(record)).decode(), attributes)
 
     async def _render(self, record: RequestRecord) -> bytes:
         name = record.payload
@@ -55,5 +49,5 @@ class TopicPublisher:
                 return message
             record, data = without_data(record)
             name = f"payloads/topics/tenants/{record.tenant}/{webhook_id(record)}"
-            await self._store_payload(name, data)
-        return render_message(record, self._payloads.link(name, LINK_SECONDS))
+            await self.store_payload(name, data)
+        return render_message(record, self.payloads.link(name, LINK_SECONDS))

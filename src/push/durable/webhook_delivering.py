@@ -8,6 +8,7 @@ attempt before it makes it, and records the outcome before it sends the next job
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -22,6 +23,7 @@ ATTEMPT_MS = 30_000
 KEPT_ATTEMPTS = 20
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookDeliverer:
     """Delivers answers for one execution environment.
 
@@ -37,26 +39,14 @@ class WebhookDeliverer:
 
     """
 
-    def __init__(
-        self,
-        *,
-        attempts: DeliveryAttempts,
-        queue: WebhookQueue,
-        dead_letters: WebhookQueue,
-        webhooks: AnswerSender,
-        topics: AnswerSender,
-        counter: Counter,
-        now_ms: Callable[[], int],
-        random: Callable[[], float],
-    ) -> None:
-        self._attempts = attempts
-        self._queue = queue
-        self._dead_letters = dead_letters
-        self._webhooks = webhooks
-        self._topics = topics
-        self._counter = counter
-        self._now_ms = now_ms
-        self._random = random
+    attempts: DeliveryAttempts
+    queue: WebhookQueue
+    dead_letters: WebhookQueue
+    webhooks: AnswerSender
+    topics: AnswerSender
+    counter: Counter
+    now_ms: Callable[[], int]
+    random: Callable[[], float]
 
     async def deliver(self, job: WebhookJob) -> None:
         """Process a job: requeue it until it is due, or make its attempt and send the next job.
@@ -65,39 +55,39 @@ class WebhookDeliverer:
             TransientError: the job must be redelivered.
 
         """
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         if hop_seconds(job.not_before_ms, now_ms):
             await self._send_at(job, job.not_before_ms)
             return
-        claimed = await self._attempts.claim(job, now_ms, now_ms + ATTEMPT_MS)
+        claimed = await self.attempts.claim(job, now_ms, now_ms + ATTEMPT_MS)
         if claimed is None:
             await self._resume(job)
             return
-        outcome = await (self._topics if claimed.deliver.sns is not None else self._webhooks).send(claimed)
+        outcome = await (self.topics if claimed.deliver.sns is not None else self.webhooks).send(claimed)
         await self._end(job, claimed, outcome, now_ms)
 
     async def _end(self, job: WebhookJob, claimed: RequestRecord, outcome: AttemptOutcome, began_at_ms: int) -> None:
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         state, next_at_ms = self._judge(job, outcome, now_ms)
         attempt = Attempt(began_at_ms, now_ms - began_at_ms, outcome.status, outcome.error)
-        if await self._attempts.end(claimed, attempt, state, next_at_ms):
-            self._counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", state))
+        if await self.attempts.end(claimed, attempt, state, next_at_ms):
+            self.counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", state))
             await self._go_on(job, state, next_at_ms)
 
     def _judge(self, job: WebhookJob, outcome: AttemptOutcome, now_ms: int) -> tuple[DeliveryState, int | None]:
         """Return the delivery's state after an outcome, and when the next attempt is due."""
         if not outcome.error:
             return DeliveryState.DELIVERED, None
-        next_at_ms = next_attempt_at_ms(job.attempt, now_ms, self._random(), outcome.retry_after_seconds)
+        next_at_ms = next_attempt_at_ms(job.attempt, now_ms, self.random(), outcome.retry_after_seconds)
         if outcome.is_final or next_at_ms is None:
             return DeliveryState.FAILED, None
         return DeliveryState.RETRYING, next_at_ms
 
     async def _resume(self, job: WebhookJob) -> None:
         """Handle a job whose attempt was not claimed: in progress, made before, or of an expired request."""
-        record = await self._attempts.read(job.tenant, job.id)
+        record = await self.attempts.read(job.tenant, job.id)
         if record is None:
-            self._counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", "forgotten"))
+            self.counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", "forgotten"))
         elif record.attempt_count != job.attempt:
             # SQS delivered the message twice, and the other copy was processed.
             return
@@ -111,10 +101,10 @@ class WebhookDeliverer:
     async def _go_on(self, job: WebhookJob, state: DeliveryState, next_attempt_at_ms: int | None) -> None:
         attempt = job.attempt + 1
         if state is DeliveryState.FAILED:
-            await self._dead_letters.send([msgspec.structs.replace(job, attempt=attempt, not_before_ms=0)])
+            await self.dead_letters.send([msgspec.structs.replace(job, attempt=attempt, not_before_ms=0)])
         elif state is DeliveryState.RETRYING:
             due_at_ms = next_attempt_at_ms or 0
             await self._send_at(msgspec.structs.replace(job, attempt=attempt, not_before_ms=due_at_ms), due_at_ms)
 
     async def _send_at(self, job: WebhookJob, due_at_ms: int) -> None:
-        await self._queue.send([job], max(1, hop_seconds(due_at_ms, self._now_ms())))
+        await self.queue.send([job], max(1, hop_seconds(due_at_ms, self.now_ms())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from push.durable.ports import AttemptOutcome, WebhookAnswer, WebhookClient, WebhookEndpoints
@@ -18,6 +18,7 @@ from push.metrics import Counter, Metric
 from push.protocol.ports import Payloads
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookPoster:
     """`push.durable.ports.AnswerSender` for URLs.
 
@@ -32,60 +33,49 @@ class WebhookPoster:
 
     """
 
-    def __init__(
-        self,
-        *,
-        client: WebhookClient,
-        endpoints: WebhookEndpoints,
-        payloads: Payloads,
-        read_masters: Callable[[], Awaitable[Sequence[bytes]]],
-        allow_private: bool,
-        counter: Counter,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._client = client
-        self._endpoints = endpoints
-        self._payloads = payloads
-        self._read_masters = read_masters
-        self._allow_private = allow_private
-        self._counter = counter
-        self._now_ms = now_ms
+    client: WebhookClient
+    endpoints: WebhookEndpoints
+    payloads: Payloads
+    read_masters: Callable[[], Awaitable[Sequence[bytes]]]
+    allow_private: bool
+    counter: Counter
+    now_ms: Callable[[], int]
 
     async def send(self, record: RequestRecord) -> AttemptOutcome:
         """See `AnswerSender.send`."""
         try:
-            url = check_url(record.deliver.webhook or "", allow_private=self._allow_private)
+            url = check_url(record.deliver.webhook or "", allow_private=self.allow_private)
         except RequestError as exc:
             return AttemptOutcome(error=exc.message, is_final=True)
-        known = await self._endpoints.read(record.tenant, url.text)
+        known = await self.endpoints.read(record.tenant, url.text)
         if known is not None and not await self._may_try(record, known):
             return AttemptOutcome(error=f"The URL is disabled. {known.reason}", is_final=True)
         outcome = await self._post(record, url)
         if outcome.error:
             return await self._note_failure(record, url, outcome)
         if known is not None:
-            await self._endpoints.note_success(record.tenant, url.text)
+            await self.endpoints.note_success(record.tenant, url.text)
         return outcome
 
     async def _may_try(self, record: RequestRecord, known: FailingEndpoint) -> bool:
         if known.disabled_at_ms is None:
             return True
-        now_ms = self._now_ms()
-        return known.is_trial_due(now_ms) and await self._endpoints.begin_trial(record.tenant, known, now_ms)
+        now_ms = self.now_ms()
+        return known.is_trial_due(now_ms) and await self.endpoints.begin_trial(record.tenant, known, now_ms)
 
     async def _post(self, record: RequestRecord, url: WebhookUrl) -> AttemptOutcome:
-        masters = await self._read_masters()
-        body = render_message(record, self._payloads.link(record.payload, LINK_SECONDS) if record.payload else "")
-        signed = sign(masters, record.tenant, webhook_id(record), self._now_ms() // 1000, body)
-        answer = await self._client.post(url, {"content-type": "application/json", **signed}, body)
+        masters = await self.read_masters()
+        body = render_message(record, self.payloads.link(record.payload, LINK_SECONDS) if record.payload else "")
+        signed = sign(masters, record.tenant, webhook_id(record), self.now_ms() // 1000, body)
+        answer = await self.client.post(url, {"content-type": "application/json", **signed}, body)
         return AttemptOutcome(
-            answer.status, answer.error or _error_of(answer), parse_retry_after(answer.retry_after, self._now_ms())
+            answer.status, answer.error or _error_of(answer), parse_retry_after(answer.retry_after, self.now_ms())
         )
 
     async def _note_failure(self, record: RequestRecord, url: WebhookUrl, outcome: AttemptOutcome) -> AttemptOutcome:
         """Record a failure; return the outcome, final if the URL is now disabled."""
-        now_ms = self._now_ms()
-        known = await self._endpoints.note_failure(record.tenant, url.text, now_ms)
+        now_ms = self.now_ms()
+        known = await self.endpoints.note_failure(record.tenant, url.text, now_ms)
         is_gone = outcome.status == HTTPStatus.GONE
         if known is None:
             return replace(outcome, is_final=is_gone)
@@ -95,8 +85,8 @@ class WebhookPoster:
         return replace(outcome, is_final=known.disabled_at_ms is not None)
 
     async def _disable(self, record: RequestRecord, url: WebhookUrl, reason: str) -> None:
-        if await self._endpoints.disable(record.tenant, url.text, reason, self._now_ms()):
-            self._counter.count(Metric.WEBHOOK_DISABLED)
+        if await self.endpoints.disable(record.tenant, url.text, reason, self.now_ms()):
+            self.counter.count(Metric.WEBHOOK_DISABLED)
 
 
 def _error_of(answer: WebhookAnswer) -> str:

@@ -81,6 +81,7 @@ class Receipt:
     is_redelivered: bool = False
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FanningOut:
     """Fans out for one execution environment.
 
@@ -100,34 +101,18 @@ class FanningOut:
 
     """
 
-    def __init__(
-        self,
-        *,
-        progress: ShardProgress,
-        histories: TopicHistories,
-        subscribers: Subscribers,
-        connections: SeriesConnections,
-        records: GoneConnections,
-        send: SendJobs,
-        link: Link,
-        counter: Counter,
-        now_ms: Callable[[], int],
-        random: Callable[[], float],
-        patched: PatchedUpdates | None = None,
-        has_presence: Callable[[Topic], bool] = lambda _topic: False,
-    ) -> None:
-        self._progress = progress
-        self._histories = histories
-        self._subscribers = subscribers
-        self._connections = connections
-        self._records = records
-        self._send = send
-        self._link = link
-        self._counter = counter
-        self._now_ms = now_ms
-        self._random = random
-        self._patched = patched
-        self._has_presence = has_presence
+    progress: ShardProgress
+    histories: TopicHistories
+    subscribers: Subscribers
+    connections: SeriesConnections
+    records: GoneConnections
+    send: SendJobs
+    link: Link
+    counter: Counter
+    now_ms: Callable[[], int]
+    random: Callable[[], float]
+    patched: PatchedUpdates | None = None
+    has_presence: Callable[[Topic], bool] = lambda _topic: False
 
     async def nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
         """Push new messages to a shard's subscribers; when the time is over, send another nudge for the rest.
@@ -145,7 +130,7 @@ class FanningOut:
 
     async def _nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
         token = receipt.token
-        found = await self._progress.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
+        found = await self.progress.begin(topic, shard, token, TERM_MS, ROUND_MESSAGES)
         if isinstance(found, ShardBusy):
             await self._leave_to_holder(topic, shard, found, is_redelivered=receipt.is_redelivered)
             if receipt.is_redelivered:
@@ -154,12 +139,12 @@ class FanningOut:
         while isinstance(found, Round) and not _is_empty(found):
             pushed = await self._push_round(topic, shard, token, found, receipt.until_ms)
             if pushed is None:
-                await self._progress.release(topic, shard, token)
-                await self._send([Nudge(topic.storage, shard)], 0)
+                await self.progress.release(topic, shard, token)
+                await self.send([Nudge(topic.storage, shard)], 0)
                 return
             end = found.history.end
             try:
-                found = await self._progress.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
+                found = await self.progress.advance(topic, shard, token, end, pushed.late, TERM_MS, ROUND_MESSAGES)
             finally:
                 # Also if the mark may not be stored: a catch-up for a connection that is not lagging is a no-op.
                 await self._send_catch_ups(topic, pushed.late)
@@ -170,36 +155,36 @@ class FanningOut:
         # The holder finds all new messages. It renews the lease long before it ends, so a lease near its end has a dead
         # holder. For a redelivered nudge the lease may have no holder: Redis granted it, but the reply was lost.
         if is_redelivered or busy.left_ms < TERM_MS // 3:
-            await self._send([Nudge(topic.storage, shard)], math.ceil(busy.left_ms / 1000))
+            await self.send([Nudge(topic.storage, shard)], math.ceil(busy.left_ms / 1000))
 
     async def _release_if_possible(self, topic: Topic, shard: int, token: str) -> None:
         # Otherwise the lease ends by itself.
         with suppress(TransientError):
-            await self._progress.release(topic, shard, token)
+            await self.progress.release(topic, shard, token)
 
     async def _push_round(self, topic: Topic, shard: int, token: str, found: Round, until_ms: int) -> _Pushed | None:
         """Push a round to all subscribers that do not lag; None if the time is over or the lease is lost."""
-        steps = render_history(topic, found.history, self._link)
+        steps = render_history(topic, found.history, self.link)
         full = [step.frame for step in steps]
         patched: Sequence[bytes] | None = None
         pushed = _Pushed()
         at_once = max(1, _PUSHES_AT_ONCE // max(1, len(full)))
         start: str | None = None
-        renewed_ms = self._now_ms()
+        renewed_ms = self.now_ms()
         while True:
-            page, start = await self._subscribers.page(topic, shard, start, PAGE_CONNECTIONS)
+            page, start = await self.subscribers.page(topic, shard, start, PAGE_CONNECTIONS)
             # After the page: a subscriber that resumes is marked as lagging before its row is written.
-            lagging = await self._progress.lagging(topic, shard)
+            lagging = await self.progress.lagging(topic, shard)
             level = [each for each in page if each.connection_id not in lagging]
-            if patched is None and self._patched is not None and any(PATCH in each.options for each in level):
-                patched = await self._patched.frames(topic, found, full)
+            if patched is None and self.patched is not None and any(PATCH in each.options for each in level):
+                patched = await self.patched.frames(topic, found, full)
             for first in range(0, len(level), at_once):
-                now_ms = self._now_ms()
+                now_ms = self.now_ms()
                 if now_ms >= until_ms:
                     return None
                 if now_ms - renewed_ms > TERM_MS // 4:
                     renewed_ms = now_ms
-                    if not await self._progress.renew(topic, shard, token, TERM_MS):
+                    if not await self.progress.renew(topic, shard, token, TERM_MS):
                         return None
                 now = level[first : first + at_once]
                 series = [Series(each.connection_id, (PATCH in each.options and patched) or full) for each in now]
@@ -208,12 +193,12 @@ class FanningOut:
                 return pushed
 
     async def _post(self, series: Sequence[Series]) -> list[Posted]:
-        posted = await self._connections.post_series(series)
+        posted = await self.connections.post_series(series)
         delivered = sum(each.delivered for each in posted)
         tally = Tally(_OUTCOMES[each.outcome] for each in posted if each.outcome is not PostOutcome.DELIVERED)
         for outcome, number in {"delivered": delivered, **tally}.items():
             if number:
-                self._counter.count(Metric.PUSH, number, dimension=("Outcome", outcome))
+                self.counter.count(Metric.PUSH, number, dimension=("Outcome", outcome))
         return posted
 
     def _sort(
@@ -236,17 +221,17 @@ class FanningOut:
     async def _send_catch_ups(self, topic: Topic, late: Mapping[str, Position]) -> None:
         if late:
             try:
-                await self._send([CatchUp(topic.storage, connection_id) for connection_id in late], 1)
+                await self.send([CatchUp(topic.storage, connection_id) for connection_id in late], 1)
             except TransientError as exc:
                 raise LeftAloneError(exc.message, code=exc.code) from exc
 
     async def _find_stuck(self, topic: Topic, shard: int, stuck_ms: int) -> None:
         """Send catch-up jobs again for lagging connections without progress, whose worker died."""
-        old_ms = self._now_ms() - stuck_ms
-        lagging = await self._progress.lagging(topic, shard)
+        old_ms = self.now_ms() - stuck_ms
+        lagging = await self.progress.lagging(topic, shard)
         stuck = {connection_id: behind for connection_id, behind in lagging.items() if behind.noted_at_ms < old_ms}
         if stuck:
-            await self._send([CatchUp(topic.storage, connection_id) for connection_id in stuck], 0)
+            await self.send([CatchUp(topic.storage, connection_id) for connection_id in stuck], 0)
             # Recorded as of now, so that the next nudges do not send the same jobs before these are received.
             for connection_id, behind in stuck.items():
                 await self._note(topic, connection_id, behind, behind.position)
@@ -259,13 +244,13 @@ class FanningOut:
 
         """
         shard = shard_of(connection_id)
-        behind = await self._progress.behind(topic, shard, connection_id)
+        behind = await self.progress.behind(topic, shard, connection_id)
         while behind is not None:
-            if self._now_ms() >= until_ms:
-                await self._send([CatchUp(topic.storage, connection_id, attempt)], 0)
+            if self.now_ms() >= until_ms:
+                await self.send([CatchUp(topic.storage, connection_id, attempt)], 0)
                 return
-            history = await self._histories.read(topic, behind.position, ROUND_MESSAGES)
-            steps = render_history(topic, history, self._link)
+            history = await self.histories.read(topic, behind.position, ROUND_MESSAGES)
+            steps = render_history(topic, history, self.link)
             (posted,) = await self._post([Series(connection_id, [step.frame for step in steps])])
             if posted.outcome is PostOutcome.GONE:
                 await self._remove(topic, shard, [connection_id])
@@ -284,29 +269,29 @@ class FanningOut:
 
         The push is not retried: a client that misses it reconnects after the close. Raises QueueUnavailableError.
         """
-        now_ms = self._now_ms()
+        now_ms = self.now_ms()
         if delay_seconds := farewell_delay_seconds(farewell, now_ms):
-            await self._send([farewell], delay_seconds)
+            await self.send([farewell], delay_seconds)
             return
         await self._post([Series(farewell.connection_id, [render_bye(farewell, now_ms).encode()])])
 
     async def _note(self, topic: Topic, connection_id: str, behind: Behind, reached: Position) -> Behind | None:
-        return await self._progress.catch_up(topic, shard_of(connection_id), connection_id, behind.mark, reached)
+        return await self.progress.catch_up(topic, shard_of(connection_id), connection_id, behind.mark, reached)
 
     async def _try_later(self, topic: Topic, connection_id: str, attempt: int, *, is_same: bool) -> None:
         if is_same and attempt >= MAX_ATTEMPTS:
             return
-        delay_seconds = math.ceil(backoff_seconds(attempt, (1 + self._random()) / 2))
-        await self._send([CatchUp(topic.storage, connection_id, attempt + 1)], delay_seconds)
+        delay_seconds = math.ceil(backoff_seconds(attempt, (1 + self.random()) / 2))
+        await self.send([CatchUp(topic.storage, connection_id, attempt + 1)], delay_seconds)
 
     async def _remove(self, topic: Topic, shard: int, connection_ids: Sequence[str]) -> None:
         """Remove closed connections from subscriptions, progress and records."""
         if connection_ids:
-            await self._subscribers.remove_all(topic, connection_ids)
-            await self._progress.forget(topic, shard, connection_ids)
-            await self._records.forget(connection_ids)
-            if self._has_presence(topic):
-                await self._send([PresenceLook(topic.storage)], LOOK_SECONDS)
+            await self.subscribers.remove_all(topic, connection_ids)
+            await self.progress.forget(topic, shard, connection_ids)
+            await self.records.forget(connection_ids)
+            if self.has_presence(topic):
+                await self.send([PresenceLook(topic.storage)], LOOK_SECONDS)
 
 
 def _is_empty(found: Round) -> bool:

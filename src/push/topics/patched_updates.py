@@ -8,6 +8,7 @@ depend on that: a patch names its base value, and if it does not match the clien
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from push.topics.histories import Message, Round
@@ -25,6 +26,7 @@ MakePatch = Callable[[bytes, bytes], Awaitable["Patch | None"]]
 """`push.topics.patches.make_patch`, without blocking the event loop."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PatchedUpdates:
     """Renders updates for subscribers that apply patches.
 
@@ -35,25 +37,22 @@ class PatchedUpdates:
 
     """
 
-    def __init__(
-        self, *, histories: TopicHistories, make_patch: MakePatch, is_patched: Callable[[Topic], bool]
-    ) -> None:
-        self._histories = histories
-        self._make_patch = make_patch
-        self._is_patched = is_patched
+    histories: TopicHistories
+    make_patch: MakePatch
+    is_patched: Callable[[Topic], bool]
 
     async def frames(self, topic: Topic, found: Round, full: Sequence[bytes]) -> Sequence[bytes]:
         """Return the frames for subscribers that apply patches: a patch if it is smaller, else `full`.
 
         `full` holds the frames of the other subscribers. Raises CacheUnavailableError.
         """
-        if not (topic.is_live and self._is_patched(topic)):
+        if not (topic.is_live and self.is_patched(topic)):
             return full
         message, entry = _only_value(found)
         if message is None or entry is None or message.position != _following(found.after):
             return full
         before = await self._value_at(topic, found.after)
-        if before is None or (patch := await self._make_patch(bytes(before.data), bytes(entry.data))) is None:
+        if before is None or (patch := await self.make_patch(bytes(before.data), bytes(entry.data))) is None:
             return full
         frame = render_patched(topic, message.position, entry.etag, before.etag, patch)
         return (frame,) if len(frame) < len(full[0]) else full
@@ -62,7 +61,7 @@ class PatchedUpdates:
         """Return the entry at a position if the history still has it with its data, or None."""
         if position.offset == 0:
             return None
-        history = await self._histories.read(topic, Position(position.epoch, position.offset - 1), 1)
+        history = await self.histories.read(topic, Position(position.epoch, position.offset - 1), 1)
         if not (history.messages and history.messages[0].position == position):
             return None
         return _with_data(history.messages[0])

@@ -8,6 +8,7 @@ returns the whole list.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from push.delivery.ports import GoneConnections, PostOutcome, Series, SeriesConnections
 from push.topics.fan_out_jobs import FanOutJob, PresenceLook
@@ -22,6 +23,7 @@ MAX_NAMED = 200
 LOOK_SECONDS = 1
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Presence:
     """Pushes presence messages for one execution environment.
 
@@ -34,20 +36,11 @@ class Presence:
 
     """
 
-    def __init__(
-        self,
-        *,
-        subscribers: Subscribers,
-        told: ToldMembers,
-        connections: SeriesConnections,
-        records: GoneConnections,
-        send: Callable[[Sequence[FanOutJob], int], Awaitable[None]],
-    ) -> None:
-        self._subscribers = subscribers
-        self._told = told
-        self._connections = connections
-        self._records = records
-        self._send = send
+    subscribers: Subscribers
+    told: ToldMembers
+    connections: SeriesConnections
+    records: GoneConnections
+    send: Callable[[Sequence[FanOutJob], int], Awaitable[None]]
 
     async def look(self, topic: Topic) -> None:
         """Push the changes since the last presence message to all subscribers, if there are any.
@@ -58,7 +51,7 @@ class Presence:
         """
         there = [each for shard in range(SHARDS) for each in await self._read(topic, shard)]
         principals = sorted({each.principal for each in there})
-        count_before, before = await self._told.replace(topic, len(there), principals)
+        count_before, before = await self.told.replace(topic, len(there), principals)
         joined, left = _missing(principals, before), _missing(before, principals)
         if joined or left or len(there) != count_before:
             await self._tell(topic, there, render_presence(topic, len(there), joined, left))
@@ -67,21 +60,21 @@ class Presence:
         found: list[Subscription] = []
         start: str | None = None
         while True:
-            page, start = await self._subscribers.page(topic, shard, start)
+            page, start = await self.subscribers.page(topic, shard, start)
             found += page
             if start is None:
                 return found
 
     async def _tell(self, topic: Topic, there: Sequence[Subscription], frame: bytes) -> None:
         series = [Series(each.connection_id, (frame,)) for each in there]
-        posted = await self._connections.post_series(series)
+        posted = await self.connections.post_series(series)
         gone = [
             each.connection_id for each, came in zip(series, posted, strict=True) if came.outcome is PostOutcome.GONE
         ]
         if gone:
-            await self._subscribers.remove_all(topic, gone)
-            await self._records.forget(gone)
-            await self._send([PresenceLook(topic.storage)], LOOK_SECONDS)
+            await self.subscribers.remove_all(topic, gone)
+            await self.records.forget(gone)
+            await self.send([PresenceLook(topic.storage)], LOOK_SECONDS)
 
 
 def _missing(these: Sequence[str], those: Sequence[str]) -> list[str]:
