@@ -73,7 +73,7 @@ def deployed(
 
 async def _close(settings: FanOutSettings) -> None:
     await shared_async_redis(settings).close()
-    notify.fan_out_app.build().fanning_out._connections.close()  # type: ignore[attr-defined] # it is the lean one
+    notify.fan_out_app.build().fanning_out.connections.close()  # type: ignore[attr-defined] # it is the lean one
     await asyncio.sleep(0)
     pending = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*pending, return_exceptions=True)

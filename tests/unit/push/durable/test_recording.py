@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -81,7 +82,7 @@ async def test_a_payload_that_can_not_be_stored_leaves_the_request_pending(world
     async def fail(_name: str, _data: bytes) -> None:
         raise TransientError
 
-    world.recorder._store_payload = fail
+    world.recorder = replace(world.recorder, store_payload=fail)
     await record(world, make_result(noise(LINK_FROM_BYTES - 1)))
     assert world.record("1").status is RequestStatus.PENDING
     assert world.counter.of(Metric.UNRECORDED) == 1
