@@ -121,7 +121,7 @@ async def test_one_connect_serves_one_block_at_a_time() -> None:
     async with ScriptedServer(answering) as server:
         connecting = pushaside.connect(server.url)
         async with connecting:
-            with pytest.raises(RuntimeError, match="in use"):
+            with pytest.raises(RuntimeError, match="has an open client"):
                 async with connecting:
                     pass
         async with connecting as client:
