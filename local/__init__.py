@@ -1,1 +1,1 @@
-"""One-machine runtime: runs a deployed serverless WebSocket stack without the cloud."""
+"""The one-machine runtime, which runs a serverless WebSocket stack without the cloud."""

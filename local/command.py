@@ -12,13 +12,13 @@ from pushaside.cli.helping import describe
 
 _DESCRIPTION = (
     "Run the whole service on this machine: deploy a SAM template to an embedded AWS, and serve its WebSocket and HTTP "
-    "APIs on one port, with API Gateway's own limits. It needs neither Docker nor an account, and runs until Ctrl-C. "
-    "It says when everything is up, and where; the page at / shows the service at work."
+    "APIs on one port, with API Gateway's limits. The command needs neither Docker nor an account, and runs until "
+    "Ctrl-C. It prints the addresses when everything is up; the page at / shows the service at work."
 )
 _EXAMPLES = [
-    ("pushaside local --demo", "on port 8080, with data to ask for"),
-    ("pushaside local --port 0 --ready-file ready.json --quiet", "for a test, which reads the addresses from the file"),
-    ("pushaside local --auth jwt --parameter AllowedOrigins=http://127.0.0.1:8080", "with tokens, as when deployed"),
+    ("pushaside local --demo", "on port 8080, with data to request"),
+    ("pushaside local --port 0 --ready-file ready.json --quiet", "for a test that reads the addresses from the file"),
+    ("pushaside local --auth jwt --parameter AllowedOrigins=http://127.0.0.1:8080", "with tokens, as deployed"),
     ("pushaside local --idle-timeout 20 --max-connection 60", "with short connections, to see clients reconnect"),
 ]
 
@@ -32,9 +32,17 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         description=_DESCRIPTION,
     )
     add = parser.add_argument
-    add("--template", type=Path, default=defaults.template, metavar="PATH", help="default: %(default)s")
+    add(
+        "--template",
+        type=Path,
+        default=defaults.template,
+        metavar="PATH",
+        help="SAM template to run (default: %(default)s)",
+    )
     add("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
-    add("--port", type=_port, default=defaults.port, help="0 takes a free one (default: %(default)s)")
+    add(
+        "--port", type=_port, default=defaults.port, help="port to listen on; 0 takes a free one (default: %(default)s)"
+    )
     add("--demo", action="store_true", help="load demonstration data")
     add("--redis-url", metavar="URL", help="use this Redis or Valkey instead of the embedded one")
     add("--aws-endpoint", metavar="URL", help="use this AWS emulator instead of the embedded one")
@@ -43,48 +51,58 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         type=_positive_int,
         default=defaults.workers,
         metavar="N",
-        help="warm environments of each function that clients wait for (default: %(default)s)",
+        help="warm environments of each function on the request path (default: %(default)s)",
     )
     add(
         "--max-environments",
         type=_positive_int,
         default=defaults.max_environments,
         metavar="N",
-        help="environments of one function at most (default: %(default)s)",
+        help="most environments of one function (default: %(default)s)",
     )
-    add("--auth", choices=("none", "jwt"), default=defaults.auth, help="who may connect (default: %(default)s)")
+    add(
+        "--auth",
+        choices=("none", "jwt"),
+        default=defaults.auth,
+        help="credentials that clients need to connect (default: %(default)s)",
+    )
     add(
         "--idle-timeout",
         type=_seconds,
         default=defaults.idle_timeout,
         metavar="SECONDS",
-        help="silence after which a socket is closed (default: %(default)g)",
+        help="close a socket after so long without a message (default: %(default)g)",
     )
     add(
         "--max-connection",
         type=_seconds,
         default=defaults.max_connection,
         metavar="SECONDS",
-        help="age at which a socket is closed (default: %(default)g)",
+        help="close a socket at this age (default: %(default)g)",
     )
-    add("--throttle", action="store_true", help="keep to the throttling of routes that the template declares")
+    add("--throttle", action="store_true", help="throttle routes as the template declares")
     add(
         "--parameter",
         type=_parameter,
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a parameter of the template; may be repeated",
+        help="set a parameter of the template; may be repeated",
     )
-    add("--ready-file", type=Path, metavar="PATH", help="write addresses and process id here once everything is up")
-    add("--quiet", action="store_true", help="do not show what functions print")
+    add(
+        "--ready-file",
+        type=Path,
+        metavar="PATH",
+        help="write addresses and process id to this file when everything is up",
+    )
+    add("--quiet", action="store_true", help="hide what functions print")
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run_command)
 
 
 def run_command(arguments: argparse.Namespace) -> int:
-    """Run the stack in the foreground; return the exit code."""
-    import uvloop  # `pushaside --help` need not wait for the runtime to be loaded
+    """Run the stack in the foreground and return the exit code."""
+    import uvloop  # loading the runtime would slow `pushaside --help`
 
     from local.runtime import run
 
@@ -93,7 +111,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
-    """Return the options that parsed arguments stand for."""
+    """Return the options for parsed arguments."""
     return Options(
         template=arguments.template,
         host=arguments.host,
@@ -116,7 +134,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
 def _port(text: str) -> int:
     port = int(text)
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
+        raise argparse.ArgumentTypeError(f"{port} is not a port; use 0 to 65535")
     return port
 
 

@@ -1,4 +1,4 @@
-"""The dead letters of a deployed stack: found through CloudFormation, read from SQS, and sent again."""
+"""The dead letters of a deployed stack, which CloudFormation names and SQS holds."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ QUEUES = {
     "webhook": "Webhook",
     "change": "Change",
 }
-"""What each queue is called, and how its logical id begins: `RequestQueue` and `RequestDeadLetterQueue`."""
+"""The name of each queue and the beginning of its logical ids, `RequestQueue` and `RequestDeadLetterQueue`."""
 
 _BATCH = 10
 _BATCH_BYTES = 1024 * 1024
 """Amazon SQS, "message quotas": a batch holds ten messages, and one MiB altogether since August 2025."""
 
 _ENTRY_BYTES = 1024
-"""What a message counts beside its body, at most: attributes of ours are short."""
+"""The most that a message counts beside its body; our attributes are short."""
 
 _HIDDEN_SECONDS = 60
-"""How long letters are hidden from others while they are looked at or sent again."""
+"""How long letters are hidden from other readers while they are read or sent again."""
 
 _STREAM_FAILURES = ("DDBStreamBatchInfo", "KinesisBatchInfo")
-"""What Lambda tells the failure destination of a stream: where the lost records are, which are not in it."""
+"""Members of a stream's failure record, which names the lost records but does not contain them."""
 
 MakeClient = Callable[[str], Any]
 
 
 class RedriveError(LocalRuntimeError):
-    """The dead letters cannot be reached."""
+    """The dead letters are unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that nobody could deal with; `outcome` is `listed`, `sent`, `refused` or `unsendable`."""
+    """A message that failed at every attempt; `outcome` is `listed`, `sent`, `refused` or `unsendable`."""
 
     message_id: str
     receipt: str
@@ -59,7 +59,7 @@ class DeadLetter:
 
     @property
     def is_unsendable(self) -> bool:
-        """Whether it tells of records of a stream, which are not read from a queue."""
+        """Whether it names records of a stream, which no function reads from a queue."""
         try:
             document = json.loads(self.body)
         except ValueError:
@@ -68,13 +68,13 @@ class DeadLetter:
 
     @property
     def size_bytes(self) -> int:
-        """What it counts in a batch, at most."""
+        """The most that the letter counts in a batch."""
         return len(self.body.encode()) + len(json.dumps(self.attributes, default=repr)) + _ENTRY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What became of letters."""
+    """Letters with their outcomes."""
 
     letters: tuple[DeadLetter, ...] = ()
     reason: str = ""
@@ -84,17 +84,17 @@ class Redriven:
 
     @property
     def sent(self) -> int:
-        """How many were sent again."""
+        """The number of letters sent again."""
         return self._count("sent")
 
     @property
     def refused(self) -> int:
-        """How many SQS did not take."""
+        """The number of letters that SQS refused."""
         return self._count("refused")
 
     @property
     def unsendable(self) -> int:
-        """How many no queue takes."""
+        """The number of letters that no queue accepts."""
         return self._count("unsendable")
 
     def _count(self, outcome: str) -> int:
@@ -103,7 +103,7 @@ class Redriven:
 
 @dataclass(slots=True)
 class DeadLetterQueue:
-    """A dead-letter queue, and the queue that its letters go back to unless they say where they came from."""
+    """A dead-letter queue, and the queue that its letters return to unless they name another."""
 
     name: str
     logical_id: str
@@ -111,12 +111,12 @@ class DeadLetterQueue:
     url: str
     source_url: str
     urls: Mapping[str, str]
-    """URL by ARN, of all queues of the stack."""
+    """URL by ARN of every queue of the stack."""
     sqs: Any
     count: int = 0
 
     def peek(self, limit: int | None) -> list[DeadLetter]:
-        """Read letters and leave them where they are; each is received once, so those of others may be missing."""
+        """Return letters without removing them. Letters that another reader holds are missing."""
         letters: list[DeadLetter] = []
         try:
             while limit is None or len(letters) < limit:
@@ -129,9 +129,9 @@ class DeadLetterQueue:
             self._release(letters)
 
     def redrive(self, limit: int | None) -> Iterator[Redriven]:
-        """Send letters again, a batch at a time; each is deleted only after SQS has taken it.
+        """Send letters again in batches, and delete each only after SQS accepted it.
 
-        Those that die again meanwhile are left for the next time, and so are those that cannot be sent.
+        Letters that die again meanwhile stay for the next run, and so do letters that cannot be sent.
         """
         began, left = time.time(), limit
         kept: dict[str, DeadLetter] = {}
@@ -157,7 +157,7 @@ class DeadLetterQueue:
         return redriven
 
     def _group(self, letters: Iterator[DeadLetter]) -> Iterator[tuple[str, list[DeadLetter]]]:
-        """Part letters by where they go, and by what a batch holds."""
+        """Group letters by target queue, in groups that fit one batch."""
         open_groups: dict[str, list[DeadLetter]] = {}
         for letter in letters:
             url = self.urls.get(letter.source_arn, self.source_url)
@@ -185,7 +185,7 @@ class DeadLetterQueue:
         with _asking():
             answer = self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries)
         if failed := answer.get("Failed"):
-            sentence = f"{len(failed)} letters were sent again and could not be deleted, so they will be sent twice"
+            sentence = f"{len(failed)} letters were sent but not deleted, so the next redrive sends them twice"
             raise RedriveError(f"{sentence}: {failed[0].get('Message') or failed[0]['Code']}.")
 
     def _receive(self, most: int) -> list[DeadLetter]:
@@ -201,7 +201,7 @@ class DeadLetterQueue:
         return [_read(message, time.time()) for message in answer.get("Messages", ())]
 
     def _release(self, letters: Sequence[DeadLetter]) -> None:
-        """Let others see letters at once, rather than when their time is over."""
+        """Make letters visible to other readers at once, before their visibility timeout."""
         for start in range(0, len(letters), _BATCH):
             entries = [
                 {"Id": str(index), "ReceiptHandle": letter.receipt, "VisibilityTimeout": 0}
@@ -212,10 +212,10 @@ class DeadLetterQueue:
 
 
 def find_queues(make_client: MakeClient, stack: str, names: Sequence[str] = ()) -> list[DeadLetterQueue]:
-    """Find the dead-letter queues of a stack: those of these names, or all that it has.
+    """Return the dead-letter queues of a stack with these names, or all of them.
 
     Raises:
-        RedriveError: the stack or one of the named queues isn't there, or AWS did not answer.
+        RedriveError: the stack or a named queue does not exist, or AWS did not answer.
 
     """
     with _asking():
@@ -238,7 +238,7 @@ def find_queues(make_client: MakeClient, stack: str, names: Sequence[str] = ()) 
 
 def _find_urls(cloudformation: Any, stack: str) -> dict[str, str]:  # noqa: ANN401  # a boto3 client
     """Return the URL of each queue of the stack by its logical id; the queues' physical ids are their URLs."""
-    # Unlike DescribeStackResources, this one does not stop at a hundred.
+    # DescribeStackResources would stop at a hundred.
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     return {
         resource["LogicalResourceId"]: resource["PhysicalResourceId"]
@@ -275,7 +275,7 @@ def _read(message: Mapping[str, Any], now: float) -> DeadLetter:
 
 
 def _entry(entry_id: str, letter: DeadLetter) -> dict[str, Any]:
-    """Write a letter as it is sent again: as it came, body, attributes and tenant."""
+    """Return the batch entry of a letter, with its body, attributes and message group unchanged."""
     entry: dict[str, Any] = {"Id": entry_id, "MessageBody": letter.body}
     if letter.attributes:
         entry["MessageAttributes"] = dict(letter.attributes)
@@ -286,8 +286,8 @@ def _entry(entry_id: str, letter: DeadLetter) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _asking() -> Iterator[None]:
-    """Say what AWS refuses, or that it isn't there, as one sentence."""
+    """Translate errors of AWS calls to RedriveError."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise RedriveError(f"AWS did not do as asked: {error}") from error
+        raise RedriveError(f"AWS refused a call or did not answer: {error}") from error

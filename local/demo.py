@@ -1,6 +1,7 @@
-"""Real data to try things with: airports by state, and a year of temperatures for each of two cities.
+"""The demo's data: airports by state, and a year of temperatures for each of two cities.
 
-The data are files of the package `vega_datasets`, which is not imported: that would import pandas.
+The data are files of the package `vega_datasets`. This module reads them without importing the package, which would
+import pandas.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _MISSING = "NA"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document to be stored, and its name."""
+    """A document to store, with its name."""
 
     collection: str
     document_id: str
@@ -45,13 +46,13 @@ class Document:
 
     @property
     def object_key(self) -> str:
-        """Where it is stored."""
+        """The key of the document's object in the bucket."""
         return f"documents/{TENANT}/{self.collection}/{self.document_id}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What was loaded, and how long that took."""
+    """The amount of loaded data, and the time that loading took."""
 
     documents: int
     document_bytes: int
@@ -60,14 +61,14 @@ class DemoReport:
 
 
 def load_demo(endpoint_url: str, resources: Mapping[str, str]) -> DemoReport:
-    """Store the demo's documents and leaderboard for the tenant `public`. Loading twice does no harm.
+    """Store the demo's documents and leaderboard for the tenant `public`; loading twice is harmless.
 
     Args:
-        endpoint_url: where the AWS services are.
+        endpoint_url: address of the AWS services.
         resources: physical names of StorageBucket, DocumentsTable and ScoresTable.
 
     Raises:
-        CannotStartError: the data are absent, or an embedded service did not take them.
+        CannotStartError: the data are missing, or an embedded service refused them.
 
     """
     started = time.perf_counter()
@@ -87,7 +88,7 @@ def load_demo(endpoint_url: str, resources: Mapping[str, str]) -> DemoReport:
 
 
 class _Services:
-    """The embedded services, written to by several threads."""
+    """Writes to the embedded services from several threads."""
 
     def __init__(self, endpoint_url: str, resources: Mapping[str, str]) -> None:
         self._resources = resources
@@ -132,7 +133,7 @@ class _Services:
             pending = self._dynamodb.batch_write_item(RequestItems=pending).get("UnprocessedItems") or {}
             if not pending:
                 return
-        raise CannotStartError(f"The table {table} did not take all of the demo's rows.")
+        raise CannotStartError(f"The table {table} refused some of the demo's rows; start again.")
 
 
 def _batches(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
@@ -158,7 +159,7 @@ Airport = dict[str, str | float | None]
 
 
 def read_airports() -> list[Airport]:
-    """Return the airports: text, and latitude and longitude as numbers; None where the source says `NA`."""
+    """Return the airports, with latitude and longitude as numbers and None where the source says `NA`."""
     return [
         {
             "iata": row["iata"],
@@ -178,7 +179,7 @@ def _text(field: str) -> str | None:
 
 
 def airport_documents(airports: Iterable[Airport]) -> list[Document]:
-    """Return one document for each state, an array of its airports; those without a state are `NA`."""
+    """Return one document for each state, an array of its airports; `NA` has the airports without a state."""
     by_state: dict[str, list[Airport]] = {}
     for airport in airports:
         by_state.setdefault(str(airport["state"] or _MISSING), []).append(airport)
@@ -186,7 +187,7 @@ def airport_documents(airports: Iterable[Airport]) -> list[Document]:
 
 
 def airport_scores(airports: Iterable[Airport]) -> dict[str, int]:
-    """Return the leaderboard's members, the states, and their scores: how many airports each has."""
+    """Return the number of airports of each state: the leaderboard's members and scores."""
     scores: dict[str, int] = {}
     for airport in airports:
         if airport["state"] is not None:
@@ -195,7 +196,7 @@ def airport_scores(airports: Iterable[Airport]) -> dict[str, int]:
 
 
 def temperature_documents() -> list[Document]:
-    """Return one document for each city: the days of 2010 with their hourly temperatures."""
+    """Return one document for each city, with the hourly temperatures of each day of 2010."""
     return [
         Document("temperatures", document_id, msgspec.json.encode(_year(city, filename)))
         for document_id, (city, filename) in CITIES.items()
@@ -227,4 +228,4 @@ def _read_rows(filename: str) -> list[dict[str, str]]:
         with (Path(package.origin).parent / "_data" / filename).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except OSError as exc:
-        raise CannotStartError(f"The demo's data can't be read: {exc}") from exc
+        raise CannotStartError(f"The demo's data cannot be read: {exc}") from exc

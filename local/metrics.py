@@ -1,4 +1,4 @@
-"""Counts what functions report as CloudWatch would: from the Embedded Metric Format lines of their output.
+"""Sums of the metrics that functions print in the Embedded Metric Format.
 
 Source: "Specification: Embedded metric format" (CloudWatch User Guide).
 """
@@ -15,13 +15,13 @@ Dimensions = tuple[tuple[str, str], ...]
 
 
 class Metrics:
-    """Sums of every metric by its name and dimensions, since the start."""
+    """The sum of every metric since the start, by name and dimensions."""
 
     def __init__(self) -> None:
         self._sums: defaultdict[tuple[str, Dimensions], float] = defaultdict(float)
 
     def take_line(self, line: bytes) -> bool:
-        """Count the metrics of one line of output; the answer is whether it was a metrics line."""
+        """Add the metrics of one line of output. Return whether the line had metrics."""
         if b'"_aws"' not in line:
             return False
         try:
@@ -29,11 +29,11 @@ class Metrics:
             for name, dimensions, value in _measurements(document):
                 self._sums[name, dimensions] += value
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-            return False  # an ordinary line that only looks like one
+            return False  # a log line that only resembles a metrics line
         return True
 
     def total(self, name: str) -> float:
-        """Return the sum of a metric over all of its dimensions."""
+        """Return the sum of a metric over all its dimensions."""
         return sum(value for (each, _), value in self._sums.items() if each == name)
 
     def by_dimension(self, name: str, dimension: str) -> dict[str, float]:
@@ -45,7 +45,7 @@ class Metrics:
         return dict(sums)
 
     def all(self) -> list[dict[str, Any]]:
-        """Return every sum, with its metric's name and dimensions."""
+        """Return every sum with its name and dimensions."""
         return [
             {"name": name, "dimensions": dict(dimensions), "sum": value}
             for (name, dimensions), value in sorted(self._sums.items())

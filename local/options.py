@@ -1,4 +1,4 @@
-"""What the runtime can be told on the command line."""
+"""The options of `pushaside local`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ class Options:
     template: Path = Path("template.yaml")
     host: str = "127.0.0.1"
     port: int = 8080
-    """0 takes a free one."""
+    """0 takes a free port."""
     demo: bool = False
     quiet: bool = False
-    """Functions' own output is not shown."""
+    """Hide what functions print."""
     redis_url: str | None = None
     """A Redis or Valkey to use instead of the embedded one."""
     aws_endpoint: str | None = None
     """An AWS emulator to use instead of the embedded one."""
     workers: int = 2
-    """Warm environments of each function that clients wait for; the others have one."""
+    """The warm environments of each function on the request path; every other function has one."""
     max_environments: int = 16
     auth: str = "none"
     idle_timeout: float = 600.0
     max_connection: float = 7200.0
     throttle: bool = False
-    """Routes take no more than their throttling in the template allows."""
+    """Throttle routes as the template declares."""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """Values of the template's parameters; they come before those that the runtime offers."""
+    """Values of the template's parameters; they override the runtime's own."""
     ready_file: Path | None = None

@@ -1,4 +1,4 @@
-"""Knows how many messages are in each queue, for the statistics."""
+"""The number of messages in each queue, for the statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SETTLE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """One queue's messages; `dead` are those in its dead-letter queue."""
+    """The message counts of one queue; `dead` counts its dead-letter queue."""
 
     visible: int
     in_flight: int
@@ -27,7 +27,7 @@ class QueueDepth:
 
 
 class QueueDepths:
-    """Asks the queues once a second, and soon after each announced change."""
+    """Reads the depth of each queue once a second, and soon after each announced change."""
 
     def __init__(self, queues: Mapping[str, str], client: AwsJsonClient, changes: SourceChanges | None) -> None:
         self._queues = queues
@@ -41,17 +41,17 @@ class QueueDepths:
 
     @property
     def current(self) -> dict[str, QueueDepth]:
-        """The depth of each queue by its logical id, and a wish to know the next one exactly."""
+        """The depth of each queue by logical id. Reading it triggers a refresh, so that the next value is exact."""
         self._changed.set()
         return {name: self._depth(attributes) for name, attributes in self._attributes.items()}
 
     async def start(self) -> None:
-        """Ask for the first time, and go on asking."""
+        """Read the depths once, then keep refreshing them."""
         await self._refresh()
         self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Stop refreshing."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -64,7 +64,7 @@ class QueueDepths:
                     await self._changed.wait()
             await asyncio.sleep(_SETTLE_SECONDS)
             self._changed.clear()
-            with contextlib.suppress(OSError, EOFError, AwsCallError):  # the embedded AWS is ending
+            with contextlib.suppress(OSError, EOFError, AwsCallError):  # the embedded AWS is shutting down
                 await self._refresh()
 
     async def _refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""The subcommand `pushaside redrive`: lists the dead letters of a deployment, and sends them again."""
+"""The subcommand `pushaside redrive`, which lists the dead letters of a deployment and sends them again."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 _SHOWN_CHARACTERS = 100
 _LISTED = 100
-"""So many letters of a queue are listed, if nothing else is said."""
+"""The most letters of a queue that `--list` shows without `--limit`."""
 
 _DESCRIPTION = (
-    "List the dead letters of a deployment, and send them to the queues that they came from. Letters are deleted once "
-    "they are sent again, so that none is lost; one may be sent twice, which all consumers bear. Look at --list first: "
-    "what killed a message once may do so again. The exit code is 1 if a letter had to be left."
+    "List the dead letters of a deployment, or send them to the queues that they came from. A letter is deleted after "
+    "it was sent, so none is lost; one may be sent twice, which every consumer tolerates. Use --list first: the cause "
+    "that killed a message may still be there. The exit code is 1 if a letter could not be sent."
 )
 _EXAMPLES = [
-    ("pushaside redrive --list --stack pushaside", "what is there, in a deployed stack, with the default credentials"),
-    ("pushaside redrive webhook --stack pushaside", "the webhooks that were given up"),
+    ("pushaside redrive --list --stack pushaside", "the letters of a deployed stack, with the default credentials"),
+    ("pushaside redrive webhook --stack pushaside", "send webhooks again that failed at every attempt"),
     (
         "pushaside redrive --ready-file ready.json --limit 10",
-        "of the stack of `pushaside local --ready-file ready.json`",
+        "ten of each queue of `pushaside local --ready-file ready.json`",
     ),
 ]
 
@@ -48,16 +48,16 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
     )
     add = parser.add_argument
     add("queues", metavar="QUEUE", nargs="*", type=_queue, help=f"one of {', '.join(QUEUES)} (default: all)")
-    add("--list", action="store_true", help="list the letters and leave them where they are")
-    add("--stack", metavar="NAME", help="the deployed stack (default, on this machine: local)")
+    add("--list", action="store_true", help="list the letters without sending them")
+    add("--stack", metavar="NAME", help="the deployed stack (default on this machine: local)")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--ready-file", type=Path, metavar="PATH", help="what `pushaside local` wrote when it was ready")
+    where.add_argument("--ready-file", type=Path, metavar="PATH", help="the ready file of `pushaside local`")
     where.add_argument("--aws-endpoint", metavar="URL", help="the emulator that `pushaside local` deployed to")
     add(
         "--limit",
         type=_positive_int,
         metavar="N",
-        help="no more than so many letters of each queue (default: all; with --list, 100)",
+        help="the most letters of each queue (default: all; with --list, 100)",
     )
     add_form_arguments(parser)
     describe(parser, _EXAMPLES)
@@ -65,12 +65,12 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
 
 
 def run_command(arguments: argparse.Namespace) -> int:
-    """List or redrive; return the exit code."""
+    """List or redrive the letters and return the exit code."""
     try:
         make_client = _clients(arguments)
         if make_client is None:
             sentence = (
-                "Say where: --stack for a deployed stack, --ready-file or --aws-endpoint for one on this machine."
+                "Name the stack: --stack for a deployed one, --ready-file or --aws-endpoint for one on this machine."
             )
             print(f"pushaside redrive: {sentence}", file=sys.stderr)
             return Exit.USAGE
@@ -83,15 +83,15 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def _clients(arguments: argparse.Namespace) -> Any:  # noqa: ANN401  # makes boto3 clients
-    """Return what makes clients; None if nothing says where the stack is.
+    """Return a factory of boto3 clients, or None if the arguments name no stack.
 
-    The developer's own account is asked only for a stack that was named, and never together with an endpoint.
+    Use the developer's own account only for a named stack, and never together with an endpoint.
     """
     endpoint = arguments.aws_endpoint
     if arguments.ready_file is not None:
         endpoint = _read_endpoint(arguments.ready_file)
     if endpoint is not None:
-        from local.deploying.aws_clients import AwsClients  # boto3 need not be loaded to print help
+        from local.deploying.aws_clients import AwsClients  # loading boto3 would slow --help
 
         return AwsClients(endpoint).client
     if arguments.stack is None:
@@ -106,7 +106,7 @@ def _read_endpoint(ready_file: Path) -> str:
         ready = json.loads(ready_file.read_bytes())
         return str(ready["aws_endpoint"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RedriveError(f"{ready_file} is no ready file of a stack that runs: {error}.") from error
+        raise RedriveError(f"{ready_file} is not the ready file of a running stack: {error}.") from error
 
 
 def _list(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
@@ -120,7 +120,7 @@ def _list(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
 
 
 def _redrive(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
-    """Send the letters again; tell whether none had to be left."""
+    """Send the letters again. Return whether all of them were sent."""
     if not is_json(arguments):
         print(_heading(queue), flush=True)
     total = Redriven()
@@ -138,7 +138,7 @@ def _redrive(queue: DeadLetterQueue, arguments: argparse.Namespace) -> bool:
 
 
 class _Progress:
-    """A bar on standard error while letters are sent again, if that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
 
     def __init__(self, queue: DeadLetterQueue, limit: int | None) -> None:
         self._bar: Bar | None = None
@@ -150,7 +150,7 @@ class _Progress:
             is_shared = sys.stdout.isatty()
             console = make_console(sys.stderr)
             self._bar = Bar(*columns, console=console, transient=True, redirect_stdout=is_shared)
-            # SQS counts roughly: there may be more.
+            # SQS's count is approximate: there may be more.
             self._task = self._bar.add_task(queue.name, total=min(queue.count, limit or queue.count))
 
     def __enter__(self) -> Self:
@@ -165,7 +165,7 @@ class _Progress:
             self._bar.stop()
 
     def show(self, done: int) -> None:
-        """Say how many are done."""
+        """Show the number of letters done."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
 
@@ -183,11 +183,11 @@ def _heading(queue: DeadLetterQueue) -> str:
 
 
 def _summary(queue: DeadLetterQueue, total: Redriven) -> str:
-    parts = [f"{total.sent} sent again to {queue.source_id}, or to where they say they came from"]
+    parts = [f"{total.sent} sent again to {queue.source_id}, or to the queue that they came from"]
     if total.refused:
-        parts.append(f"{total.refused} left, for SQS did not take them: {total.reason}")
+        parts.append(f"{total.refused} kept, because SQS refused them: {total.reason}")
     if total.unsendable:
-        parts.append(f"{total.unsendable} left, for they tell of lost records of a stream, which no queue takes")
+        parts.append(f"{total.unsendable} kept, because they name lost records of a stream, which no queue accepts")
     return f"{'':<9} {'; '.join(parts)}"
 
 
@@ -210,7 +210,7 @@ def _line(letter: DeadLetter) -> str:
 
 
 def describe_age(seconds: float) -> str:
-    """Say an age as people do.
+    """Format an age for people.
 
     >>> describe_age(5), describe_age(600), describe_age(7_500), describe_age(200_000)
     ('5 s', '10 min', '2.1 h', '2.3 days')
@@ -227,7 +227,7 @@ def _print(document: dict[str, object]) -> None:
 
 def _queue(text: str) -> str:
     if text not in QUEUES:
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(QUEUES)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a queue; choose one of {', '.join(QUEUES)}")
     return text
 
 

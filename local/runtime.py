@@ -1,4 +1,4 @@
-"""The one-machine runtime: what is started, in which order, and how it ends."""
+"""The one-machine runtime: the order in which its parts start and stop."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class Runtime:
         self._options = options
         self._metrics = Metrics()
         self._closing: list[Callable[[], Awaitable[None]]] = []
-        """What has been started, to be stopped in reverse."""
+        """The stop functions of the started parts, called in reverse order."""
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> dict[str, Any]:
-        """Start everything and return what the ready file says; raise CannotStartError when something can't."""
+        """Start every part and return the content of the ready file; raise CannotStartError if a part cannot start."""
         options = self._options
         _prepare_ready_file(options.ready_file)
         template = load_template(options.template)
@@ -80,17 +80,17 @@ class Runtime:
         return self._describe(deployment, redis_url, aws_endpoint)
 
     async def lost(self) -> None:
-        """Wait until the runtime can't go on; raise ServiceLostError then."""
+        """Wait until an embedded service is lost, then raise ServiceLostError."""
         await self._lost
 
     async def stop(self) -> None:
-        """Stop what was started, the last first."""
+        """Stop the started parts, the last first."""
         for close in reversed(self._closing):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(close(), _STOP_SECONDS)
         self._closing.clear()
         if self._lost.done() and not self._lost.cancelled():
-            self._lost.exception()  # told already, or what it broke was
+            self._lost.exception()  # reported already, or by what it broke
 
     # Parts
 
@@ -114,7 +114,7 @@ class Runtime:
 
     async def _watch(self, aws: EmbeddedAws) -> None:
         status = await aws.ended()
-        sentence = f"The embedded AWS has ended (exit status {status}), and everything deployed there with it."
+        sentence = f"The embedded AWS ended (exit status {status}) and lost everything deployed there; start again."
         self._lost.set_exception(ServiceLostError(sentence))
 
     async def _start_redis(self) -> EmbeddedRedis | None:
@@ -160,7 +160,7 @@ class Runtime:
 
     async def _load_demo(self, stack: Stack, aws_endpoint: str) -> None:
         if self._options.demo:
-            from local.demo import load_demo  # the demo's data are read only when wanted
+            from local.demo import load_demo  # loads the demo's libraries only for --demo
 
             await asyncio.to_thread(load_demo, aws_endpoint, stack.resources)
 
@@ -226,9 +226,9 @@ class Runtime:
 
 
 def _reserve_port(host: str, port: int) -> tuple[int, socket.socket | None]:
-    """Return the port to use; raise CannotStartError when it is taken. Found out first, before anything is started.
+    """Return the port to use; raise CannotStartError if it is taken. Call this before any part starts.
 
-    One that was only free at the moment is kept, or somebody else might be given it before the gateway listens.
+    A free port that the system chose stays bound, because another process could get it before the gateway listens.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -243,12 +243,12 @@ def _reserve_port(host: str, port: int) -> tuple[int, socket.socket | None]:
 
 
 def _port_sentence(host: str, port: int, error: OSError) -> str:
-    reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror or error}"
-    return f"Port {port} of {host} {reason}; --port takes another one (0 for any that is free)."
+    reason = "is in use" if error.errno == errno.EADDRINUSE else f"is not available: {error.strerror or error}"
+    return f"Port {port} of {host} {reason}; choose another with --port (0 takes a free one)."
 
 
 async def run(options: Options) -> int:
-    """Run until SIGINT or SIGTERM and return the exit code; problems are told on standard error in one sentence."""
+    """Run until SIGINT or SIGTERM and return the exit code; print an error to standard error in one sentence."""
     runtime = Runtime(options)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -268,7 +268,7 @@ async def run(options: Options) -> int:
 
 
 async def _unless_stopped(work: Awaitable[Any], stopped: asyncio.Event) -> Any:  # noqa: ANN401  # the work's own type
-    """Return the work's result, or None when the runtime is to stop first."""
+    """Return the work's result, or None if the runtime is told to stop first."""
     working = asyncio.ensure_future(work)
     stopping = asyncio.ensure_future(stopped.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -282,7 +282,7 @@ async def _unless_stopped(work: Awaitable[Any], stopped: asyncio.Event) -> Any: 
 
 
 def _prepare_ready_file(ready_file: Path | None) -> None:
-    """Remove what an earlier run left, so that nobody takes it for this one's."""
+    """Remove the ready file of an earlier run, so that no reader takes it for this one's."""
     if ready_file is None:
         return
     try:
@@ -294,7 +294,7 @@ def _prepare_ready_file(ready_file: Path | None) -> None:
 
 
 def _announce(ready: dict[str, Any], ready_file: Path | None) -> None:
-    """Print the line that begins with `ready`, after the ready file is there as a whole."""
+    """Print the line that begins with `ready`, after the complete ready file exists."""
     if ready_file is not None:
         unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
         unfinished.write_bytes(orjson.dumps(ready, option=orjson.OPT_INDENT_2) + b"\n")

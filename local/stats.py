@@ -1,4 +1,4 @@
-"""The page `/_local/stats`: what the runtime and its functions have done since the start."""
+"""The page `/_local/stats`: counts of the runtime and its functions since the start."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CACHE_METRICS = {
 
 
 class Stats:
-    """Gathers the figures when they are asked for."""
+    """Collects the counts on request."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Stats:
         self._started = time.monotonic()
 
     def page(self) -> tuple[int, str, bytes]:
-        """Return the figures as a JSON page."""
+        """Return the counts as a JSON page."""
         return 200, "application/json", orjson.dumps(self.figures(), option=orjson.OPT_INDENT_2)
 
     def figures(self) -> dict[str, Any]:
-        """Return the figures."""
+        """Return the counts."""
         metrics, gateway = self._metrics, self.gateway
         pools = self._functions.pools.values()
         return {

@@ -1,1 +1,1 @@
-"""Deployment of a SAM template to the embedded AWS, and what is read back from there."""
+"""Deployment of a SAM template to the embedded AWS, and the description of it that the AWS APIs return."""

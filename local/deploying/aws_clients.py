@@ -1,4 +1,4 @@
-"""boto3 clients for the embedded AWS: always with an explicit endpoint, never with the developer's own account."""
+"""boto3 clients of the embedded AWS, which never use the developer's own account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.embedded.aws_process import REGION
 
 ACCESS_KEY_ID = "test"
 SECRET_ACCESS_KEY = "test"  # noqa: S105
-"""What the embedded AWS takes for its own account's: of presigned URLs it checks the signature."""
+"""The secret key that the embedded AWS uses to verify the signatures of presigned URLs."""
 
 
 class AwsClients:
@@ -20,15 +20,15 @@ class AwsClients:
 
     def __init__(self, endpoint_url: str) -> None:
         self.endpoint_url = endpoint_url
-        # Any: the type stubs have an overload for each service's literal name, and this name is none.
+        # Any, because the type stubs have overloads only for literal service names.
         self._session: Any = boto3.Session(
             aws_access_key_id=ACCESS_KEY_ID, aws_secret_access_key=SECRET_ACCESS_KEY, region_name=REGION
         )
         self._clients: dict[str, Any] = {}
-        self._making = threading.Lock()  # a session is not to be used by two threads at once
+        self._making = threading.Lock()  # a session is not thread-safe
 
     def client(self, service: str) -> Any:  # noqa: ANN401  # botocore makes its clients' classes at run time
-        """Return the client of `service`; it may be used by several threads."""
+        """Return the client of `service`, which several threads may use."""
         with self._making:
             if service not in self._clients:
                 self._clients[service] = self._session.client(

@@ -1,4 +1,4 @@
-"""Reads back through the AWS APIs what was deployed: the one description of it that the runtime goes by."""
+"""The description of the deployed stack, as the AWS APIs return it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from local.gateway.api import (
 )
 
 _WEBSOCKET_TIMEOUT_SECONDS = 29.0  # "Quotas for configuring and running a WebSocket API in API Gateway"
-_ACCOUNT_THROTTLE = Throttle(10_000.0, 5000)  # same page: what a route has that sets only one of its limits
+_ACCOUNT_THROTTLE = Throttle(10_000.0, 5000)  # same page: the default of a limit that a route does not set
 _FUNCTION_IN_URI = re.compile(r":function:([A-Za-z0-9_-]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A deployed function, with the folder that its code is run from."""
+    """A deployed function, with the folder of its code."""
 
     logical_id: str
     name: str
@@ -50,7 +50,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class EventSource:
-    """An event-source mapping: what a poller has to know."""
+    """An event-source mapping, with the settings that its poller needs."""
 
     function: str
     source_arn: str
@@ -73,20 +73,20 @@ class EventSource:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Everything that is run."""
+    """Everything that the runtime serves."""
 
     websocket_api: WebSocketApi
     http_api: HttpApi | None
     functions: tuple[Function, ...]
     event_sources: tuple[EventSource, ...]
     queues: Mapping[str, str]
-    """URL of each queue of the stack, by logical id."""
+    """URL of each queue of the stack by logical id."""
     told_by_buckets: Mapping[str, frozenset[str]]
-    """Buckets that tell a queue of their objects, by the queue's ARN."""
+    """The buckets that notify a queue of their objects, by the queue's ARN."""
 
     @property
     def request_path(self) -> frozenset[str]:
-        """Names of the functions that a client waits for."""
+        """The names of the functions that a client waits for."""
         routes = self.websocket_api.routes.values()
         integrations: list[Integration] = [route.integration for route in routes]
         integrations += [route.integration for route in (self.http_api.routes if self.http_api else ())]
@@ -95,12 +95,12 @@ class Deployment:
 
 
 def read_deployment(stack: Stack, code: Mapping[str, FunctionCode], clients: AwsClients) -> Deployment:
-    """Return what `stack` is made of; raise CannotStartError for what can't be run here."""
+    """Return the description of `stack`; raise CannotStartError for a part that the runtime does not support."""
     apis = clients.client("apigatewayv2")
     deployed = [apis.get_api(ApiId=stack.resources[name]) for name in _of_type(stack, "AWS::ApiGatewayV2::Api")]
     http_apis = [_read_http_api(apis, api) for api in deployed if api["ProtocolType"] == "HTTP"]
     if len(http_apis) > 1:
-        raise CannotStartError(f"The template has {len(http_apis)} HTTP APIs; at most one is served.")
+        raise CannotStartError(f"The template has {len(http_apis)} HTTP APIs; the runtime serves at most one.")
     return Deployment(
         websocket_api=next(_read_websocket_api(apis, api) for api in deployed if api["ProtocolType"] == "WEBSOCKET"),
         http_api=http_apis[0] if http_apis else None,
@@ -173,7 +173,7 @@ def _read_websocket_route(
 
 
 def _read_throttle(stage: Mapping[str, Any], route: Mapping[str, Any]) -> Throttle | None:
-    """Return a route's own limits, or those that hold for all routes of its stage."""
+    """Return a route's own limits, or those of its stage."""
     of_route = stage.get("RouteSettings", {}).get(route["RouteKey"], {})
     settings = stage.get("DefaultRouteSettings", {}) | of_route
     rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
@@ -201,11 +201,13 @@ def _read_integration(
             responses = apis.get_integration_responses(ApiId=api_id, IntegrationId=integration["IntegrationId"])
             return MockIntegration(_response_template(responses["Items"]))
         case other:
-            raise CannotStartError(f"The route {route_key} has an integration of type {other}, which isn't run here.")
+            raise CannotStartError(
+                f"The route {route_key} has an integration of type {other}, which the runtime does not support."
+            )
 
 
 def _response_template(responses: list[Mapping[str, Any]]) -> str | None:
-    """Return the template of the response that a MOCK's status 200 or the default key selects."""
+    """Return the template of the response that a MOCK selects by status 200 or by the default key."""
     for key in ("/200/", "200", "$default"):
         for response in responses:
             if response["IntegrationResponseKey"] == key:
@@ -243,7 +245,7 @@ def _read_cors(cors: Mapping[str, Any] | None) -> CorsConfiguration | None:
     if not cors:
         return None
     if cors.get("AllowCredentials") and "*" in cors.get("AllowOrigins", ()):
-        # In the words of API Gateway, which takes no such API.
+        # API Gateway's own words when it refuses such an API.
         raise CannotStartError("allow-credentials is not supported if 'allow-origin' is *: name the origins.")
     return CorsConfiguration(
         allow_origins=tuple(cors.get("AllowOrigins", ())),

@@ -1,7 +1,7 @@
-"""Takes an HTTP API's CORS configuration from a template to the deployed API.
+"""CORS configurations of HTTP APIs, moved from the template to the deployed API.
 
-The embedded CloudFormation keeps that of `AWS::ApiGatewayV2::Api` in a spelling that its own GetApi does not return,
-and ignores what SAM writes into an API's OpenAPI body, so it is set by UpdateApi.
+The embedded CloudFormation stores the configuration of `AWS::ApiGatewayV2::Api` in a spelling that its own GetApi does
+not return, and ignores the one that SAM writes into an API's OpenAPI body. The runtime therefore sets it by UpdateApi.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 from local.deploying.output_values import DeferredValues, resolve
 
 IMPLICIT_API: Final = "ServerlessHttpApi"
-"""What SAM calls the API of the events that name none."""
+"""The API that SAM makes for events that name none."""
 
 _LISTS = ("AllowOrigins", "AllowMethods", "AllowHeaders", "ExposeHeaders")
 _SCALARS = ("MaxAge", "AllowCredentials")
@@ -20,17 +20,17 @@ _NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 def sam_cors(properties: Mapping[str, Any], template_globals: Mapping[str, Any]) -> Any:  # noqa: ANN401  # JSON
-    """Return the configuration of an `AWS::Serverless::HttpApi`, in the form that `AWS::ApiGatewayV2::Api` has."""
+    """Return the configuration of an `AWS::Serverless::HttpApi` in the form of `AWS::ApiGatewayV2::Api`."""
     cors = properties.get("CorsConfiguration", template_globals.get("HttpApi", {}).get("CorsConfiguration"))
     if cors is True:
-        return {"AllowOrigins": ["*"]}  # as SAM has it
+        return {"AllowOrigins": ["*"]}  # SAM's meaning of `true`
     if isinstance(cors, dict) and len(cors) == 1 and next(iter(cors)) not in (*_LISTS, *_SCALARS, "Fn::If"):
         return {"AllowOrigins": cors}  # an intrinsic function stands for the origins
     return cors
 
 
 def defer_cors(cors: Any, deferred: DeferredValues, condition: str | None) -> dict[str, Any]:  # noqa: ANN401  # JSON
-    """Return a configuration whose values CloudFormation evaluates, lists as texts with commas."""
+    """Return a configuration whose values CloudFormation evaluates; lists become text with commas."""
     lists = {key: _joined(_member(cors, key)) for key in _LISTS}
     scalars = {key: _member(cors, key) for key in _SCALARS}
     given = {key: value for key, value in (lists | scalars).items() if value is not None}
@@ -38,7 +38,7 @@ def defer_cors(cors: Any, deferred: DeferredValues, condition: str | None) -> di
 
 
 def resolved_cors(cors: Mapping[str, Any], outputs: Mapping[str, str]) -> dict[str, Any]:
-    """Return a deferred configuration as UpdateApi takes it; empty if nothing is left of it."""
+    """Return a deferred configuration in the form of UpdateApi; empty if conditions left out all of it."""
     values = {key: str(value) for key, value in resolve(cors, outputs).items() if value not in (None, "")}
     result: dict[str, Any] = {key: _split(values[key]) for key in _LISTS if key in values}
     if "MaxAge" in values:
@@ -49,7 +49,7 @@ def resolved_cors(cors: Mapping[str, Any], outputs: Mapping[str, str]) -> dict[s
 
 
 def _member(cors: Any, key: str) -> Any:  # noqa: ANN401  # JSON
-    """Return one member of a configuration; a choice between two is one between their members."""
+    """Return one member of a configuration; an `Fn::If` between two configurations becomes one between members."""
     if not isinstance(cors, dict) or cors == _NO_VALUE:
         return None
     if "Fn::If" not in cors:

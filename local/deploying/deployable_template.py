@@ -1,13 +1,13 @@
-"""Makes a template deployable to the embedded AWS, without changing what it means on one machine.
+"""The form of a template that the embedded AWS can deploy, with the same meaning on one machine.
 
-Three things keep a SAM template from being deployed as it stands:
+The runtime changes three parts of a SAM template:
 
-- Code: functions are run by the runtime from their folders, so what is uploaded is an empty placeholder.
-- Resource types that the embedded CloudFormation does not know: `COMPLETED_BY_API` are created afterwards through
-  the service's own API; `WITHOUT_MEANING` are left out, because they do nothing on one machine.
-- Event-source mappings: they are deployed disabled, because the runtime polls the sources itself.
+- Code: the runtime runs functions from their folders, so it uploads an empty placeholder.
+- Resource types that the embedded CloudFormation does not know: the runtime creates `COMPLETED_BY_API` afterwards by
+  the service's own API, and leaves out `WITHOUT_MEANING`, which do nothing on one machine.
+- Event-source mappings: it deploys them disabled, because it polls the sources itself.
 
-What is needed of the things taken out is evaluated by CloudFormation all the same, as outputs (`output_values`).
+CloudFormation still evaluates the values of removed resources that the runtime needs, as outputs (`output_values`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from local.deploying.throttles import defer_throttles
 
 COMPLETED_BY_API = ("AWS::ApiGatewayV2::RouteResponse", "AWS::ApiGatewayV2::IntegrationResponse")
 WITHOUT_MEANING = (
-    "AWS::ApiGateway::Account",  # the account's role for access logs
-    "AWS::ApiGatewayV2::Deployment",  # what is declared is served
+    "AWS::ApiGateway::Account",  # sets the account's role for access logs
+    "AWS::ApiGatewayV2::Deployment",  # the runtime serves what the template declares
     "AWS::ApplicationInsights::Application",
     "AWS::CloudWatch::AnomalyDetector",
     "AWS::CloudWatch::CompositeAlarm",
@@ -41,37 +41,37 @@ _POLLED_EVENT_TYPES = ("SQS", "DynamoDB", "Kinesis")
 
 @dataclass(frozen=True, slots=True)
 class Placeholder:
-    """Where the uploaded stand-in for functions' code is."""
+    """The S3 address of the placeholder that stands for functions' code."""
 
     bucket: str
     key: str
 
     @property
     def uri(self) -> str:
-        """The form that CodeUri and ContentUri take."""
+        """The address in the form of CodeUri and ContentUri."""
         return f"s3://{self.bucket}/{self.key}"
 
 
 @dataclass(slots=True)
 class DeployableTemplate:
-    """What CloudFormation is given, and what is to be completed through the APIs once it is deployed."""
+    """The template for CloudFormation, and the settings to complete by API after the deployment."""
 
     body: dict[str, Any]
     deferred: DeferredValues
     route_responses: list[dict[str, Any]] = field(default_factory=list)
     integration_responses: list[dict[str, Any]] = field(default_factory=list)
     reserved_concurrency: dict[str, Any] = field(default_factory=dict)
-    """Function (logical id) to its concurrency limit: the embedded CloudFormation ignores the property."""
+    """Concurrency limits by function (logical id), which the embedded CloudFormation ignores."""
     cors: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """HTTP API (logical id) to its CORS configuration: the embedded CloudFormation loses it."""
+    """CORS configurations by HTTP API (logical id), which the embedded CloudFormation loses."""
     throttles: list[dict[str, Any]] = field(default_factory=list)
-    """The throttling of routes, stage by stage: the embedded CloudFormation loses it, too."""
+    """Throttling of routes by stage, which the embedded CloudFormation loses too."""
     enabled: dict[str, Any] = field(default_factory=dict)
-    """Event-source mapping (logical id) to whether the template enables it, where it says."""
+    """Whether the template enables an event-source mapping (logical id), for mappings that say so."""
 
 
 def make_deployable(template: Mapping[str, Any], placeholder: Placeholder) -> DeployableTemplate:
-    """Return the form of `template` that the embedded CloudFormation accepts; `template` stays as it is."""
+    """Return the form of `template` that the embedded CloudFormation accepts, without changing `template`."""
     body = copy.deepcopy(dict(template))
     result = DeployableTemplate(body, DeferredValues(body))
     function_defaults = body.get("Globals", {}).get("Function", {})
@@ -148,7 +148,7 @@ def _disable_events(
 ) -> None:
     for name, event in events.items():
         if event.get("Type") in _POLLED_EVENT_TYPES:
-            # SAM names the mapping it makes by the function and the event.
+            # SAM names its mapping after the function and the event.
             _disable_mapping(result, function + name, event["Properties"], condition)
 
 
@@ -161,7 +161,7 @@ def _disable_mapping(
 
 
 def _leave_out(body: dict[str, Any]) -> None:
-    """Remove the resources that the embedded CloudFormation refuses, and what only refers to them."""
+    """Remove the resources that the embedded CloudFormation refuses, and outputs that only refer to them."""
     resources = body["Resources"]
     left_out = {name for name, each in resources.items() if each["Type"] in COMPLETED_BY_API + WITHOUT_MEANING}
     for name in left_out:
@@ -181,7 +181,7 @@ def _drop_dependencies(resource: dict[str, Any], left_out: set[str]) -> None:
 
 
 def _references(value: Any) -> Iterator[str]:  # noqa: ANN401  # JSON
-    """Yield the logical ids that `value` refers to by Ref, Fn::GetAtt or a plain Fn::Sub."""
+    """Yield the logical ids to which `value` refers by Ref, Fn::GetAtt or a plain Fn::Sub."""
     if isinstance(value, list):
         for each in value:
             yield from _references(each)

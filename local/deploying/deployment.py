@@ -1,4 +1,4 @@
-"""Deploys a template to the embedded AWS through CloudFormation, and completes what that leaves undone."""
+"""Deployment of a template to the embedded AWS through CloudFormation, completed by service APIs."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Stack:
     """A deployed stack."""
 
     resources: Mapping[str, str]
-    """Physical id by logical id."""
+    """Physical ids by logical id."""
     types: Mapping[str, str]
-    """Resource type by logical id."""
+    """Resource types by logical id."""
     disabled_mappings: frozenset[str]
-    """Logical ids of the event-source mappings that the template itself disables."""
+    """Logical ids of the event-source mappings that the template disables."""
     template: Mapping[str, Any]
-    """As CloudFormation processed it: after the SAM transform."""
+    """The template as CloudFormation processed it, after the SAM transform."""
 
 
 def deploy(template: Mapping[str, Any], parameters: Mapping[str, str], clients: AwsClients) -> Stack:
-    """Deploy `template` and return the stack; raise CannotStartError when CloudFormation refuses it.
+    """Deploy `template` and return the stack; raise CannotStartError if CloudFormation refuses it.
 
-    Parameters that the template doesn't declare are left out.
+    Ignore parameters that the template does not declare.
     """
     deployable = make_deployable(template, _PLACEHOLDER)
     try:
@@ -64,7 +64,7 @@ def _declared(parameters: Mapping[str, str], template: Mapping[str, Any]) -> lis
 
 
 def _upload(body: Mapping[str, Any], clients: AwsClients) -> None:
-    """Upload the template (longer than a request may be, perhaps) and the placeholder for code."""
+    """Upload the placeholder for code, and the template, which may be too long for a request."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as placeholder:
         placeholder.writestr("placeholder.py", "")
@@ -75,7 +75,7 @@ def _upload(body: Mapping[str, Any], clients: AwsClients) -> None:
 
 
 def _run_change_set(clients: AwsClients, parameters: list[dict[str, str]]) -> None:
-    """Create the stack, or update the one that an embedded AWS given by `--aws-endpoint` has already."""
+    """Create the stack, or update the one that the AWS at `--aws-endpoint` already has."""
     cloudformation = clients.client("cloudformation")
     kind = "UPDATE" if _stack_exists(cloudformation) else "CREATE"
     change_set = {"StackName": STACK_NAME, "ChangeSetName": f"change-{time.time_ns()}"}
@@ -108,7 +108,7 @@ def _stack_exists(cloudformation: Any) -> bool:  # noqa: ANN401  # a boto3 clien
 
 
 def _settled(describe: Any) -> dict[str, Any]:  # noqa: ANN401  # returns a boto3 answer
-    """Ask until nothing is in progress any more."""
+    """Poll until the operation has ended, and return its last description."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         description: dict[str, Any] = describe()
@@ -120,11 +120,11 @@ def _settled(describe: Any) -> dict[str, Any]:  # noqa: ANN401  # returns a boto
 
 
 def _failure(cloudformation: Any) -> str:  # noqa: ANN401  # a boto3 client
-    """Return the first reason why the stack failed, with the resource it names."""
+    """Return the first reason for the failure, with its resource."""
     events = cloudformation.describe_stack_events(StackName=STACK_NAME)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'failed')}" for event in failed]
-    return reasons[-1] if reasons else "CloudFormation gives no reason"
+    return reasons[-1] if reasons else "CloudFormation gave no reason"
 
 
 def _outputs(clients: AwsClients) -> dict[str, str]:
@@ -149,7 +149,7 @@ def _read_stack(deployable: DeployableTemplate, outputs: Mapping[str, str], clie
 
 
 def _complete(deployable: DeployableTemplate, outputs: Mapping[str, str], stack: Stack, clients: AwsClients) -> None:
-    """Do through the services' APIs what the embedded CloudFormation refuses or ignores."""
+    """Set by service APIs what the embedded CloudFormation refuses or ignores."""
     apis = clients.client("apigatewayv2")
     for response in resolve(deployable.route_responses, outputs):
         _create_response(apis.create_route_response, response, "RouteId")
@@ -177,6 +177,6 @@ def _complete_apis(apis: Any, deployable: DeployableTemplate, outputs: Mapping[s
 
 def _create_response(create: Any, response: dict[str, Any], parent: str) -> None:  # noqa: ANN401  # a boto3 method
     if response["ApiId"] is None:
-        return  # left out by a condition of the template
-    # A route or an integration is referred to as `API/ROUTE` or `ROUTE`.
+        return  # a condition of the template left it out
+    # References have the form `API/ROUTE` or `ROUTE`.
     create(**response | {parent: response[parent].rpartition("/")[2]})

@@ -1,7 +1,7 @@
-"""Creates the routes of HTTP APIs that a template describes by an OpenAPI body.
+"""Routes of HTTP APIs that a template describes by an OpenAPI body.
 
 SAM turns a function's `HttpApi` events into such a body (`AWS::ApiGatewayV2::Api`, property `Body`), which the
-embedded CloudFormation accepts and ignores.
+embedded CloudFormation accepts and ignores. The runtime therefore creates the routes by API.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _FUNCTION_ARN = re.compile(r"\$\{(\w+)\.Arn\}|\"Fn::GetAtt\": \[\"(\w+)\", \"Arn
 
 
 def create_routes(template: Mapping[str, Any], resources: Mapping[str, str], clients: AwsClients) -> None:
-    """Create the described routes of every HTTP API in `template` (processed) that has none yet.
+    """Create the described routes of every HTTP API in the processed `template` that has no routes yet.
 
-    `resources` has the physical ids by logical id.
+    `resources` maps logical ids to physical ids.
     """
     apis = clients.client("apigatewayv2")
     for logical_id, resource in template["Resources"].items():
@@ -37,7 +37,7 @@ def create_routes(template: Mapping[str, Any], resources: Mapping[str, str], cli
 
 
 def described_routes(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each route's key and its function's logical id."""
+    """Yield the key and the function's logical id of each route."""
     for path, methods in body.get("paths", {}).items():
         for method, operation in methods.items():
             function = _function(operation.get(_INTEGRATION, {}).get("uri")) if isinstance(operation, dict) else None

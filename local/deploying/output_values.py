@@ -1,7 +1,6 @@
-"""Has CloudFormation evaluate property values that the runtime needs, by adding outputs to the template.
+"""Property values that CloudFormation evaluates for the runtime, as outputs added to the template.
 
-So references, substitutions and conditions mean here what they mean to CloudFormation, and nothing of that is
-written a second time.
+References, substitutions and conditions thus mean what they mean to CloudFormation, without a second implementation.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class OutputReference:
-    """Stands for a value until the stack's outputs are known."""
+    """A placeholder for a value until the stack's outputs are known."""
 
     output: str
 
 
 class DeferredValues:
-    """Values of one template that are known once it is deployed."""
+    """Values of one template that are known after its deployment."""
 
     def __init__(self, template: dict[str, Any]) -> None:
         self._outputs: dict[str, Any] = template.setdefault("Outputs", {})
 
     def defer(self, value: Any, condition: str | None) -> Any:  # noqa: ANN401  # JSON
-        """Return `value` with an OutputReference in place of each intrinsic function in it."""
+        """Return `value` with an OutputReference in place of each intrinsic function."""
         if _is_intrinsic(value):
             return self._add_output(value, condition)
         if isinstance(value, dict):
@@ -43,7 +42,7 @@ class DeferredValues:
 
 
 def resolve(value: Any, outputs: Mapping[str, str]) -> Any:  # noqa: ANN401  # JSON
-    """Return a deferred value as evaluated; None stands for what a condition left out."""
+    """Return a deferred value as CloudFormation evaluated it; None stands for a value that a condition left out."""
     if isinstance(value, OutputReference):
         return outputs.get(value.output) or None
     if isinstance(value, dict):
@@ -58,7 +57,7 @@ def _is_intrinsic(value: object) -> bool:
 
 
 def _without_no_value(value: Any) -> Any:  # noqa: ANN401  # JSON
-    """Replace `AWS::NoValue` by the empty string: an output can't be without a value."""
+    """Replace `AWS::NoValue` by the empty string, because every output needs a value."""
     if value == {"Ref": "AWS::NoValue"}:
         return ""
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Reads a SAM or CloudFormation template into CloudFormation's JSON form."""
+"""SAM and CloudFormation templates, read from YAML into CloudFormation's JSON form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.errors import CannotStartError
 
 
 class _CloudFormationLoader(yaml.SafeLoader):
-    """YAML with CloudFormation's short function tags, and without dates (`2010-09-09` is a string there)."""
+    """A YAML loader with CloudFormation's short function tags and without dates (`2010-09-09` is a string)."""
 
 
 _CloudFormationLoader.yaml_implicit_resolvers = {
@@ -37,7 +37,7 @@ _CloudFormationLoader.add_multi_constructor("!", _construct_function)
 
 
 def load_template(path: Path) -> dict[str, Any]:
-    """Return the template at `path`; raise CannotStartError when it is none with exactly one WebSocket API."""
+    """Return the template at `path`; raise CannotStartError unless it has exactly one WebSocket API."""
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def _check_websocket_api(path: Path, resources: dict[str, dict[str, Any]]) -> No
     count = sum(_is_websocket_api(resource) for resource in resources.values())
     if count != 1:
         found = "no WebSocket API" if count == 0 else f"{count} WebSocket APIs"
-        raise CannotStartError(f"The template {path} has {found}; one is served.")
+        raise CannotStartError(f"The template {path} has {found}; the runtime serves exactly one.")
 
 
 def _is_websocket_api(resource: dict[str, Any]) -> bool:

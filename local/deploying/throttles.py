@@ -1,7 +1,7 @@
-"""Takes the throttling of routes from a template to the deployed stages.
+"""Throttling of routes, moved from the template to the deployed stages.
 
-The embedded CloudFormation keeps a stage's settings in a spelling that its own GetStages does not return, so they are
-set by UpdateStage.
+The embedded CloudFormation stores a stage's settings in a spelling that its own GetStages does not return. The runtime
+therefore sets them by UpdateStage.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MEMBERS = {"ThrottlingRateLimit": float, "ThrottlingBurstLimit": int}
 
 
 def defer_throttles(body: Mapping[str, Any], deferred: DeferredValues) -> list[dict[str, Any]]:
-    """Return the settings of each stage of a template that has some, with their API's id: values to be evaluated."""
+    """Return the deferred settings of each stage that has some, with its API's id."""
     defaults = body.get("Globals", {})
     declared = [
         (logical_id, resource, _settings(_sam_globals(resource, defaults) | resource.get("Properties", {})))
@@ -31,10 +31,10 @@ def defer_throttles(body: Mapping[str, Any], deferred: DeferredValues) -> list[d
 
 
 def resolved_throttles(deferred: list[dict[str, Any]], outputs: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the deferred settings of stages as UpdateStage takes them, but for the stage's name."""
+    """Yield the deferred settings of stages in the form of UpdateStage, without the stage's name."""
     for stage in resolve(deferred, outputs):
         if stage["ApiId"] is None:
-            continue  # left out by a condition of the template
+            continue  # a condition of the template left it out
         routes = {key: _limits(settings) for key, settings in stage.get("RouteSettings", {}).items()}
         yield {
             "ApiId": stage["ApiId"],
@@ -55,7 +55,7 @@ def _sam_globals(resource: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
 
 
 def _settings(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what limits requests; the rest of a stage's settings means nothing here."""
+    """Return the limits of requests; the runtime ignores a stage's other settings."""
     result: dict[str, Any] = {}
     if default := _throttling(properties.get("DefaultRouteSettings")):
         result["DefaultRouteSettings"] = default

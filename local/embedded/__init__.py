@@ -1,1 +1,1 @@
-"""The services that run beside it: an AWS emulator and a Redis."""
+"""The services that run beside the gateway and the functions: an AWS emulator and a Valkey."""

@@ -1,8 +1,7 @@
 """The embedded AWS: MiniStack's application in a child process, on loopback.
 
-Beside serving the AWS APIs, the child tells the runtime of every queue, table and bucket that has just been written
-to, so that the event-source pollers need not ask an idle queue all the time (`local.embedded.aws_server`,
-`SourceChanges`).
+The child also announces each write to a queue, table or bucket to the runtime, so that the event-source pollers need
+not poll idle queues all the time (`local.embedded.aws_server`, `SourceChanges`).
 """
 
 from __future__ import annotations
@@ -20,20 +19,20 @@ REGION = "us-east-1"
 
 
 class SourceChanges:
-    """Tells pollers that their queue or table has work, or will have it after a delay.
+    """Notifies pollers that their queue or table has work, or will have it after a delay.
 
-    A bucket's change is told too, for the pollers of the queues that the bucket notifies.
+    A bucket's change notifies the pollers of the queues to which the bucket sends notifications.
     """
 
     def __init__(self) -> None:
         self._listeners: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
     def listen(self, source: str, on_change: Callable[[], None]) -> None:
-        """Have `on_change` called after every write to `source` (the name of a queue, a table or a bucket)."""
+        """Call `on_change` after every write to `source`, the name of a queue, a table or a bucket."""
         self._listeners[source].append(on_change)
 
     def take(self, line: str) -> None:
-        """Take one change: the source's name, a space, the seconds until it can be seen."""
+        """Process one change: the source's name, a space, and the seconds until the change is visible."""
         source, delay = line.split(" ")
         for on_change in self._listeners.get(source, ()):
             if delay == "0":
@@ -43,7 +42,7 @@ class SourceChanges:
 
 
 class EmbeddedAws:
-    """One MiniStack; its state lives and dies with the process."""
+    """One MiniStack, whose state lives in its process."""
 
     def __init__(self) -> None:
         self.endpoint_url = ""
@@ -54,12 +53,12 @@ class EmbeddedAws:
     @property
     def pid(self) -> int:
         """The server's process id."""
-        assert self._child is not None  # noqa: S101  # asked for only after start()
+        assert self._child is not None  # noqa: S101  # read only after start()
         return self._child.pid
 
     def start(self) -> None:
-        """Start the server; its port accepts connections from now on, and answers once the server is up."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # a change is never torn
+        """Start the server. Its port accepts connections at once and answers when the server is up."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # datagrams keep each change whole
         with theirs, socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
             port = listener.getsockname()[1]
             self.endpoint_url = f"http://127.0.0.1:{port}"
@@ -75,12 +74,12 @@ class EmbeddedAws:
         asyncio.get_running_loop().add_reader(ours, self._take_changes, ours)
 
     async def ended(self) -> int:
-        """Wait for the server to end on its own; return its exit status."""
-        assert self._child is not None  # noqa: S101  # asked for only after start()
+        """Wait until the server ends by itself and return its exit status."""
+        assert self._child is not None  # noqa: S101  # read only after start()
         return await self._child.ended()
 
     async def stop(self) -> None:
-        """End the server; everything deployed and stored there is gone."""
+        """Stop the server and lose everything deployed and stored there."""
         if self._change_socket is not None:
             asyncio.get_running_loop().remove_reader(self._change_socket)
             self._change_socket.close()
@@ -93,7 +92,7 @@ class EmbeddedAws:
 
 
 def _environment(port: int) -> dict[str, str]:
-    """MiniStack's settings: one port on loopback, no other listener, nothing kept."""
+    """Return MiniStack's settings: one port on loopback, no other listener, no persistence."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LOCALSTACK_"))}
     return inherited | {
         "GATEWAY_PORT": str(port),
@@ -108,6 +107,6 @@ def _environment(port: int) -> dict[str, str]:
         "PERSIST_STATE": "0",
         "S3_PERSIST": "0",
         "SERVICES": "",
-        "DOCKER_HOST": "unix:///nonexistent",  # no containers: nothing here needs one
+        "DOCKER_HOST": "unix:///nonexistent",  # no containers: the runtime needs none
         "LOG_LEVEL": os.environ.get("LOCAL_AWS_LOG_LEVEL", "ERROR"),
     }

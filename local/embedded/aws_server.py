@@ -1,7 +1,7 @@
 """The process of the embedded AWS: `python -m local.embedded.aws_server LIFELINE_FD LISTENER_FD CHANGES_FD`.
 
-Serves MiniStack's ASGI application on the inherited listener, and writes a line to the changes socket for every
-request that gave a queue or a table something to poll for, or changed an object in a bucket.
+The process serves MiniStack's ASGI application on the inherited listener. It writes a line to the changes socket for
+every request that gives a queue or a table something to poll, or changes an object in a bucket.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _KEEP_ALIVE_SECONDS = 3600
-"""The runtime's own connections stay open: reopening one for each poll would cost more than the poll."""
+"""How long the runtime's connections stay open; reopening one for each poll would cost more than the poll."""
 
 _QUEUE_WRITES = (b"AmazonSQS.SendMessage", b"AmazonSQS.ChangeMessageVisibility")
 _TABLE_WRITES = (
@@ -37,14 +37,14 @@ _OBJECT_WRITES = {"PUT", "POST", "DELETE"}
 
 
 class ChangeNotifier:
-    """An ASGI application around another one, that tells which queues, tables and buckets were written to."""
+    """An ASGI application that wraps another and announces its writes to queues, tables and buckets."""
 
     def __init__(self, application: Callable[..., Awaitable[None]], changes: socket.socket) -> None:
         self._application = application
         self._changes = changes
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Pass the request through; when it was a write, note its body and tell of the change afterwards."""
+        """Pass the request through; after a write, announce the change."""
         target = _header(scope, b"x-amz-target")
         if bucket := _written_bucket(scope):
             await self._application(scope, receive, send)
@@ -64,7 +64,7 @@ class ChangeNotifier:
         self._tell(_changes(target, bytes(body)))
 
     def _tell(self, changes: Iterator[str]) -> None:
-        # A full socket means that the runtime has many changes to read already, and it looks by itself now and then.
+        # A full socket means that the runtime has many changes to read, and it also polls now and then by itself.
         with contextlib.suppress(BlockingIOError):
             self._changes.send("\n".join(changes).encode())
 
@@ -76,9 +76,10 @@ def _header(scope: Message, wanted: bytes) -> bytes:
 
 
 def _written_bucket(scope: Message) -> str:
-    """Return the bucket of a write to S3, empty for any other call; the bucket is the first part of the path.
+    """Return the bucket of a write to S3, or an empty string for any other call.
 
-    S3 has no header that names its calls: they are known by the service in the signature's scope.
+    The bucket is the first part of the path. No header names S3's calls, so the service in the signature's scope
+    identifies them.
     """
     if scope["type"] != "http" or scope["method"] not in _OBJECT_WRITES:
         return ""
@@ -88,7 +89,7 @@ def _written_bucket(scope: Message) -> str:
 
 
 def _changes(target: bytes, body: bytes) -> Iterator[str]:
-    """Yield `NAME SECONDS` for each queue or table that has, or will then have, something to read."""
+    """Yield `NAME SECONDS` for each queue or table that has something to read after so many seconds."""
     if target.startswith(_TABLE_WRITES):
         yield from (f"{table} 0" for table in _tables(json.loads(body)))
         return
@@ -103,7 +104,7 @@ def _delay(entry: dict[str, Any]) -> int:
 
 
 def _tables(call: dict[str, Any]) -> set[str]:
-    """Return the tables that a single, batched or transacted write names."""
+    """Return the tables of a single, batched or transacted write."""
     operations = [operation for item in call.get("TransactItems", ()) for operation in item.values()]
     named = {each["TableName"] for each in (call, *operations) if "TableName" in each}
     return named | set(call.get("RequestItems", ()))

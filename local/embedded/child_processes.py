@@ -1,8 +1,8 @@
-"""Children of the runtime: started so that none outlives it, whatever ends it.
+"""Child processes that never outlive the runtime.
 
-Each child inherits one end of a *lifeline*, a socket pair whose other end only the runtime holds: the kernel closes
-it when the runtime ends, also by SIGKILL. Python children watch their end (`end_with_parent`). A native program is
-started through `local.embedded.native_child`, which asks the kernel for the same where it can.
+Each child inherits one end of a *lifeline*, a socket pair whose other end only the runtime holds. The kernel closes it
+when the runtime ends, even by SIGKILL. Python children watch their end (`end_with_parent`). A native program starts
+through `local.embedded.native_child`, which requests the same of the kernel where it can.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 STOP_SECONDS = 3.0
-"""How long a child may take to end after it was asked to, before it is killed."""
+"""How long a child may take to end after SIGTERM before it gets SIGKILL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Child:
         return self.process.pid
 
     async def ended(self) -> int:
-        """Wait for the child's end, reap it and return its exit status (negative: the signal)."""
+        """Wait for the child's end, reap it and return its exit status; a negative status is a signal."""
         return await asyncio.to_thread(self.process.wait)
 
     async def stop(self) -> None:
-        """End the child: by SIGTERM, and by SIGKILL if that is not heeded within `STOP_SECONDS`."""
+        """Stop the child by SIGTERM, and by SIGKILL if it still runs after `STOP_SECONDS`."""
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         try:
@@ -54,12 +54,12 @@ class Child:
 def start_python_child(
     name: str, module: str, arguments: Sequence[str], environment: Mapping[str, str], inherited: Sequence[socket.socket]
 ) -> Child:
-    """Start `python -m module LIFELINE_FD arguments...`; the sockets in `inherited` keep their numbers there."""
+    """Start `python -m module LIFELINE_FD arguments...`; the sockets in `inherited` keep their numbers."""
     return _start(name, [sys.executable, "-P", "-m", module], arguments, environment, inherited)
 
 
 def start_native_child(name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
-    """Start a native program that ends when the runtime does."""
+    """Start a native program that ends with the runtime."""
     return _start(name, [sys.executable, "-P", "-m", "local.embedded.native_child"], command, environment, ())
 
 
@@ -76,16 +76,16 @@ def _start(
             [*interpreter, str(theirs.fileno()), *arguments],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),  # standard output is the runtime's own
+            stdout=sys.stderr.fileno(),  # standard output is for the runtime itself
             pass_fds=[theirs.fileno(), *(each.fileno() for each in inherited)],
-            # A child is stopped by the runtime alone: Ctrl-C at the terminal goes to the foreground group.
+            # Only the runtime stops a child: Ctrl-C at the terminal would reach the whole foreground group.
             start_new_session=True,
         )
     return Child(name, process, ours)
 
 
 def end_with_parent(lifeline: socket.socket, before_end: Callable[[], None] | None = None) -> None:
-    """Start a thread that ends this process at once when the other end of `lifeline` is closed."""
+    """Start a thread that ends this process as soon as the other end of `lifeline` closes."""
 
     def watch() -> None:
         while lifeline.recv(1):

@@ -1,8 +1,8 @@
-"""Become a native program that does not outlive the process that started it.
+"""Run a native program that does not outlive its parent process.
 
-`python -m local.embedded.native_child LIFELINE_FD PROGRAM ARGUMENTS...`. On Linux the kernel is asked to send SIGKILL
-when the parent ends, and this process is then replaced by the program. Elsewhere there is no such request: this
-process stays, watches the lifeline and ends the program.
+`python -m local.embedded.native_child LIFELINE_FD PROGRAM ARGUMENTS...`. On Linux this process asks the kernel for
+SIGKILL when the parent ends, and then becomes the program. Elsewhere it stays, watches the lifeline and ends the
+program.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def main(arguments: list[str]) -> int:
-    """Run the program; return only where the kernel offers no parent-death signal."""
+    """Run the program; return only if the kernel offers no parent-death signal."""
     lifeline = socket.socket(fileno=int(arguments[0]))
     run = _replace_by if platform.system() == "Linux" else _watch_over
     return run(arguments[1:], lifeline)
@@ -30,9 +30,9 @@ def main(arguments: list[str]) -> int:
 
 def _replace_by(command: list[str], lifeline: socket.socket) -> NoReturn:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if _is_closed(lifeline):  # the parent ended before the request was made
+    if _is_closed(lifeline):  # the parent ended before the request
         sys.exit(1)
-    os.execv(command[0], command)  # noqa: S606  # no shell is meant
+    os.execv(command[0], command)  # noqa: S606  # runs no shell
 
 
 def _is_closed(lifeline: socket.socket) -> bool:

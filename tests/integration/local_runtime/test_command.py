@@ -118,7 +118,7 @@ def test_when_the_embedded_aws_ends_it_says_so_and_ends(tmp_path: Path) -> None:
     (aws,) = stack.pids()["aws"]
     os.kill(aws, signal.SIGKILL)
     assert stack.process.wait(PATIENCE_SECONDS) == 1
-    assert "The embedded AWS has ended (exit status -9)" in stack.log.read_text().splitlines()[-1]
+    assert "The embedded AWS ended (exit status -9)" in stack.log.read_text().splitlines()[-1]
     assert not [pid for pid in pids if is_running(pid)]
 
 

@@ -159,7 +159,7 @@ def test_lost_records_of_a_stream_are_left(stack: Stack, run: Run) -> None:
     code, out, _ = run("change")
 
     assert code == 1
-    assert "1 left, for they tell of lost records of a stream" in out
+    assert "1 kept, because they name lost records of a stream" in out
     assert stack.bodies("ChangeQueue") == ['{"Records":[]}']
     assert stack.bodies("ChangeDeadLetterQueue") == [STREAM_FAILURE]
 
@@ -203,7 +203,7 @@ def test_a_letter_that_sqs_does_not_take_is_kept(stack: Stack, run: Run, monkeyp
     code, out, _ = run("webhook")
 
     assert code == 1
-    assert "1 left, for SQS did not take them: not this one" in out
+    assert "1 kept, because SQS refused them: not this one" in out
     assert stack.bodies("WebhookQueue") == ["good"]
     assert stack.bodies("WebhookDeadLetterQueue") == ["bad"]
 
@@ -219,7 +219,7 @@ def test_nothing_is_lost_when_a_call_fails(stack: Stack, run: Run, monkeypatch: 
     code, _, err = run("webhook")
 
     assert code == 1
-    assert err.startswith("pushaside redrive: AWS did not do as asked: ")
+    assert err.startswith("pushaside redrive: AWS refused a call or did not answer: ")
     stack.sqs.set_queue_attributes(QueueUrl=stack.urls["WebhookDeadLetterQueue"], Attributes={"VisibilityTimeout": "0"})
     stack.sqs = boto3.client("sqs", endpoint_url=stack.endpoint, region_name="us-east-1")
     in_dead = int(
@@ -275,7 +275,7 @@ def test_a_ready_file_that_is_none_is_one_sentence(run: Run, tmp_path: Path) -> 
     code, out, err = run("webhook", where=("--ready-file", str(tmp_path / "absent")))
 
     assert (code, out) == (1, "")
-    assert "is no ready file" in err
+    assert "is not the ready file of a running stack" in err
 
 
 def test_a_stack_that_is_not_there_is_one_sentence(aws_url: str, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
@@ -293,7 +293,7 @@ def test_nothing_is_asked_of_aws_unless_a_stack_is_named(capsys: pytest.CaptureF
     arguments = parser.parse_args(["redrive"])
 
     assert arguments.run(arguments) == 2
-    assert "Say where" in capsys.readouterr().err
+    assert "Name the stack" in capsys.readouterr().err
 
 
 def test_a_queue_that_the_stack_lacks_is_told_only_if_it_was_named(aws_url: str) -> None:  # noqa: F811
