@@ -1,1 +1,1 @@
-"""The Lambda service: functions in processes of their own, under Lambda's rules."""
+"""The Lambda service, which runs functions in processes of their own under Lambda's rules."""

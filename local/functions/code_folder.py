@@ -1,4 +1,4 @@
-"""Where the code of a template's functions is on this machine."""
+"""The folders of a template's functions and layers on this machine."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from local.errors import CannotStartError
 
 @dataclass(frozen=True, slots=True)
 class FunctionCode:
-    """A function's folder, which is its task root, and the `python` folders of its layers."""
+    """A function's folder (its task root) and the `python` folders of its layers."""
 
     folder: Path
     layers: tuple[Path, ...] = ()
 
 
 def locate_code(template: Mapping[str, Any], template_path: Path) -> dict[str, FunctionCode]:
-    """Return the code of each function by logical id; raise CannotStartError for one that is no local folder.
+    """Return the code of each function by logical id; raise CannotStartError if its code is not a local folder.
 
-    Paths are relative to the template. Of the layers, those of the template itself are found; a layer named by ARN is
-    expected to be installed beside the runtime.
+    Paths are relative to the template. The folders include the template's own layers. A layer named by ARN must be
+    installed beside the runtime.
     """
     base = template_path.resolve().parent
     defaults = template.get("Globals", {}).get("Function", {})
@@ -44,7 +44,7 @@ def locate_code(template: Mapping[str, Any], template_path: Path) -> dict[str, F
 
 def _folder(base: Path, logical_id: str, location: object) -> Path:
     if not isinstance(location, str) or location.startswith("s3://"):
-        raise CannotStartError(f"The code of {logical_id} is not a local folder, so it cannot be run here.")
+        raise CannotStartError(f"The code of {logical_id} is not a local folder, so the runtime cannot run it.")
     folder = (base / location).resolve()
     if not folder.is_dir():
         raise CannotStartError(f"The code folder of {logical_id} does not exist: {folder}.")

@@ -1,4 +1,4 @@
-"""One execution environment, as the runtime sees it: a worker process and the events it has been sent."""
+"""The runtime's side of an execution environment: a worker process and the events that it has."""
 
 from __future__ import annotations
 
@@ -38,33 +38,33 @@ PendingEvent = tuple[bytes, OnEnd]
 _OUTCOMES = {RETURNED: Outcome.RETURNED, RETURNED_TEXT: Outcome.RETURNED, RAISED: Outcome.RAISED}
 _EXIT_SECONDS = 2.0
 _INIT_SECONDS = 60.0
-"""Lambda allows 10; a laptop that has not imported boto3 for a week may need more."""
+"""The time for loading a handler. Lambda allows 10 s; a machine that has not imported boto3 lately needs more."""
 
 
 class EnvironmentOwner(Protocol):
-    """Whoever dispatches events to an environment."""
+    """The dispatcher of an environment's events."""
 
     def environment_ready(self, environment: Environment) -> None:
-        """Note that its handler is loaded."""
+        """Note that the environment has loaded its handler."""
 
     def environment_idle(self, environment: Environment) -> None:
-        """Note that it has answered all that it was sent."""
+        """Note that the environment has answered all its events."""
 
     def environment_gave_back(self, environment: Environment, events: list[PendingEvent]) -> None:
-        """Take over these events: it has not started them, and no longer has them."""
+        """Take over events that the environment has not started and no longer has."""
 
     def environment_lost(self, environment: Environment) -> None:
-        """Send it nothing more: its process is ending, and `environment_ended` follows."""
+        """Stop sending events: the process is ending, and `environment_ended` follows."""
 
     def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
-        """Take over what it had not started: its process is gone, and started events were answered with an error."""
+        """Take over the unstarted events of an ended process; its started events were answered with an error."""
 
 
 class Environment(asyncio.Protocol):
     """Sends events to a worker and passes its answers on.
 
-    Events are answered in the order in which they were sent. What is sent during one turn of the event loop goes out
-    in one write.
+    The worker answers events in the order in which it got them. All events of one turn of the event loop go out in one
+    write.
     """
 
     def __init__(self, owner: EnvironmentOwner, function: Function) -> None:
@@ -72,12 +72,12 @@ class Environment(asyncio.Protocol):
         self.outstanding: dict[int, PendingEvent] = {}
         self.is_ready = False
         self.is_stuck = False
-        """Its current event has been running for a while: others should not wait behind it."""
+        """Whether the current event runs so long that no other event should wait behind it."""
         self.idle_since = time.monotonic()
         self.pid: int | None = None
-        """The worker's process id, once it has been started."""
+        """The worker's process id, or None before its start."""
         self.init_error: bytes | None = None
-        """Lambda's error document, when the handler could not be loaded."""
+        """Lambda's error document if the handler could not be loaded."""
         self.ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -93,7 +93,7 @@ class Environment(asyncio.Protocol):
     # Life
 
     async def start(self, variables: Mapping[str, str], output: int) -> None:
-        """Start the process; its standard output and error go to the descriptor `output`."""
+        """Start the process with its standard output and error on the descriptor `output`."""
         events, worker_events = socket.socketpair()
         self._control, worker_control = socket.socketpair()
         with worker_events, worker_control, make_progress_file() as page_file:
@@ -110,7 +110,7 @@ class Environment(asyncio.Protocol):
                 start_new_session=True,
             )
         self.pid = self._process.pid
-        # Before the connection is made: a quick worker's first word may be read while this still waits for it.
+        # This comes before the connection, because a fast worker's first frame may arrive while this code waits for it.
         self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
         await self._loop.create_unix_connection(lambda: self, sock=events)
 
@@ -128,17 +128,17 @@ class Environment(asyncio.Protocol):
         return json.dumps(asdict(configuration))
 
     def close(self) -> None:
-        """Let the worker end once it has answered what it was sent."""
+        """Let the worker end after it has answered its events."""
         self._transport.close()
 
     def kill(self) -> None:
-        """End the worker at once."""
+        """Kill the worker."""
         self._process.kill()
 
     # Events
 
     def send(self, event: PendingEvent) -> None:
-        """Give the worker one more event."""
+        """Send one more event to the worker."""
         self._last_number = number = self._last_number + 1
         self.outstanding[number] = event
         payload = event[0]
@@ -148,15 +148,15 @@ class Environment(asyncio.Protocol):
 
     def _write(self) -> None:
         writes, self._writes = self._writes, []
-        if not self._transport.is_closing():  # else they are handed back as not started
+        if not self._transport.is_closing():  # otherwise the owner gets them back as unstarted
             self._transport.writelines(writes)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the way to the worker."""
+        """Store the transport to the worker."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take answers."""
+        """Process the worker's frames."""
         buffer = self._unparsed + data if self._unparsed else data
         start, end = 0, len(buffer)
         header, size = ANSWER_HEADER, ANSWER_HEADER.size
@@ -197,12 +197,12 @@ class Environment(asyncio.Protocol):
     # Time
 
     def check(self, now_ns: int, patience_ns: int) -> None:
-        """Look at the event that is running: end it when its time is up, free those behind it when it takes long."""
+        """End the running event if it exceeds its timeout, and take back the events behind it if it takes long."""
         number, began_ns = self._progress.read()
         if number not in self.outstanding:
             return
         age_ns = now_ns - began_ns
-        # Only what is seen twice is ended: where memory is weakly ordered, a new number may come with an old time.
+        # End only an event seen twice: with weakly ordered memory, a new number may appear with an old time.
         was_seen, self._seen = self._seen == number, number
         if was_seen and age_ns > self._function.timeout_seconds * 1_000_000_000:
             self._timed_out = number
@@ -211,13 +211,13 @@ class Environment(asyncio.Protocol):
             self.is_stuck = True
             if len(self.outstanding) > 1 and not self._asked_back:
                 self._asked_back = True
-                with contextlib.suppress(OSError):  # it is just ending, and connection_lost follows
+                with contextlib.suppress(OSError):  # the process is ending, and connection_lost follows
                     self._control.send(b"\0")
 
     # The end
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the socket's end is the process's
-        """Reap the process, and settle what it has not answered."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the socket closes with the process
+        """Reap the process and settle its unanswered events."""
         self.is_ready = False
         self._owner.environment_lost(self)
         self._reaping = self._loop.create_task(self._reap())
@@ -237,7 +237,7 @@ class Environment(asyncio.Protocol):
         self.ended.set()
 
     def _give_up_events(self) -> None:
-        """Answer the events that were started, and hand back the others."""
+        """Answer the started events with an error and give back the others."""
         started, _ = self._progress.read()
         unstarted = [event for number, event in self.outstanding.items() if number > started]
         for number, (_, on_end) in list(self.outstanding.items()):
@@ -247,7 +247,7 @@ class Environment(asyncio.Protocol):
         self._owner.environment_ended(self, unstarted)
 
     def _ending(self, number: int) -> Invocation:
-        """Return what the caller of a started event is told.
+        """Return the error that the caller of a started event gets.
 
         Source: "Troubleshoot invocation issues in Lambda" and the error documents that the service answers with.
         """

@@ -1,4 +1,4 @@
-"""Loads a function's handler and calls it, with Lambda's rules for what comes back."""
+"""Calls of a function's handler, with Lambda's rules for its answer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ Handler = Callable[[Any, LambdaContext], Any]
 _OK = 200
 _TEXT_MEMBERS = 2
 
-# What Lambda's own serializer refuses is refused here too, and left to it (`_serialize_as_lambda_does`).
+# With these options orjson refuses what Lambda's serializer refuses; `_serialize_as_lambda_does` then decides.
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 
 
 def load_handler(name: str) -> Handler:
-    """Import `module.function` (the module may be dotted or have slashes); raise what the import raises."""
+    """Import `module.function` and return the function; the module may be dotted or have slashes.
+
+    Raises whatever the import raises.
+    """
     module_name, _, function_name = name.rpartition(".")
     module = importlib.import_module(module_name.replace("/", "."))
     handler: Handler = getattr(module, function_name)
@@ -43,12 +46,12 @@ class HandlerCalls:
         self._timeout_ns = timeout_seconds * 1_000_000_000
 
     def call(self, number: int, event: bytes) -> tuple[int, bytes]:
-        """Return the kind of the answer and its bytes; an exception is logged and described as Lambda does."""
+        """Return the kind of the answer and its bytes; log and describe an exception as Lambda does."""
         deadline_ns = time.monotonic_ns() + self._timeout_ns
         context = LambdaContext(self._function, self._environment_id, number, deadline_ns)
         try:
             answer = self.handler(orjson.loads(event), context)
-        except Exception as error:  # noqa: BLE001  # the function's own: it is the answer
+        except Exception as error:  # noqa: BLE001  # the function's own exception is its answer
             log_error(error)
             return RAISED, describe_error(error, context.aws_request_id)
         try:
@@ -64,7 +67,7 @@ def _no_handler(_event: object, _context: object) -> None:
 
 
 def _text_of(answer: Any) -> bytes | None:  # noqa: ANN401  # a handler may return anything
-    """Return the body of an answer that has nothing else to say (`Invocation.is_text`); None if it is not one."""
+    """Return the body of an answer that has only a body (`Invocation.is_text`), or None for any other answer."""
     if type(answer) is not dict or len(answer) != _TEXT_MEMBERS or "statusCode" not in answer or "body" not in answer:
         return None
     body = answer["body"]
@@ -72,7 +75,7 @@ def _text_of(answer: Any) -> bytes | None:  # noqa: ANN401  # a handler may retu
         return None
     try:
         return body.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can write
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can express
         return None
 
 
@@ -84,7 +87,7 @@ def _serialize(answer: object) -> bytes:
 
 
 def _serialize_as_lambda_does(answer: object) -> bytes:
-    """Keys that are numbers, integers over 64 bits, NaN and subclasses pass; decimals become floats."""
+    """Serialize as Lambda does: number keys, large integers, NaN and subclasses pass; decimals become floats."""
     return json.dumps(answer, default=_default).encode()
 
 
@@ -95,7 +98,7 @@ def _default(value: object) -> float:
 
 
 def describe_error(error: BaseException, invocation_id: str = "") -> bytes:
-    """Return Lambda's error document of an exception."""
+    """Return Lambda's error document for an exception."""
     document = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
@@ -124,7 +127,7 @@ def log_error(error: BaseException) -> None:
 
 
 def _function_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Return the frames of the traceback without the runtime's and the import system's own."""
+    """Return the frames of the traceback without those of the runtime and the import system."""
     return [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OWN_FILES)]
 
 

@@ -1,4 +1,4 @@
-"""The context object that a handler is given, as Lambda's Python runtime makes it.
+"""The context object of a handler, as Lambda's Python runtime makes it.
 
 Source: "Using the Lambda context object to retrieve Python function information" (Lambda Developer Guide).
 """
@@ -11,7 +11,7 @@ from local.functions.worker_frames import request_id
 
 
 class LambdaContext:
-    """Tells a handler about its function, its environment and the time it has left."""
+    """Describes the function, the environment and the remaining time to a handler."""
 
     __slots__ = ("_deadline_ns", "_environment_id", "_function", "_number")
 
@@ -21,7 +21,7 @@ class LambdaContext:
     tenant_id = None
 
     def __init__(self, function: FunctionIdentity, environment_id: str, number: int, deadline_ns: int) -> None:
-        # Most handlers ask for nothing, so all else is made when it is asked for.
+        # Most handlers read nothing, so properties compute the rest on demand.
         self._function = function
         self._environment_id = environment_id
         self._number = number
@@ -44,17 +44,17 @@ class LambdaContext:
 
     @property
     def memory_limit_in_mb(self) -> int:
-        """The memory that the function was given."""
+        """The function's memory in MB."""
         return self._function.memory_megabytes
 
     @property
     def log_group_name(self) -> str:
-        """Where the function's log is."""
+        """The name of the function's log group."""
         return self._function.log_group_name
 
     @property
     def log_stream_name(self) -> str:
-        """The environment's part of the log."""
+        """The name of the environment's log stream."""
         return self._function.log_stream_name
 
     def get_remaining_time_in_millis(self) -> int:
@@ -75,7 +75,7 @@ class LambdaContext:
 
 
 class FunctionIdentity:
-    """What is the same in every context of one environment."""
+    """The values that all contexts of one environment share."""
 
     __slots__ = ("arn", "log_group_name", "log_stream_name", "memory_megabytes", "name")
 

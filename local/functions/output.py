@@ -1,4 +1,4 @@
-"""Reads what functions write to standard output and error: metrics are counted, the rest is the runtime's log."""
+"""The output of functions: metrics lines are counted, other lines go to the runtime's log."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _MAXIMUM_WAITING_LINES = 10_000
 
 
 class LogWriter:
-    """Writes lines to standard error from a thread, so that a terminal or pipe that blocks stops no function.
+    """Writes lines to standard error from a thread, so that a blocked terminal or pipe stops no function.
 
-    When ten thousand lines wait, further ones are dropped, and counted.
+    While ten thousand lines wait, it drops and counts further ones.
     """
 
     def __init__(self, *, quiet: bool) -> None:
@@ -29,7 +29,7 @@ class LogWriter:
         self._thread.start()
 
     def write(self, source: str, line: bytes) -> None:
-        """Write one line of `source`, unless the runtime was asked to be quiet."""
+        """Write one line of `source`, unless the runtime is quiet."""
         if self._quiet:
             return
         try:
@@ -38,7 +38,7 @@ class LogWriter:
             self._dropped += 1
 
     async def close(self) -> None:
-        """Write what waits, for at most a second."""
+        """Write the waiting lines, for at most a second."""
         with contextlib.suppress(queue.Full):
             self._lines.put_nowait(None)
             await asyncio.to_thread(self._thread.join, timeout=1)
@@ -53,7 +53,7 @@ class LogWriter:
 
 
 class FunctionOutput(asyncio.Protocol):
-    """The reading end of one environment's output."""
+    """The read end of one environment's output."""
 
     def __init__(self, function: str, metrics: Metrics, log: LogWriter) -> None:
         self._function = function
@@ -62,13 +62,13 @@ class FunctionOutput(asyncio.Protocol):
         self._rest = b""
 
     async def open(self) -> int:
-        """Return the descriptor to write to; whoever gets it closes it."""
+        """Return the descriptor to write to; the caller closes it."""
         reading, writing = os.pipe()
         await asyncio.get_running_loop().connect_read_pipe(lambda: self, os.fdopen(reading, "rb", 0))
         return writing
 
     def data_received(self, data: bytes) -> None:
-        """Take whole lines; a line that never ends is cut."""
+        """Process whole lines; cut a line that exceeds the limit."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _MAXIMUM_LINE_BYTES:
             lines.append(self._rest)
@@ -77,7 +77,7 @@ class FunctionOutput(asyncio.Protocol):
             self._take(line)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # the process has ended
-        """Take a last line without an end."""
+        """Process a last line that has no line end."""
         self._take(self._rest)
 
     def _take(self, line: bytes) -> None:

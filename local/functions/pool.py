@@ -1,9 +1,9 @@
-"""The environments of one function, and which of them runs an event.
+"""The environments of one function, and the dispatch of events to them.
 
-As in Lambda, an event waits for no other event: an idle environment takes it, or a new one is started, up to the
-function's limit. Unlike there, events may share a busy environment's backlog while each of them is short: an event that
-takes longer than `PATIENCE_SECONDS` has those behind it taken back and run elsewhere. And where no core is idle, events
-that wait wait on: a new process would take time from those that run, and start late.
+As in Lambda, an idle environment takes an event, or a new environment starts, up to the function's limit. Two rules
+differ. Events may queue at a busy environment while each of them is short: if one takes longer than `PATIENCE_SECONDS`,
+the pool takes back the events behind it and runs them elsewhere. And while no core is idle, waiting events keep
+waiting, because a new process would slow the running ones and start late.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from local.functions.invocation import Invocation, Outcome
 
 PATIENCE_SECONDS = 0.005
 GROWTH_SECONDS = 0.02
-"""How long an event waits before a process is started for it: most slow events end sooner than one could start."""
+"""How long an event waits before the pool starts a process; most slow events end before one could start."""
 
 STANDSTILL_SECONDS = 0.5
-"""A process is started even where no core is idle if no event that waits has been taken for so long."""
+"""How long no environment takes a waiting event before the pool starts a process even without an idle core."""
 
 IDLE_SECONDS = 30.0
-"""How long an environment beyond the warm ones stays without work."""
+"""How long an idle environment beyond the warm ones stays open."""
 
 _STARTS_AT_ONCE = max(2, os.cpu_count() or 1)
-"""More processes importing at once than there are cores would all be ready later."""
+"""The most processes that start at once; more than there are cores would all be ready later."""
 
 _THROTTLED = Invocation(
     Outcome.THROTTLED, json.dumps({"errorMessage": "Rate Exceeded.", "errorType": "TooManyRequestsException"}).encode()
@@ -40,17 +40,17 @@ _THROTTLED = Invocation(
 
 
 class EnvironmentStarter(Protocol):
-    """Knows what a function's process needs to run."""
+    """Starts the processes of functions."""
 
     async def __call__(self, environment: Environment, function: Function) -> None:
-        """Start the environment's process; it tells its owner itself when the handler is loaded."""
+        """Start the environment's process; the environment notifies its owner when the handler is loaded."""
 
 
 class FunctionPool(EnvironmentOwner):
     """Runs the events of one function.
 
-    `limit` is this machine's limit on the function's environments: events beyond it wait. The function's own reserved
-    concurrency is Lambda's limit: events beyond it are throttled.
+    `limit` is this machine's limit of environments; events beyond it wait. The function's reserved concurrency is
+    Lambda's limit; events beyond it are throttled.
     """
 
     def __init__(
@@ -76,23 +76,23 @@ class FunctionPool(EnvironmentOwner):
 
     @property
     def is_off(self) -> bool:
-        """Its reserved concurrency is zero: nothing is ever run."""
+        """Whether the reserved concurrency is zero, so that no event ever runs."""
         return self._limit == 0
 
     @property
     def environments(self) -> list[Environment]:
-        """Those whose process is running."""
+        """The environments with a running process."""
         return [*self._ready, *self._starting, *self._ending]
 
     @property
     def in_flight(self) -> int:
-        """Events that have not been answered."""
+        """The number of unanswered events."""
         return len(self._waiting) + sum(len(each.outstanding) for each in (*self._ready, *self._ending))
 
     # Events
 
     def invoke(self, event: bytes, on_end: Callable[[Invocation], None]) -> None:
-        """Run an event, or have it throttled; `on_end` is called on the event loop later."""
+        """Run or throttle an event; call `on_end` on the event loop later."""
         if self._reserved is not None and self.in_flight >= self._reserved:
             asyncio.get_running_loop().call_soon(on_end, _THROTTLED)
             return
@@ -115,19 +115,19 @@ class FunctionPool(EnvironmentOwner):
             chosen.send(event)
 
     def _wait(self, event: PendingEvent) -> None:
-        """Keep an event until an environment is free, or `check` has found that one more is needed."""
+        """Keep an event until an environment is free or `check` starts one more."""
         self._note_wait()
         self._waiting.append(event)
         if not self._ready:
             self._grow()
 
     def _note_wait(self) -> None:
-        """Note that events begin to wait, if none did."""
+        """Note the time if this is the first waiting event."""
         if not self._waiting:
             self._waiting_since_ns = self._taken_at_ns = time.monotonic_ns()
 
     def _feed(self, environment: Environment) -> None:
-        """Give a free environment its share of what waits."""
+        """Send a free environment its share of the waiting events."""
         self._taken_at_ns = time.monotonic_ns()
         share = -(-len(self._waiting) // max(1, len(self._ready)))
         for _ in range(share):
@@ -136,12 +136,12 @@ class FunctionPool(EnvironmentOwner):
     # Environments
 
     def warm_up(self) -> None:
-        """Start the environments that are kept."""
+        """Start the warm environments."""
         while len(self._ready) + len(self._starting) < self._warm:
             self._start_one()
 
     def _grow(self) -> None:
-        """Start what is needed for the events that wait."""
+        """Start the environments that the waiting events need."""
         wanted = min(len(self._waiting), _STARTS_AT_ONCE)
         while len(self._starting) < wanted and len(self._ready) + len(self._starting) < self._limit:
             self._start_one()
@@ -152,7 +152,7 @@ class FunctionPool(EnvironmentOwner):
         self._starting[environment] = asyncio.get_running_loop().create_task(start)
 
     def environment_ready(self, environment: Environment) -> None:
-        """Take it into use."""
+        """Add a ready environment to the dispatch."""
         del self._starting[environment]
         self._ready.append(environment)
         self.init_error = None
@@ -161,23 +161,23 @@ class FunctionPool(EnvironmentOwner):
         self.environment_idle(environment)
 
     def environment_idle(self, environment: Environment) -> None:
-        """Give it what waits."""
+        """Send an idle environment the waiting events."""
         if self._waiting and environment.is_ready:
             self._feed(environment)
 
     def environment_gave_back(self, environment: Environment, events: list[PendingEvent]) -> None:  # noqa: ARG002
-        """Run the events elsewhere, before those that came later."""
+        """Run returned events elsewhere, before later events."""
         self._take_back(events)
 
     def environment_lost(self, environment: Environment) -> None:
-        """Take it out of use."""
+        """Remove a lost environment from the dispatch."""
         self._starting.pop(environment, None)
         if environment in self._ready:
             self._ready.remove(environment)
         self._ending.add(environment)
 
     def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
-        """Replace it, unless it is no longer wanted or its handler can't be loaded."""
+        """Replace an ended environment, unless the pool closes or the handler cannot be loaded."""
         self._ending.discard(environment)
         if self._closing:
             return
@@ -194,7 +194,7 @@ class FunctionPool(EnvironmentOwner):
             self._dispatch(self._waiting.popleft())
 
     def _note_init_error(self, document: bytes) -> None:
-        """Answer what waits with the error: the next event tries again, as in Lambda."""
+        """Answer the waiting events with the error; the next event starts a new environment, as in Lambda."""
         self.init_error = document
         if not self.first_ready.done():
             self.first_ready.set_result(None)
@@ -208,7 +208,7 @@ class FunctionPool(EnvironmentOwner):
     # Time
 
     def check(self, now_ns: int) -> None:
-        """Look for events that take long, and for some that have waited long enough for one more environment."""
+        """Find events that take long, and start environments for events that have waited long enough."""
         for environment in (*self._ready, *self._ending):
             if environment.outstanding:
                 environment.check(now_ns, int(PATIENCE_SECONDS * 1e9))
@@ -218,7 +218,7 @@ class FunctionPool(EnvironmentOwner):
                 self._grow()
 
     def reap(self) -> None:
-        """Close environments that have not been needed for a while."""
+        """Close environments that have been idle for a while."""
         now = time.monotonic()
         for environment in self._ready[self._warm :]:
             if not environment.outstanding and now - environment.idle_since > IDLE_SECONDS:
@@ -227,7 +227,7 @@ class FunctionPool(EnvironmentOwner):
                 environment.close()
 
     async def close(self) -> None:
-        """End every environment at once."""
+        """Kill every environment."""
         self._closing = True
         await asyncio.gather(*self._starting.values())
         environments = self.environments

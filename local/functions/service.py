@@ -1,4 +1,4 @@
-"""The Lambda service of the runtime: every deployed function, each with its pool of environments."""
+"""The runtime's Lambda service: every deployed function with its pool of environments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REAP_SECONDS = 5.0
 class Functions(FunctionService):
     """Invokes functions by their deployed names.
 
-    One timer looks after running events, and only while there are any.
+    One timer checks running events, and stops while there are none.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Functions(FunctionService):
         self._reaper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Start the warm environments; return when each function has one.
+        """Start the warm environments and return when each function has one.
 
-        Raises CannotStartError when a handler can't be loaded.
+        Raises CannotStartError if a handler cannot be loaded.
         """
         for pool in self.pools.values():
             pool.warm_up()

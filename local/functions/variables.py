@@ -1,4 +1,4 @@
-"""The environment variables of a function's process: the template's, and those that Lambda itself sets.
+"""The environment variables of a function's process: the template's and Lambda's own.
 
 Source: "Defined runtime environment variables" (Lambda Developer Guide).
 """
@@ -17,7 +17,7 @@ _FROM_THE_MACHINE = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where functions find AWS: by botocore's own variables, so that no handler knows the difference."""
+    """The addresses of AWS that functions get in botocore's own variables, so that no handler has a local case."""
 
     aws: str
     management: str
@@ -25,9 +25,9 @@ class Endpoints:
 
 
 def function_environment(function: Function, endpoints: Endpoints, log_stream_name: str) -> dict[str, str]:
-    """Return everything that a process of `function` finds in `os.environ`.
+    """Return the complete `os.environ` of a process of `function`.
 
-    Of the developer's own environment only what a process needs to run is passed on; no account, profile or region.
+    It inherits only what a process needs to run from the developer's environment: no account, profile or region.
     """
     machine = {name: os.environ[name] for name in _FROM_THE_MACHINE if name in os.environ}
     return machine | dict(function.environment) | _lambda_variables(function, log_stream_name) | _aws(endpoints)
@@ -47,7 +47,7 @@ def _lambda_variables(function: Function, log_stream_name: str) -> dict[str, str
         "LANG": "en_US.UTF-8",
         "PYTHONUTF8": "1",
         "TZ": ":UTC",
-        # There is no X-Ray daemon here.
+        # The runtime has no X-Ray daemon.
         "POWERTOOLS_TRACE_DISABLED": "true",
         "AWS_XRAY_SDK_ENABLED": "false",
     }

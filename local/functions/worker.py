@@ -1,7 +1,7 @@
-"""One execution environment of a function: a process that runs one event at a time, as Lambda's does.
+"""The worker process of one execution environment, which runs one event at a time as Lambda does.
 
-`python -m local.functions.worker CONFIGURATION` is started by `local.functions.environment` with the function's
-environment variables and the code folder as its working directory; CONFIGURATION is JSON (`WorkerConfiguration`).
+`local.functions.environment` starts `python -m local.functions.worker CONFIGURATION` with the function's environment
+variables and the code folder as its working directory. CONFIGURATION is JSON (`WorkerConfiguration`).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from local.functions.worker_frames import (
 )
 
 _FLUSH_NANOSECONDS = 2_000_000
-"""Finished answers wait at most this long (and one event) for others to be written together with them."""
+"""How long a finished answer waits, beside one event, so that several answers go out in one write."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfiguration:
-    """What the runtime tells a worker on its command line."""
+    """The configuration of a worker, from its command line."""
 
     event_socket: int
     control_socket: int
@@ -49,7 +49,7 @@ class WorkerConfiguration:
 
 
 class Worker:
-    """Takes events from its socket in order and writes the answers back, several at a time under load."""
+    """Handles events from its socket in order and writes the answers back, several at a time under load."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class Worker:
         self._writing = threading.Lock()
 
     def obey(self) -> None:
-        """Start to listen to the control socket, from which on this process ends with the runtime."""
+        """Start to read the control socket; from then on this process ends with the runtime."""
         threading.Thread(target=self._obey, name="control", daemon=True).start()
 
     def tell(self, kind: int, payload: bytes) -> None:
-        """Write a message that answers no event."""
+        """Write a frame that answers no event."""
         self._flush(_frame(kind, 0, payload))
 
     def run(self) -> None:
@@ -82,7 +82,7 @@ class Worker:
             while self._read():
                 self._handle_waiting()
                 self._flush()
-        except SystemExit:  # a handler ends its process: what was answered before it still counts
+        except SystemExit:  # a handler ends its process; earlier answers still count
             self._flush()
             raise
 
@@ -91,7 +91,7 @@ class Worker:
         while self._waiting:
             try:
                 number, event = self._waiting.popleft()
-            except IndexError:  # the control thread gave it back between the two lines
+            except IndexError:  # the control thread took it between the two lines
                 return
             self._start(number)
             kind, payload = self._call(number, event)
@@ -101,7 +101,7 @@ class Worker:
                 flushed = time.monotonic_ns()
 
     def _read(self, flags: int = 0) -> bool:
-        """Read once and note the whole events; the answer is whether the socket is still open."""
+        """Read once and note the whole events. Return whether the socket is still open."""
         with self._reading:
             data = self._events.recv(READ_BYTES, flags)
             self._note(data)
@@ -125,7 +125,7 @@ class Worker:
             if answers or more:
                 self._events.sendall(b"".join((*answers, *more)))
 
-    # The control thread: runs while the main thread is in a handler.
+    # The control thread runs while the main thread is in a handler.
 
     def _obey(self) -> None:
         while self._control.recv(1):
@@ -133,9 +133,9 @@ class Worker:
         os._exit(0)
 
     def _give_back(self) -> None:
-        """Write the answers that are ready, and the numbers of all events that have not begun."""
+        """Write the finished answers and the numbers of all unstarted events."""
         numbers = []
-        # If the main thread holds the lock it is about to take the next events itself: nothing is stuck.
+        # If the main thread holds the lock, it is about to take the next events itself, so nothing is stuck.
         if self._reading.acquire(blocking=False):
             try:
                 self._read_the_rest()
@@ -163,11 +163,11 @@ def _frame(kind: int, number: int, payload: bytes) -> bytes:
 
 
 def main(configuration: WorkerConfiguration) -> None:
-    """Load the handler and run its events; a handler that cannot be loaded is reported and ends the process."""
+    """Load the handler and run its events; if loading fails, report it and end the process."""
     control = socket.socket(fileno=configuration.control_socket)
     events = socket.socket(fileno=configuration.event_socket)
     for each in (control, events):
-        each.set_inheritable(False)  # a program that the handler starts must not keep them open
+        each.set_inheritable(False)  # programs that the handler starts must not keep them open
     progress = ProgressPage(configuration.progress_page)
     os.close(configuration.progress_page)
     calls = HandlerCalls(_identity(configuration), configuration.environment_id, configuration.timeout_seconds)
@@ -180,7 +180,7 @@ def main(configuration: WorkerConfiguration) -> None:
     _prepare_process(configuration.import_paths)
     try:
         calls.handler = load_handler(configuration.handler)
-    except BaseException as error:  # noqa: BLE001  # whatever ends an import is the function's, and is reported
+    except BaseException as error:  # noqa: BLE001  # reports whatever ends the function's import
         worker.tell(INIT_FAILED, describe_error(error))
         sys.exit(1)
     worker.tell(INITIALIZED, b"")
@@ -198,7 +198,7 @@ def _identity(configuration: WorkerConfiguration) -> FunctionIdentity:
 
 
 def _prepare_process(import_paths: list[str]) -> None:
-    """Make this process the function's: its code comes first, and nothing of the runtime is in its way."""
+    """Put the function's code first on the path and remove the runtime's own modules from its way."""
     sys.path[:0] = import_paths
     sys.argv = [""]
     for stream in (sys.stdout, sys.stderr):

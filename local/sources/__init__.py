@@ -1,1 +1,1 @@
-"""Event sources: queues and streams, polled as Lambda polls them."""
+"""Event sources: pollers of queues and streams, with Lambda's rules."""

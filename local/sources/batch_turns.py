@@ -1,8 +1,8 @@
-"""How many batches of a queue are under way at once: few at first, more when those take long.
+"""Limits of the concurrent batches of a queue: few at first, more if those take long.
 
-Lambda begins with five and adds more while messages wait ("Configuring scaling behavior for SQS event source
-mappings", Lambda Developer Guide). One machine has few cores: what waits for a turn meanwhile becomes part of a fuller
-batch, which costs less for each message than many small ones side by side.
+Lambda starts with five and adds more while messages wait ("Configuring scaling behavior for SQS event source mappings",
+Lambda Developer Guide). One machine has few cores. Messages that wait for a turn join a fuller batch, which costs less
+for each message than many small batches at once.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from local.functions.idle_cores import IdleCores
 FEWEST = max(2, os.cpu_count() or 1)
 
 PATIENCE_SECONDS = 0.02
-"""If no turn has become free for so long, and a core is idle, batches wait for something else than a core, and one more
-is let in."""
+"""How long no turn becomes free before one more batch may start, if a core is idle.
+
+The running batches then wait for something other than a core.
+"""
 
 STANDSTILL_SECONDS = 0.5
-"""After so long one more is let in whatever the cores do."""
+"""How long no turn becomes free before one more batch may start even without an idle core."""
 
 
 class BatchTurns:
-    """The turns of one event source, up to `most` at once; belongs to one event loop and is taken by one poller."""
+    """The turns of one event source, up to `most` at once, for one poller on one event loop."""
 
     def __init__(self, most: int, cores: IdleCores) -> None:
         self._most = most
@@ -52,5 +54,5 @@ class BatchTurns:
         self._freed.set()
 
     def rest(self) -> None:
-        """Begin with few again: nothing is waiting. Batches that are under way have their turns."""
+        """Start with few turns again, because no message waits. Running batches keep their turns."""
         self._allowed = max(self._taken, min(FEWEST, self._most))

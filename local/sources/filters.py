@@ -1,6 +1,6 @@
-"""Event filtering: which records of an event source a function wants to see.
+"""Event filters, which select the records that a function gets.
 
-Source: "Control which events Lambda sends to your function" (Developer Guide), whose pattern syntax is EventBridge's.
+Source: "Control which events Lambda sends to your function" (Developer Guide). Patterns have EventBridge's syntax.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _COMPARISONS = {
 
 
 class EventFilters:
-    """The filters of one mapping: a record passes when it matches any of them, or when there are none."""
+    """The filters of one mapping. A record passes if it matches one of them, or if there are none."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = [json.loads(pattern) for pattern in patterns]
 
     def match(self, record: Mapping[str, Any]) -> bool:
-        """Tell whether the function wants to see `record`."""
+        """Return whether `record` passes."""
         if not self._patterns:
             return True
         seen = dict(record)
-        if isinstance(seen.get("body"), str):  # of an SQS message, which a pattern may look into when it is JSON
+        if isinstance(seen.get("body"), str):  # a pattern may match inside an SQS message's body if that is JSON
             seen["body"] = _parsed(seen["body"])
         return any(_matches_object(seen, pattern) for pattern in self._patterns)
 

@@ -1,4 +1,4 @@
-"""Starts a poller for each event source of the deployed functions."""
+"""The pollers of the deployed functions' event sources."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Poller(Protocol):
         """Poll until cancelled."""
 
     def note_change(self) -> None:
-        """Look at the source now."""
+        """Poll the source now."""
 
 
 class EventSources:
     """The pollers of a deployment.
 
-    `changes` tells of writes to queues, tables and buckets as they happen; without it (an AWS that is not embedded) the
-    sources are long-polled.
+    `changes` announces writes to queues, tables and buckets. Without it, for an AWS that is not embedded, the pollers
+    use long polling.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class EventSources:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Start polling; raise CannotStartError for a kind of source that is not polled here."""
+        """Start polling; raise CannotStartError for an unsupported kind of source."""
         for source in self._deployment.event_sources:
             poller = self._make_poller(source)
             if self._changes is not None:
@@ -62,7 +62,7 @@ class EventSources:
             self._tasks.append(asyncio.create_task(poller.run()))
 
     async def close(self) -> None:
-        """Stop polling; what was received and not answered comes back after its visibility timeout."""
+        """Stop polling; unanswered messages return after their visibility timeout."""
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
@@ -86,11 +86,13 @@ class EventSources:
             case "dynamodb":
                 return StreamEventSource(source, self._client, self._functions, _destination(source, self._deployment))
             case service:
-                raise CannotStartError(f"An event source of the kind {service} is not polled here: {source.source_arn}")
+                raise CannotStartError(
+                    f"The runtime does not support event sources of the kind {service}: {source.source_arn}"
+                )
 
 
 def _source_name(source: EventSource) -> str:
-    """Return the queue's or the table's name."""
+    """Return the name of the queue or the table."""
     resource = source.source_arn.split(":", 5)[5]
     return resource.split("/")[1] if source.service == "dynamodb" else resource
 

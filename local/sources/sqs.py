@@ -1,4 +1,4 @@
-"""Polls SQS queues and invokes the functions that are mapped to them."""
+"""The poller of an SQS queue, which invokes the mapped function."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from local.sources.filters import EventFilters
 from local.sources.sqs_events import Message, failed_messages, make_record
 
 RECEIVE_MAXIMUM = 10
-"""Messages of one ReceiveMessage call, and entries of one DeleteMessageBatch call."""
+"""The most messages of one ReceiveMessage or DeleteMessageBatch call."""
 
 _LONG_POLL_SECONDS = 20
 _LOOK_SECONDS = 0.5
-"""How often an idle queue is looked at although nothing was announced: for messages that became visible by
-themselves, or that another service put there."""
+"""How often the poller polls an idle queue without an announcement, for messages that became visible by themselves or
+that another service sent."""
 
 _TROUBLE_SECONDS = 1.0
 _THROTTLE_SECONDS = 0.1
@@ -31,9 +31,9 @@ _THROTTLE_SECONDS = 0.1
 class SqsEventSource:
     """One mapping of a queue to a function.
 
-    As in Lambda, up to `MaximumConcurrency` batches are under way at once, few at first (`batch_turns`); a message is
-    deleted when its batch, or by a partial batch response its item, succeeded, and otherwise comes back after its
-    visibility timeout. Order is not kept.
+    As in Lambda, up to `MaximumConcurrency` batches run at once, few at first (`batch_turns`). The poller deletes a
+    message if its batch succeeded, or its item in a partial batch response. Otherwise SQS redelivers the message after
+    its visibility timeout. Order is not kept.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SqsEventSource:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def note_change(self) -> None:
-        """Look at the queue now: something was sent to it, or became visible."""
+        """Poll the queue now, because a message was sent or became visible."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -67,7 +67,7 @@ class SqsEventSource:
             try:
                 messages = await self._collect()
             except (OSError, EOFError, AwsCallError):
-                # The embedded AWS is ending, or the queue is gone: the runtime says so where it matters.
+                # The embedded AWS is shutting down, or the queue is gone; the runtime reports it elsewhere.
                 self._turns.give_back()
                 await asyncio.sleep(_TROUBLE_SECONDS)
                 continue
@@ -82,7 +82,7 @@ class SqsEventSource:
                 await self._pause()
 
     async def _pause(self) -> None:
-        """Wait for a change; where changes are not announced, the queue itself has waited long enough."""
+        """Wait for a change. Without announcements, the long poll has waited already."""
         if self._is_announced:
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
@@ -91,7 +91,7 @@ class SqsEventSource:
                 return
 
     async def _collect(self) -> list[Message]:
-        """Receive one batch: what is there, or what comes within the batching window."""
+        """Receive one batch: the messages that are there, or arrive within the batching window."""
         messages = await self._receive(self._source.batch_size)
         deadline = time.monotonic() + self._source.window_seconds
         while messages and len(messages) < self._source.batch_size and time.monotonic() < deadline:
@@ -144,12 +144,12 @@ class SqsEventSource:
                 )
                 await self._delete([message for message, _ in wanted if message["MessageId"] not in failed])
         except (OSError, EOFError, AwsCallError):
-            return  # not deleted, so delivered again
+            return  # not deleted, so SQS redelivers them
         finally:
             self._turns.give_back()
 
     async def _invoke(self, records: list[dict[str, Any]]) -> Invocation:
-        """Run the function on a batch; while it is throttled, wait and try again, as Lambda's pollers do."""
+        """Run the function on a batch; while it is throttled, back off and retry, as Lambda's pollers do."""
         event = orjson.dumps({"Records": records})
         while True:
             ended: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
@@ -169,7 +169,7 @@ class SqsEventSource:
 
 def _setter(future: asyncio.Future[Invocation]) -> Any:  # noqa: ANN401  # a callback
     def set_result(invocation: Invocation) -> None:
-        if not future.done():  # cancelled when the runtime stops
+        if not future.done():  # cancelled while the runtime stops
             future.set_result(invocation)
 
     return set_result

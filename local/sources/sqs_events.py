@@ -1,4 +1,4 @@
-"""The events and answers of a function that is triggered by an SQS queue.
+"""Events and answers of functions that consume an SQS queue.
 
 Source: "Using Lambda with Amazon SQS" and "Handling errors for an SQS event source in Lambda" (Developer Guide).
 """
@@ -17,7 +17,7 @@ Message = Mapping[str, Any]
 
 
 def make_record(message: Message, queue_arn: str) -> dict[str, Any]:
-    """Return the record of a message as ReceiveMessage gave it (with all of its attributes)."""
+    """Return the record of a message from ReceiveMessage, which has all its attributes."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
@@ -34,7 +34,7 @@ def make_record(message: Message, queue_arn: str) -> dict[str, Any]:
 
 
 def _attribute(attribute: Mapping[str, Any]) -> dict[str, Any]:
-    """Lambda writes an attribute's members with a small first letter, and always the two lists."""
+    """Return an attribute as Lambda writes it: members in lower camel case, and always the two lists."""
     members = {name[0].lower() + name[1:]: value for name, value in attribute.items()}
     return {"stringListValues": [], "binaryListValues": [], **members}
 
@@ -42,7 +42,7 @@ def _attribute(attribute: Mapping[str, Any]) -> dict[str, Any]:
 def failed_messages(invocation: Invocation, sent: Collection[str], *, report_item_failures: bool) -> frozenset[str]:
     """Return the ids of the messages in `sent` that stay in the queue.
 
-    An answer that is no valid partial batch response, or that names a message which was not sent, fails them all.
+    An answer that is not a valid partial batch response, or that names an unknown message, fails all of them.
     """
     everything = frozenset(sent)
     if invocation.outcome is not Outcome.RETURNED:
@@ -54,9 +54,9 @@ def failed_messages(invocation: Invocation, sent: Collection[str], *, report_ite
 
 
 def _item_failures(answer: object) -> frozenset[str] | None:
-    """Return the identifiers of a partial batch response; None when the answer is not one.
+    """Return the identifiers of a partial batch response, or None for any other answer.
 
-    No answer, an empty one and one with an empty or null list mean that everything succeeded.
+    No answer, an empty one, and one with an empty or null list mean that every message succeeded.
     """
     if answer is None or answer == {}:
         return frozenset()

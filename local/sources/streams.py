@@ -1,4 +1,4 @@
-"""Polls DynamoDB streams and invokes the functions that are mapped to them."""
+"""The poller of a DynamoDB stream, which invokes the mapped function."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ Record = dict[str, Any]
 _LOOK_SECONDS = 1.0
 _TROUBLE_SECONDS = 1.0
 _RETRY_SECONDS = (0.1, 10.0)
-"""The first pause before a failed batch is tried again, and the longest; it doubles in between."""
+"""The first and the longest pause before a retry of a failed batch; pauses double in between."""
 
 _RECORDS_PER_CALL = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records of one shard that are, or are to be, given to the function together."""
+    """Records of one shard that the function gets together."""
 
     shard_id: str
     records: Sequence[Record]
     attempts: int = 0
-    """Invocations that have failed."""
+    """The number of failed invocations."""
 
 
 class StreamEventSource:
     """One mapping of a DynamoDB stream to a function.
 
-    As in Lambda, the batches of a shard come one after another and a batch that fails is tried again, split in two if
-    the mapping says so, until its retries or its records' age run out; it then goes to the failure destination, and the
-    shard goes on.
+    As in Lambda, the batches of a shard run one after another. A failed batch is retried, split in two if the mapping
+    says so, until its retries or its records' age run out. Then it goes to the failure destination, and the shard
+    continues.
 
     Source: "Using AWS Lambda with Amazon DynamoDB" and "Retain discarded batches" (Developer Guide).
     """
@@ -64,7 +64,7 @@ class StreamEventSource:
         self._shards: dict[str, asyncio.Task[None]] = {}
 
     def note_change(self) -> None:
-        """Look at the stream now: its table was written to."""
+        """Poll the stream now, because its table was written."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -82,7 +82,7 @@ class StreamEventSource:
         try:
             stream = await self._client.call("dynamodb", "DescribeStream", {"StreamArn": self._source.source_arn})
         except (OSError, EOFError, AwsCallError):
-            return  # the embedded AWS is ending, or the table is gone
+            return  # the embedded AWS is shutting down, or the table is gone
         for shard in stream["StreamDescription"]["Shards"]:
             shard_id = shard["ShardId"]
             if shard_id not in self._shards:
@@ -129,18 +129,18 @@ class StreamEventSource:
             return
 
     async def _take(self, shard_id: str, records: Sequence[Record]) -> None:
-        """Give the function what it wants to see of `records`, in batches and in order."""
+        """Run the function on the records that pass its filters, in batches and in order."""
         wanted = [record for record in map(self._complete, records) if self._filters.match(record)]
         size = self._source.batch_size
         for start in range(0, len(wanted), size):
             await self._process(Batch(shard_id, wanted[start : start + size]))
 
     def _complete(self, record: Record) -> Record:
-        """Return a record as Lambda passes it on: the stream API leaves some members out."""
+        """Return a record with the members that Lambda adds and the stream API leaves out."""
         return {"eventSource": "aws:dynamodb", "awsRegion": REGION, **record, "eventSourceARN": self._source.source_arn}
 
     async def _process(self, batch: Batch) -> None:
-        """Run the function on a batch until it is done with or given up."""
+        """Run the function on a batch until it succeeds or is given up."""
         waiting = [batch]
         pause, longest = _RETRY_SECONDS
         while waiting:
@@ -159,7 +159,7 @@ class StreamEventSource:
             pause = min(pause * 2, longest)
 
     def _exhausted(self, batch: Batch) -> str | None:
-        """Return why a batch is not tried any more, in the words of the failure destination's record."""
+        """Return the reason why a batch is not retried, in the words of the failure record, or None."""
         if 0 <= self._source.maximum_retries < batch.attempts:
             return "RetryAttemptsExhausted"
         oldest = batch.records[0]["dynamodb"].get("ApproximateCreationDateTime")
@@ -182,7 +182,7 @@ class StreamEventSource:
         ended: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
 
         def set_result(invocation: Invocation) -> None:
-            if not ended.done():  # cancelled when the runtime stops
+            if not ended.done():  # cancelled while the runtime stops
                 ended.set_result(invocation)
 
         self._functions.invoke(self._source.function, orjson.dumps({"Records": batch.records}), set_result)
@@ -203,7 +203,7 @@ class StreamEventSource:
 
 
 def _unprocessed(batch: Batch, invocation: Invocation, *, report_item_failures: bool) -> Batch:
-    """Return what of the batch has to be tried again: everything from the first failed record on, or nothing."""
+    """Return the part of the batch to retry: all from the first failed record on, or an empty batch."""
     if invocation.outcome is Outcome.THROTTLED:
         return batch
     again = Batch(batch.shard_id, batch.records, batch.attempts + 1)
