@@ -1,4 +1,4 @@
-"""Every page: it is in the site's navigation, and its links and the files it names exist."""
+"""Every page: it is in the site's navigation, its links and the files it names exist, and its prose wraps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from tests.documentation.blocks import ROOT
 
+COLUMNS = 100
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").glob("*/README.md")])
 SITE_PAGES = [page for page in PAGES if page.is_relative_to(ROOT / "docs") or page.parent == ROOT]
 FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
@@ -76,3 +77,13 @@ def test_every_file_of_the_project_that_a_page_names_exists(page: Path) -> None:
         file for file in FILE.findall(prose(page)) if not any((ROOT / folder / file).exists() for folder in FILES_UNDER)
     ]
     assert lacking == []
+
+
+@pytest.mark.parametrize("page", SITE_PAGES, ids=relative)
+def test_prose_wraps(page: Path) -> None:
+    too_long = [
+        line
+        for line in prose(page).splitlines()
+        if len(line) > COLUMNS and not line.startswith(("|", "    ")) and not re.fullmatch(r"\W*\[.*\]\(\S+\)\W*", line)
+    ]
+    assert too_long == []
