@@ -30,7 +30,7 @@ _ENTRY_BYTES = 1024
 """The most that a message counts beside its body; our attributes are short."""
 
 _HIDDEN_SECONDS = 60
-"""How long letters are hidden from other readers while they are read or sent again."""
+"""The time for which a read hides letters from other readers."""
 
 _STREAM_FAILURES = ("DDBStreamBatchInfo", "KinesisBatchInfo")
 """Members of a stream's failure record, which names the lost records but does not contain them."""
@@ -59,7 +59,7 @@ class DeadLetter:
 
     @property
     def is_unsendable(self) -> bool:
-        """Whether it names records of a stream, which no function reads from a queue."""
+        """True if the letter names records of a stream, which no function reads from a queue."""
         try:
             document = json.loads(self.body)
         except ValueError:

@@ -67,7 +67,7 @@ class DeployableTemplate:
     throttles: list[dict[str, Any]] = field(default_factory=list)
     """Throttling of routes by stage, which the embedded CloudFormation loses too."""
     enabled: dict[str, Any] = field(default_factory=dict)
-    """Whether the template enables an event-source mapping (logical id), for mappings that say so."""
+    """The `Enabled` of event-source mappings (logical id) that declare it."""
 
 
 def make_deployable(template: Mapping[str, Any], placeholder: Placeholder) -> DeployableTemplate:

@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _KEEP_ALIVE_SECONDS = 3600
-"""How long the runtime's connections stay open; reopening one for each poll would cost more than the poll."""
+"""Keep idle connections of the runtime for so long: reopening one would cost more than the poll."""
 
 _QUEUE_WRITES = (b"AmazonSQS.SendMessage", b"AmazonSQS.ChangeMessageVisibility")
 _TABLE_WRITES = (

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 STOP_SECONDS = 3.0
-"""How long a child may take to end after SIGTERM before it gets SIGKILL."""
+"""The time between SIGTERM and SIGKILL for a child that does not end."""
 
 
 @dataclass(frozen=True, slots=True)

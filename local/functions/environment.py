@@ -72,7 +72,7 @@ class Environment(asyncio.Protocol):
         self.outstanding: dict[int, PendingEvent] = {}
         self.is_ready = False
         self.is_stuck = False
-        """Whether the current event runs so long that no other event should wait behind it."""
+        """True if the current event runs so long that no other event should wait behind it."""
         self.idle_since = time.monotonic()
         self.pid: int | None = None
         """The worker's process id, or None before its start."""

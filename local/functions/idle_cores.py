@@ -1,4 +1,4 @@
-"""Whether this machine has an idle core. Without one, another process would only slow the running ones."""
+"""The detection of idle cores. Without one, another process would only slow the running ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class IdleCores:
         self, read: Callable[[], Times | None] = read_times, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.are_there = True
-        """Whether a core was idle; also True if the system does not say."""
+        """True if a core was idle, or if the system does not say."""
         self._read = read
         self._now = now
         self._looked_at = now()

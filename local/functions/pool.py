@@ -23,13 +23,13 @@ from local.functions.invocation import Invocation, Outcome
 
 PATIENCE_SECONDS = 0.005
 GROWTH_SECONDS = 0.02
-"""How long an event waits before the pool starts a process; most slow events end before one could start."""
+"""The wait of an event before the pool starts a process; most slow events end before one could start."""
 
 STANDSTILL_SECONDS = 0.5
-"""How long no environment takes a waiting event before the pool starts a process even without an idle core."""
+"""The time without progress after which the pool starts a process even without an idle core."""
 
 IDLE_SECONDS = 30.0
-"""How long an idle environment beyond the warm ones stays open."""
+"""The idle time after which the pool closes an environment beyond the warm ones."""
 
 _STARTS_AT_ONCE = max(2, os.cpu_count() or 1)
 """The most processes that start at once; more than there are cores would all be ready later."""
@@ -76,7 +76,7 @@ class FunctionPool(EnvironmentOwner):
 
     @property
     def is_off(self) -> bool:
-        """Whether the reserved concurrency is zero, so that no event ever runs."""
+        """True if the reserved concurrency is zero, so that no event ever runs."""
         return self._limit == 0
 
     @property

@@ -31,7 +31,7 @@ from local.functions.worker_frames import (
 )
 
 _FLUSH_NANOSECONDS = 2_000_000
-"""How long a finished answer waits, beside one event, so that several answers go out in one write."""
+"""The most time, beside one event, that a finished answer waits so that several go out in one write."""
 
 
 @dataclass(frozen=True, slots=True)

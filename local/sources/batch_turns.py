@@ -15,13 +15,13 @@ from local.functions.idle_cores import IdleCores
 FEWEST = max(2, os.cpu_count() or 1)
 
 PATIENCE_SECONDS = 0.02
-"""How long no turn becomes free before one more batch may start, if a core is idle.
+"""The wait for a free turn after which one more batch may start, if a core is idle.
 
 The running batches then wait for something other than a core.
 """
 
 STANDSTILL_SECONDS = 0.5
-"""How long no turn becomes free before one more batch may start even without an idle core."""
+"""The wait for a free turn after which one more batch may start even without an idle core."""
 
 
 class BatchTurns:

@@ -21,8 +21,10 @@ RECEIVE_MAXIMUM = 10
 
 _LONG_POLL_SECONDS = 20
 _LOOK_SECONDS = 0.5
-"""How often the poller polls an idle queue without an announcement, for messages that became visible by themselves or
-that another service sent."""
+"""The interval of polling an idle queue without an announcement.
+
+It finds messages that became visible by themselves or that another service sent.
+"""
 
 _TROUBLE_SECONDS = 1.0
 _THROTTLE_SECONDS = 0.1
