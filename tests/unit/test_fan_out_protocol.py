@@ -17,6 +17,7 @@ from push.topics.histories import Message, NewMessage, Round
 from push.topics.positions import Position
 from push.topics.topics import Topic
 from tests.fakes.clock import Clock
+from tests.fakes.seeds import parts
 from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
 TOPIC, SHARD = Topic(Tenant("acme"), "room:1"), 0
@@ -194,10 +195,7 @@ class Simulation:
         await self.work()
 
 
-SEEDS = [range(60), pytest.param(range(60, 600), marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])
+@pytest.mark.parametrize("seeds", parts(60, 600, pieces=5))
 async def test_each_subscriber_gets_each_message_in_order(seeds: range) -> None:
     for seed in seeds:
         simulation = Simulation(seed)

@@ -29,6 +29,7 @@ from tests.fakes.clock import Clock
 from tests.fakes.delivery import FakePayloads, FakeRecords
 from tests.fakes.fan_out import FakeSubscribers
 from tests.fakes.queues import FakeCounter
+from tests.fakes.seeds import parts
 from tests.fakes.topics import FakeHistory, FakeLagging, FakeShardProgress, SyncFakeHistory, TopicModel
 
 TOPIC = Topic(Tenant("acme"), "room:1")
@@ -300,11 +301,10 @@ class Simulation:
             await self.work()
 
 
-FEW, MANY = range(25), range(25, 400)
-SEEDS = [FEW, pytest.param(MANY, marks=pytest.mark.slow)]
+SEEDS = parts(25, 400, pieces=5)
 
 
-@pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])
+@pytest.mark.parametrize("seeds", SEEDS)
 async def test_each_subscriber_gets_each_message_once_and_in_order(seeds: range) -> None:
     for seed in seeds:
         simulation = Simulation(seed)
@@ -316,9 +316,7 @@ async def test_each_subscriber_gets_each_message_once_and_in_order(seeds: range)
             assert client.applied == expected, seed
 
 
-@pytest.mark.parametrize(
-    "seeds", [range(200), pytest.param(range(200, 3000), marks=pytest.mark.slow)], ids=["few", "many"]
-)
+@pytest.mark.parametrize("seeds", parts(200, 3000, pieces=5))
 async def test_nobody_is_left_alone_in_a_topic_that_falls_silent(seeds: range) -> None:
     """Where much goes on, whoever is forgotten is soon found by chance: here nothing comes after one message or two."""
     for seed in seeds:
@@ -328,7 +326,7 @@ async def test_nobody_is_left_alone_in_a_topic_that_falls_silent(seeds: range) -
         assert {client.position for client in simulation.clients} == {head}, seed
 
 
-@pytest.mark.parametrize("seeds", SEEDS, ids=["few", "many"])
+@pytest.mark.parametrize("seeds", SEEDS)
 async def test_after_a_lost_redis_every_subscriber_is_given_a_snapshot_and_goes_on(seeds: range) -> None:
     for seed in seeds:
         simulation = Simulation(seed, loses_redis=True)
