@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.targets import STACKS, Limits, Target, Trait
-
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+from tests.patience import PATIENCE_SECONDS
 
 _COMMAND = Path(sys.executable).with_name("pushaside")
 _POLL_SECONDS = 0.05
@@ -54,7 +52,7 @@ def _environment() -> dict[str, str]:
 
 
 def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> Mapping[str, Any]:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not ready_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the runtime did not become ready; it said:\n{log.read_text()[-4000:]}")
@@ -80,7 +78,7 @@ def _target(ready: Mapping[str, Any]) -> Target:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(STOP_SECONDS)
+        process.wait(PATIENCE_SECONDS)

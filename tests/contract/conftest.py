@@ -10,6 +10,7 @@ import pytest
 from push.adapters.aws.connection_pool import Timeouts
 from push.adapters.aws.s3_client import S3Client
 from push.adapters.aws.sigv4 import Credentials, Signer
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.aws import Aws, aws_url
 from tests.servers.aws import aws as aws_by_boto3
 
@@ -23,7 +24,7 @@ class LeanAws(Aws):
         if service != "s3" or options:
             return super().client(service, **options)
         signer = Signer(Credentials("test", "test"), service="s3", region="us-east-1")
-        return S3Client(self.url, signer, Timeouts(connect=2.0, read=5.0))
+        return S3Client(self.url, signer, Timeouts(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS))
 
 
 @pytest.fixture

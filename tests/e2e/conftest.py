@@ -18,11 +18,10 @@ import boto3
 import pytest
 
 from tests.e2e.sources import Sources
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("pushaside")
-START_SECONDS = 60.0
-STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Stack:
     log: Path
 
     def stats(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.http.rstrip('/')}/_local/stats", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.http.rstrip('/')}/_local/stats", timeout=PATIENCE_SECONDS) as answer:
             document: dict[str, Any] = json.load(answer)
         return document
 
@@ -73,14 +72,14 @@ def running(folder: Path, *flags: str) -> Iterator[Stack]:
     finally:
         process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(STOP_SECONDS)
+            process.wait(PATIENCE_SECONDS)
 
 
 def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -> Stack:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not ready_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the stack did not become ready; it said:\n{log.read_text()[-4000:]}")

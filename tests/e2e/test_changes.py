@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.conftest import Stack, running
 from tests.e2e.sources import Sources
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ class Asker:
         """Return the result for one request."""
         message = {"action": "request", "id": uuid.uuid4().hex, "compute": compute, "params": params}
         await socket.send(json.dumps(message))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 frame: Answer = json.loads(await socket.recv())
                 if frame["type"] != "accepted":

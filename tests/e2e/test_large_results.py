@@ -15,6 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.conftest import Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ async def ask(socket: ClientConnection, params: dict[str, Any], **members: objec
     request = {"action": "request", "id": uuid.uuid4().hex, "compute": "synthetic", "params": params, **members}
     await socket.send(json.dumps(request))
     pieces: dict[int, str] = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             text = await socket.recv()
             message = json.loads(text)

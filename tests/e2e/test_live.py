@@ -14,12 +14,13 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.conftest import Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
 SUBSCRIBERS = 3
 CHANGES = 10
-SECONDS = 20.0
+SECONDS = PATIENCE_SECONDS
 
 Frame = dict[str, Any]
 

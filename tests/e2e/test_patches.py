@@ -16,10 +16,11 @@ from push.results import make_etag
 from push.topics.patches import Patch, PatchKind, apply_patch
 from tests.e2e.conftest import Stack
 from tests.e2e.sources import Sources
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 20.0
+SECONDS = PATIENCE_SECONDS
 CHANGES = 5
 FILLER = {f"field {number}": "something that stays as it is" for number in range(30)}
 

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 import pushaside
 from tests.e2e.conftest import Stack, running
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.valkey import free_port
 
 pytestmark = pytest.mark.slow
@@ -87,7 +88,7 @@ async def kill_redis(stack: Stack, after_seconds: float) -> int:
 
 async def until_stats(stack: Stack, path: str, value: int) -> dict[str, Any]:
     """Return the stats once the number of restarts is so high."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             stats = await asyncio.to_thread(stack.stats)
             if stats["restarts"][path] >= value:

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 import pushaside
 from tests.e2e.conftest import COMMAND, Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -118,7 +119,7 @@ async def test_a_thousand_callers_of_one_cold_key_cost_one_compute(stack: Stack)
 
 async def computes_after(stack: Stack, before: int) -> int:
     """Read the count once it has moved: the metrics of an invocation are printed after its pushes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while stack.stats()["computes"].get("synthetic", 0) == before:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(0.05)
     await asyncio.sleep(0.5)

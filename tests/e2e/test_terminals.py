@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.conftest import COMMAND, Stack
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.faulty_network import FaultyNetwork
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,7 @@ class Terminal:
 
     async def until(self, score: int) -> None:
         assert self._process.stdout is not None
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while self.scores[-1:] != [score]:
                 update = json.loads(await self._process.stdout.readline())
                 self.scores += [each["score"] for each in update["data"] if each["member"] == "ada"]

@@ -13,7 +13,9 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-ANSWER_SECONDS = 20.0
+from tests.patience import PATIENCE_SECONDS
+
+ANSWER_SECONDS = PATIENCE_SECONDS
 
 Frame = dict[str, Any]
 

@@ -20,6 +20,7 @@ from moto.s3.models import s3_backends
 from push.adapters.aws.connection_pool import Timeouts
 from push.adapters.aws.json_client import PROTOCOLS, JsonClient
 from push.adapters.aws.sigv4 import Credentials, Signer
+from tests.patience import PATIENCE_SECONDS
 
 REGION = "us-east-1"
 CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": REGION}
@@ -68,7 +69,7 @@ class Aws:
     def client(self, service: str, **options: Any) -> Any:
         if self.lean and service in PROTOCOLS and not options:
             signer = Signer(Credentials("test", "test"), service=service, region="us-east-1")
-            return JsonClient(service, self.url, signer, Timeouts(connect=2.0, read=5.0))
+            return JsonClient(service, self.url, signer, Timeouts(connect=PATIENCE_SECONDS, read=PATIENCE_SECONDS))
         return _boto3_client(service, self.url) if not options else _make_boto3_client(service, self.url, **options)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
@@ -101,7 +102,9 @@ class Aws:
 
 
 def _make_boto3_client(service: str, url: str, **options: Any) -> Any:
-    config = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5, **options)
+    config = Config(
+        retries={"total_max_attempts": 1}, connect_timeout=PATIENCE_SECONDS, read_timeout=PATIENCE_SECONDS, **options
+    )
     return boto3.client(service, endpoint_url=url, config=config, **CREDENTIALS)
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.valkey import ask, ports_of_cluster, valkey_cluster
 
 
@@ -55,7 +56,7 @@ class FaultyNetwork:
         if self._reservation is not None:
             self._reservation.close()
         self._has_ended.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(*self._tasks)
 
     async def heal(self) -> None:
@@ -178,7 +179,7 @@ async def clustered_networks(tls: ssl.SSLContext | None = None) -> AsyncIterator
         networks = [await stack.enter_async_context(FaultyNetwork(port, tls)) for port in ports]
         for port, network in zip(ports, networks, strict=True):
             ask(port, f"CONFIG SET cluster-announce-port {network.port}".encode())
-        async with asyncio.timeout(10):  # until every node has heard of it
+        async with asyncio.timeout(PATIENCE_SECONDS):  # until every node has heard of it
             for port in ports:
                 while set(ports_of_cluster(port)) != {network.port for network in networks}:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from tests.patience import PATIENCE_SECONDS
+
 ERRORS = {
     400: "BadRequestException",
     403: "ForbiddenException",
@@ -83,7 +85,7 @@ class ManagementServer:
         self._server.close()
         self._stopping.set()
         self.drop_all()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asyncio.gather(*self._serving)
 
     def drop_all(self) -> None:
@@ -164,7 +166,7 @@ def served_in_a_thread() -> Iterator[ManagementServer]:
     thread.start()
 
     def run(coroutine) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
+        asyncio.run_coroutine_threadsafe(coroutine, loop).result(PATIENCE_SECONDS)
 
     run(server.start())
     try:

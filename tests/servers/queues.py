@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
+
 _EVENT = Path(__file__).parents[1] / "events" / "sqs_batch.json"
 
 
@@ -22,7 +24,7 @@ def receive(sqs: Any, queue_url: str) -> list[dict[str, Any]]:
     return [make_record(queue_url, message) for message in received.get("Messages", [])]
 
 
-def wait_for(sqs: Any, queue_url: str, seconds: float = 5.0) -> list[dict[str, Any]]:
+def wait_for(sqs: Any, queue_url: str, seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
     """Receive messages that are yet hidden or delayed.
 
     Raises:

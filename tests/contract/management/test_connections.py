@@ -17,6 +17,7 @@ from push.adapters.aws.sigv4 import Credentials, Signer
 from push.adapters.management.connections import ManagementConnections
 from push.adapters.management.reference_connections import Boto3Connections
 from push.delivery.ports import ClientConnections, PostOutcome
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.management import CLOSE, DROP, GARBAGE, HANG, THROTTLED, ManagementServer, Post
 
 DELIVERED, GONE, RETRY, REFUSED = PostOutcome.DELIVERED, PostOutcome.GONE, PostOutcome.RETRY, PostOutcome.REFUSED
@@ -64,7 +65,7 @@ def boto3_client(endpoint: str):
 
 
 async def post(connections: ClientConnections, *connection_ids: str, frame: str = "{}") -> list[PostOutcome]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await connections.post_all([(connection_id, frame) for connection_id in connection_ids])
 
 

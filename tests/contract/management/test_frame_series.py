@@ -13,6 +13,7 @@ from push.adapters.management.frame_series import ManagementSeries
 from push.delivery.frame_series import SeriesInTurns
 from push.delivery.ports import Posted, PostOutcome, Series, SeriesConnections
 from tests.contract.management.test_connections import expected_signature
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.management import CLOSE, DROP, GARBAGE, HANG, ManagementServer
 
 DELIVERED, GONE, RETRY, REFUSED = PostOutcome.DELIVERED, PostOutcome.GONE, PostOutcome.RETRY, PostOutcome.REFUSED
@@ -55,7 +56,7 @@ async def connections(
 
 
 async def post(connections: SeriesConnections, *connection_ids: str, frames: list[bytes] = FRAMES) -> list[Posted]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await connections.post_series([Series(each, frames) for each in connection_ids])
 
 

@@ -25,6 +25,7 @@ from push.settings import CacheSettings
 from push.sources.boards import Top
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.contract.redis.clients import Client, open_client
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.faulty_network import FaultyNetwork, clustered_networks
 from tests.servers.valkey import ask, ports_of_cluster, valkey_cluster
 
@@ -139,7 +140,7 @@ async def is_served(client: Client, key: str) -> bool:
 
 
 async def until_served(client: Client, key: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not await is_served(client, key):  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.01)
 

@@ -15,10 +15,11 @@ from push.circuit_breaker import FAILURES_TO_OPEN
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from tests.contract.redis.clients import Client, open_client
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.faulty_network import FaultyNetwork
 from tests.servers.valkey import ask, free_port, valkey
 
-SECONDS = 10.0
+SECONDS = PATIENCE_SECONDS
 """Within so long Redis is used again after it came back; the longest pause of the circuit breaker is one second."""
 
 MAX_TRIES = 2

@@ -14,7 +14,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-PATIENCE_SECONDS = 10.0
+from tests.patience import PATIENCE_SECONDS
+
 WELCOME = {"type": "welcome", "session": "s1", "reconnect_after_seconds": 6600}
 
 

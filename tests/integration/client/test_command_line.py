@@ -16,10 +16,11 @@ import pytest
 
 from pushaside.cli.exits import MEANINGS, Exit
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer, answering
+from tests.patience import PATIENCE_SECONDS
 
 CLIENT = Path(__file__).parents[3] / "clients" / "python"
 COMMAND = [sys.executable, "-c", "import sys; from pushaside.cli import main; sys.exit(main())"]
-TIMEOUT_SECONDS = 20.0
+TIMEOUT_SECONDS = PATIENCE_SECONDS
 AIRPORTS = [{"iata": "DFW", "name": "Dallas [Fort Worth]"}, {"iata": "IAH", "name": "Houston"}]
 
 

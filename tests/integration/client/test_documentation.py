@@ -24,6 +24,7 @@ from pushaside.errors import (
 from tests.integration.client.scripted_http import Answer, Asked, ScriptedHttp, json_answer
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "client.md").read_text()
@@ -59,7 +60,7 @@ async def run(*arguments: str) -> tuple[int | None, str]:
 
 
 async def run_beside(http: ScriptedHttp, path: str, *arguments: str) -> tuple[int | None, str]:
-    async with ScriptedServer(with_demo_data) as server, asyncio.timeout(20.0):
+    async with ScriptedServer(with_demo_data) as server, asyncio.timeout(PATIENCE_SECONDS):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",

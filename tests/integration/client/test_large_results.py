@@ -14,6 +14,7 @@ import pushaside
 from pushaside import Client, Settings
 from tests.integration.client.scripted_http import HANG_UP, Answer, Asked, ScriptedHttp, etag_of, gzipped
 from tests.integration.client.scripted_server import Peer, ScriptedServer
+from tests.patience import PATIENCE_SECONDS
 
 DATA = [{"name": "Zoë", "number": number} for number in range(20_000)]
 TEXT = json.dumps(DATA, separators=(",", ":"), ensure_ascii=False).encode()
@@ -165,7 +166,7 @@ async def test_a_link_that_never_answers_is_given_up_in_time() -> None:
 async def test_cancelling_and_closing_do_not_wait_for_a_link() -> None:
     hold = threading.Event()
     with ScriptedHttp(Answer(200, b"[1]", hold=hold)) as bucket:
-        async with asyncio.timeout(5.0), ScriptedServer() as server:
+        async with asyncio.timeout(PATIENCE_SECONDS), ScriptedServer() as server:
             async with pushaside.connect(server.url) as client:
                 peer = await server.accept()
                 cancelled = await ask(client, peer, url=bucket.url)

@@ -10,6 +10,7 @@ import pushaside
 from pushaside import Settings
 from tests.integration.client.scripted_server import ScriptedServer, answering
 from tests.integration.client.test_connections import free_port
+from tests.patience import PATIENCE_SECONDS
 
 FAREWELL = {"type": "bye", "code": "maintenance", "retry": False}
 
@@ -60,7 +61,7 @@ async def test_nothing_there_is_waited_for() -> None:
     await asyncio.sleep(0.05)
     server = ScriptedServer(answering, port=port)
 
-    async with server, asyncio.timeout(10.0):
+    async with server, asyncio.timeout(PATIENCE_SECONDS):
         client = await opening
         assert (await client.request("documents", {"n": 1})).data == {"n": 1}
         await clients.aclose()

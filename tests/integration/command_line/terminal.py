@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from tests.integration.client.test_command_line import COMMAND, environment
+from tests.patience import PATIENCE_SECONDS
 
-PATIENCE_SECONDS = 20.0
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -12,6 +12,7 @@ import pytest
 from pushaside.cli.completion import SHELLS
 from pushaside.cli.exits import Exit
 from tests.integration.client.test_command_line import CLIENT, Outcome, run
+from tests.patience import PATIENCE_SECONDS
 
 shtab = pytest.importorskip("shtab")
 
@@ -31,7 +32,7 @@ async def read(program: str, *arguments: str, text: str) -> tuple[int | None, st
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate(text.encode())
     return process.returncode, out.decode(), err.decode()
 

@@ -17,6 +17,7 @@ from tests.integration.client.scripted_http import Answer, Asked, ScriptedHttp, 
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 from tests.integration.client.test_command_line import COMMAND, environment, free_url, run, start
 from tests.integration.client.topic_server import Topics
+from tests.patience import PATIENCE_SECONDS
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BY_SOCKET = {
@@ -92,7 +93,7 @@ async def test_ctrl_c(command: list[str]) -> None:
     more = ["--duration", "20"] if command[0] == "load" else []
     async with ScriptedServer(hear) as server:
         process = await start(*command, *more, "--url", server.url)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await asked.wait()
             process.send_signal(signal.SIGINT)
             out, err = await process.communicate()
@@ -103,7 +104,7 @@ async def test_ctrl_c(command: list[str]) -> None:
 async def test_ctrl_c_while_listening() -> None:
     process = await start("listen", "--port", "0", "--secret", SECRET, "--text")
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         assert (await process.stdout.readline()).startswith(b"ready: ")
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
@@ -122,7 +123,7 @@ async def test_ctrl_c_while_the_command_is_still_imported(tmp_path: Path) -> Non
     process = await asyncio.create_subprocess_exec(
         *ENTRY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(PYTHONPATH=path)
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate()
 
     assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
@@ -138,7 +139,7 @@ async def test_ctrl_c_as_soon_as_the_command_runs(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *ENTRY, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=environment(PYTHONPATH=path)
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         out, err = await process.communicate()
 
     assert (process.returncode, out, err) == (Exit.INTERRUPTED, b"", b"")
@@ -177,7 +178,7 @@ async def _into_closed_pipe(url: str, command: list[str]) -> tuple[int | None, s
         env=environment(PUSHASIDE_URL=url, SECRET="x" * 32),
     )
     os.close(writing)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         _, err = await process.communicate()
     said = [
         line for line in err.decode().splitlines() if not re.match(r"(published|pushaside: subscribed|4 pings)", line)
@@ -223,7 +224,7 @@ async def test_help_of_each_command_has_examples_and_exit_codes(command: str) ->
     process = await asyncio.create_subprocess_exec(
         program, command, "--help", stdout=asyncio.subprocess.PIPE, env={**os.environ, "COLUMNS": "100"}
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         out, _ = await process.communicate()
     text = out.decode()
 

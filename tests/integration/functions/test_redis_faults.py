@@ -40,6 +40,7 @@ from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnections, FakeDeliveries, FakePayloads, FakeRecorder, FakeRecords
 from tests.fakes.live_results import FakeFanOutJobSender
 from tests.fakes.queues import FakeCounter, FakeRedelivery
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.faulty_network import FaultyNetwork
 from tests.servers.valkey import ask, valkey
 from tests.worlds.functions import SETTINGS, middle, reply_with
@@ -265,7 +266,7 @@ async def ask_many(service: Service, count: int, keys: int) -> dict[str, str]:
 
 async def until_redis_is_used(service: Service) -> None:
     """Have every environment find out that Redis is back."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         for store in service.stores:
             while not await answers(asyncio.to_thread(store._redis.run, "PING")):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -10,8 +10,7 @@ from typing import Any
 import orjson
 
 from local.functions.invocation import Invocation, Outcome
-
-WAIT_SECONDS = 5.0
+from tests.patience import PATIENCE_SECONDS
 
 
 class FakeFunctions:
@@ -30,7 +29,7 @@ class FakeFunctions:
 
     async def event(self, function: str, number: int = 1) -> dict[str, Any]:
         """Wait for the function's nth event."""
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(self.events[function]) < number:
                 self._arrived.clear()
                 await self._arrived.wait()

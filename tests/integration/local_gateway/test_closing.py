@@ -22,6 +22,7 @@ from tests.integration.local_gateway.served_gateways import (
     url,
     websocket_api,
 )
+from tests.patience import PATIENCE_SECONDS
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING = 1, 2, 0, 8, 9
 
@@ -207,7 +208,7 @@ async def test_a_client_that_does_not_answer_the_close_is_cut(serve: Serve, monk
     gateway = await serve(websocket_api(), None, Limits(idle_seconds=0.2))
     async with raw_websocket(gateway) as (reader, writer):
         assert (await read_frame(reader))[0] == CLOSE
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 writer.write(frame(TEXT, b"deaf"))
                 try:

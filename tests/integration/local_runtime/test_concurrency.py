@@ -66,7 +66,7 @@ async def test_short_events_share_a_busy_environment(service: FunctionService) -
 async def test_events_are_spread_over_the_warm_environments(start) -> None:
     service = await start(warm=2)
     await asyncio.gather(*(service.do() for _ in range(20)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len({answer["pid"] for answer in await asyncio.gather(*(service.do() for _ in range(20)))}) < 2:
             pass
 

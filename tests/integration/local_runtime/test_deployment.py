@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.integration.local_runtime.running_stacks import STACK, RunningStack
+from tests.patience import PATIENCE_SECONDS
 
 
 def test_a_functions_environment_has_every_reference_resolved(stack: RunningStack) -> None:
@@ -48,7 +49,7 @@ def test_a_route_response_that_a_condition_leaves_out_does_not_exist(stack: Runn
     with stack.connect() as socket:
         socket.send(json.dumps({"action": "alone", "do": "tell"}))
         socket.send(json.dumps({"action": "ping"}))
-        assert json.loads(socket.recv(timeout=10)) == {"type": "pong"}
+        assert json.loads(socket.recv(timeout=PATIENCE_SECONDS)) == {"type": "pong"}
 
 
 def test_events_of_the_http_api_become_its_routes(stack: RunningStack) -> None:
