@@ -49,6 +49,19 @@ async def client(request: pytest.FixtureRequest, network: FaultyNetwork) -> Asyn
         yield client
 
 
+@pytest.fixture(params=["sync", "async"])
+async def patient(request: pytest.FixtureRequest, network: FaultyNetwork) -> AsyncIterator[Client]:
+    """A client that takes a busy machine for no fault: where a server that is there answers everything."""
+    milliseconds = int(PATIENCE_SECONDS * 1000)
+    settings = CacheSettings(
+        cache_url=f"redis://127.0.0.1:{network.port}/0",
+        cache_timeout_ms=milliseconds,
+        cache_connect_timeout_ms=milliseconds,
+    )
+    async with open_client(request.param, settings) as client:
+        yield client
+
+
 async def is_served(client: Client, *command: str | int) -> bool:
     try:
         await client.run(*command)
@@ -129,11 +142,11 @@ async def test_a_server_that_can_be_reached_again_is_used_again(
     assert [await is_served(client, "GET", "key") for _ in range(20)] == [True] * 20
 
 
-async def test_a_connection_that_ended_meanwhile_is_not_noticed(client: Client, network: FaultyNetwork) -> None:
-    await until_served(client, "PING")
+async def test_a_connection_that_ended_meanwhile_is_not_noticed(patient: Client, network: FaultyNetwork) -> None:
+    await until_served(patient, "PING")
     network.reset()
     await network.heal()
-    assert await client.run("SET", "key", "value")
+    assert await patient.run("SET", "key", "value")
 
 
 async def test_commands_that_wait_for_a_connection_learn_that_redis_went_away(network: FaultyNetwork) -> None:
@@ -181,32 +194,32 @@ async def test_a_server_that_is_started_anew_on_its_port_is_used_again() -> None
                 assert await client.run_script(INCREMENT, ("count",), ()) == 1
 
 
-async def test_a_script_that_the_server_forgot_is_sent_whole(client: Client, port: int) -> None:
+async def test_a_script_that_the_server_forgot_is_sent_whole(patient: Client, port: int) -> None:
     for number in range(1, 4):
-        assert await client.run_script(INCREMENT, ("count",), ()) == number
+        assert await patient.run_script(INCREMENT, ("count",), ()) == number
         assert ask(port, b"SCRIPT FLUSH").startswith(b"+OK")
 
 
-async def test_a_forgotten_script_is_no_failure(client: Client) -> None:
+async def test_a_forgotten_script_is_no_failure(patient: Client) -> None:
     for number in range(1, 3 * FAILURES_TO_OPEN):
-        assert await client.run_script(UNKNOWN, ("count",), ()) == number
+        assert await patient.run_script(UNKNOWN, ("count",), ()) == number
 
 
-async def test_out_of_memory_refuses_writes_and_not_reads(client: Client, port: int) -> None:
-    await client.run("SET", "key", "value")
+async def test_out_of_memory_refuses_writes_and_not_reads(patient: Client, port: int) -> None:
+    await patient.run("SET", "key", "value")
     assert ask(port, b"CONFIG SET maxmemory 1").startswith(b"+OK")
     for _ in range(2 * FAILURES_TO_OPEN):
-        assert not await is_served(client, "SET", "key", "other")
-    assert await client.run("GET", "key") == b"value"
+        assert not await is_served(patient, "SET", "key", "other")
+    assert await patient.run("GET", "key") == b"value"
     assert ask(port, b"CONFIG SET maxmemory 0").startswith(b"+OK")
-    assert await is_served(client, "SET", "key", "other")
+    assert await is_served(patient, "SET", "key", "other")
 
 
-async def test_what_redis_refuses_is_not_tried_again(client: Client, network: FaultyNetwork) -> None:
-    await client.run("SET", "key", "value")
+async def test_what_redis_refuses_is_not_tried_again(patient: Client, network: FaultyNetwork) -> None:
+    await patient.run("SET", "key", "value")
     before = network.requests
     with pytest.raises(CacheUnavailableError, match="WRONGTYPE"):
-        await client.run("ZCARD", "key")
+        await patient.run("ZCARD", "key")
     assert network.requests == before + 1
 
 
