@@ -38,7 +38,14 @@ def test_least_most_and_mean_are_exact_and_bound_the_percentiles(times: list[flo
 
     assert (histogram.least, histogram.most) == (min(times), max(times))
     assert histogram.mean == pytest.approx(sum(times) / len(times))
-    assert histogram.least <= histogram.percentile(1) <= histogram.percentile(100) == histogram.most
+    assert histogram.least <= histogram.percentile(1) <= histogram.percentile(100) <= histogram.most
+    assert histogram.percentile(100) == pytest.approx(histogram.most, abs=1e-6)
+
+
+def test_all_percentiles_of_one_time_are_that_time() -> None:
+    histogram = histogram_of([0.0123456789])
+
+    assert histogram.percentile(0.1) == histogram.percentile(99.9) == 0.0123456789
 
 
 @given(TIMES, TIMES)
