@@ -108,8 +108,9 @@ check: setup-dev
 	$(BIN)/cfn-lint template.yaml
 	$(PYTEST) -q -m "not slow" tests/infrastructure
 
-# A file's tests stay in one process, so that they share the servers they started. What may take long begins first.
-SHARED = -n 2 --dist loadfile --no-loadscope-reorder
+# A file's tests stay in one process, so that they share the servers they started. What may take long begins first. There
+# is a process more than cores of a small machine, for minutes are spent waiting for networks that are down.
+SHARED = -n 3 --dist loadfile --no-loadscope-reorder
 
 # Without bytecode, each of the hundreds of processes that tests start would compile the project's modules again.
 test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=

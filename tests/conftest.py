@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.servers.left_processes import MARK, mark_processes, marked_processes
 from tests.servers.valkey import valkey, valkey_cluster
@@ -27,7 +27,15 @@ os.environ.update(
 for variable in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
     os.environ.pop(variable, None)
 
-settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")), deadline=None)
+# How long an example takes says how busy the machine is.
+settings.register_profile(
+    "any machine",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
+settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")))
 
 
 _LOG_CHARACTERS = 8000

@@ -15,6 +15,8 @@ from playwright.sync_api import Browser
 from tests.client_conformance.catalogue import load_clients, load_scenarios
 from tests.client_conformance.running import Verdict, judge, scripted_service
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 6  # as many calls as Chromium makes at once of one host
 SCENARIOS = load_scenarios()
 LACKS = load_clients()["chromium"]

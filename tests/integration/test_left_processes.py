@@ -24,7 +24,7 @@ SECONDS = 60.0
 PLUGINS = ("pytest_asyncio.plugin", "pytest_timeout", "xdist.plugin")
 """What the configuration needs; to load the others would take most of a run's time."""
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is left")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is left")]
 
 
 @dataclass(frozen=True, slots=True)
