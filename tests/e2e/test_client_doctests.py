@@ -15,7 +15,10 @@ import pytest
 import pushaside
 from tests.e2e.conftest import Stack
 
-MODULES = ["pushaside", *(f"pushaside.{name}" for name in ("client", "connecting", "http", "subscription", "sync"))]
+MODULES = [
+    "pushaside",
+    *(f"pushaside.{name}" for name in ("client", "connecting", "http.client", "subscription", "sync")),
+]
 """Those whose examples ask a service; the others' are run by the unit tests."""
 
 
