@@ -51,7 +51,7 @@ class ChangingSource(RuleBasedStateMachine):
             return seen
 
         self.world = World(computes=(changing,))
-        self.answerers = [self.world.new_answerer() for _ in range(ENVIRONMENTS)]
+        self.environments = [self.world.new_client_requests() for _ in range(ENVIRONMENTS)]
 
     def run(self, coroutine: Coroutine[Any, Any, object]) -> None:
         asyncio.run(coroutine)
@@ -71,7 +71,8 @@ class ChangingSource(RuleBasedStateMachine):
         request_id = str(len(self.asked))
         now_ms = self.world.clock()
         self.asked[request_id] = self.announced_by(now_ms)
-        frame = self.world.ask(request_id, compute="changing", max_age=max_age, answerer=self.answerers[environment])
+        asked = self.environments[environment]
+        frame = self.world.ask(request_id, compute="changing", max_age=max_age, client_requests=asked)
         if frame["type"] == "result" and frame["cache"] == "hit":
             # Memory is trusted for a while, and no longer.
             assert frame["data"] >= self.announced_by(now_ms - self.world.trust_ms)
