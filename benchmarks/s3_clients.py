@@ -1,4 +1,4 @@
-"""What a call of S3 costs with our own client, with obstore and with boto3, and what a cold start pays for each.
+"""Compare the cost of an S3 call and of a cold start between our own client, obstore and boto3.
 
 Prints microseconds of CPU of the calling process per call, milliseconds of CPU until the first object is read in a
 fresh process, and the size of what each client adds to the artifact; medians, minimum and maximum. The calls get and

@@ -55,7 +55,7 @@ class Socket(asyncio.Protocol):
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_lost = False
         self.state: object = None
-        """For whoever uses the connection."""
+        """A place for the state of the code that uses the connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Request the upgrade."""

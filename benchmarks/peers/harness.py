@@ -120,7 +120,7 @@ def _measure_one(target: Target, measured: Measured, seconds: float) -> None:
     try:
         with _without_collector(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             measured.rounds.append(runner.run(measured.workload.measure(target, seconds)))
-    except Exception as exc:  # noqa: BLE001 - however a peer fails, the others go on, and the failure is told
+    except Exception as exc:  # noqa: BLE001 - whatever error a peer raises, the others go on and the report names it
         measured.failures.append(f"{type(exc).__name__}: {exc}")
 
 

@@ -14,7 +14,7 @@
  * - Session, what its parts share: `Environment`, `Link`, `Links`.
  * - Session, opening connections: `Opening` connects and backs off; `Upkeep` greets, pings and replaces.
  * - Session, exchanges: `Exchanges` holds unsettled questions; `Answers`, `LargeAnswers`, `Pieces`, `Reader` and
- *   `GatewayFaults` settle them or have them asked again.
+ *   `GatewayFaults` settle them or repeat them.
  * - Session, subscriptions: `Subscriptions`, `FeedsByTopic`, `Strays`, `Farewells`.
  * - Session, its life: `Session` joins these parts and moves their work to the current link.
  * - The client: `Client`, `connect` and `connections`.

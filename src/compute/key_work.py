@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Disposition(enum.Enum):
-    """What happens to a job's queue message."""
+    """The fate of a job's queue message."""
 
     DONE = "done"
     AGAIN = "again"

@@ -27,7 +27,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings(Settings):
-    """How tokens are verified."""
+    """Settings that verify tokens."""
 
     auth_mode: Literal["jwt", "none"] = "jwt"
     token_secret_arn: str = ""
@@ -130,7 +130,7 @@ class ResultsSettings(TokenSettings, AnswerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordSettings(Settings):
-    """Where durable requests are settled, and how many days their results are kept."""
+    """The records of durable requests, and the days that their results are kept."""
 
     requests_table: str
     webhook_queue_url: str
@@ -155,7 +155,7 @@ class TopicsSettings(TokenSettings, CacheSettings, TopicSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ManagementSettings(Settings):
-    """How functions reach connections: the management API and the table of connections."""
+    """The way to connections: the management API and the table of connections."""
 
     connections_table: str
     management_client: Literal["lean", "boto3"] = "lean"
@@ -164,7 +164,7 @@ class ManagementSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class PushSettings(ManagementSettings):
-    """How functions push frames, and where they queue frames to retry."""
+    """The way to connections, and the queue of frames to retry."""
 
     delivery_queue_url: str
 

@@ -20,7 +20,7 @@ async def compute(context: dict[str, Any], server: str, connection: str, request
 
 
 class WorkerSettings:
-    """What `arq` is started with."""
+    """The settings that `arq` starts with."""
 
     functions = (compute,)
     redis_settings = RedisSettings.from_dsn(os.environ["REDIS_URL"])

@@ -78,7 +78,7 @@ def make_push(way: str, endpoint: str, redis_url: str, ids: list[str], stack: Ex
 
 
 class Posts:
-    """Takes what is posted; whoever is connected at the first post of a connection is pushed to."""
+    """Receives posts, and pushes to the connections that are open at the first post of each connection."""
 
     def __init__(self, gateway: Gateway, make: Callable[[list[str]], Push]) -> None:
         self._gateway = gateway

@@ -1,4 +1,4 @@
-"""What answers behind Pushpin: WebSocket-over-HTTP, and GRIP to subscribe.
+"""The server behind Pushpin: WebSocket-over-HTTP, and GRIP to subscribe.
 
 https://pushpin.org/docs/protocols/websocket-over-http/ and https://pushpin.org/docs/protocols/grip/
 """

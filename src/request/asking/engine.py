@@ -61,7 +61,7 @@ class Question(Parkable, Protocol):
 
     @property
     def subject(self) -> Subject:
-        """What a refresh computes."""
+        """The subject of a refresh."""
 
     @property
     def prefers_waiting(self) -> bool:
@@ -210,7 +210,7 @@ class Engine:
             self._counter.count(Metric.COALESCED)
 
     def _answer_from(self, question: Question, found: Found) -> Answer | Pending | None:
-        """Answer from a result if it is young enough, and have it refreshed if it is old."""
+        """Answer from a result if it is young enough, and send a refresh if it is old."""
         remembered, now_ms = found.remembered, question.asked_at_ms
         result, is_lost = remembered.result, remembered.is_lost
         freshness = judge(result, now_ms, question.max_age_ms)

@@ -19,7 +19,7 @@ Outcome = Result | Published | float | PushasideError
 
 
 class Remedy(Enum):
-    """What may help after a failed fetch of a link."""
+    """The remedies for a failed fetch of a link."""
 
     FETCH_AGAIN = auto()
     ASK_AGAIN = auto()

@@ -58,12 +58,12 @@ class Link:
 
     @property
     def dead_at(self) -> float | None:
-        """When the connection counts as lost unless a message arrives; None while no ping is unanswered."""
+        """Return the time at which silence means a lost connection; None while no ping is unanswered."""
         return None if self.probed_at is None else self.probed_at + self.settings.pong_timeout_seconds
 
     @property
     def keepalive_at(self) -> float | None:
-        """When the next ping is due; None while one is unanswered.
+        """Return the time at which the next ping is due; None while one is unanswered.
 
         The ping keeps API Gateway from closing an idle connection. With subscriptions, it also detects a silent loss,
         which sent messages do not.
