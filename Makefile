@@ -12,13 +12,13 @@ DOCS_BIN := $(DOCS_VENV)/bin
 SITE := build/site
 PYTEST := $(BIN)/python -m pytest
 
-# The functions' own Python, wherever it is: a version manager's shim on PATH may exist and yet not run.
+# The functions' own Python. A version manager's shim on PATH may exist and yet not run, so each candidate is tried.
 RUNTIME := 3.13
 RUNTIME_PYTHON = $(shell for python in "$$(command -v python$(RUNTIME))" \
 	$$(ls -d ~/.pyenv/versions/$(RUNTIME)*/bin/python$(RUNTIME) ~/.local/share/uv/python/cpython-$(RUNTIME)*/bin/python$(RUNTIME) 2>/dev/null); do \
 	"$$python" -c "import ensurepip" 2>/dev/null && echo "$$python" && break; done)
 
-# Node may come from the package index, as a wheel in the environment: see node.stamp.
+# Node may be a wheel from the package index, in the environment: see node.stamp.
 export PATH := $(PATH):$(abspath $(BIN))
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -29,9 +29,9 @@ export PIP_ROOT_USER_ACTION := ignore
 help:
 	@echo "make run           everything on this machine, with demo data, until Ctrl-C (PORT=$(PORT))"
 	@echo "make test          every test;  make test-fast  without the slow ones"
-	@echo "make fuzz          the state machines, for as long as FUZZ_EXAMPLES says"
+	@echo "make fuzz          the state machines, with FUZZ_EXAMPLES examples each"
 	@echo "make check         lint, types, template rules, architecture"
-	@echo "make build         what would be deployed, built and imported"
+	@echo "make build         build what is deployed, and import every handler"
 	@echo "make docs          the documentation as a site with navigation and search, in $(SITE)"
 	@echo "make bench         the measurements in benchmarks/"
 	@echo "make requirements  renew the pinned requirement files"
@@ -45,8 +45,8 @@ setup-dev: setup $(VENV)/dev.stamp $(VENV)/browser.stamp
 
 setup-build: $(BUILD_VENV)/build.stamp
 
-# The requirement files are whole closures with hashes, so pip need not resolve anything. They leave out
-# pandas and numpy: vega_datasets is used for its data files only.
+# The requirement files name every package with its hashes, so pip resolves nothing. They leave out pandas and
+# numpy, because only the data files of vega_datasets are used.
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml clients/python/pyproject.toml clients/tools/pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -58,20 +58,20 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 	touch $@
 
-# What comes from npm runs none of its own scripts; its lock files say what it is by hash, and not where it is from.
+# Packages from npm run no scripts of their own. The lock files name them by hash, without an address.
 NPM_CI = npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
-# `npm ci` wants the lock file to name a dependency's builds for every platform, also those a registry may not have.
+# `npm ci` needs a lock file with the builds for every platform, and a registry may lack some of them.
 NPM_INSTALL = npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error --prefix
 
 $(VENV)/node.stamp: requirements/node.txt | $(VENV)/run.stamp
 	command -v npm >/dev/null || $(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/node.txt
 	touch $@
 
-# The page says it in its chart's place if this did not work; everything else does without.
+# If this fails, the page says so in the chart's place. Nothing else needs it.
 $(VENV)/page.stamp: local/page/package-lock.json | $(VENV)/node.stamp
 	$(NPM_CI) local/page && touch $@ || echo "The page's chart could not be had from npm: the page is without it. \`make setup\` tries again."
 
-# Debian's Chromium, where it is missing and may be installed; elsewhere the page's tests say that they were skipped.
+# Debian's Chromium, if it is missing and root may install it. Elsewhere the page's tests are skipped, and say so.
 $(VENV)/browser.stamp: tests/node/package-lock.json | $(VENV)/node.stamp
 	$(NPM_CI) tests/node
 	command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
@@ -83,7 +83,7 @@ $(BUILD_VENV)/build.stamp: requirements/build.txt
 	$(BUILD_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/build.txt
 	touch $@
 
-# What is only compared with stays out of the environment that everything else runs in.
+# The peers of the benchmarks stay out of the environment that everything else runs in.
 $(BENCH_VENV)/bench.stamp: requirements/bench.txt benchmarks/peers/package-lock.json pyproject.toml clients/python/pyproject.toml clients/tools/pyproject.toml
 	test -x $(BENCH_BIN)/python || $(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/bench.txt
@@ -108,33 +108,33 @@ check: setup-dev
 	$(BIN)/cfn-lint template.yaml
 	$(PYTEST) -q -m "not slow" tests/infrastructure
 
-# A file's tests stay in one process, so that they share the servers they started. What may take long begins first. There
-# is a process more than cores of a small machine, for minutes are spent waiting for networks that are down.
+# One process runs all tests of a file, so that they share its servers. The longest files begin first. Three processes
+# on two cores, because some tests wait for minutes for networks that are down.
 SHARED = -n 3 --dist loadfile --no-loadscope-reorder
 
-# Without bytecode, each of the hundreds of processes that tests start would compile the project's modules again.
+# Without bytecode, each of the hundreds of processes that the tests start compiles the project's modules again.
 test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 
 test: setup-dev
 	$(PYTEST) $(SHARED)
 
-# To make the cases of the file left out takes seconds, also where none of them is run.
+# Collecting the ignored file takes seconds, even if none of its cases runs.
 test-fast: setup-dev
 	$(PYTEST) $(SHARED) -m "not slow" --ignore tests/e2e/test_openapi.py
 
-# The state machines of `make test` for longer. What they find becomes a plain test.
+# The state machines of `make test`, for longer. Each failure that they find becomes a plain test.
 FUZZ_EXAMPLES ?= 20000
 fuzz: setup-dev
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) -n 2 --hypothesis-profile fuzz --timeout 0 \
 	tests/unit/test_changes_state_machine.py tests/unit/test_request_lifecycle.py \
 	tests/unit/test_durable_request_lifecycle.py tests/unit/test_live_state_machine.py
 
-# `sam build` leaves bytecode out, and Lambda can't write any: without it every cold start compiles all it imports. It is
-# not compared with the files' times, which Lambda does not keep. Folders of the same code get the same bytes, paths and
-# the order of sets included, so that `sam deploy` uploads them once.
+# `sam build` leaves bytecode out and Lambda can't write any, so without this every cold start compiles its imports.
+# Python does not compare it with the files' times, which Lambda does not keep. Equal folders get equal bytes (paths
+# and the order of sets included), so that `sam deploy` uploads them once.
 COMPILE_BYTECODE = PYTHONHASHSEED=0 $(RUNTIME_PYTHON) -m compileall -q -f --invalidation-mode unchecked-hash
 
-# The region is only a name here: nothing is asked of AWS.
+# The region is only a name here: no command calls AWS.
 build: export AWS_DEFAULT_REGION := us-east-1
 build: setup-build
 	$(BUILD_BIN)/sam validate --lint
@@ -157,7 +157,7 @@ bench: $(BENCH_VENV)/bench.stamp
 	echo "== $$script"; $(BENCH_BIN)/python "$$script"; done
 	$(BENCH_BIN)/python -m benchmarks.peers --write
 
-# Universal: one file fits every platform and every Python from 3.11 on.
+# Universal: one file for every platform and every Python from 3.11 on.
 COMPILE = $(BUILD_BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--no-emit-package pandas --no-emit-package numpy
 

@@ -1,14 +1,14 @@
-"""Check what `make build` made: every handler imports from its built folder, with bytecode, and all is for arm64.
+"""Check the folders that `make build` made: every handler imports, with bytecode, and all is for arm64.
 
-Compiled modules for arm64 can't be loaded on another processor. There the distributions that contain one are
-installed a second time, for this machine, from the same pinned and hashed requirement file, and put before the built
-folder on the import path. All else - our own code and every pure Python dependency - is imported from the built
-folder, without site-packages and without any environment variable.
+Another processor can't load compiled modules for arm64. On such a machine, the script installs the distributions that
+contain one a second time, from the same pinned and hashed requirement file, and puts them before the built folder on
+the import path. Everything else, our own code and every pure Python dependency, comes from the built folder, without
+site-packages and without environment variables.
 
-Bytecode is compiled after `sam build`, which leaves it out. Python does not compare it with its source when it loads
-it (the files' times are not kept on the way to Lambda); that is done here instead.
+`make build` compiles bytecode after `sam build`, which leaves it out. Python does not compare it with its source on
+loading, because Lambda does not keep the files' times. This script compares them instead.
 
-    check_artifact.py PYTHON    where PYTHON is of the functions' own version
+    check_artifact.py PYTHON    (a Python of the functions' version)
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ assert compiled
 
 
 class TemplateLoader(yaml.SafeLoader):
-    """Reads a template; intrinsic functions, which no handler or folder is given by, become None."""
+    """Read a template with None for intrinsic functions, which give no handler and no folder."""
 
 
 TemplateLoader.add_multi_constructor("!", lambda _loader, _tag, _node: None)
@@ -88,7 +88,7 @@ def find_compiled(folder: Path) -> list[Path]:
 
 
 def install_native(python: str) -> None:
-    """Install the pinned requirements for this machine, unless that was done for the same file before."""
+    """Install the pinned requirements for this machine, unless they are installed from the same file."""
     stamp = NATIVE / "requirements.txt"
     if stamp.exists() and stamp.read_bytes() == REQUIREMENTS.read_bytes():
         return
@@ -100,7 +100,7 @@ def install_native(python: str) -> None:
 
 
 def overlay(python: str, folder: Path, compiled: list[Path]) -> list[str]:
-    """Return what must come before a built folder on this machine's import path: nothing on arm64."""
+    """Return the paths before a built folder on this machine's import path: none on arm64."""
     if platform.machine() in {"aarch64", "arm64"} or not compiled:
         return []
     install_native(python)
@@ -117,7 +117,7 @@ def import_handler(python: str, folder: Path, first: list[str], handler: str) ->
     """Import one handler as Lambda would: no site-packages, nothing from the environment.
 
     Raises:
-        SystemExit: it can't be imported, or something of it has no bytecode; what is wrong is on stderr.
+        SystemExit: it can't be imported, or a module has no bytecode; stderr says which.
 
     """
     module, _, name = handler.rpartition(".")
