@@ -199,7 +199,7 @@ async def _into_closed_pipe(url: str, command: list[str]) -> tuple[int | None, s
         (["subscribe", "demo:news", "--patches"], "--patches needs a live result"),
         (["completion", "basic"], "invalid choice: 'basic'"),
         (["token", "--secret-env", "NOT_SET", "--tenant", "acme"], "NOT_SET is not set"),
-        (["load", "--cold", "--keys", "5"], "--cold asks for new keys only"),
+        (["load", "--cold", "--keys", "5"], "--cold requests only new keys"),
     ],
 )
 async def test_wrong_usage(arguments: list[str], sentence: str) -> None:

@@ -100,7 +100,7 @@ async def test_a_large_result_shows_how_many_of_its_pieces_are_there() -> None:
 async def test_load_shows_a_table_while_it_runs() -> None:
     arguments = ("load", "--rate", "50", "--duration", "2.5", "--connections", "2")
     async with ScriptedServer(Service().script) as server, Terminal(*arguments, "--url", server.url) as terminal:
-        await terminal.until(r"[\d.]+ of 2\.5 s.*last second.*in all.*results +[1-9]\d*/s.*lost +0 +0")
+        await terminal.until(r"[\d.]+ of 2\.5 s.*last second.*total.*results +[1-9]\d*/s.*lost +0 +0")
         assert await terminal.wait() == Exit.OK
 
     assert "125 results in " in terminal.text
@@ -111,7 +111,7 @@ async def test_a_plan_is_tables_and_commands_to_copy() -> None:
         assert await terminal.wait() == Exit.OK
 
     text = terminal.text
-    assert "Quotas of AWS" in text
+    assert "AWS quotas" in text
     assert "A month's bill" in text
     assert re.search(r"API Gateway: requests +10,500 +10,000 +requests/s +exceeds \(105%\) +16,000", text)
     assert "--quota-code L-8A5B8E43 --desired-value 16000" in text
