@@ -13,6 +13,7 @@ import pytest
 
 from tests.client_conformance.catalogue import HERE, load_clients, load_scenarios
 from tests.client_conformance.running import Verdict, judge, run_client, scripted_service
+from tests.patience import PATIENCE_SECONDS
 
 _OLDEST_NODE = 20
 _SOCKETS = HERE.parent / "node" / "node_modules" / "ws"
@@ -33,7 +34,9 @@ def runner_of(client: str) -> list[str]:
 def _lack_of_node() -> str | None:
     if shutil.which("node") is None:
         return "node is not installed"
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    version = subprocess.run(
+        ["node", "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    ).stdout
     major = int(version.lstrip("v").split(".")[0])
     if major < _OLDEST_NODE:
         return f"node {version.strip()} is older than {_OLDEST_NODE}"

@@ -30,6 +30,7 @@ from websockets.typing import Subprotocol
 from tests.client_conformance.catalogue import HERE, Scenario, load_scenarios
 from tests.client_conformance.scripts import Part
 from tests.client_conformance.templates import dump, fill_in
+from tests.patience import PATIENCE_SECONDS
 
 REPORT_SECONDS = 1.5
 """So long a report waits for what is still to come."""
@@ -167,7 +168,7 @@ class Service:
             ping_interval=None,
             # As API Gateway has it: a message, and a frame of it.
             max_size=(128 * 1024, 32 * 1024),
-            open_timeout=30,
+            open_timeout=PATIENCE_SECONDS,
             close_timeout=1,
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.conformance.targets import Target
+from tests.patience import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ def request(
     target: Target, method: str, path: str, body: bytes | None = None, headers: list[tuple[str, str]] | None = None
 ) -> Response:
     parts = urlsplit(target.http_url or "")
-    connection = (HTTPSConnection if parts.scheme == "https" else HTTPConnection)(parts.netloc, timeout=30)
+    connection = (HTTPSConnection if parts.scheme == "https" else HTTPConnection)(
+        parts.netloc, timeout=PATIENCE_SECONDS
+    )
     try:
         connection.putrequest(method, path)
         for name, value in headers or []:

@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection
 from tests.conformance.recorded_events import wait_for
 from tests.conformance.sockets import connection_id, message_event, open_socket, receive
 from tests.conformance.targets import INVENTED_CREDENTIALS, Target
+from tests.patience import PATIENCE_SECONDS
 
 MAX_DATA_BYTES = 131_072
 NEVER_DRAWN = "AAAAAAAAAAAAAAA="
@@ -218,7 +219,7 @@ def aws(target: Target, command: str, identity: str, *more: str) -> subprocess.C
     if target.aws_endpoint is not None:
         environment |= {name.upper(): value for name, value in INVENTED_CREDENTIALS.items()}
     line = [sys.executable, "-m", "awscli", "apigatewaymanagementapi", *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE_SECONDS, env=environment, check=False)
 
 
 def test_the_command_line_posts(target: Target, socket: ClientConnection) -> None:

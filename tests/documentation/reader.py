@@ -20,8 +20,9 @@ from pathlib import Path
 
 from tests.documentation.blocks import ROOT
 from tests.e2e.conftest import Stack
+from tests.patience import PATIENCE_SECONDS
 
-SECONDS = 60.0
+SECONDS = PATIENCE_SECONDS
 NODE_MODULES = ROOT / "tests/node/node_modules"
 SHELLS_FOLDERS = (".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -20,6 +20,7 @@ from pushaside.cli.main import build_whole_parser
 from tests.documentation.blocks import ROOT, Block, every_block
 from tests.documentation.reader import Reader, Started
 from tests.e2e.test_http_page import EXAMPLES
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.valkey import free_port
 
 pytestmark = pytest.mark.slow
@@ -178,7 +179,7 @@ class Terminals:
 def make_would(text: str) -> None:
     """Have make say what it would do; the targets build, measure and test everything."""
     _, *words = shlex.split(bare(text))
-    subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, timeout=60, check=True)
+    subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, timeout=PATIENCE_SECONDS, check=True)
 
 
 PAGES = sorted({command.page for command in ALL if not is_tested_elsewhere(command) and not why_not_run(command)})

@@ -24,6 +24,7 @@ from standardwebhooks import Webhook
 
 import pushaside
 from tests.e2e.conftest import Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ def call(stack: Stack, path: str, document: object = None, **headers: str) -> tu
     body = None if document is None else json.dumps(document).encode()
     names = {name.replace("_", "-"): text for name, text in headers.items()}
     request = urllib.request.Request(stack.http + path, body, {"content-type": "application/json", **names})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
         return answer.status, dict(answer.headers), json.load(answer)
 
 
@@ -58,7 +59,7 @@ def data_of(message: dict[str, Any]) -> bytes:
     """Return the JSON of a message's data, whether it is there or linked to."""
     if "url" not in message:
         return json.dumps(message["data"], separators=(",", ":")).encode()
-    with urllib.request.urlopen(message["url"], timeout=30) as answer:
+    with urllib.request.urlopen(message["url"], timeout=PATIENCE_SECONDS) as answer:
         body: bytes = answer.read()
     return gzip.decompress(body) if answer.headers.get("content-encoding") == "gzip" else body
 

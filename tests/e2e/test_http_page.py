@@ -12,6 +12,7 @@ import pytest
 
 from push.protocol.problems import STATUSES
 from tests.e2e.conftest import ROOT, Stack, running
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,9 @@ def test_every_command_prints_what_the_page_says(stack: Stack) -> None:
     assert len(EXAMPLES) == 9
     for command, shown in EXAMPLES:
         command = command.replace("http://127.0.0.1:8080/", stack.http)
-        done = subprocess.run(["bash", "-c", f"{command} -s"], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            ["bash", "-c", f"{command} -s"], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+        )
         status, names, body = parsed(done.stdout)
         shown_status, shown_names, shown_body = parsed(shown)
         assert status == shown_status, command

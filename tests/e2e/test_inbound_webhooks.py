@@ -18,6 +18,7 @@ import pytest
 
 from tests.e2e.conftest import Stack, running
 from tests.e2e.topic_clients import Listener
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +45,7 @@ def make_token(stack: Stack, tenant: str, principal: str) -> str:
 def post(stack: Stack, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
     request = urllib.request.Request(stack.http + path, body, {"content-type": "application/json", **headers})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:

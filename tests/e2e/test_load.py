@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import COMMAND, Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +21,11 @@ def test_requests_and_messages_at_once_come_through_without_a_flaw(stack: Stack,
     command = [COMMAND, "load", "--url", stack.websocket, "--json", "--duration", "2", *requests, *messages]
 
     ended = subprocess.run(
-        [*command, "--html", report, "--processes", "2"], capture_output=True, text=True, timeout=90, check=False
+        [*command, "--html", report, "--processes", "2"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")

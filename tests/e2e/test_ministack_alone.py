@@ -29,6 +29,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from samtranslator.yaml_helper import yaml_parse
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.patience import PATIENCE_SECONDS
 from tests.servers.valkey import valkey
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -76,7 +77,10 @@ def client(aws_url: str, service: str) -> Any:
         aws_access_key_id="test",
         aws_secret_access_key="test",
         config=Config(
-            retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=60, s3={"addressing_style": "path"}
+            retries={"total_max_attempts": 1},
+            connect_timeout=2,
+            read_timeout=PATIENCE_SECONDS,
+            s3={"addressing_style": "path"},
         ),
     )
 

@@ -20,6 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.e2e.conftest import Stack
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -36,14 +37,14 @@ ANSWERS = [
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_is_asked_is_answered_as_documented(case: schemathesis.Case, stack: Stack) -> None:
-    case.call_and_validate(base_url=stack.http, checks=[*ANSWERS, negative_data_rejection], timeout=60)
+    case.call_and_validate(base_url=stack.http, checks=[*ANSWERS, negative_data_rejection], timeout=PATIENCE_SECONDS)
 
 
 def ask(stack: Stack, method: str, path: str, **parts: Any) -> Any:
     """Ask what can be answered, and hold the answer to the document."""
     parts = {"path_parameters": {}, "query": {}, "headers": {}, **parts}
     case = schema[path][method].Case(**parts)
-    response = case.call(base_url=stack.http, timeout=60, allow_redirects=False)
+    response = case.call(base_url=stack.http, timeout=PATIENCE_SECONDS, allow_redirects=False)
     case.validate_response(response, checks=ANSWERS)
     return response
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import COMMAND, ROOT, Stack, running
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +33,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def printed(*command: str, environment: dict[str, str]) -> tuple[str, str]:
     done = subprocess.run(
-        command, env={**os.environ, "PATH": PATH, **environment}, capture_output=True, text=True, timeout=60, check=True
+        command,
+        env={**os.environ, "PATH": PATH, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
     )
     return done.stdout, done.stderr
 

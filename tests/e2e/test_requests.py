@@ -55,7 +55,7 @@ def synthetic(**params: object) -> dict[str, object]:
 
 def run_command(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [COMMAND, *arguments, "--url", stack.websocket]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
 
 
 def test_the_command_prints_airports_that_were_a_miss_and_then_a_hit(stack: Stack) -> None:

@@ -60,7 +60,7 @@ def write_score(stack: Stack, table: str, score: int) -> None:
     subprocess.run(
         [AWS, "--endpoint-url", stack.aws_endpoint, "dynamodb", "put-item", *row],
         env={**os.environ, **credentials},
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )
 

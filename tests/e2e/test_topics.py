@@ -17,6 +17,7 @@ import pytest
 from tests.e2e.conftest import Stack
 from tests.e2e.sources import Sources
 from tests.e2e.topic_clients import Frame, Listener, epoch_of, offset_of
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,7 @@ def call(stack: Stack, path: str, document: object = None, **headers: str) -> tu
     names = {name.replace("_", "-"): text for name, text in headers.items()}
     request = urllib.request.Request(stack.http + path, body, {"content-type": "application/json", **names})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:

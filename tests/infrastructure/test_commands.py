@@ -11,6 +11,7 @@ import pytest
 
 from pushaside.cli.commands import KNOWN, OWN
 from pushaside.cli.exits import MEANINGS
+from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,7 +52,9 @@ def test_every_pushaside_command_that_a_page_names_exists() -> None:
     names = {command for _, command in typed("pushaside")}
     assert names
     for name in names:
-        ended = subprocess.run([*COMMAND_LINE, name, "--help"], capture_output=True, text=True, timeout=60, check=False)
+        ended = subprocess.run(
+            [*COMMAND_LINE, name, "--help"], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
         assert ended.returncode == 0, ended.stderr
 
 
@@ -66,7 +69,7 @@ def test_the_page_of_commands_has_all_of_them_and_their_exit_codes() -> None:
 @pytest.mark.parametrize("target", ["setup", "run", "test", "check", "build", "docs", "bench"])
 def test_make_knows_its_fixed_targets(target: str) -> None:
     ended = subprocess.run(
-        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert ended.returncode == 0, ended.stderr
 

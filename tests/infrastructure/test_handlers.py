@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 HANDLERS = (
     "connect.app.handler",
     "connect.authorizer.handler",
@@ -44,7 +46,7 @@ print(json.dumps(sorted(sys.modules)))
 def loaded_modules(root: Path, handler: str) -> frozenset[str]:
     module, _, name = handler.rpartition(".")
     command = [sys.executable, "-I", "-c", IMPORT, str(root / "src"), module, name]
-    ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == 0, ended.stderr
     return frozenset(json.loads(ended.stdout.splitlines()[-1]))
 
@@ -120,6 +122,8 @@ def test_in_lambda_a_function_that_lacks_a_setting_does_not_start_and_says_which
     module, _, name = handler.rpartition(".")
     command = [sys.executable, "-I", "-c", IMPORT, str(root / "src"), module, name]
     environment = {"AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand", "AUTH_MODE": "jwt"}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert ended.returncode != 0
     assert re.search(r"SettingsError: .*missing required field `[a-z_]+`", ended.stderr), ended.stderr

@@ -18,6 +18,7 @@ from push import settings
 from push.backoff import backoff_seconds
 from push.settings import BUILT_IN_COMPUTES, Settings
 from push.topics.fanning_out import LEFT_MS
+from tests.patience import PATIENCE_SECONDS
 
 Template = dict[str, Any]
 Resource = dict[str, Any]
@@ -104,7 +105,7 @@ def test_what_sam_makes_of_the_template_is_valid_too(translated: Template, tmp_p
     path = tmp_path / "translated.json"
     path.write_text(json.dumps(translated))
     linter = Path(sys.executable).with_name("cfn-lint")
-    ended = subprocess.run([linter, path], capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run([linter, path], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == 0, ended.stdout
 
 

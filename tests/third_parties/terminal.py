@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE_SECONDS
+
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-SECONDS = 60.0
+SECONDS = PATIENCE_SECONDS
 
 
 class Terminal:

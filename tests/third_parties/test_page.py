@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.documentation.blocks import ROOT, Block, blocks
+from tests.patience import PATIENCE_SECONDS
 from tests.third_parties.conftest import Desk, need_package, need_program
 from tests.third_parties.terminal import Terminal, terminal
 
@@ -40,7 +41,13 @@ def block(language: str, beginning: str) -> Block:
 
 def printed(desk: Desk, *command: str) -> str:
     done = subprocess.run(
-        command, cwd=desk.folder, env=desk.environment(), capture_output=True, text=True, timeout=60, check=False
+        command,
+        cwd=desk.folder,
+        env=desk.environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -14,6 +14,7 @@ import pytest
 
 from tests.documentation.blocks import ROOT
 from tests.e2e.conftest import running
+from tests.patience import PATIENCE_SECONDS
 from tests.third_parties.conftest import NODE_MODULES, Desk, need_package, need_program
 from tests.third_parties.terminal import terminal
 
@@ -45,7 +46,7 @@ def said(desk: Desk, token: str, *command: str) -> str:
         env={**desk.environment(), "TOKEN": token, "SOCKET": desk.stack.websocket},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     return done.stdout + done.stderr

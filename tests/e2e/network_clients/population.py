@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import pytest
 
 import pushaside
+from tests.patience import PATIENCE_SECONDS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -279,7 +280,9 @@ def find_node() -> str:
     node = shutil.which("node")
     if node is None:
         return _do_without("node is not installed")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    version = subprocess.run(
+        [node, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    ).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
         return _do_without(f"node {version} is older than {OLDEST_NODE}")
     if not (PACKAGES.parent / "node_modules" / "ws").exists():

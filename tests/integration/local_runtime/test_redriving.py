@@ -17,12 +17,21 @@ from botocore.exceptions import ClientError
 
 from local import redriving
 from local.dead_letters import RedriveError, find_queues
-from local.deploying.aws_clients import AwsClients
+from local.deploying import aws_clients
 from local.deploying.sam_template import load_template
 from tests.servers.aws import aws_url  # noqa: F401  (a fixture)
 
 QUEUES = ("Request", "Compute", "Delivery", "Webhook", "Change")
 STREAM_FAILURE = json.dumps({"DDBStreamBatchInfo": {"shardId": "s", "startSequenceNumber": "1"}})
+
+
+AwsClients = cache(aws_clients.AwsClients)
+"""To read the services' models again for each test would take most of its time."""
+
+
+@pytest.fixture(autouse=True)
+def shared_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws_clients, "AwsClients", AwsClients)
 
 
 @cache

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 HERE = Path(__file__).parent
 CLIENT = HERE.parents[2] / "clients" / "browser"
 OLDEST_NODE = 20
@@ -27,7 +29,9 @@ def find_node() -> str:
     node = shutil.which("node")
     if node is None:
         skip("node is not installed")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    version = subprocess.run(
+        [node, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    ).stdout
     if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
         skip(f"node {version.strip()} is older than {OLDEST_NODE}")
     return node
@@ -36,7 +40,7 @@ def find_node() -> str:
 @pytest.mark.parametrize("script", sorted(HERE.glob("*.test.mjs")), ids=lambda script: script.name)
 def test_behaves_as_its_tests_say(script: Path) -> None:
     arguments = [find_node(), "--test", "--test-reporter=spec", "--test-timeout=60000", str(script)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"pass [1-9]", done.stdout), done.stdout
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE_SECONDS
+
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
@@ -35,7 +37,7 @@ def check_types(*arguments: str) -> subprocess.CompletedProcess[str]:
             pytest.fail(reason)
         pytest.skip(reason)
     command = [node, str(COMPILER), *OPTIONS, *RESOLVING, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
 
 
 def test_a_callers_code_is_checked_by_the_types() -> None:

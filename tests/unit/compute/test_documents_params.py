@@ -13,6 +13,7 @@ from push.computes import load_registry
 from push.errors import ComputeFailedError, ErrorCode, RequestError
 from push.names import Name
 from push.sources.documents import MAX_DOCUMENTS, Reference
+from tests.patience import PATIENCE_SECONDS
 
 
 def parse(**params: object) -> DocumentsParams:
@@ -103,7 +104,9 @@ print({heavy!r} & set(sys.modules))
 @pytest.mark.parametrize("module", ["compute.documents", "compute.leaderboard", "compute.synthetic"])
 def test_where_params_are_only_checked_no_client_is_loaded(module: str) -> None:
     code = LIGHT.format(module=module, heavy={"boto3", "botocore", "redis", "jmespath"})
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+    )
     assert ended.stdout.strip() == "set()"
 
 

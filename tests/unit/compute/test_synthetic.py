@@ -15,6 +15,7 @@ from compute.synthetic import CRASH_EXIT_CODE, MAX_SIZE_BYTES, SyntheticParams, 
 from push.computes import ComputeContext, Tenant, load_registry
 from push.errors import ComputeFailedError, ErrorCode, RequestError, TransientError
 from push.settings import BUILT_IN_COMPUTES, ComputeSettings, offered_modules
+from tests.patience import PATIENCE_SECONDS
 
 SETTINGS = ComputeSettings(
     cache_url="redis://127.0.0.1:1/0",
@@ -72,7 +73,7 @@ sys.path.insert(0, "src")
 from compute.synthetic import SyntheticParams, synthetic
 asyncio.run(synthetic.function(SyntheticParams(fail="crash"), None))
 """
-    ended = subprocess.run([sys.executable, "-c", code], timeout=30, check=False)
+    ended = subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == CRASH_EXIT_CODE
 
 
