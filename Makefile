@@ -108,19 +108,19 @@ check: setup-dev
 	$(BIN)/cfn-lint template.yaml
 	$(PYTEST) -q -m "not slow" tests/infrastructure
 
-# One process runs all tests of a file, so that they share its servers. The longest files begin first. Three processes
-# on two cores, because some tests wait for minutes for networks that are down.
-SHARED = -n 3 --dist loadfile --no-loadscope-reorder
+# One process runs all tests of a file, so that they share its servers. The longest files begin first.
+SHARED = --dist loadfile --no-loadscope-reorder
 
 # Without bytecode, each of the hundreds of processes that the tests start compiles the project's modules again.
 test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 
+# Three processes on two cores, because some tests wait for minutes for networks that are down.
 test: setup-dev
-	$(PYTEST) $(SHARED)
+	$(PYTEST) -n 3 $(SHARED)
 
 # Collecting the ignored file takes seconds, even if none of its cases runs.
 test-fast: setup-dev
-	$(PYTEST) $(SHARED) -m "not slow" --ignore tests/e2e/test_openapi.py
+	$(PYTEST) -n 2 $(SHARED) -m "not slow" --ignore tests/e2e/test_openapi.py
 
 # The state machines of `make test`, for longer. Each failure that they find becomes a plain test.
 FUZZ_EXAMPLES ?= 20000
