@@ -162,7 +162,8 @@ async def cut(peer: Peer, request: dict) -> None:
 async def test_one_flaw_among_all_answers_is_found(otherwise: Any, field: str) -> None:
     service = Service(otherwise=otherwise)
 
-    outcome = await load(service.script, "--rate", "50", "--duration", "0.3", "--deadline", "0.5", "--connections", "2")
+    # Seldom enough that on a busy machine, too, the others are answered when the third is not.
+    outcome = await load(service.script, "--rate", "10", "--duration", "0.4", "--deadline", "3", "--connections", "2")
 
     told = document(outcome)
     assert outcome.code == Exit.ERROR
