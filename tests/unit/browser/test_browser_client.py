@@ -66,8 +66,24 @@ def test_its_settings_are_all_typed_and_documented() -> None:
 
 def test_its_package_has_its_files_a_description_and_the_license() -> None:
     package = json.loads((CLIENT / "package.json").read_text())
-    assert set(package["files"]) == {"pushaside.js", "pushaside.d.ts", "README.md", "LICENSE"}
+    modules = {"pushaside.js", "pushaside.d.ts", "react.js", "react.d.ts"}
+    assert set(package["files"]) == {*modules, "README.md", "LICENSE"}
     assert all((CLIENT / name).is_file() for name in package["files"])
     assert (CLIENT / "LICENSE").read_text() == (HERE.parents[2] / "LICENSE").read_text()
     assert package["license"] == "Apache-2.0"
     assert package["description"]
+
+
+def test_the_hooks_need_react_and_the_client_and_their_types_name_all_that_they_export() -> None:
+    code, types = (CLIENT / "react.js").read_text(), (CLIENT / "react.d.ts").read_text()
+    assert re.findall(r"from \"([^\"]+)\";", code) == ["react", "./pushaside.js"]
+    exported = re.compile(r"^export function (\w+)", re.MULTILINE)
+    assert exported.findall(code) == exported.findall(types)
+
+
+def test_who_does_not_use_the_hooks_does_not_need_react() -> None:
+    package = json.loads((CLIENT / "package.json").read_text())
+    assert package["peerDependencies"].keys() == package["peerDependenciesMeta"].keys() == {"react"}
+    assert package["peerDependenciesMeta"]["react"] == {"optional": True}
+    assert "dependencies" not in package
+    assert package["exports"]["./react"] == {"types": "./react.d.ts", "default": "./react.js"}

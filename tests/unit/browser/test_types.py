@@ -17,7 +17,8 @@ pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 CLIENT = ROOT / "clients" / "browser"
-COMPILER = ROOT / "tests" / "node" / "node_modules" / "typescript" / "bin" / "tsc"
+PACKAGES = ROOT / "tests" / "node" / "node_modules"
+COMPILER = PACKAGES / "typescript" / "bin" / "tsc"
 OPTIONS = ("--noEmit", "--target", "es2024", "--lib", "es2024,dom,dom.asynciterable", "--module", "esnext")
 RESOLVING = ("--moduleResolution", "bundler", "--skipLibCheck", "false", "--ignoreConfig")
 
@@ -56,4 +57,34 @@ def test_the_clients_own_code_is_what_its_types_say(tmp_path: Path) -> None:
     assert checks.count("\n") == len(names) > 0
     (tmp_path / "match.ts").write_text(MATCH.format(types=types, checks=checks))
     done = check_types("--allowJs", "--checkJs", "--strict", "false", str(tmp_path / "match.ts"))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    """A folder of somebody who has installed React, with the client's types in it."""
+    for name in ("pushaside.d.ts", "react.d.ts"):
+        (tmp_path / name).write_text((CLIENT / name).read_text())
+    (tmp_path / "node_modules").symlink_to(PACKAGES)
+    return tmp_path
+
+
+def test_a_components_code_is_checked_by_the_types_of_the_hooks(application: Path) -> None:
+    (application / "usage.tsx").write_text((HERE / "usage.tsx").read_text())
+    done = check_types("--strict", "--exactOptionalPropertyTypes", "--jsx", "react-jsx", str(application / "usage.tsx"))
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_code_of_the_hooks_is_what_its_types_say(application: Path) -> None:
+    code = (
+        (CLIENT / "react.js").read_text().replace("./react.d.ts", "./said.js").replace("./pushaside.js", "./client.js")
+    )
+    (application / "code.js").write_text(code)
+    (application / "client.js").write_text((CLIENT / "pushaside.js").read_text())
+    (application / "react.d.ts").rename(application / "said.d.ts")
+    names = re.findall(r"^export function (\w+)", (CLIENT / "react.d.ts").read_text(), re.MULTILINE)
+    assert names == ["PushasideProvider", "useClient", "useConnectionState", "useResult", "useTopic"]
+    checks = "".join(f"same<typeof said.{name}>(code.{name});\n" for name in names)
+    (application / "match.ts").write_text(MATCH.format(types="./said.js", checks=checks))
+    done = check_types("--allowJs", "--checkJs", "--strict", "false", str(application / "match.ts"))
     assert done.returncode == 0, done.stdout

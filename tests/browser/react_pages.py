@@ -1,0 +1,92 @@
+"""A page with a real React and the hooks in it, of whatever origin: Playwright answers for its files.
+
+React's packages are CommonJS, which browsers do not load, so `require.mjs` loads them as Node does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from playwright.sync_api import Page, Route
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "clients/browser"
+PACKAGES = ROOT / "tests/node/node_modules"
+FOLDER = "_react"
+COMMON_JS = {
+    "react": "react/cjs/react.development.js",
+    "react-dom": "react-dom/cjs/react-dom.development.js",
+    "react-dom/client": "react-dom/cjs/react-dom-client.development.js",
+    "react-dom/server": "react-dom/cjs/react-dom-server-legacy.browser.development.js",
+    "scheduler": "scheduler/cjs/scheduler.development.js",
+}
+PAGE = f"""<!doctype html><meta charset=utf-8><title>React</title><link rel=icon href=data:,>
+<script type=importmap>{{"imports": {{"react": "/{FOLDER}/react.mjs"}}}}</script>
+<div id=root></div>
+<script type=module>
+import React from "react";
+import {{ require }} from "/{FOLDER}/require.mjs";
+import * as hooks from "/{FOLDER}/react.js";
+import * as pushaside from "/{FOLDER}/pushaside.js";
+const {{ createRoot, hydrateRoot }} = require("react-dom/client");
+const {{ renderToString }} = require("react-dom/server");
+Object.assign(window, {{ React, h: React.createElement, createRoot, hydrateRoot, renderToString, pushaside }}, hooks);
+window.element = document.getElementById("root");
+document.documentElement.dataset.ready = "yes";
+</script>"""
+REQUIRE = """const process = { env: { NODE_ENV: "development" } };
+const loaded = new Map();
+export function require(name) {
+  if (!loaded.has(name)) {
+    const module = { exports: {} };
+    loaded.set(name, module);
+    new Function("module", "exports", "require", "process", texts[name])(module, module.exports, require, process);
+  }
+  return loaded.get(name).exports;
+}
+"""
+REACT = f"""import {{ require }} from "/{FOLDER}/require.mjs";
+const react = require("react");
+export default react;
+export const {{
+  createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useSyncExternalStore,
+}} = react;
+"""
+
+
+def open_react(page: Page, origin: str) -> None:
+    """Open the page below an origin; what the tests use is global there."""
+    if not all((PACKAGES / path).is_file() for path in COMMON_JS.values()):
+        _do_without("React is not installed: npm ci --ignore-scripts in tests/node.")
+    address = f"{origin.rstrip('/')}/{FOLDER}"
+    page.route(f"{address}/**", _answer)
+    page.goto(f"{address}/page.html")
+    page.locator("html[data-ready=yes]").wait_for()
+
+
+def evaluate(page: Page, script: str, *given: Any) -> Any:
+    """Run the body of a function in the page; `given` are its arguments `one`, `two`, and so on."""
+    return page.evaluate(f"async ([one, two]) => {{ {script} }}", [*given, None, None][:2])
+
+
+def _answer(route: Route) -> None:
+    name = route.request.url.rsplit("/", 1)[1]
+    if name == "page.html":
+        route.fulfill(body=PAGE, content_type="text/html")
+    elif name == "require.mjs":
+        texts = {name: (PACKAGES / path).read_text() for name, path in COMMON_JS.items()}
+        route.fulfill(body=f"const texts = {json.dumps(texts)};\n{REQUIRE}", content_type="text/javascript")
+    elif name == "react.mjs":
+        route.fulfill(body=REACT, content_type="text/javascript")
+    else:
+        route.fulfill(path=CLIENT / name, content_type="text/javascript")
+
+
+def _do_without(sentence: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
