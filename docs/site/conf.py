@@ -16,6 +16,7 @@ NAVIGATION = {
         "docs/commands",
         "docs/client",
         "docs/browser",
+        "docs/react",
         "docs/third-parties",
         "docs/protocol",
         "docs/topics",

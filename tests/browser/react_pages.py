@@ -58,14 +58,23 @@ export const {{
 """
 
 
-def open_react(page: Page, origin: str) -> None:
-    """Open the page below an origin; what the tests use is global there."""
+def open_react(page: Page, origin: str, *, beside: str | None = None) -> None:
+    """Open the page at an origin; what the tests use is global there.
+
+    Chromium lets only a page of this machine connect to it, and does not take an answer of Playwright's for one. So the
+    page may take the place of another, `beside`, that a service has given.
+    """
     if not all((PACKAGES / path).is_file() for path in COMMON_JS.values()):
         _do_without("React is not installed: npm ci --ignore-scripts in tests/node.")
     address = f"{origin.rstrip('/')}/{FOLDER}"
     page.route(f"{address}/**", _answer)
-    page.goto(f"{address}/page.html")
-    page.locator("html[data-ready=yes]").wait_for()
+    page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+    if beside is None:
+        page.goto(f"{address}/page.html")
+    else:
+        page.goto(beside)
+        page.set_content(PAGE)
+    page.locator("html[data-ready=yes]").wait_for(state="attached")
 
 
 def evaluate(page: Page, script: str, *given: Any) -> Any:

@@ -88,3 +88,15 @@ def test_the_code_of_the_hooks_is_what_its_types_say(application: Path) -> None:
     (application / "match.ts").write_text(MATCH.format(types="./said.js", checks=checks))
     done = check_types("--allowJs", "--checkJs", "--strict", "false", str(application / "match.ts"))
     assert done.returncode == 0, done.stdout
+
+
+def test_the_components_of_the_documentation_are_checked_by_the_types(application: Path) -> None:
+    components = re.findall(r"```tsx\n(.*?)```", (ROOT / "docs" / "react.md").read_text(), re.DOTALL)
+    assert len(components) == 5
+    paths = [application / f"component_{number}.tsx" for number in range(len(components))]
+    for path, component in zip(paths, components, strict=True):
+        path.write_text(
+            component.replace('"pushaside/react"', '"./react.js"').replace('"pushaside"', '"./pushaside.js"')
+        )
+    done = check_types("--strict", "--jsx", "react-jsx", *map(str, paths))
+    assert done.returncode == 0, done.stdout
