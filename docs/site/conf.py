@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 
 NAVIGATION = {
-    "Start": ["docs/local", "docs/page"],
+    "Start": ["docs/local", "docs/page", "docs/comparison"],
     "Use": [
         "docs/commands",
         "docs/client",
@@ -52,6 +52,7 @@ html_show_copyright = False
 html_show_sphinx = False
 html_copy_source = False
 highlight_language = "none"
+suppress_warnings = ["misc.highlighting_failure"]  # Pygments does not know all of TSX
 
 
 def contents(caption: str, *lines: str) -> str:
