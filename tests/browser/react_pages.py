@@ -49,6 +49,9 @@ export function require(name) {
   return loaded.get(name).exports;
 }
 """
+REACT_DOM = f"""import {{ require }} from "/{FOLDER}/require.mjs";
+export const {{ createRoot, hydrateRoot }} = require("react-dom/client");
+"""
 REACT = f"""import {{ require }} from "/{FOLDER}/require.mjs";
 const react = require("react");
 export default react;
@@ -91,6 +94,8 @@ def _answer(route: Route) -> None:
         route.fulfill(body=f"const texts = {json.dumps(texts)};\n{REQUIRE}", content_type="text/javascript")
     elif name == "react.mjs":
         route.fulfill(body=REACT, content_type="text/javascript")
+    elif name == "react_dom.mjs":
+        route.fulfill(body=REACT_DOM, content_type="text/javascript")
     else:
         route.fulfill(path=CLIENT / name, content_type="text/javascript")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.react_pages import evaluate, open_react
-from tests.e2e.conftest import Stack
+from tests.browser.react_pages import FOLDER, evaluate, open_react
+from tests.e2e.conftest import ROOT, Stack
 from tests.e2e.sources import Sources
 
 pytestmark = pytest.mark.slow
@@ -82,6 +83,23 @@ def test_a_refresh_is_computed_and_leaves_the_subscription(page: Page, stack: St
     expect(page.locator("#one")).to_have_text("ada 10")
     sources.put_score(board, "ben", 20)
     expect(page.locator("#one")).to_have_text("ben 20, ada 10", timeout=PATIENCE_MS)
+
+
+def test_the_page_of_the_documentation_runs_without_a_build_step(page: Page, stack: Stack) -> None:
+    found = re.search(r"```html\n(.*?)```", (ROOT / "docs/react.md").read_text(), re.DOTALL)
+    assert found
+    text = found[1]
+    for said, here in (
+        ("https://esm.sh/react@19", f"/{FOLDER}/react.mjs"),
+        ("https://esm.sh/react-dom@19/client", f"/{FOLDER}/react_dom.mjs"),
+        ("./react.js", f"/{FOLDER}/react.js"),
+        ("ws://127.0.0.1:8080/v1", stack.websocket),
+    ):
+        assert f'"{said}"' in text
+        text = text.replace(f'"{said}"', f'"{here}"')
+    page.goto(f"{stack.http}healthz")
+    page.set_content(f"<!doctype html><body>{text}")
+    expect(page.get_by_text("209 airports")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def count_computes(stack: Stack) -> int:

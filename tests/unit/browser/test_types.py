@@ -91,8 +91,9 @@ def test_the_code_of_the_hooks_is_what_its_types_say(application: Path) -> None:
 
 
 def test_the_components_of_the_documentation_are_checked_by_the_types(application: Path) -> None:
-    components = re.findall(r"```tsx\n(.*?)```", (ROOT / "docs" / "react.md").read_text(), re.DOTALL)
-    assert len(components) == 5
+    texts = [(ROOT / "docs" / "react.md").read_text(), (CLIENT / "README.md").read_text()]
+    components = [each for text in texts for each in re.findall(r"```tsx\n(.*?)```", text, re.DOTALL)]
+    assert len(components) == 6
     paths = [application / f"component_{number}.tsx" for number in range(len(components))]
     for path, component in zip(paths, components, strict=True):
         path.write_text(
