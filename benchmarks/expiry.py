@@ -50,7 +50,7 @@ from push.adapters.redis.tags import RedisTags
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.cache.jobs import Job, JobKind, Outgoing, serialize_job
 from push.cache.memory import MemoryCache
-from push.computes import ComputeContext, Registry, Tenant, compute
+from push.computes import Registry, Tenant, compute
 from push.delivery.delivering import Deliverer
 from push.delivery.waiter_answers import WaiterAnswers
 from push.delivery.waiter_frames import WaiterFrames
@@ -94,8 +94,8 @@ class ExpiringParams(msgspec.Struct, frozen=True):
     number: int
 
 
-@compute(name="expiring", version=1, params=ExpiringParams, ttl_seconds=60.0, stale_ttl_seconds=300.0)
-async def expiring(params: ExpiringParams, _context: ComputeContext) -> object:
+@compute(name="expiring", ttl=60.0, stale_ttl=300.0)
+async def expiring(params: ExpiringParams) -> object:
     """Take the duration of a compute, and record its start."""
     _beginnings.append(time.time())
     await asyncio.sleep(COMPUTE_SECONDS)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
+from push.adapters.threads import run_compute
 from push.cache.freshness import lifetime
 from push.cache.jobs import Job
-from push.computes import AnyCompute, ComputeContext, Computed
+from push.computes import AnyCompute, Computed
 from push.errors import ComputeFailedError, ErrorCode, RequestError, TransientError
 from push.keys import Key
 from push.metrics import Counter, Metric
@@ -20,6 +22,8 @@ from push.protocol.payloads import LINK_FROM_BYTES, payload_name
 from push.protocol.ports import Payloads
 from push.results import Result, Status, is_storable, make_etag
 from push.settings import ComputeSettings
+from push.sources.contexts import Context, NoSources, Progress
+from push.sources.ports import Sources
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +45,8 @@ class Computing:
     """Runs computes for one execution environment.
 
     Args:
-        settings: passed to every compute.
+        settings: for the computes of this project.
+        sources: the tables and buckets that computes read.
         payloads: stores large values, so that answers can link to them.
         counter: counts runs, their time, and failures.
         now_ms: the clock, in milliseconds since 1970.
@@ -51,6 +56,7 @@ class Computing:
     """
 
     settings: ComputeSettings
+    sources: Sources = field(default_factory=NoSources)
     payloads: Payloads
     counter: Counter
     now_ms: Callable[[], int]
@@ -67,15 +73,17 @@ class Computing:
         """
         name = ("ComputeName", task.compute.name)
         started_ms, started_us = self.now_ms(), self.clock_us()
+        context = self._make_context(task, started_ms)
         self.counter.count(Metric.COMPUTE, dimension=name)
         try:
-            computed = await self._run(task)
+            computed = await self._run(task, context)
             status, data = Status.VALUE, _encode(computed.value)
         except (ComputeFailedError, RequestError) as exc:
             logger.info("%s failed: %s", task.key.storage, exc.message)
             self.counter.count(Metric.COMPUTE_FAILURE, dimension=name)
             # A failure has tags too: the next change of its sources may make the compute succeed.
-            computed, status, data = Computed(None, tags=self.tags_of(task)), Status.FAILURE, render_error_object(exc)
+            computed = Computed(None, tags=(*self.tags_of(task), *_storable(context.tags)))
+            status, data = Status.FAILURE, render_error_object(exc)
         cost_us = self.clock_us() - started_us
         self.counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
         self.counter.count(Metric.RESULT_BYTES, len(data), dimension=name)
@@ -109,15 +117,25 @@ class Computing:
             logger.exception("the `tags` function of %s raised", task.key.storage)
             raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
 
-    async def _run(self, task: Task) -> Computed:
+    def _make_context(self, task: Task, started_ms: int) -> Context:
+        return Context(
+            tenant=task.job.tenant,
+            scope=task.compute.scope,
+            attempt=task.attempt,
+            deadline=started_ms / 1000 + task.compute.timeout_seconds,
+            sources=self.sources,
+            report=partial(_log_progress, task),
+            settings=self.settings,
+        )
+
+    async def _run(self, task: Task, context: Context) -> Computed:
         compute = task.compute
         params = compute.parse_params(task.job.params)
-        context = ComputeContext(tenant=task.job.tenant, attempt=task.attempt, settings=self.settings)
         try:
             async with asyncio.timeout(compute.timeout_seconds):
-                value = await compute.function(params, context)
+                value = await run_compute(compute, params, context)
             computed = value if isinstance(value, Computed) else Computed(value)
-            tags = (*self.tags_of(task), *computed.tags)
+            tags = (*self.tags_of(task), *dict.fromkeys((*context.tags, *computed.tags)))
         except (ComputeFailedError, RequestError, TransientError):
             raise
         except TimeoutError as exc:
@@ -129,6 +147,14 @@ class Computing:
         if not is_storable(tags, computed.source_version):
             raise ComputeFailedError("The compute's tags or source version cannot be stored.")
         return Computed(computed.value, computed.source_version, tags)
+
+
+def _storable(tags: tuple[str, ...]) -> tuple[str, ...]:
+    return tags if is_storable(tags, 0) else ()
+
+
+def _log_progress(task: Task, progress: Progress) -> None:
+    logger.info("%s: %g of %s done. %s", task.key.storage, progress.done, progress.total, progress.message)
 
 
 def _encode(value: object) -> bytes:

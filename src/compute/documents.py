@@ -14,10 +14,11 @@ from typing import Annotated
 
 import msgspec
 
-from push.computes import ComputeContext, Scope, Tenant, compute
+from push.computes import Tenant, compute
 from push.errors import ComputeFailedError, ErrorCode
 from push.names import Name
 from push.settings import ComputeSettings
+from push.sources.contexts import Context
 from push.sources.documents import (
     MAX_DOCUMENTS,
     Reference,
@@ -65,16 +66,12 @@ def documents_tags(params: DocumentsParams) -> tuple[str, ...]:
 
 
 @compute(
-    name="documents",
-    version=1,
-    params=DocumentsParams,
-    ttl_seconds=60.0,
-    stale_ttl_seconds=600.0,
-    timeout_seconds=20.0,
-    scope=Scope.TENANT,
+    ttl=60.0,
+    stale_ttl=600.0,
+    timeout=20.0,
     tags=documents_tags,
 )
-async def documents(params: DocumentsParams, context: ComputeContext) -> object:
+async def documents(params: DocumentsParams, context: Context) -> object:
     """Load the documents in parallel and return the query's value over the merged list."""
     return await build(context.settings).read(context.tenant, params)
 

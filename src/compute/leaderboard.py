@@ -13,11 +13,12 @@ from typing import Annotated
 
 import msgspec
 
-from push.computes import ComputeContext, Scope, Tenant, compute
+from push.computes import Tenant, compute
 from push.errors import CacheUnavailableError, ComputeFailedError, ErrorCode
 from push.names import Name
 from push.settings import ComputeSettings
 from push.sources.boards import Around, Entry, Top, View, board_tag, require_member, view_scores
+from push.sources.contexts import Context
 from push.sources.ports import BoardCache, Scores
 
 logger = logging.getLogger(__name__)
@@ -55,16 +56,12 @@ def leaderboard_tags(params: LeaderboardParams) -> tuple[str, ...]:
 
 
 @compute(
-    name="leaderboard",
-    version=1,
-    params=LeaderboardParams,
-    ttl_seconds=5.0,
-    stale_ttl_seconds=60.0,
-    timeout_seconds=20.0,
-    scope=Scope.TENANT,
+    ttl=5.0,
+    stale_ttl=60.0,
+    timeout=20.0,
     tags=leaderboard_tags,
 )
-async def leaderboard(params: LeaderboardParams, context: ComputeContext) -> object:
+async def leaderboard(params: LeaderboardParams, context: Context) -> object:
     """Return a list of entries `{"rank", "member", "score"}`; for `rank` a single entry."""
     reader = build(context.settings)
     if params.rank is not None:

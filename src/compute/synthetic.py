@@ -12,47 +12,37 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from push.computes import ComputeContext, Scope, compute
+from push.computes import compute
 from push.errors import ComputeFailedError, TransientError
+from push.sources.contexts import Context
 
 MAX_SIZE_BYTES = 6 * 1024 * 1024
 MAX_WORK_MS = 20_000
 CRASH_EXIT_CODE = 70
 
 
-class SyntheticParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The size of the value, the time to work for, and whether to fail instead."""
-
-    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE_BYTES)] = 1024
-    work_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORK_MS)] = 0
-    fail: Literal["never", "once", "always", "crash"] = "never"
-    seed: int | Annotated[str, msgspec.Meta(max_length=64)] = 0
-
-
-@compute(
-    name="synthetic",
-    version=1,
-    params=SyntheticParams,
-    ttl_seconds=60.0,
-    stale_ttl_seconds=300.0,
-    timeout_seconds=25.0,
-    scope=Scope.TENANT,
-)
-async def synthetic(params: SyntheticParams, context: ComputeContext) -> object:
+@compute(ttl=60.0, stale_ttl=300.0, timeout=25.0)
+async def synthetic(
+    context: Context,
+    size_bytes: Annotated[int, msgspec.Meta(ge=0, le=MAX_SIZE_BYTES)] = 1024,
+    work_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORK_MS)] = 0,
+    fail: Literal["never", "once", "always", "crash"] = "never",
+    seed: int | Annotated[str, msgspec.Meta(max_length=64)] = 0,
+) -> object:
     """Wait, then fail or return an object that depends only on size and seed.
 
     `once` fails the first attempt with a transient error, `always` fails with a deterministic one, and `crash` kills
     the process, as running out of memory does.
     """
-    await asyncio.sleep(params.work_ms / 1000)
-    match params.fail:
+    await asyncio.sleep(work_ms / 1000)
+    match fail:
         case "once" if context.attempt == 1:
             raise TransientError("It failed once, as asked.")
         case "always":
             raise ComputeFailedError("It failed, as asked.")
         case "crash":
             os._exit(CRASH_EXIT_CODE)
-    return msgspec.Raw(make_content(params.size_bytes, params.seed))
+    return msgspec.Raw(make_content(size_bytes, seed))
 
 
 def make_content(size_bytes: int, seed: int | str) -> bytes:

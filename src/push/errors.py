@@ -8,6 +8,7 @@ PushasideError
 │   ├── CacheUnavailableError   Redis did not answer in time, or refused the command
 │   └── QueueUnavailableError   SQS did not take a message
 └── SettingsError           an environment variable is missing or invalid
+    └── DeclarationError        a compute can't be offered as it is written
 
 On the wire an error is a code, a sentence and whether a retry can help. `CODES` lists every code.
 """
@@ -122,3 +123,7 @@ class QueueUnavailableError(TransientError):
 
 class SettingsError(PushasideError):
     """An environment variable is missing or invalid; the sentence names it."""
+
+
+class DeclarationError(SettingsError):
+    """A compute can't be offered as it is written; the sentence says where, why and what to do."""

@@ -14,6 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from push.computes import AnyCompute, Scope, Tenant
+from push.computes.canonical import encode_canonical
 from push.errors import ErrorCode, RequestError
 
 _TENANT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -45,11 +46,10 @@ class Key:
 def make_key(tenant: Tenant, compute: AnyCompute, params: msgspec.Struct) -> Key:
     """Derive the key of a compute's result from validated params.
 
-    Parsed params are canonical: defaults are filled in, fields are in declared order, dicts are sorted, and numbers
-    have the declared type. With 128 bits of SHA-256 a collision is less likely than a memory error.
+    Parsed params are canonical: defaults are filled in, fields are in declared order, and equal numbers and times have
+    one form. With 128 bits of SHA-256 a collision is less likely than a memory error.
     """
-    canonical = msgspec.json.encode(params, order="deterministic")
-    digest = hashlib.sha256(canonical).hexdigest()[:32]
+    digest = hashlib.sha256(encode_canonical(params)).hexdigest()[:32]
     scope = tenant if compute.scope is Scope.TENANT else None
     return Key(tenant=scope, compute=compute.name, version=compute.version, digest=digest)
 

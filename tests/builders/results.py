@@ -7,9 +7,10 @@ import itertools
 import msgspec
 
 from push.cache.jobs import Job, JobKind, Waiter
-from push.computes import ComputeContext, Scope, Tenant, compute
+from push.computes import Scope, Tenant, compute
 from push.keys import Key
 from push.results import Result, Status, make_etag
+from push.sources.contexts import Context
 
 NOW_MS = 1_732_000_000_000
 
@@ -25,14 +26,14 @@ class EchoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     members: dict[str, int] = {}
 
 
-@compute(name="echo", version=1, params=EchoParams, ttl_seconds=10.0, stale_ttl_seconds=60.0)
-async def echo(params: EchoParams, context: ComputeContext) -> object:
+@compute(name="echo", ttl=10.0, stale_ttl=60.0)
+async def echo(params: EchoParams, context: Context) -> object:
     """Give back what was asked, and for whom."""
     return {"tenant": context.tenant, "text": params.text, "number": params.number}
 
 
-@compute(name="shared", version=1, params=EchoParams, ttl_seconds=10.0, scope=Scope.SHARED)
-async def shared(params: EchoParams, _context: ComputeContext) -> object:
+@compute(name="shared", ttl=10.0, scope=Scope.SHARED)
+async def shared(params: EchoParams) -> object:
     """Give the same to every tenant."""
     return params.text
 

@@ -13,7 +13,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from push.computes import ComputeContext, Tenant, compute
+from push.computes import Tenant, compute
 from tests.builders.results import EchoParams
 from tests.worlds.functions import World
 
@@ -37,13 +37,11 @@ class ChangingSource(RuleBasedStateMachine):
 
         @compute(
             name="changing",
-            version=1,
-            params=EchoParams,
-            ttl_seconds=10.0,
-            stale_ttl_seconds=60.0,
-            tags=lambda _params: (TAG,),
+            ttl=10.0,
+            stale_ttl=60.0,
+            tags=lambda params: (TAG,),
         )
-        async def changing(_params: EchoParams, _context: ComputeContext) -> int:
+        async def changing(params: EchoParams) -> int:
             seen = self.source
             while self.changes_while_computing:
                 self.changes_while_computing -= 1

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import NO_DEADLINE_MS, Job, JobKind, Outgoing, live_waiter
-from push.computes import ComputeContext, Tenant, compute
+from push.computes import Tenant, compute
 from push.keys import make_key
 from push.topics.fan_out_jobs import FanOutJob
 from push.topics.live_results import parse_entry
@@ -56,13 +56,11 @@ class LiveResult(RuleBasedStateMachine):
 
         @compute(
             name="changing",
-            version=1,
-            params=EchoParams,
-            ttl_seconds=10.0,
-            stale_ttl_seconds=60.0,
-            tags=lambda _params: (TAG,),
+            ttl=10.0,
+            stale_ttl=60.0,
+            tags=lambda params: (TAG,),
         )
-        async def changing(_params: EchoParams, _context: ComputeContext) -> int:
+        async def changing(params: EchoParams) -> int:
             seen = self.source
             while self.changes_while_computing:
                 self.changes_while_computing -= 1

@@ -23,7 +23,7 @@ from push.cache.jobs import Outgoing, serialize_job
 from push.cache.memory import MemoryCache
 from push.cache.ports import Claimed, Filled, FillOutcome
 from push.callers import Caller
-from push.computes import AnyCompute, ComputeContext, Registry, compute
+from push.computes import AnyCompute, Registry, compute
 from push.delivery.deliveries import Delivery, serialize_delivery
 from push.delivery.delivering import Deliverer
 from push.delivery.ports import PostOutcome
@@ -33,6 +33,7 @@ from push.errors import ComputeFailedError, SourceThrottledError, TransientError
 from push.protocol.messages import Request
 from push.queues.redelivery import Redelivery
 from push.results import Result
+from push.sources.contexts import Context
 from request.asking.client_requests import ClientRequests
 from request.asking.engine import Engine
 from tests.fakes.cache import CacheModel, Entry, FakeLeases, FakeResults, FakeTags
@@ -245,13 +246,13 @@ class Lifecycle:
     # ------------------------------------------------------------ the functions
 
     def _declare(self) -> AnyCompute:
-        @compute(name="lifecycle", version=1, params=LifecycleParams, ttl_seconds=5.0, stale_ttl_seconds=10.0)
-        async def lifecycle(params: LifecycleParams, context: ComputeContext) -> object:
+        @compute(name="lifecycle", ttl=5.0, stale_ttl=10.0)
+        async def lifecycle(params: LifecycleParams, context: Context) -> object:
             return await self._compute(params, context)
 
         return lifecycle
 
-    async def _compute(self, params: LifecycleParams, context: ComputeContext) -> object:
+    async def _compute(self, params: LifecycleParams, context: Context) -> object:
         run = Running(f"{context.tenant}/{params}", _current_worker.get(), now())
         for other in self.running:
             is_leased = not self.model.is_down and other.began_at > self.lost_at + CLAIM_SECONDS

@@ -19,7 +19,7 @@ from benchmarks.peers.documents import Document, large_documents, small_document
 from benchmarks.peers.processes import Processes, free_port, tree
 from benchmarks.peers.workloads import Publisher, Target
 from compute.documents import DocumentsParams, documents
-from compute.synthetic import SyntheticParams, synthetic
+from compute.synthetic import synthetic
 from push.adapters.redis.connection import AsyncRedis
 from push.adapters.redis.leases import RedisLeases
 from push.cache.ports import Claimed
@@ -33,7 +33,7 @@ HOUR_MS = 3_600_000
 GLOBAL_VARIABLES = "        POWERTOOLS_METRICS_NAMESPACE: Pushaside\n"
 COMPUTES: dict[str, tuple[AnyCompute, Callable[..., Any]]] = {
     "documents": (documents, DocumentsParams),
-    "synthetic": (synthetic, SyntheticParams),
+    "synthetic": (synthetic, synthetic.params),
 }
 
 

@@ -13,8 +13,9 @@ from compute.documents import documents
 from compute.leaderboard import leaderboard
 from local.demo import BOARD, DemoReport, load_demo
 from local.errors import CannotStartError
-from push.computes import AnyCompute, ComputeContext, Tenant
+from push.computes import AnyCompute, Tenant
 from push.settings import ComputeSettings
+from push.sources.contexts import Context
 from tests.servers.aws import Aws
 
 
@@ -29,8 +30,8 @@ def demo(aws: Aws) -> DemoReport:
 
 
 async def run(compute: AnyCompute, settings: ComputeSettings, **params: Any) -> Any:
-    context = ComputeContext(Tenant("public"), 1, settings)
-    value = await compute.function(compute.parse_params(msgspec.json.encode(params)), context)
+    context = Context(tenant=Tenant("public"), attempt=1, settings=settings)
+    value = await compute.invoke(compute.parse_params(msgspec.json.encode(params)), context)
     return json.loads(msgspec.json.encode(value))
 
 

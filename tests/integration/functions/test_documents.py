@@ -13,9 +13,10 @@ import pytest
 
 import compute.documents
 from compute.documents import documents
-from push.computes import ComputeContext, Tenant
+from push.computes import Tenant
 from push.errors import ComputeFailedError, ErrorCode, SourceThrottledError, TransientError
 from push.settings import ComputeSettings
+from push.sources.contexts import Context
 from tests.servers.aws import Aws
 
 Run = Callable[..., Awaitable[Any]]
@@ -25,7 +26,7 @@ Run = Callable[..., Awaitable[Any]]
 def run(settings: ComputeSettings) -> Run:
     async def run(tenant: str = "acme", **params: Any) -> Any:
         parsed = documents.parse_params(msgspec.json.encode(params))
-        value = await documents.function(parsed, ComputeContext(Tenant(tenant), 1, settings))
+        value = await documents.invoke(parsed, Context(tenant=Tenant(tenant), attempt=1, settings=settings))
         assert isinstance(value, msgspec.Raw)
         return json.loads(bytes(value))
 
@@ -107,7 +108,7 @@ async def test_without_a_table_or_bucket_there_are_no_documents(settings: Comput
     bare = dataclasses.replace(settings, storage_bucket="")
     parsed = documents.parse_params(b'{"collection": "airports"}')
     with pytest.raises(ComputeFailedError):
-        await documents.function(parsed, ComputeContext(Tenant("acme"), 1, bare))
+        await documents.invoke(parsed, Context(tenant=Tenant("acme"), attempt=1, settings=bare))
 
 
 class Gauge:

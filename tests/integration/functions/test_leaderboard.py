@@ -14,10 +14,11 @@ import pytest
 from compute.leaderboard import BoardReader, build, leaderboard
 from push.adapters.redis.connection import AsyncRedis
 from push.adapters.redis.leaderboards import RedisLeaderboards
-from push.computes import ComputeContext, Tenant
+from push.computes import Tenant
 from push.errors import ComputeFailedError, ErrorCode, TransientError
 from push.settings import ComputeSettings
 from push.sources.boards import Top
+from push.sources.contexts import Context
 from tests.servers.aws import Aws
 
 Run = Callable[..., Awaitable[Any]]
@@ -33,7 +34,7 @@ def run(request: pytest.FixtureRequest, aws: Aws, settings: ComputeSettings) -> 
 
     async def run(**params: Any) -> Any:
         parsed = leaderboard.parse_params(msgspec.json.encode({"board": board, **params}))
-        return await leaderboard.function(parsed, ComputeContext(Tenant("acme"), 1, settings))
+        return await leaderboard.invoke(parsed, Context(tenant=Tenant("acme"), attempt=1, settings=settings))
 
     aws.put_scores("acme", board, SCORES)
     aws.put_scores("other", board, {"stranger": 1e9})

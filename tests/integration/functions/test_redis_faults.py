@@ -26,7 +26,7 @@ from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.cache.jobs import serialize_job
 from push.cache.memory import MemoryCache
 from push.callers import Caller
-from push.computes import ComputeContext, Registry, Tenant, compute
+from push.computes import Registry, Tenant, compute
 from push.delivery.delivering import Deliverer
 from push.delivery.waiter_answers import WaiterAnswers
 from push.delivery.waiter_frames import WaiterFrames
@@ -126,8 +126,8 @@ class Service:
         }
 
     def _declare(self):
-        @compute(name="counted", version=1, params=Params, ttl_seconds=60.0, stale_ttl_seconds=60.0)
-        async def counted(params: Params, _context: ComputeContext) -> object:
+        @compute(name="counted", ttl=60.0, stale_ttl=60.0)
+        async def counted(params: Params) -> object:
             self.computes[params.key] += 1
             await asyncio.sleep(0.02)
             return params.key

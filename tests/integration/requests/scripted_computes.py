@@ -8,8 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from push.computes import ComputeContext, Scope, compute
+from push.computes import Scope, compute
 from push.errors import ComputeFailedError, ErrorCode, RequestError, SourceThrottledError
+from push.sources.contexts import Context
 
 
 class ScriptedParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,7 +27,7 @@ runs: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
 """The attempts that were made, by tenant and name."""
 
 
-async def _run(params: ScriptedParams, context: ComputeContext) -> object:
+async def _run(params: ScriptedParams, context: Context) -> object:
     attempts = runs[context.tenant, params.name]
     attempts.append(context.attempt)
     await asyncio.sleep(params.seconds)
@@ -43,25 +44,23 @@ async def _run(params: ScriptedParams, context: ComputeContext) -> object:
 
 @compute(
     name="scripted",
-    version=1,
-    params=ScriptedParams,
-    ttl_seconds=30.0,
-    stale_ttl_seconds=60.0,
-    failure_ttl_seconds=1.0,
-    timeout_seconds=10.0,
+    ttl=30.0,
+    stale_ttl=60.0,
+    failure_ttl=1.0,
+    timeout=10.0,
 )
-async def scripted(params: ScriptedParams, context: ComputeContext) -> object:
+async def scripted(params: ScriptedParams, context: Context) -> object:
     """Do as the params say."""
     return await _run(params, context)
 
 
-@compute(name="brief", version=1, params=ScriptedParams, ttl_seconds=0.05, stale_ttl_seconds=60.0)
-async def brief(params: ScriptedParams, context: ComputeContext) -> object:
+@compute(name="brief", ttl=0.05, stale_ttl=60.0)
+async def brief(params: ScriptedParams, context: Context) -> object:
     """Do the same, but stay fresh for a moment only."""
     return await _run(params, context)
 
 
-@compute(name="shared", version=1, params=ScriptedParams, ttl_seconds=30.0, scope=Scope.SHARED)
-async def shared(params: ScriptedParams, context: ComputeContext) -> object:
+@compute(name="shared", ttl=30.0, scope=Scope.SHARED)
+async def shared(params: ScriptedParams, context: Context) -> object:
     """Do the same for all tenants at once."""
     return await _run(params, context)

@@ -8,7 +8,7 @@ import pytest
 
 from compute.consumer import Consumer, Message, parse_event
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, JobKind, serialize_job
-from push.computes import ComputeContext, compute
+from push.computes import compute
 from push.errors import SourceThrottledError
 from push.queues.redelivery import Redelivery
 from tests.builders.results import EchoParams, make_job
@@ -18,8 +18,8 @@ from tests.worlds.functions import World, received, results_of
 running: list[str] = []
 
 
-@compute(name="tracked", version=1, params=EchoParams, ttl_seconds=10.0)
-async def tracked(params: EchoParams, _context: ComputeContext) -> object:
+@compute(name="tracked", ttl=10.0)
+async def tracked(params: EchoParams) -> object:
     """Record who runs at the same time; `fail` throttles."""
     running.append(params.text)
     await asyncio.sleep(0.01)

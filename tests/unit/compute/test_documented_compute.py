@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from push.computes import ComputeContext, Registry, Tenant, load_registry
+from push.computes import Registry, Tenant, load_registry
 from push.errors import ComputeFailedError
+from push.sources.contexts import Context
 
 PAGE = Path(__file__).parents[3] / "docs" / "computes.md"
 
@@ -28,7 +29,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
 
 async def run(registry: Registry, params: bytes) -> Any:
     compute = registry.find("forecast")
-    return await compute.function(compute.parse_params(params), ComputeContext(Tenant("acme"), 1, None))  # type: ignore[arg-type]
+    return await compute.invoke(compute.parse_params(params), Context(tenant=Tenant("acme")))
 
 
 async def test_it_is_found_by_its_module_and_computes(registry: Registry) -> None:

@@ -11,11 +11,12 @@ from compute.computing import Task
 from compute.filling import MAX_COMPUTES
 from compute.key_work import MAX_ATTEMPTS
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, Job, JobKind, Waiter
-from push.computes import Compute, ComputeContext, Computed, Tenant, compute
+from push.computes import Compute, Computed, Tenant, compute
 from push.delivery.ports import PostOutcome
 from push.errors import ComputeFailedError, ErrorCode, RequestError, SourceThrottledError
 from push.keys import Key, make_key
 from push.metrics import Metric
+from push.sources.contexts import Context
 from tests.builders.results import EchoParams
 from tests.fakes.virtual_time import run_virtually
 from tests.worlds.functions import World, results_of
@@ -32,13 +33,11 @@ class Script:
     def declared(self) -> Compute[EchoParams]:
         @compute(
             name="scripted",
-            version=1,
-            params=EchoParams,
-            ttl_seconds=10.0,
-            stale_ttl_seconds=60.0,
-            tags=lambda _params: ("scripted",),
+            ttl=10.0,
+            stale_ttl=60.0,
+            tags=lambda params: ("scripted",),
         )
-        async def scripted(_params: EchoParams, context: ComputeContext) -> object:
+        async def scripted(params: EchoParams, context: Context) -> object:
             self.attempts.append(context.attempt)
             step = self.steps.pop(0) if self.steps else "default"
             if isinstance(step, Exception):

@@ -11,7 +11,7 @@ import pytest
 from compute.key_work import MAX_ATTEMPTS
 from push.cache.jobs import LEASE_TERM_MS, Job, JobKind
 from push.cache.ports import Claimed
-from push.computes import Compute, ComputeContext, Computed, Tenant, compute
+from push.computes import Compute, Computed, Tenant, compute
 from push.errors import ComputeFailedError, SourceThrottledError
 from push.keys import Key, make_key
 from push.protocol.payloads import payload_name
@@ -35,13 +35,11 @@ class Source:
     def declared(self) -> Compute[EchoParams]:
         @compute(
             name="sourced",
-            version=1,
-            params=EchoParams,
-            ttl_seconds=10.0,
-            stale_ttl_seconds=60.0,
-            tags=lambda _params: ("source",),
+            ttl=10.0,
+            stale_ttl=60.0,
+            tags=lambda params: ("source",),
         )
-        async def sourced(_params: EchoParams, _context: ComputeContext) -> object:
+        async def sourced(params: EchoParams) -> object:
             value = self.value
             if self.during:
                 step = self.during.pop(0)

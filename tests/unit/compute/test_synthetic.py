@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from compute.synthetic import CRASH_EXIT_CODE, MAX_SIZE_BYTES, SyntheticParams, make_content, synthetic
-from push.computes import ComputeContext, Tenant, load_registry
+from compute.synthetic import CRASH_EXIT_CODE, MAX_SIZE_BYTES, make_content, synthetic
+from push.computes import Tenant, load_registry
 from push.errors import ComputeFailedError, ErrorCode, RequestError, TransientError
 from push.settings import BUILT_IN_COMPUTES, ComputeSettings, offered_modules
+from push.sources.contexts import Context
 from tests.patience import PATIENCE_SECONDS
 
 SETTINGS = ComputeSettings(
@@ -32,7 +33,7 @@ SETTINGS = ComputeSettings(
 
 async def run(*, attempt: int = 1, **params: Any) -> object:
     parsed = synthetic.parse_params(msgspec.json.encode(params))
-    value = await synthetic.function(parsed, ComputeContext(Tenant("acme"), attempt, SETTINGS))
+    value = await synthetic.invoke(parsed, Context(tenant=Tenant("acme"), attempt=attempt, settings=SETTINGS))
     assert isinstance(value, msgspec.Raw)
     return bytes(value)
 
@@ -70,8 +71,8 @@ def test_it_kills_its_process_when_asked() -> None:
     code = """
 import asyncio, sys
 sys.path.insert(0, "src")
-from compute.synthetic import SyntheticParams, synthetic
-asyncio.run(synthetic.function(SyntheticParams(fail="crash"), None))
+from compute.synthetic import synthetic
+asyncio.run(synthetic(None, fail="crash"))
 """
     ended = subprocess.run([sys.executable, "-c", code], timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == CRASH_EXIT_CODE
@@ -104,7 +105,7 @@ def test_params_that_do_not_fit_are_invalid(params: dict[str, object]) -> None:
 
 
 def test_everything_has_a_default() -> None:
-    assert synthetic.parse_params(b"{}") == SyntheticParams()
+    assert synthetic.parse_params(b"{}") == synthetic.params()
 
 
 @pytest.mark.parametrize("modules", [BUILT_IN_COMPUTES, f"{BUILT_IN_COMPUTES},compute.synthetic"])

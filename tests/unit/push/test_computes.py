@@ -8,14 +8,14 @@ from types import ModuleType
 import msgspec
 import pytest
 
-from push.computes import Compute, ComputeContext, Registry, Scope, compute, load_registry
+from push.computes import Compute, Registry, Scope, compute, load_registry
 from push.errors import ErrorCode, RequestError, SettingsError
 from tests.builders.results import EchoParams, echo, shared
 
 
 def declare(name: str) -> Compute[EchoParams]:
-    @compute(name=name, version=1, params=EchoParams, ttl_seconds=1.0)
-    async def declared(_params: EchoParams, _context: ComputeContext) -> object:
+    @compute(name=name, ttl=1.0)
+    async def declared(params: EchoParams) -> object:
         """Compute nothing."""
 
     return declared

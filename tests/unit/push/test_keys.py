@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from push.computes import ComputeContext, Tenant, compute
+from push.computes import Tenant, compute
 from push.errors import ErrorCode, RequestError
 from push.keys import Key, make_key, parse_tenant
 from tests.builders.results import echo, shared
@@ -21,8 +21,8 @@ class FloatParams(msgspec.Struct, frozen=True):
     number: float = 0.0
 
 
-@compute(name="floats", version=1, params=FloatParams, ttl_seconds=1.0)
-async def floats(_params: FloatParams, _context: ComputeContext) -> object:
+@compute(name="floats", ttl=1.0)
+async def floats(params: FloatParams) -> object:
     """Compute nothing."""
 
 

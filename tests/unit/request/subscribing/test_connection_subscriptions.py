@@ -11,7 +11,7 @@ import pytest
 
 from push.access.connections import CONNECTION_SECONDS
 from push.cache.jobs import JobKind, live_waiter
-from push.computes import ComputeContext, Tenant, compute
+from push.computes import Tenant, compute
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, TransientError
 from push.keys import Key, make_key
 from push.protocol.messages import MAX_TOPICS
@@ -25,8 +25,8 @@ from tests.worlds.functions import World
 from tests.worlds.topics import TopicWorld
 
 
-@compute(name="tagged", version=1, params=EchoParams, ttl_seconds=10.0, tags=lambda params: (f"text/{params.text}",))
-async def tagged(params: EchoParams, _context: ComputeContext) -> object:
+@compute(name="tagged", ttl=10.0, tags=lambda params: (f"text/{params.text}",))
+async def tagged(params: EchoParams) -> object:
     """Is made from what its text names."""
     return params.text
 
