@@ -28,12 +28,14 @@ from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.jobs import SqsJobs
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
+from push.adapters.wiring.application_sources import ApplicationSources
 from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.computes import load_registry
 from push.delivery.waiter_answers import WaiterAnswers
 from push.settings import ComputeSettings, read_settings
+from push.sources.declared import parse_sources
 
 logger = Logger()
 
@@ -72,6 +74,7 @@ def build() -> ComputeParts:
     jobs = SqsJobs(make_client("sqs"), settings.compute_queue_url, bodies)
     computing = Computing(
         settings=settings,
+        sources=ApplicationSources(parse_sources(settings.sources)),
         payloads=payloads,
         counter=metrics,
         now_ms=now_ms,

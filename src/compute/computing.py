@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-import msgspec
-
 from push.adapters.threads import run_compute
 from push.cache.freshness import lifetime
 from push.cache.jobs import Job
@@ -23,11 +21,10 @@ from push.protocol.ports import Payloads
 from push.results import Result, Status, is_storable, make_etag
 from push.settings import ComputeSettings
 from push.sources.contexts import Context, NoSources, Progress
+from push.sources.outcomes import complete, encode_value
 from push.sources.ports import Sources
 
 logger = logging.getLogger(__name__)
-
-_encoder = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ class Computing:
         self.counter.count(Metric.COMPUTE, dimension=name)
         try:
             computed = await self._run(task, context)
-            status, data = Status.VALUE, _encode(computed.value)
+            status, data = Status.VALUE, encode_value(computed.value)
         except (ComputeFailedError, RequestError) as exc:
             logger.info("%s failed: %s", task.key.storage, exc.message)
             self.counter.count(Metric.COMPUTE_FAILURE, dimension=name)
@@ -134,8 +131,7 @@ class Computing:
         try:
             async with asyncio.timeout(compute.timeout_seconds):
                 value = await run_compute(compute, params, context)
-            computed = value if isinstance(value, Computed) else Computed(value)
-            tags = (*self.tags_of(task), *dict.fromkeys((*context.tags, *computed.tags)))
+            return complete(value, self.tags_of(task), context.tags)
         except (ComputeFailedError, RequestError, TransientError):
             raise
         except TimeoutError as exc:
@@ -144,9 +140,6 @@ class Computing:
         except Exception as exc:
             logger.exception("%s raised in attempt %d", task.key.storage, task.attempt)
             raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
-        if not is_storable(tags, computed.source_version):
-            raise ComputeFailedError("The compute's tags or source version cannot be stored.")
-        return Computed(computed.value, computed.source_version, tags)
 
 
 def _storable(tags: tuple[str, ...]) -> tuple[str, ...]:
@@ -155,10 +148,3 @@ def _storable(tags: tuple[str, ...]) -> tuple[str, ...]:
 
 def _log_progress(task: Task, progress: Progress) -> None:
     logger.info("%s: %g of %s done. %s", task.key.storage, progress.done, progress.total, progress.message)
-
-
-def _encode(value: object) -> bytes:
-    try:
-        return _encoder.encode(value)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise ComputeFailedError(f"The compute's value cannot be written as JSON: {exc}.") from exc

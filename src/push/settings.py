@@ -184,6 +184,7 @@ class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings
     fan_out_queue_url: str
     documents_table: str = ""
     scores_table: str = ""
+    sources: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

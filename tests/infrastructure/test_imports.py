@@ -14,7 +14,19 @@ SRC = ROOT / "src"
 FUNCTIONS = ("connect", "request", "compute", "notify")
 VENDORS = {"boto3", "botocore", "redis", "hiredis", "websockets", "httptools", "aws_lambda_powertools"}
 EFFECTS = {"asyncio", "os", "time", "random", "secrets", "socket", "threading", "subprocess", "logging"}
-SUBJECTS = ("computes", "queues", "protocol", "access", "cache", "sources", "delivery", "topics", "durable", "hooks")
+SUBJECTS = (
+    "computes",
+    "queues",
+    "protocol",
+    "access",
+    "cache",
+    "sources",
+    "delivery",
+    "topics",
+    "durable",
+    "hooks",
+    "testing",
+)
 """The rooms of the core; a module imports its own room, the rooms before it, and the modules beside the rooms.
 
 The modules beside the rooms import the first room alone: what authors of computes import, keys are made of.
@@ -57,7 +69,7 @@ def relative(path: Path) -> str:
 
 
 def core_modules() -> list[Path]:
-    return [path for path in modules(SRC / "push") if "adapters" not in path.parts]
+    return [path for path in modules(SRC / "push") if not {"adapters", "testing"} & set(path.parts)]
 
 
 def room_of(name: str, package: str) -> str | None:
@@ -80,12 +92,19 @@ def assert_rooms_are_in_order(package: str, order: tuple[str, ...]) -> None:
         own = order.index(parts[0]) if len(parts) > 1 else {"push": 0}.get(package, -1)
         for name in imported_names(path):
             room = room_of(name, package)
+            if parts[0] == "testing" and room == "adapters":
+                continue
             assert room is None or order.index(room) <= own, f"{relative(path)} imports {name}"
 
 
 @pytest.mark.parametrize(("package", "order"), [("push", SUBJECTS), ("push.adapters", TECHNOLOGIES)])
 def test_rooms_import_only_the_rooms_before_them(package: str, order: tuple[str, ...]) -> None:
     assert_rooms_are_in_order(package, order)
+
+
+@pytest.mark.parametrize("path", [each for each in modules(SRC) if "testing" not in each.parts], ids=relative)
+def test_nothing_that_runs_imports_what_authors_tests_import(path: Path) -> None:
+    assert not [name for name in imported_names(path) if name.startswith("push.testing")]
 
 
 def test_no_modules_import_each_other() -> None:

@@ -141,7 +141,7 @@ def _find_fault(answer: HttpAnswer) -> Fault | None:
 def _read_answer(body: bytes) -> dict[str, Any]:
     answer: dict[str, Any] = msgspec.json.decode(body) if body else {}
     # Only binary attributes of DynamoDB need conversion from JSON, and they are rare.
-    return _with_binaries(answer) if b'"B":' in body else answer
+    return _with_binaries(answer) if b'"B":' in body or b'"BS":' in body else answer
 
 
 def _with_binaries(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -151,6 +151,8 @@ def _with_binaries(value: Any) -> Any:  # noqa: ANN401 - any JSON
         return value
     if len(value) == 1 and isinstance(encoded := value.get("B"), str):
         return {"B": base64.b64decode(encoded)}
+    if len(value) == 1 and isinstance(many := value.get("BS"), list):
+        return {"BS": [base64.b64decode(each) for each in many]}
     return {name: _with_binaries(each) for name, each in value.items()}
 
 

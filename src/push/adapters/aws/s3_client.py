@@ -1,6 +1,6 @@
 """A client for the calls of S3 that the adapters make. It has boto3's interface without botocore's machinery.
 
-It gets and puts whole objects and signs links; parameters, answers and exceptions are boto3's. It knows no multipart
+It gets, puts and lists objects and signs links; parameters, answers and exceptions are boto3's. It knows no multipart
 uploads, access points, directory buckets or redirects to another region: `AWS_CLIENTS=boto3` switches to boto3, which
 does. `docs/decisions/s3-client.md` compares the two with obstore.
 
@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from botocore.exceptions import ParamValidationError
 
 from push.adapters.aws.connection_pool import ConnectionPool, Timeouts
 from push.adapters.aws.http_streams import Body, StreamingConnection
 from push.adapters.aws.retries import Fault, call
+from push.adapters.aws.s3_documents import read_error, read_listing
 from push.adapters.aws.sigv4 import Headers, Signer, timestamp
 
 WHOLE_BYTES = 8 * 1024 * 1024
@@ -39,6 +40,7 @@ _HEADERS: Final = {
     "IfMatch": "if-match",
     "IfNoneMatch": "if-none-match",
 }
+_LISTING: Final = {"Prefix": "prefix", "ContinuationToken": "continuation-token", "MaxKeys": "max-keys"}
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
@@ -57,6 +59,8 @@ class _Request:
     body: bytes
     digest: str
     """SHA-256 of the body in hex."""
+    query: str = ""
+    """The query, sorted and percent-encoded."""
 
 
 class S3Client:
@@ -121,6 +125,33 @@ class S3Client:
         also = {"x-amz-checksum-crc32": checksum, "x-amz-sdk-checksum-algorithm": "CRC32"}
         body = self._call(self._request("PutObject", "PUT", parameters, also, content))
         return {**_fields(body.headers, ETag="etag"), "ResponseMetadata": _metadata(body)}
+
+    def list_objects_v2(self, **parameters: str) -> dict[str, Any]:
+        """Return a page of a bucket's objects in order of their keys: `Contents`, `IsTruncated`, and how to continue.
+
+        Args:
+            parameters: `Bucket`, and optionally `Prefix`, `ContinuationToken`, `MaxKeys`.
+
+        Raises:
+            ClientError: S3 answered with an error; `response` has botocore's form.
+            HTTPClientError: S3 did not answer.
+
+        """
+        given = dict(parameters)
+        bucket = given.pop("Bucket", "")
+        if not bucket or not given.keys() <= _LISTING.keys():
+            raise ParamValidationError(report=f"ListObjectsV2 takes Bucket, {', '.join(_LISTING)}.")
+        fields = {
+            "list-type": "2",
+            "encoding-type": "url",
+            **{_LISTING[name]: str(each) for name, each in given.items()},
+        }
+        query = urlencode(sorted(fields.items()), safe="~", quote_via=quote)
+        host, path = self._locate(bucket, "")
+        digest = hashlib.sha256(b"").hexdigest()
+        headers = (("x-amz-content-sha256", digest),)
+        body = self._call(_Request("ListObjectsV2", "GET", host, path, headers, b"", digest, query))
+        return {**read_listing(body.read()), "ResponseMetadata": _metadata(body)}
 
     def generate_presigned_url(self, method: str, *, Params: dict[str, str], ExpiresIn: int = 3600) -> str:  # noqa: N803
         """Return a URL that allows anybody who has it to get an object, for `ExpiresIn` seconds.
@@ -189,12 +220,13 @@ class S3Client:
     def _sign(self, request: _Request) -> bytes:
         """Return the request's head."""
         signature = self._signer.sign(
-            request.method, request.host, request.path, request.digest, timestamp(), request.headers
+            request.method, request.host, request.path, request.digest, timestamp(), request.headers, request.query
         )
         length = (("Content-Length", str(len(request.body))),) if request.method == "PUT" else ()
         headers = (("Host", request.host), *length, *request.headers, *signature.items())
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        return f"{request.method} {request.path} HTTP/1.1\r\n{lines}\r\n".encode()
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        return f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
 def _has_subdomains(host: str) -> bool:
@@ -229,38 +261,7 @@ def _metadata(body: Body) -> dict[str, Any]:
 
 
 def _read_error(body: Body) -> Any:  # noqa: ANN401 - botocore's own type is private
-    fields = _parse_error(body.read()) if body.is_whole else {}
+    fields = read_error(body.read()) if body.is_whole else {}
     # An answer without a body, such as 304, has only its status.
     by_status = {"Code": str(body.status), "Message": _PHRASES.get(body.status, "")}
     return {"Error": fields or by_status, "ResponseMetadata": _metadata(body)}
-
-
-def _parse_error(document: bytes) -> dict[str, str]:
-    """Return the fields of an `Error` document; empty for any other document."""
-    # Imported on demand, because errors are rare. Attacks by XML need declarations, which are refused.
-    from xml.parsers import expat
-
-    names: list[str] = []
-    fields: dict[str, str] = {}
-
-    def take(text: str) -> None:
-        if len(names) == 2 and names[0] == "Error":
-            fields[names[1]] += text
-
-    def start(name: str, _attributes: object) -> None:
-        names.append(name)
-        if len(names) == 2:
-            fields[name] = ""
-
-    def refuse(*_declaration: object) -> None:
-        raise ValueError("Errors of S3 contain no declarations.")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler, parser.CharacterDataHandler = start, take
-    parser.EndElementHandler = lambda _name: names.pop()
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(document, True)  # noqa: FBT003 - takes no keywords
-    except (expat.ExpatError, ValueError):
-        return {}
-    return {name: text for name, text in fields.items() if name not in {"RequestId", "HostId"}}

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, for requests without a query and for presigned URLs of S3.
+"""AWS Signature Version 4, for requests and for presigned URLs of S3.
 
 The signing key and the text that all requests of a second share are computed once a second, which leaves two hashes per
 request. botocore's signer computes everything each time; tests check that the signatures are equal.
@@ -70,15 +70,23 @@ class Signer:
         return self.sign(method, host, quote(path, safe="/-_.~"), hashlib.sha256(body).hexdigest(), timestamp)
 
     def sign(
-        self, method: str, host: str, encoded_path: str, digest: str, timestamp: str, also: Headers = ()
+        self,
+        method: str,
+        host: str,
+        encoded_path: str,
+        digest: str,
+        timestamp: str,
+        also: Headers = (),
+        query: str = "",
     ) -> dict[str, str]:
         """Return the headers that sign a request, from parts that callers may cache.
 
         `encoded_path` is the path as it is signed: the sent path encoded once more, or for S3 the sent path itself.
-        `digest` is the SHA-256 of the body in hex. `also` holds further headers that the caller sends.
+        `digest` is the SHA-256 of the body in hex. `also` holds further headers that the caller sends. `query` is
+        sorted and percent-encoded.
         """
         prepared = self._prepare(host, timestamp, also)
-        canonical = f"{method}\n{encoded_path}{prepared.canonical_tail}{digest}"
+        canonical = f"{method}\n{encoded_path}\n{query}{prepared.canonical_tail}{digest}"
         to_sign = prepared.to_sign_head + hashlib.sha256(canonical.encode()).hexdigest()
         signature = hmac.digest(prepared.key, to_sign.encode(), "sha256").hex()
         return {**prepared.headers, "Authorization": prepared.authorization_head + signature}
@@ -134,7 +142,7 @@ class Signer:
         lines = "".join(f"{name}:{signed[name]}\n" for name in sorted(signed))
         scope = self._scope(day)
         return _Prepared(
-            canonical_tail=f"\n\n{lines}\n{names}\n",
+            canonical_tail=f"\n{lines}\n{names}\n",
             to_sign_head=f"AWS4-HMAC-SHA256\n{timestamp}\n{scope}\n",
             authorization_head=f"AWS4-HMAC-SHA256 Credential={self._credentials.access_key}/{scope}, "
             f"SignedHeaders={names}, Signature=",
