@@ -1,4 +1,4 @@
-"""Handler of the HTTP API: health, one-time tickets for connections, durable requests, and webhooks' keys."""
+"""Handler of the HTTP API: health, one-time tickets, durable requests, the computes on offer, and webhooks' keys."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from push.access.handshakes import read_header
 from push.access.tickets import TICKET_SECONDS
 from push.access.tokens import Identity
+from push.computes.catalogue import describe_all
 from push.durable.requests import RequestStatus
 from push.durable.webhook_keys import public_keys
 from push.errors import ErrorCode, PushasideError, RequestError
@@ -52,6 +53,8 @@ def handle(event: Mapping[str, Any], parts: HttpParts, *, now: float) -> HttpRes
                 return _accept_request(event, parts, identify(event, parts.tokens, now))
             case "GET /requests/{id}":
                 return _show_request(event, parts, identify(event, parts.tokens, now), now)
+            case "GET /computes":
+                return _show_computes(parts, identify(event, parts.tokens, now))
             case "GET /webhooks/keys":
                 return _show_keys(parts, identify(event, parts.tokens, now))
             case route:
@@ -81,6 +84,10 @@ def _show_request(event: Mapping[str, Any], parts: HttpParts, identity: Identity
     if record.status is RequestStatus.PENDING:
         headers["retry-after"] = str(seconds_to_retry(record, int(now * 1000)))
     return json_response(200, render_request(record, parts.link), headers)
+
+
+def _show_computes(parts: HttpParts, _identity: Identity) -> HttpResponse:
+    return json_response(200, msgspec.json.encode(describe_all(parts.registry)))
 
 
 def _show_keys(parts: HttpParts, identity: Identity) -> HttpResponse:

@@ -107,20 +107,31 @@ def _make_field(function: Callable[..., object], parameter: inspect.Parameter) -
     if default is inspect.Parameter.empty:
         return name, kind, msgspec.NODEFAULT
     _check_default(function, name, kind, default)
-    is_mutable = default.__class__.__hash__ is None
-    return name, kind, msgspec.field(default_factory=partial(copy.deepcopy, default)) if is_mutable else default
+    return (
+        name,
+        kind,
+        default if _is_constant(default) else msgspec.field(default_factory=partial(copy.deepcopy, default)),
+    )
+
+
+def _is_constant(default: object) -> bool:
+    try:
+        hash(default)
+    except TypeError:
+        return False
+    return True
 
 
 def _check_default(function: Callable[..., object], name: str, kind: Any, default: object) -> None:  # noqa: ANN401
     try:
-        msgspec.convert(msgspec.to_builtins(default), kind)
-    except msgspec.ValidationError as exc:
+        msgspec.json.decode(msgspec.json.encode(default), type=kind)
+    except msgspec.DecodeError as exc:
         hint = f" Write `{name}: ... | None = None`." if default is None else ""
         raise DeclarationError(
             f"{place_of(function)}: the default of `{name}` does not fit its type: {exc}.{hint}"
         ) from exc
     except TypeError as exc:
-        raise DeclarationError(f"{place_of(function)}: the parameter `{name}` can't be JSON: {exc} {_USABLE}") from exc
+        raise DeclarationError(f"{place_of(function)}: the parameter `{name}` can't be JSON: {exc}. {_USABLE}") from exc
 
 
 def _check_schema(function: Callable[..., object], params: type[msgspec.Struct]) -> None:

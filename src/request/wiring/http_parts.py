@@ -16,9 +16,9 @@ from push.adapters.s3.payloads import S3Payloads
 from push.adapters.secrets.webhook_masters import WebhookMasters, fetch_masters
 from push.adapters.sqs.requests import SqsRequests
 from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_tickets, make_verifier
-from push.computes import load_registry
+from push.computes import Registry, load_registry
 from push.protocol.ports import Payloads
-from push.settings import AuthorizerSettings, HttpSettings, TokenSettings, read_settings
+from push.settings import AuthorizerSettings, HttpSettings, OfferSettings, TokenSettings, read_settings
 from request.durable.deliver_checks import DeliverChecks
 from request.durable.requests import DurableRequests
 
@@ -44,6 +44,11 @@ class HttpParts:
         return make_tickets(read_settings(AuthorizerSettings, self._environ))
 
     @cached_property
+    def registry(self) -> Registry:
+        """The computes on offer."""
+        return load_registry(read_settings(OfferSettings, self._environ).modules)
+
+    @cached_property
     def requests(self) -> DurableRequests:
         """The durable requests."""
         settings = self._settings
@@ -51,7 +56,7 @@ class HttpParts:
             client=make_client("dynamodb"), table=settings.requests_table, result_days=settings.result_days
         )
         return DurableRequests(
-            registry=load_registry(settings.modules),
+            registry=self.registry,
             records=records,
             queue=SqsRequests(make_client("sqs"), settings.request_queue_url, ClaimChecks(settings.storage_bucket)),
             check_deliver=self._checks.check,
