@@ -16,6 +16,7 @@ from push.access.access import Access, OpenAccess, OriginRefusedError, TokenAcce
 from push.access.handshakes import read_handshake
 from push.access.tokens import CredentialRefusedError, Identity
 from push.adapters.wiring.initialization import initialize
+from push.callers import serialize_claims
 from push.settings import AuthorizerSettings, read_settings
 
 logger = Logger()
@@ -75,6 +76,8 @@ def handle(event: Mapping[str, Any], parts: AuthorizerParts, *, now: float) -> d
 
 def _allow(identity: Identity, method_arn: str) -> dict[str, Any]:
     context = {"tenant": identity.tenant, "principal": identity.principal}
+    if claims := serialize_claims(identity.claims):
+        context["claims"] = claims
     return {**_policy("Allow", method_arn, principal=identity.principal), "context": context}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,14 +13,58 @@ from push.keys import parse_tenant
 ANYBODY_TENANT = "public"
 ANYBODY_PRINCIPAL = "anonymous"
 
+MAX_CLAIMS_BYTES = 4096
+"""The most claims, as JSON, that travel with a caller: an authorizer's answer may have 8 KB in all."""
+
+
+class JsonClaims(Mapping[str, Any]):
+    """Claims as the text of a JSON object, decoded when they are first read: most messages never need them."""
+
+    __slots__ = ("_decoded", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._decoded: dict[str, Any] | None = None
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a claim is any JSON value
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._read()))
+
+    def __repr__(self) -> str:
+        return repr(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        if self._decoded is None:
+            self._decoded = msgspec.json.decode(self.text, type=dict[str, Any]) if self.text else {}
+        return self._decoded
+
+
+NO_CLAIMS = JsonClaims("")
+
 
 class Caller(msgspec.Struct, frozen=True):
-    """One connection, with its tenant and principal."""
+    """The tenant, the principal and the token's claims of a caller; without a socket `connection_id` is empty."""
 
     tenant: Tenant
     principal: str
-    connection_id: str
+    connection_id: str = ""
     connected_at_ms: int = 0
+    claims: Mapping[str, Any] = NO_CLAIMS
+
+
+def serialize_claims(claims: Mapping[str, Any]) -> str:
+    """Return claims as a JSON object; an empty text if there are none."""
+    if isinstance(claims, JsonClaims):
+        return claims.text
+    return msgspec.json.encode(dict(claims)).decode() if claims else ""
 
 
 def read_caller(request_context: Mapping[str, Any]) -> Caller:
@@ -38,4 +82,5 @@ def read_caller(request_context: Mapping[str, Any]) -> Caller:
         principal=authorizer.get("principal", ANYBODY_PRINCIPAL),
         connection_id=request_context["connectionId"],
         connected_at_ms=request_context.get("connectedAt", 0),
+        claims=JsonClaims(authorizer["claims"]) if "claims" in authorizer else NO_CLAIMS,
     )

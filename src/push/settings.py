@@ -34,6 +34,10 @@ class TokenSettings(Settings):
     jwks_url: str = ""
     jwt_issuer: str = ""
     jwt_audience: str = ""
+    tenant_claim: str = "tenant"
+    principal_claim: str = "sub"
+    fixed_tenant: str = ""
+    forwarded_claims: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ import pytest
 from push.access.tickets import TICKET_SECONDS
 from push.access.tokens import Identity
 from push.adapters.dynamodb.tickets import DynamoDbTickets
+from push.callers import JsonClaims
 from push.computes import Tenant
 from tests.servers.aws import Aws
 
 NOW = 1_700_000_000.5
-ADA = Identity(Tenant("acme"), "ada")
+ADA = Identity(Tenant("acme"), "ada", JsonClaims('{"role":"clerk"}'))
 
 
 @pytest.fixture

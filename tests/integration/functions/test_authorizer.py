@@ -13,7 +13,7 @@ import pytest
 import connect.authorizer
 import request.http_app
 from connect.authorizer import UnauthorizedError, handler
-from push.errors import TransientError
+from push.errors import SettingsError, TransientError
 from tests.servers.aws import Aws
 
 ReadEvent = Callable[[str], dict[str, Any]]
@@ -48,7 +48,14 @@ def with_headers(event: dict[str, Any], **headers: str) -> dict[str, Any]:
     return event
 
 
-def allowed(tenant: str, principal: str) -> dict[str, Any]:
+def allowed(answer: dict[str, Any], tenant: str, principal: str) -> dict[str, Any]:
+    """Check that a handshake is allowed as a principal; return the claims that are forwarded."""
+    claims = json.loads(answer["context"].pop("claims", "{}"))
+    assert answer == _policy(tenant, principal)
+    return claims
+
+
+def _policy(tenant: str, principal: str) -> dict[str, Any]:
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": METHOD_ARN}
     return {
         "principalId": principal,
@@ -58,13 +65,48 @@ def allowed(tenant: str, principal: str) -> dict[str, Any]:
 
 
 def test_a_bearer_token_is_allowed_as_whom_it_names(event: dict[str, Any]) -> None:
-    assert handler(with_headers(event, Authorization=f"Bearer {token()}"), None) == allowed("acme", "ada")
+    assert allowed(handler(with_headers(event, Authorization=f"Bearer {token()}"), None), "acme", "ada")
+
+
+def test_the_claims_are_forwarded_as_one_string(event: dict[str, Any]) -> None:
+    answer = handler(with_headers(event, Authorization=f"Bearer {token(role='clerk')}"), None)
+    assert all(isinstance(value, str) for value in answer["context"].values())
+    assert allowed(answer, "acme", "ada")["role"] == "clerk"
+
+
+def test_the_claims_of_another_issuer_are_mapped(environment: pytest.MonkeyPatch, event: dict[str, Any]) -> None:
+    environment.setenv("TENANT_CLAIM", "app_metadata.tenant")
+    environment.setenv("PRINCIPAL_CLAIM", "custom:user")
+    environment.setenv("FORWARDED_CLAIMS", "role, app_metadata.plan")
+    mapped = {"custom:user": "bob", "app_metadata": {"tenant": "shop", "plan": "free"}, "role": "clerk", "name": "B"}
+    answer = handler(with_headers(event, Authorization=f"Bearer {token(**mapped)}"), None)
+    assert allowed(answer, "shop", "bob") == {"role": "clerk", "app_metadata.plan": "free"}
+
+
+def test_a_claim_path_that_matches_nothing_is_named_in_the_log(
+    environment: pytest.MonkeyPatch, event: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    environment.setenv("TENANT_CLAIM", "app_metadata.tenant")
+    with pytest.raises(UnauthorizedError):
+        handler(with_headers(event, Authorization=f"Bearer {token()}"), None)
+    assert "The token has no claim `app_metadata.tenant`, which names the tenant here." in caplog.text
+
+
+def test_every_token_may_belong_to_one_tenant(environment: pytest.MonkeyPatch, event: dict[str, Any]) -> None:
+    environment.setenv("FIXED_TENANT", "shop")
+    assert allowed(handler(with_headers(event, Authorization=f"Bearer {token()}"), None), "shop", "ada")
+
+
+def test_a_fixed_tenant_that_is_no_name_is_refused_at_the_start(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("FIXED_TENANT", "a/b")
+    with pytest.raises(SettingsError, match="FIXED_TENANT must be"):
+        connect.authorizer.build()
 
 
 def test_a_token_among_the_subprotocols_is_allowed_from_an_allowed_origin(event: dict[str, Any]) -> None:
     offered = f"pushaside.v1, bearer.{token()}"
     answer = handler(with_headers(event, Origin=ORIGIN, Sec_WebSocket_Protocol=offered), None)
-    assert answer == allowed("acme", "ada")
+    assert allowed(answer, "acme", "ada")
 
 
 def test_a_ticket_from_the_http_api_is_allowed_once(event: dict[str, Any], read_event: ReadEvent) -> None:
@@ -73,7 +115,7 @@ def test_a_ticket_from_the_http_api_is_allowed_once(event: dict[str, Any], read_
     issued = request.http_app.handler(http_event, None)
     event["queryStringParameters"] = {"ticket": json.loads(issued["body"])["ticket"]}
     with_headers(event, Origin=ORIGIN)
-    assert handler(event, None) == allowed("acme", "ada")
+    assert allowed(handler(event, None), "acme", "ada")["sub"] == "ada"
     with pytest.raises(UnauthorizedError):
         handler(event, None)
 
@@ -133,7 +175,7 @@ def test_issuer_and_audience_are_checked_where_they_are_set(
     environment.setenv("JWT_ISSUER", "https://issuer.example")
     environment.setenv("JWT_AUDIENCE", "push")
     good = token(iss="https://issuer.example", aud="push")
-    assert handler(with_headers(event, Authorization=f"Bearer {good}"), None) == allowed("acme", "ada")
+    assert allowed(handler(with_headers(event, Authorization=f"Bearer {good}"), None), "acme", "ada")
     with pytest.raises(UnauthorizedError):
         handler(with_headers(event, Authorization=f"Bearer {token()}"), None)
 
@@ -152,5 +194,5 @@ def test_without_authentication_everybody_is_allowed_as_public(
     environment.setenv("AUTH_MODE", "none")
     environment.setenv("ALLOWED_ORIGINS", "")
     connect.authorizer.build.cache_clear()
-    assert handler(event, None) == allowed("public", "anonymous")
-    assert handler(with_headers(event, Origin="https://anywhere.example"), None) == allowed("public", "anonymous")
+    for each in (event, with_headers(event, Origin="https://anywhere.example")):
+        assert handler(each, None) == _policy("public", "anonymous")

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from push.access.tickets import TICKET_SECONDS, hash_ticket
 from push.access.tokens import Identity
 from push.adapters.dynamodb.errors import is_condition_failure, translate
+from push.callers import JsonClaims, serialize_claims
 from push.computes import Tenant
 
 
@@ -25,6 +26,7 @@ class DynamoDbTickets:
             "ticket": {"S": hash_ticket(ticket)},
             "tenant": {"S": identity.tenant},
             "principal": {"S": identity.principal},
+            "claims": {"S": serialize_claims(identity.claims)},
             "expires_at": {"N": str(int(now) + TICKET_SECONDS)},
         }
         try:
@@ -48,4 +50,6 @@ class DynamoDbTickets:
                 return None
             raise translate(exc, "spend a ticket") from exc
         row = answer["Attributes"]
-        return Identity(tenant=Tenant(row["tenant"]["S"]), principal=row["principal"]["S"])
+        # A ticket of an earlier version has no claims.
+        claims = JsonClaims(row["claims"]["S"] if "claims" in row else "")
+        return Identity(tenant=Tenant(row["tenant"]["S"]), principal=row["principal"]["S"], claims=claims)

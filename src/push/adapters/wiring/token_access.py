@@ -11,8 +11,10 @@ from push.adapters.secrets.token_keys import fetch_secrets
 from push.adapters.tokens.cached_keys import CachedKeys
 from push.adapters.tokens.jwks_keys import fetch_jwks
 from push.adapters.tokens.pyjwt import KeySource, PyJwtVerifier
-from push.errors import SettingsError
-from push.settings import AuthorizerSettings, TokenSettings
+from push.computes import Tenant
+from push.errors import RequestError, SettingsError
+from push.keys import parse_tenant
+from push.settings import AuthorizerSettings, TokenSettings, split_list
 
 READ_TIMEOUT_SECONDS = 1.0
 """Handshakes wait for these calls, so three tries must end before the function's timeout of ten seconds."""
@@ -22,10 +24,28 @@ def make_verifier(settings: TokenSettings) -> PyJwtVerifier:
     """Build the verifier of tokens: by the JWKS if its URL is set, else by the shared secret.
 
     Raises:
-        SettingsError: neither is set.
+        SettingsError: neither is set, or FIXED_TENANT is not a tenant's name.
 
     """
-    return PyJwtVerifier(_make_keys(settings), ClaimRules(settings.jwt_issuer, settings.jwt_audience))
+    return PyJwtVerifier(_make_keys(settings), _make_rules(settings))
+
+
+def _make_rules(settings: TokenSettings) -> ClaimRules:
+    return ClaimRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        tenant_claim=settings.tenant_claim,
+        principal_claim=settings.principal_claim,
+        fixed_tenant=_read_fixed_tenant(settings.fixed_tenant),
+        forwarded=split_list(settings.forwarded_claims),
+    )
+
+
+def _read_fixed_tenant(text: str) -> Tenant | None:
+    try:
+        return parse_tenant(text) if text else None
+    except RequestError as exc:
+        raise SettingsError("FIXED_TENANT must be 1 to 64 letters, digits, `_`, `.` and `-`.") from exc
 
 
 def _make_keys(settings: TokenSettings) -> KeySource:
