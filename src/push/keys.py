@@ -55,6 +55,12 @@ def make_key(tenant: Tenant, compute: AnyCompute, params: msgspec.Struct) -> Key
 
 
 @lru_cache(maxsize=1024)
+def hash_principal(principal: str) -> str:
+    """Return the form of a principal in names: principals may hold any printable character, names may not."""
+    return hashlib.sha256(principal.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1024)
 def parse_tenant(text: str) -> Tenant:
     """Validate a tenant's name.
 

@@ -79,7 +79,7 @@ def _accept_request(event: Mapping[str, Any], parts: HttpParts, identity: Identi
 
 def _show_request(event: Mapping[str, Any], parts: HttpParts, identity: Identity, now: float) -> HttpResponse:
     request_id = (event.get("pathParameters") or {})["id"]
-    record = parts.requests.find(identity.tenant, request_id, _read_wait(event))
+    record = parts.requests.find(identity, request_id, _read_wait(event))
     headers = {}
     if record.status is RequestStatus.PENDING:
         headers["retry-after"] = str(seconds_to_retry(record, int(now * 1000)))

@@ -15,6 +15,7 @@ TO_URL = Deliver(webhook=URL)
 def make_record(
     *,
     tenant: str = "acme",
+    principal: str = "ada",
     id: str = "request-1",  # noqa: A002 - the field's name
     status: RequestStatus = RequestStatus.DONE,
     deliver: Deliver = TO_URL,
@@ -33,5 +34,6 @@ def make_record(
         deadline_at_ms=NOW_MS + 60_000,
         settled_at_ms=NOW_MS,
         answer=answer,
+        principal=principal,
         **fields,
     )

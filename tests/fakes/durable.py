@@ -46,12 +46,13 @@ class FakeRequestRecords:
             deliver=request.deliver,
             accepted_at_ms=request.accepted_at_ms,
             deadline_at_ms=request.deadline_at_ms,
+            principal=request.principal,
         )
         return True
 
-    def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+    def read(self, tenant: Tenant, principal: str, request_id: str) -> RequestRecord | None:
         self._check()
-        return self.records.get(request_name(tenant, request_id))
+        return self.records.get(request_name(tenant, principal, request_id))
 
     async def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Settled]:
         return [self._settle(each, now_ms) for each in settlements]
@@ -59,7 +60,7 @@ class FakeRequestRecords:
     def _settle(self, settlement: Settlement, now_ms: int) -> Settled:
         if self._fails():
             return Settled(SettleOutcome.UNREACHED)
-        name = request_name(settlement.tenant, settlement.id)
+        name = settlement.name
         record = self.records.get(name)
         if record is None or record.status is not RequestStatus.PENDING:
             return Settled(SettleOutcome.OVER)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from push.computes import Tenant
 from push.durable.ports import AttemptOutcome, WebhookAnswer
-from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
+from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob
 from push.durable.webhook_delivering import KEPT_ATTEMPTS
 from push.durable.webhook_endpoints import FailingEndpoint
 from push.durable.webhook_targets import WebhookUrl
@@ -28,11 +28,11 @@ class FakeAttempts:
         self.is_down = False
 
     def put(self, record: RequestRecord) -> None:
-        self.records[request_name(record.tenant, record.id)] = record
+        self.records[record.name] = record
 
     async def claim(self, job: WebhookJob, now_ms: int, until_ms: int) -> RequestRecord | None:
         await self._step()
-        name = request_name(job.tenant, job.id)
+        name = job.name
         record = self.records.get(name)
         if record is None or record.status is RequestStatus.PENDING or record.delivery is DeliveryState.DELIVERED:
             return None
@@ -43,15 +43,15 @@ class FakeAttempts:
         await self._delay()
         return self.records[name]
 
-    async def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+    async def read(self, job: WebhookJob) -> RequestRecord | None:
         await self._step()
-        return self.records.get(request_name(tenant, request_id))
+        return self.records.get(job.name)
 
     async def end(
         self, claimed: RequestRecord, attempt: Attempt, state: DeliveryState, next_attempt_at_ms: int | None
     ) -> bool:
         await self._step()
-        name = request_name(claimed.tenant, claimed.id)
+        name = claimed.name
         record = self.records[name]
         held = (claimed.attempt_count, claimed.attempt_until_ms)
         if (record.attempt_count, record.attempt_until_ms) != held:

@@ -16,14 +16,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from push.access.tokens import Identity
 from push.cache.jobs import Outgoing
-from push.computes import Tenant
 from push.durable.requests import Deliver, RequestStatus, request_name
 from push.errors import RequestError, TransientError
 from request.durable.requests import id_of_key
 from tests.fakes.virtual_time import VirtualTimeLoop
-from tests.worlds.durable import HOOK, POLL, RequestWorld
+from tests.worlds.durable import ACME, ACME_BOB, GLOBEX, HOOK, POLL, RequestWorld
 
 DRAIN_ROUNDS = 200
 ROUND_MS = 15_000
@@ -42,7 +40,7 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
     # ------------------------------------------------------------ what callers do
 
     @rule(
-        tenant=st.sampled_from(("acme", "acme", "globex")),
+        identity=st.sampled_from((ACME, ACME, ACME_BOB, GLOBEX)),
         request_id=st.sampled_from(("a", "a", "b")),
         has_key=st.booleans(),
         text=st.sampled_from(("", "other", "\uffff")),
@@ -50,14 +48,14 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
         max_age=st.sampled_from((None, 0)),
         deadline_ms=st.sampled_from((5000, 900_000)),
     )
-    def post(self, tenant, request_id, has_key, text, deliver, max_age, deadline_ms) -> None:
-        name = request_name(tenant, id_of_key(request_id) if has_key else request_id)
+    def post(self, identity, request_id, has_key, text, deliver, max_age, deadline_ms) -> None:
+        own_id = id_of_key(request_id) if has_key else request_id
+        name = request_name(identity.tenant, identity.principal, own_id)
         document = {"compute": "echo", "params": {"text": text}, "deliver": deliver, "deadline_ms": deadline_ms}
         if not has_key:
             document["id"] = request_id
         if max_age is not None:
             document["max_age"] = max_age
-        identity = Identity(Tenant(tenant), "ada")
         key = request_id if has_key else ""
         self.sent.add(name)
         # Refused, it may be another's id; not taken, it may be sent again.
@@ -147,7 +145,7 @@ class DurableRequestLifecycle(RuleBasedStateMachine):
     def _check_the_end(self) -> None:
         assert self.world.queue.sent == []
         self.nothing_is_settled_twice_and_nothing_is_made_up()
-        begun = {request_name(job.tenant, job.id) for job in self.world.webhooks.sent}
+        begun = {job.name for job in self.world.webhooks.sent}
         for name, (text, deliver) in self.accepted.items():
             record = self.world.records.records[name]
             answer = msgspec.json.decode(record.answer)

@@ -107,7 +107,7 @@ async def live(seed: int, deaths: int, duplicates: int) -> tuple[FakeAttempts, R
     records = [make_record(id=str(number)) for number in range(REQUESTS)]
     for record in records:
         attempts.put(record)
-        queue.send(serialize_message(WebhookJob(record.tenant, record.id)))
+        queue.send(serialize_message(WebhookJob(record.tenant, record.id, principal=record.principal)))
     consumer = asyncio.ensure_future(queue.deliver_to(begin))
     await do_harm()
     while queue.messages or working:  # noqa: ASYNC110 - time costs nothing here

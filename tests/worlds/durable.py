@@ -19,7 +19,8 @@ from tests.fakes.queues import FakeCounter
 from tests.worlds.functions import World
 
 ACME = Identity(Tenant("acme"), "ada")
-GLOBEX = Identity(Tenant("globex"), "bob")
+GLOBEX = Identity(Tenant("globex"), "ada")
+ACME_BOB = Identity(Tenant("acme"), "bob")
 HOOK = {"webhook": "https://receiver.example/hook"}
 POLL = {"poll": True}
 
@@ -92,10 +93,10 @@ class RequestWorld:
         await self.look_at_sent()
         await self.world.consume_sent()
 
-    def record(self, request_id: str, tenant: str = "acme") -> RequestRecord:
-        record = self.records.read(Tenant(tenant), request_id)
+    def record(self, request_id: str, identity: Identity = ACME) -> RequestRecord:
+        record = self.records.read(identity.tenant, identity.principal, request_id)
         assert record is not None
         return record
 
-    def answer(self, request_id: str, tenant: str = "acme") -> dict:
-        return msgspec.json.decode(self.record(request_id, tenant).answer or b"null")
+    def answer(self, request_id: str, identity: Identity = ACME) -> dict:
+        return msgspec.json.decode(self.record(request_id, identity).answer or b"null")

@@ -24,8 +24,9 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
 
     `newer_than_ms` is 0 unless the caller refuses older results: then the result must be computed at that time or
     later. A request that is retried may be parked twice, and is still answered once. `accept` is the request's own, as
-    `large_answers.parse_accept` returns it. A durable request has a `tenant` and no connection; its record receives the
-    answer. A waiter with neither stands for the key's subscribers; the key's history receives their answer.
+    `large_answers.parse_accept` returns it. A durable request has a `tenant`, a `principal` and no connection; its
+    record receives the answer. A waiter with neither connection nor tenant stands for the key's subscribers; the key's
+    history receives their answer.
     """
 
     connection_id: str
@@ -33,6 +34,7 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     newer_than_ms: int = 0
     accept: str = ""
     tenant: str = ""
+    principal: str = ""
 
     @property
     def is_live(self) -> bool:

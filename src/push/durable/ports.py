@@ -36,7 +36,7 @@ class Settled:
 
 
 class RequestRecords(Protocol):
-    """The records of durable requests; a tenant can't see that another tenant's record exists."""
+    """The records of durable requests; a principal can't see that another principal's record exists."""
 
     def put(self, request: QueuedRequest) -> bool:
         """Record a request as pending and return True; False if its id has a record, which stays unchanged. Atomic.
@@ -44,7 +44,7 @@ class RequestRecords(Protocol):
         Raises TransientError; then the request may be recorded.
         """
 
-    def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+    def read(self, tenant: Tenant, principal: str, request_id: str) -> RequestRecord | None:
         """Return a record with all earlier writes, or None. Raises TransientError."""
 
     async def settle(self, settlements: Sequence[Settlement], now_ms: int) -> list[Settled]:
@@ -91,8 +91,8 @@ class DeliveryAttempts(Protocol):
         settled, or without a record. A claim that was not ended in time can be taken again. Raises TransientError.
         """
 
-    async def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
-        """Return a record with all earlier writes, or None. Raises TransientError."""
+    async def read(self, job: WebhookJob) -> RequestRecord | None:
+        """Return the record of a job's request with all earlier writes, or None. Raises TransientError."""
 
     async def end(
         self, claimed: RequestRecord, attempt: Attempt, state: DeliveryState, next_attempt_at_ms: int | None

@@ -69,7 +69,7 @@ class Recorder:
 
         def settle(waiter: Waiter) -> Settlement:
             answer = _render(waiter.request_id, key, result, state, now_ms, payload)
-            return Settlement(Tenant(waiter.tenant), waiter.request_id, status, answer, payload)
+            return Settlement(Tenant(waiter.tenant), waiter.request_id, status, answer, payload, waiter.principal)
 
         return await self._settle(waiters, settle)
 
@@ -78,7 +78,9 @@ class Recorder:
 
         def settle(waiter: Waiter) -> Settlement:
             answer = render_error(waiter.request_id, error).encode()
-            return Settlement(Tenant(waiter.tenant), waiter.request_id, RequestStatus.FAILED, answer)
+            return Settlement(
+                Tenant(waiter.tenant), waiter.request_id, RequestStatus.FAILED, answer, principal=waiter.principal
+            )
 
         return await self._settle(waiters, settle)
 
@@ -101,7 +103,7 @@ class Recorder:
 
     async def _settle(self, waiters: Sequence[Waiter], settle: Callable[[Waiter], Settlement]) -> list[Waiter]:
         """Settle each request once, however often it was parked."""
-        requests = {(each.tenant, each.request_id): each for each in waiters}
+        requests = {(each.tenant, each.principal, each.request_id): each for each in waiters}
         left: list[Waiter] = []
         for some in _chunks(list(requests.values())):
             left += await self._settle_some(some, [settle(each) for each in some])
@@ -130,7 +132,8 @@ class Recorder:
         if not waiters:
             return []
         try:
-            await self.queue.send([WebhookJob(Tenant(each.tenant), each.request_id) for each in waiters])
+            jobs = [WebhookJob(Tenant(each.tenant), each.request_id, principal=each.principal) for each in waiters]
+            await self.queue.send(jobs)
         except TransientError:
             return list(waiters)
         return []

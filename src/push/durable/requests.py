@@ -15,6 +15,7 @@ import msgspec
 
 from push.computes import Tenant
 from push.errors import ErrorCode, RequestError
+from push.keys import hash_principal
 from push.queues.escaping import escape_for_sqs
 
 FIRST_LOOK_SECONDS = 10
@@ -62,8 +63,8 @@ class QueuedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """Return the request's name in the table; ids are unique per tenant."""
-        return request_name(self.tenant, self.id)
+        """Return the request's name in the table; ids are unique per principal."""
+        return request_name(self.tenant, self.principal, self.id)
 
     @property
     def fingerprint(self) -> str:
@@ -114,6 +115,12 @@ class RequestRecord:
     attempt_until_ms: int = 0
     next_attempt_at_ms: int | None = None
     attempts: tuple[Attempt, ...] = ()
+    principal: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the request's name in the table."""
+        return request_name(self.tenant, self.principal, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,12 @@ class Settlement:
     status: RequestStatus
     answer: bytes
     payload: str = ""
+    principal: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the request's name in the table."""
+        return request_name(self.tenant, self.principal, self.id)
 
 
 class WebhookJob(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -134,6 +147,12 @@ class WebhookJob(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     attempt: int = 1
     not_before_ms: int = 0
+    principal: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the request's name in the table."""
+        return request_name(self.tenant, self.principal, self.id)
 
 
 _encoder = msgspec.json.Encoder()
@@ -141,9 +160,13 @@ _request_decoder = msgspec.json.Decoder(QueuedRequest)
 _job_decoder = msgspec.json.Decoder(WebhookJob)
 
 
-def request_name(tenant: Tenant, request_id: str) -> str:
-    """Return a request's name in the table; tenants hold no `/`, so no two requests share a name."""
-    return f"{tenant}/{request_id}"
+def request_name(tenant: Tenant, principal: str, request_id: str) -> str:
+    """Return a request's name in the table.
+
+    Tenants hold neither `~` nor `/`, so no two requests share a name. Requests of versions without principals, which
+    are still in queues, have none.
+    """
+    return f"{tenant}~{hash_principal(principal)}/{request_id}" if principal else f"{tenant}/{request_id}"
 
 
 def serialize_message(message: QueuedRequest | WebhookJob) -> str:

@@ -85,7 +85,7 @@ class WebhookDeliverer:
 
     async def _resume(self, job: WebhookJob) -> None:
         """Handle a job whose attempt was not claimed: in progress, made before, or of an expired request."""
-        record = await self.attempts.read(job.tenant, job.id)
+        record = await self.attempts.read(job)
         if record is None:
             self.counter.count(Metric.WEBHOOK_ATTEMPT, dimension=("Outcome", "forgotten"))
         elif record.attempt_count != job.attempt:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from push.durable.requests import RequestRecord, RequestStatus, request_name
+from push.durable.requests import RequestRecord, RequestStatus
 
 LINK_SECONDS = 3600
 """How long a link in a message is valid."""
@@ -21,7 +21,7 @@ _members_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 def webhook_id(record: RequestRecord) -> str:
     """Return a webhook's id: unique per request, the same at every attempt, and without dots."""
-    return f"msg_{hashlib.sha256(request_name(record.tenant, record.id).encode()).hexdigest()[:32]}"
+    return f"msg_{hashlib.sha256(record.name.encode()).hexdigest()[:32]}"
 
 
 def render_message(record: RequestRecord, link: str = "") -> bytes:

@@ -51,9 +51,11 @@ class _ClientQuestion(msgspec.Struct, frozen=True):
     def _waiter(self) -> Waiter:
         newer_than_ms = 0 if self.max_age_ms is None else self.asked_at_ms - self.max_age_ms
         accept = parse_accept(self.request.accept)
-        # A request without a connection is durable: its record takes the answer, and belongs to a tenant.
-        tenant = "" if self.caller.connection_id else self.caller.tenant
-        return Waiter(self.caller.connection_id, self.request.id, max(0, newer_than_ms), accept, tenant)
+        caller, newer_than_ms = self.caller, max(0, newer_than_ms)
+        if caller.connection_id:
+            return Waiter(caller.connection_id, self.request.id, newer_than_ms, accept)
+        # A request without a connection is durable: its record takes the answer, and belongs to a principal.
+        return Waiter("", self.request.id, newer_than_ms, accept, caller.tenant, caller.principal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,20 +138,20 @@ class QueuedRequests:
 
     def _find_or_record(self, request: QueuedRequest) -> RequestRecord | None:
         """Return a request's record; None if this call creates it."""
-        record = self.records.read(request.tenant, request.id)
+        record = self.records.read(request.tenant, request.principal, request.id)
         if record is None and not self.records.put(request):
-            return self.records.read(request.tenant, request.id)
+            return self.records.read(request.tenant, request.principal, request.id)
         return record
 
     async def _begin_delivery(self, record: RequestRecord) -> None:
         """Start the delivery of a settled request, unless an attempt is recorded already."""
         if not record.deliver.poll and record.attempt_count == 0:
-            await self.webhooks.send([WebhookJob(record.tenant, record.id)])
+            await self.webhooks.send([WebhookJob(record.tenant, record.id, principal=record.principal)])
 
     async def _ask(self, request: QueuedRequest) -> bool:
         """Request the result as a client does, and return whether the durable request is settled."""
         now_ms = self.now_ms()
-        waiter = Waiter("", request.id, tenant=request.tenant)
+        waiter = Waiter("", request.id, tenant=request.tenant, principal=request.principal)
         if now_ms >= request.deadline_at_ms:
             return not await self.recorder.settle_with_error([waiter], PushasideError(code=ErrorCode.TIMEOUT))
         try:

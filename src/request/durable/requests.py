@@ -122,14 +122,14 @@ class DurableRequests:
         new = parse_new_request(body)
         self.registry.find(new.compute).parse_params(new.params)
         request = self._as_queued(new, idempotency_key, identity)
-        if (new.id or idempotency_key) and (record := self.records.read(request.tenant, request.id)):
+        if (new.id or idempotency_key) and (record := self.records.read(request.tenant, request.principal, request.id)):
             return _accepted_before(request, record)
         self.check_deliver(request.tenant, request.deliver)
         self.queue.send([(request, 0)])
         if self.records.put(request):
             return Acceptance(request.id, RequestStatus.PENDING)
         # The consumer of its message was faster, or another request has the same id.
-        record = self.records.read(request.tenant, request.id)
+        record = self.records.read(request.tenant, request.principal, request.id)
         return Acceptance(request.id, RequestStatus.PENDING) if record is None else _accepted_before(request, record)
 
     def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity) -> QueuedRequest:
@@ -146,18 +146,18 @@ class DurableRequests:
             max_age=new.max_age,
         )
 
-    def find(self, tenant: Tenant, request_id: str, wait_seconds: float = 0.0) -> RequestRecord:
+    def find(self, identity: Identity, request_id: str, wait_seconds: float = 0.0) -> RequestRecord:
         """Return a request's record as soon as it is settled, or as it is after `wait_seconds`.
 
         Raises:
-            RequestError: the tenant has no request with that id (`not_found`).
+            RequestError: the principal has no request with that id (`not_found`).
             TransientError: the records did not answer.
 
         """
         until_ms = self.now_ms() + int(wait_seconds * 1000)
         pause_seconds = _FIRST_PAUSE_SECONDS
         while True:
-            record = self.records.read(tenant, request_id)
+            record = self.records.read(identity.tenant, identity.principal, request_id)
             if record is None:
                 raise RequestError("There is no request with this id.", code=ErrorCode.NOT_FOUND)
             left_seconds = (until_ms - self.now_ms()) / 1000

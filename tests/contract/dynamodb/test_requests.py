@@ -60,14 +60,14 @@ def make_request(request_id: str = "1", **changes: Any) -> QueuedRequest:
 
 
 def settlement(request_id: str = "1", **changes: Any) -> Settlement:
-    values = {"tenant": ACME, "id": request_id, "status": RequestStatus.DONE, "answer": b'{"type":"result"}', **changes}
-    return Settlement(**values)
+    values = {"id": request_id, "status": RequestStatus.DONE, "answer": b'{"type":"result"}', **changes}
+    return Settlement(**{"tenant": ACME, "principal": "ada", **values})
 
 
 def test_a_request_is_read_as_it_was_put(records: RequestRecords) -> None:
     request = make_request()
     assert records.put(request)
-    assert records.read(ACME, "1") == RequestRecord(
+    assert records.read(ACME, "ada", "1") == RequestRecord(
         tenant=ACME,
         id="1",
         status=RequestStatus.PENDING,
@@ -76,6 +76,7 @@ def test_a_request_is_read_as_it_was_put(records: RequestRecords) -> None:
         deliver=WEBHOOK,
         accepted_at_ms=NOW_MS,
         deadline_at_ms=NOW_MS + 900_000,
+        principal="ada",
     )
 
 
@@ -83,21 +84,38 @@ def test_a_second_request_under_an_id_changes_nothing(records: RequestRecords) -
     first = make_request()
     records.put(first)
     assert not records.put(make_request(compute="other"))
-    record = records.read(ACME, "1")
+    record = records.read(ACME, "ada", "1")
     assert record is not None
     assert record.fingerprint == first.fingerprint
 
 
 def test_a_request_is_its_tenants_own(records: RequestRecords) -> None:
     records.put(make_request())
-    assert records.read(Tenant("globex"), "1") is None
+    assert records.read(Tenant("globex"), "ada", "1") is None
     assert records.put(make_request(tenant="globex"))
+
+
+def test_a_request_is_its_principals_own(records: RequestRecords) -> None:
+    records.put(make_request())
+    assert records.read(ACME, "bob", "1") is None
+    assert records.put(make_request(principal="bob", compute="other"))
+    record = records.read(ACME, "ada", "1")
+    assert record is not None
+    assert (record.principal, record.compute) == ("ada", "echo")
+
+
+@pytest.mark.parametrize("principal", ["a/b", "auth0|5", "x" * 256, "é~#"])
+def test_any_principal_has_requests_of_its_own(records: RequestRecords, principal: str) -> None:
+    records.put(make_request(principal=principal))
+    record = records.read(ACME, principal, "1")
+    assert record is not None
+    assert (record.tenant, record.principal, record.id) == (ACME, principal, "1")
 
 
 @pytest.mark.parametrize("request_id", ["..", "é" * 64, "\x00\uffff", "a b", '"'])
 def test_any_id_is_an_id(records: RequestRecords, request_id: str) -> None:
     records.put(make_request(request_id))
-    record = records.read(ACME, request_id)
+    record = records.read(ACME, "ada", request_id)
     assert record is not None
     assert record.id == request_id
 
@@ -105,7 +123,7 @@ def test_any_id_is_an_id(records: RequestRecords, request_id: str) -> None:
 async def test_settling_says_where_the_answer_goes(records: RequestRecords) -> None:
     records.put(make_request())
     settled = await records.settle([settlement(payload="payloads/x")], NOW_MS + 5)
-    record = records.read(ACME, "1")
+    record = records.read(ACME, "ada", "1")
     assert settled == [Settled(SettleOutcome.SETTLED, WEBHOOK)]
     assert record is not None
     assert (record.status, record.answer, record.payload) == (RequestStatus.DONE, b'{"type":"result"}', "payloads/x")
@@ -117,7 +135,7 @@ async def test_what_is_settled_stays_as_it_is(records: RequestRecords) -> None:
     await records.settle([settlement()], NOW_MS)
     again = settlement(status=RequestStatus.FAILED, answer=b"{}")
     assert await records.settle([again], NOW_MS + 5) == [Settled(SettleOutcome.OVER)]
-    record = records.read(ACME, "1")
+    record = records.read(ACME, "ada", "1")
     assert record is not None
     assert (record.status, record.settled_at_ms) == (RequestStatus.DONE, NOW_MS)
 
@@ -137,7 +155,7 @@ async def test_many_are_settled_in_their_order(records: RequestRecords) -> None:
 
 async def test_what_was_never_put_is_not_settled(records: RequestRecords) -> None:
     assert await records.settle([settlement()], NOW_MS) == [Settled(SettleOutcome.OVER)]
-    assert records.read(ACME, "1") is None
+    assert records.read(ACME, "ada", "1") is None
 
 
 @pytest.mark.parametrize(("deliver", "days"), [(Deliver(poll=True), 3), (WEBHOOK, 4), (Deliver(sns="arn:aws:x"), 4)])
@@ -157,7 +175,7 @@ async def test_an_answer_is_stored_compressed(aws: Aws) -> None:
     await records.settle([settlement(answer=answer)], NOW_MS)
     (row,) = aws.rows("requests")
     assert zstd.decompress(row["answer"]["B"]) == answer
-    record = records.read(ACME, "1")
+    record = records.read(ACME, "ada", "1")
     assert record is not None
     assert record.answer == answer
 
@@ -194,7 +212,9 @@ def test_a_row_of_another_version_is_an_error_that_may_pass(aws: Aws, change: di
         parse_record({**row, **change})
 
 
-@pytest.mark.parametrize("fail", [lambda records: records.put(make_request()), lambda records: records.read(ACME, "1")])
+@pytest.mark.parametrize(
+    "fail", [lambda records: records.put(make_request()), lambda records: records.read(ACME, "ada", "1")]
+)
 def test_a_table_that_does_not_answer_is_transient(fail: Callable[[RequestRecords], object]) -> None:
     with pytest.raises(TransientError):
         fail(unreachable_records())

@@ -15,7 +15,7 @@ from push.adapters.dynamodb.attempts import DynamoDbAttempts
 from push.adapters.dynamodb.webhooks import DynamoDbWebhooks
 from push.computes import Tenant
 from push.durable.ports import DeliveryAttempts, WebhookEndpoints
-from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
+from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob
 from push.durable.webhook_delivering import KEPT_ATTEMPTS
 from push.durable.webhook_endpoints import TRIAL_AFTER_MS, FailingEndpoint
 from push.errors import TransientError
@@ -34,7 +34,8 @@ Put = Callable[[RequestRecord], None]
 def row(record: RequestRecord) -> dict[str, Any]:
     """A row as it is once its request is settled."""
     item: dict[str, Any] = {
-        "request": {"S": request_name(record.tenant, record.id)},
+        "request": {"S": record.name},
+        "principal": {"S": record.principal},
         "status": {"S": record.status},
         "compute": {"S": record.compute},
         "fingerprint": {"S": record.fingerprint},
@@ -73,7 +74,7 @@ def put(attempts_and_put: tuple[DeliveryAttempts, Put]) -> Put:
 
 
 def job(attempt: int = 1) -> WebhookJob:
-    return WebhookJob(ACME, "request-1", attempt)
+    return WebhookJob(ACME, "request-1", attempt, principal="ada")
 
 
 class TestAttempts:
@@ -81,7 +82,7 @@ class TestAttempts:
         put(make_record())
         claimed = await attempts.claim(job(), NOW_MS, UNTIL_MS)
         assert claimed == replace(make_record(), attempt_count=1, attempt_until_ms=UNTIL_MS)
-        assert claimed == await attempts.read(ACME, "request-1")
+        assert claimed == await attempts.read(job())
 
     async def test_an_attempt_is_claimed_once(self, attempts: DeliveryAttempts, put: Put) -> None:
         put(make_record())
@@ -130,14 +131,14 @@ class TestAttempts:
         first = await attempts.claim(job(), NOW_MS, UNTIL_MS)
         assert first is not None
         await attempts.end(first, FAILED, DeliveryState.RETRYING, NOW_MS + 5000)
-        record = await attempts.read(ACME, "request-1")
+        record = await attempts.read(job())
         assert record is not None
         assert (record.delivery, record.attempts, record.attempt_until_ms) == (DeliveryState.RETRYING, (FAILED,), 0)
         assert record.next_attempt_at_ms == NOW_MS + 5000
         second = await attempts.claim(job(2), NOW_MS, UNTIL_MS)
         assert second is not None
         await attempts.end(second, Attempt(NOW_MS, 3, error="lost"), DeliveryState.DELIVERED, None)
-        record = await attempts.read(ACME, "request-1")
+        record = await attempts.read(job())
         assert record is not None
         assert (record.delivery, record.next_attempt_at_ms) == (DeliveryState.DELIVERED, None)
         assert record.attempts == (FAILED, Attempt(NOW_MS, 3, error="lost"))
@@ -148,7 +149,7 @@ class TestAttempts:
             claimed = await attempts.claim(job(attempt), NOW_MS, UNTIL_MS)
             assert claimed is not None
             await attempts.end(claimed, replace(FAILED, took_ms=attempt), DeliveryState.RETRYING, NOW_MS)
-        record = await attempts.read(ACME, "request-1")
+        record = await attempts.read(job())
         assert record is not None
         assert [each.took_ms for each in record.attempts] == list(range(3, KEPT_ATTEMPTS + 3))
 
@@ -163,7 +164,7 @@ class TestAttempts:
         assert not await attempts.end(second, FAILED, DeliveryState.RETRYING, NOW_MS)
 
     async def test_an_unknown_request_has_no_record(self, attempts: DeliveryAttempts) -> None:
-        assert await attempts.read(ACME, "nobody's") is None
+        assert await attempts.read(WebhookJob(ACME, "nobody's")) is None
 
 
 def test_of_claims_at_once_one_succeeds(aws: Aws) -> None:
@@ -180,7 +181,7 @@ async def test_a_table_that_is_not_there_is_transient(aws: Aws) -> None:
     with pytest.raises(TransientError):
         await attempts.claim(job(), NOW_MS, UNTIL_MS)
     with pytest.raises(TransientError):
-        await attempts.read(ACME, "request-1")
+        await attempts.read(job())
     with pytest.raises(TransientError):
         await attempts.end(make_record(), FAILED, DeliveryState.FAILED, None)
 

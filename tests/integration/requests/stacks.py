@@ -100,10 +100,10 @@ class HttpAnswer:
     document: dict[str, Any]
 
 
-def make_token(tenant: str) -> str:
-    """Return a token as the issuer of tokens would."""
-    claims = {"sub": "ada", "tenant": tenant, "exp": time.time() + 60}
-    return jwt.encode(claims, TOKEN_SECRET, algorithm="HS256")
+def make_token(tenant: str, **claims: Any) -> str:
+    """Return a token as the issuer of tokens would, of the principal ada unless a claim says otherwise."""
+    all_claims = {"sub": "ada", "tenant": tenant, "exp": time.time() + 60, **claims}
+    return jwt.encode(all_claims, TOKEN_SECRET, algorithm="HS256")
 
 
 @dataclass
@@ -136,11 +136,14 @@ class Stack:
 
     # ------------------------------------------------------------ clients
 
-    def send(self, message: object, connection_id: str = "ann=", tenant: str = "acme") -> dict[str, Any]:
-        """Send a client's message, and return the frame that answers it."""
+    def send(self, message: object, connection_id: str = "ann=", tenant: str = "acme", **claims: Any) -> dict[str, Any]:
+        """Send a client's message, and return the frame that answers it; `sub` among the claims is its principal."""
         event = read_event("websocket_message")
         event["requestContext"]["connectionId"] = connection_id
-        event["requestContext"]["authorizer"]["tenant"] = tenant
+        authorizer = event["requestContext"]["authorizer"]
+        authorizer["tenant"] = tenant
+        if claims:
+            authorizer |= {"principal": claims.get("sub", authorizer["principal"]), "claims": json.dumps(claims)}
         event["body"] = message if isinstance(message, str) else json.dumps(message)
         answer = request.socket_app.handler(event, None)
         assert answer["statusCode"] == 200
@@ -154,17 +157,26 @@ class Stack:
         tenant: str = "acme",
         compute: str = "scripted",
         params: dict[str, Any] | None = None,
+        claims: dict[str, Any] | None = None,
         **members: object,
     ) -> dict[str, Any]:
         message = {"action": "request", "id": request_id, "compute": compute, "params": params or {}, **members}
-        return self.send(message, connection_id, tenant)
+        return self.send(message, connection_id, tenant, **claims or {})
 
     def call(
-        self, route: str, document: object = None, *, path: str | None = None, tenant: str = "acme", **changes: Any
+        self,
+        route: str,
+        document: object = None,
+        *,
+        path: str | None = None,
+        tenant: str = "acme",
+        claims: dict[str, Any] | None = None,
+        **changes: Any,
     ) -> HttpAnswer:
-        """Call the HTTP API, as a principal of a tenant."""
+        """Call the HTTP API, as a principal of a tenant; `sub` among the claims is another principal."""
         event = {**read_event("http_requests"), "routeKey": route, "body": None, **changes}
-        event["headers"] |= {"authorization": f"Bearer {make_token(tenant)}", **changes.get("headers", {})}
+        token = make_token(tenant, **claims or {})
+        event["headers"] |= {"authorization": f"Bearer {token}", **changes.get("headers", {})}
         if document is not None:
             event["body"] = document if isinstance(document, str) else json.dumps(document)
         if path is not None:

@@ -14,7 +14,7 @@ import pytest
 
 from compute.synthetic import make_content
 from push.computes import Tenant
-from push.durable.requests import parse_webhook_job
+from push.durable.requests import parse_webhook_job, request_name
 from push.durable.webhook_endpoints import endpoint_name
 from push.durable.webhook_keys import public_keys
 from push.protocol.payloads import LINK_FROM_BYTES
@@ -24,11 +24,17 @@ HOOK = "https://receiver.example.com/hook"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:results"
 
 
-def post(stack: Stack, request_id: str | None = "1", *, tenant: str = "acme", **members: object) -> HttpAnswer:
+def post(
+    stack: Stack,
+    request_id: str | None = "1",
+    *,
+    tenant: str = "acme",
+    claims: dict[str, Any] | None = None,
+    **members: object,
+) -> HttpAnswer:
     document = {"compute": "scripted", "deliver": {"poll": True}, **members}
-    return stack.call(
-        "POST /requests", document if request_id is None else {"id": request_id, **document}, tenant=tenant
-    )
+    named = document if request_id is None else {"id": request_id, **document}
+    return stack.call("POST /requests", named, tenant=tenant, claims=claims)
 
 
 def show(stack: Stack, request_id: str = "1", **changes: Any) -> HttpAnswer:
@@ -60,6 +66,19 @@ def test_a_request_is_accepted_computed_and_told_of(stack: Stack) -> None:
     assert told.document["accepted_at"] <= told.document["settled_at"]
     assert told.document["result"]["type"] == "result"
     assert told.document["result"]["data"]["tenant"] == "acme"
+
+
+def test_principals_of_a_tenant_neither_read_nor_squat_each_others_requests(stack: Stack) -> None:
+    post(stack, params={"name": "adas"})
+    bob = {"sub": "bob"}
+    refused = show(stack, claims=bob)
+    assert (refused.status, refused.document["code"]) == (404, "not_found")
+    assert refused.document == show(stack, "never-sent", claims=bob).document
+    taken = post(stack, params={"name": "bobs", "size_bytes": 5}, claims=bob)
+    assert (taken.status, taken.document) == (202, {"id": "1", "status": "pending"})
+    settle(stack)
+    sizes = [len(show(stack, claims=claims).document["result"]["data"]["padding"]) for claims in (None, bob)]
+    assert sizes == [0, 5]
 
 
 def test_a_stored_result_answers_at_the_first_look(stack: Stack) -> None:
@@ -94,7 +113,9 @@ def test_all_that_is_left_after_a_death_is_the_message(stack: Stack) -> None:
     stack.redis.run("FLUSHALL")
     for queue in ("compute", "request"):
         stack.sqs.purge_queue(QueueUrl=stack.queues[queue])
-    stack.aws.client("dynamodb").delete_item(TableName=stack.aws.tables["requests"], Key={"request": {"S": "acme/1"}})
+    stack.aws.client("dynamodb").delete_item(
+        TableName=stack.aws.tables["requests"], Key={"request": {"S": request_name(Tenant("acme"), "ada", "1")}}
+    )
     stack.look([message])
     stack.compute()
     assert show(stack).document["status"] == "done"

@@ -9,8 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from push.adapters.dynamodb.errors import is_condition_failure, translate
 from push.adapters.dynamodb.requests import parse_record
-from push.computes import Tenant
-from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob, request_name
+from push.durable.requests import Attempt, DeliveryState, RequestRecord, RequestStatus, WebhookJob
 from push.durable.webhook_delivering import KEPT_ATTEMPTS
 
 # A failed delivery can be claimed too: when an operator redrives its dead letter, that asks for the next attempt.
@@ -36,9 +35,9 @@ class DynamoDbAttempts:
         """See `DeliveryAttempts.claim`."""
         return await asyncio.to_thread(self._claim, job, now_ms, until_ms)
 
-    async def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+    async def read(self, job: WebhookJob) -> RequestRecord | None:
         """See `DeliveryAttempts.read`."""
-        return await asyncio.to_thread(self._read, tenant, request_id)
+        return await asyncio.to_thread(self._read, job)
 
     async def end(
         self, claimed: RequestRecord, attempt: Attempt, state: DeliveryState, next_attempt_at_ms: int | None
@@ -50,7 +49,7 @@ class DynamoDbAttempts:
         try:
             answer = self._client.update_item(
                 TableName=self._table,
-                Key={"request": {"S": request_name(job.tenant, job.id)}},
+                Key={"request": {"S": job.name}},
                 UpdateExpression="SET #count = :attempt, #until = :until",
                 ConditionExpression=_CLAIMABLE,
                 ExpressionAttributeNames={
@@ -76,8 +75,8 @@ class DynamoDbAttempts:
             raise translate(exc, "claim an attempt") from exc
         return parse_record(answer["Attributes"])
 
-    def _read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
-        key = {"request": {"S": request_name(tenant, request_id)}}
+    def _read(self, job: WebhookJob) -> RequestRecord | None:
+        key = {"request": {"S": job.name}}
         try:
             answer = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
         except (BotoCoreError, ClientError) as exc:
@@ -104,7 +103,7 @@ class DynamoDbAttempts:
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key={"request": {"S": request_name(claimed.tenant, claimed.id)}},
+                Key={"request": {"S": claimed.name}},
                 UpdateExpression=changes,
                 ConditionExpression="attempt_count = :count AND attempt_until = :until",
                 ExpressionAttributeValues=values,

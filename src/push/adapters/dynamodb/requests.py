@@ -54,6 +54,7 @@ class DynamoDbRequests:
         days = self.result_days + (0 if request.deliver.poll else 1)
         item = {
             "request": {"S": request.name},
+            "principal": {"S": request.principal},
             "status": {"S": RequestStatus.PENDING},
             "compute": {"S": request.compute},
             "fingerprint": {"S": request.fingerprint},
@@ -77,9 +78,9 @@ class DynamoDbRequests:
             raise translate(exc, "record a request") from exc
         return True
 
-    def read(self, tenant: Tenant, request_id: str) -> RequestRecord | None:
+    def read(self, tenant: Tenant, principal: str, request_id: str) -> RequestRecord | None:
         """See `RequestRecords.read`."""
-        key = {"request": {"S": request_name(tenant, request_id)}}
+        key = {"request": {"S": request_name(tenant, principal, request_id)}}
         try:
             answer = self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True)
         except (BotoCoreError, ClientError) as exc:
@@ -114,7 +115,7 @@ class DynamoDbRequests:
             values[":payload"] = {"S": settlement.payload}
         answer = self.client.update_item(
             TableName=self.table,
-            Key={"request": {"S": request_name(settlement.tenant, settlement.id)}},
+            Key={"request": {"S": settlement.name}},
             UpdateExpression=f"SET {changes}",
             ConditionExpression="#status = :pending",
             ExpressionAttributeNames={"#status": "status"},
@@ -140,9 +141,9 @@ def parse_record(item: Mapping[str, Any]) -> RequestRecord:
 
 
 def _parse(item: Mapping[str, Any]) -> RequestRecord:
-    tenant, _, request_id = item["request"]["S"].partition("/")
+    scope, _, request_id = item["request"]["S"].partition("/")
     return RequestRecord(
-        tenant=Tenant(tenant),
+        tenant=Tenant(scope.partition("~")[0]),
         id=request_id,
         status=RequestStatus(item["status"]["S"]),
         compute=item["compute"]["S"],
@@ -158,6 +159,8 @@ def _parse(item: Mapping[str, Any]) -> RequestRecord:
         attempt_until_ms=_number(item, "attempt_until") or 0,
         next_attempt_at_ms=_number(item, "next_attempt_at"),
         attempts=tuple(_parse_attempt(each["M"]) for each in item.get("attempts", {"L": ()})["L"]),
+        # Rows of versions without principals have a name without one.
+        principal=item["principal"]["S"] if "~" in scope else "",
     )
 
 

@@ -20,7 +20,7 @@ from push.results import Result, Status
 from tests.builders.results import make_result, unique_key
 from tests.worlds.durable import HOOK, RequestWorld
 
-WAITER = Waiter("", "1", tenant="acme")
+WAITER = Waiter("", "1", tenant="acme", principal="ada")
 
 
 @pytest.fixture
@@ -96,13 +96,13 @@ async def test_the_first_answer_counts(world: RequestWorld) -> None:
 
 
 async def test_a_request_that_was_parked_twice_is_settled_once(world: RequestWorld) -> None:
-    twice = [WAITER, Waiter("", "1", newer_than_ms=5, tenant="acme")]
+    twice = [WAITER, Waiter("", "1", newer_than_ms=5, tenant="acme", principal="ada")]
     await world.recorder.record_result(unique_key(), twice, make_result(), CacheState.MISS)
     assert len(world.webhooks.sent) == 1
 
 
 async def test_many_are_settled_and_begun_together(world: RequestWorld) -> None:
-    waiters = [Waiter("", str(number), tenant="acme") for number in range(2, 60)]
+    waiters = [Waiter("", str(number), tenant="acme", principal="ada") for number in range(2, 60)]
     for waiter in waiters:
         world.post(id=waiter.request_id, deliver=HOOK)
     await world.recorder.record_result(unique_key(), waiters, make_result(), CacheState.MISS)
@@ -111,6 +111,6 @@ async def test_many_are_settled_and_begun_together(world: RequestWorld) -> None:
 
 
 async def test_a_request_that_nobody_recorded_is_passed_over(world: RequestWorld) -> None:
-    unknown = Waiter("", "unknown", tenant="acme")
+    unknown = Waiter("", "unknown", tenant="acme", principal="ada")
     assert await world.recorder.settle_with_error([unknown], PushasideError()) == []
     assert world.webhooks.sent == []

@@ -47,14 +47,14 @@ class World:
 
     @property
     def record(self) -> RequestRecord:
-        return self.attempts.records["acme/request-1"]
+        return self.attempts.records[job().name]
 
     def outcomes(self, name: str) -> float:
         return self.counter.of(Metric.WEBHOOK_ATTEMPT, ("Outcome", name))
 
 
 def job(attempt: int = 1, not_before_ms: int = 0) -> WebhookJob:
-    return WebhookJob(Tenant("acme"), "request-1", attempt, not_before_ms)
+    return WebhookJob(Tenant("acme"), "request-1", attempt, not_before_ms, principal="ada")
 
 
 async def test_an_attempt_that_succeeds_ends_the_delivery() -> None:

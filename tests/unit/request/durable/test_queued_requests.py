@@ -9,7 +9,7 @@ import pytest
 
 from push.durable.requests import QueuedRequest, RequestStatus, WebhookJob
 from push.metrics import Metric
-from tests.worlds.durable import GLOBEX, HOOK, RequestWorld
+from tests.worlds.durable import ACME, GLOBEX, HOOK, RequestWorld
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_each_tenant_has_its_own_result(world: RequestWorld) -> None:
     world.post(id="1")
     world.post(id="1", identity=GLOBEX)
     await world.settle()
-    assert [world.answer("1", tenant)["data"]["tenant"] for tenant in ("acme", "globex")] == ["acme", "globex"]
+    assert [world.answer("1", identity)["data"]["tenant"] for identity in (ACME, GLOBEX)] == ["acme", "globex"]
 
 
 async def test_looks_become_rarer_and_the_last_is_at_the_deadline(world: RequestWorld) -> None:
@@ -123,7 +123,7 @@ async def test_the_recorded_deadline_counts_of_two_messages_of_one_request(world
 async def test_a_settled_webhook_is_handed_to_its_queue(world: RequestWorld) -> None:
     world.post(id="1", deliver=HOOK)
     await world.settle()
-    assert world.webhooks.sent == [WebhookJob("acme", "1")]
+    assert world.webhooks.sent == [WebhookJob("acme", "1", principal="ada")]
 
 
 async def test_a_poll_is_not(world: RequestWorld) -> None:
@@ -141,14 +141,14 @@ async def test_a_delivery_that_was_not_begun_is_begun_at_the_next_look(world: Re
     assert len(world.queue.sent) == 1
     world.webhooks.is_down = False
     await world.look_at_sent()
-    assert (world.webhooks.sent, world.queue.sent) == ([WebhookJob("acme", "1")], [])
+    assert (world.webhooks.sent, world.queue.sent) == ([WebhookJob("acme", "1", principal="ada")], [])
 
 
 async def test_a_delivery_under_way_is_not_begun_again(world: RequestWorld) -> None:
     world.post(id="1", deliver=HOOK)
     await world.settle()
     world.webhooks.sent.clear()
-    world.records.records["acme/1"] = replace(world.record("1"), attempt_count=1)
+    world.records.records[world.record("1").name] = replace(world.record("1"), attempt_count=1)
     await world.look_at_sent()
     assert (world.webhooks.sent, world.queue.sent) == ([], [])
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from push.computes import Tenant
+from push.access.tokens import Identity
 from push.durable.requests import Deliver, RequestStatus, parse_queued_request, serialize_message
 from push.errors import ErrorCode, PushasideError, QueueUnavailableError, RequestError, TransientError
 from request.durable.requests import DEFAULT_DEADLINE_MS, id_of_key, parse_new_request
-from tests.worlds.durable import ACME, GLOBEX, HOOK, RequestWorld
+from tests.worlds.durable import ACME, ACME_BOB, GLOBEX, HOOK, RequestWorld
 
 
 @pytest.fixture
@@ -66,10 +66,14 @@ def test_another_request_under_the_same_id_is_refused(world: RequestWorld, other
     assert len(world.queue.sent) == 1
 
 
-def test_ids_are_a_tenants_own(world: RequestWorld) -> None:
+@pytest.mark.parametrize("other", [GLOBEX, ACME_BOB], ids=["another tenant", "another principal"])
+def test_ids_are_a_principals_own(world: RequestWorld, other: Identity) -> None:
     world.post(id="1", params={"text": "a"})
-    world.post(id="1", params={"text": "b"}, identity=GLOBEX)
+    assert world.post(id="1", params={"text": "b"}, identity=other).status is RequestStatus.PENDING
     assert len(world.queue.sent) == 2
+    world.post(key="k", params={"text": "a"})
+    world.post(key="k", params={"text": "b"}, identity=other)
+    assert len(world.queue.sent) == 4
 
 
 def test_a_request_that_the_queue_does_not_take_leaves_nothing_behind(world: RequestWorld) -> None:
@@ -155,21 +159,22 @@ def test_a_request_is_the_same_behind_the_queue(world: RequestWorld, text: str) 
 
 def test_a_pending_request_is_found_at_once(world: RequestWorld) -> None:
     world.post(id="1")
-    assert world.requests.find(Tenant("acme"), "1").status is RequestStatus.PENDING
+    assert world.requests.find(ACME, "1").status is RequestStatus.PENDING
     assert world.slept == []
 
 
-def test_a_request_is_found_by_its_own_tenant_only(world: RequestWorld) -> None:
+@pytest.mark.parametrize("other", [GLOBEX, ACME_BOB], ids=["another tenant", "another principal"])
+def test_a_request_is_found_by_its_own_principal_only(world: RequestWorld, other: Identity) -> None:
     world.post(id="1")
     with pytest.raises(RequestError) as refused:
-        world.requests.find(Tenant("globex"), "1", 20)
+        world.requests.find(other, "1", 20)
     assert refused.value.code is ErrorCode.NOT_FOUND
     assert world.slept == []
 
 
 def test_who_waits_looks_ever_less_often_and_not_for_longer_than_he_said(world: RequestWorld) -> None:
     world.post(id="1")
-    assert world.requests.find(Tenant("acme"), "1", 20).status is RequestStatus.PENDING
+    assert world.requests.find(ACME, "1", 20).status is RequestStatus.PENDING
     assert world.slept[0] == pytest.approx(0.1)
     assert max(world.slept) == pytest.approx(1.0)
     assert sum(world.slept) == pytest.approx(20, abs=0.1)
@@ -182,8 +187,8 @@ def test_who_waits_has_it_as_soon_as_it_is_settled(world: RequestWorld) -> None:
     def settled_meanwhile(seconds: float) -> None:
         sleep(seconds)
         if len(world.slept) == 3:
-            world.records.records["acme/1"] = replace(world.record("1"), status=RequestStatus.DONE)
+            world.records.records[world.record("1").name] = replace(world.record("1"), status=RequestStatus.DONE)
 
     requests = replace(world.requests, sleep=settled_meanwhile)
-    assert requests.find(Tenant("acme"), "1", 20).status is RequestStatus.DONE
+    assert requests.find(ACME, "1", 20).status is RequestStatus.DONE
     assert len(world.slept) == 3
