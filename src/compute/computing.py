@@ -117,6 +117,7 @@ class Computing:
     def _make_context(self, task: Task, started_ms: int) -> Context:
         return Context(
             tenant=task.job.tenant,
+            principal=task.job.principal,
             scope=task.compute.scope,
             attempt=task.attempt,
             deadline=started_ms / 1000 + task.compute.timeout_seconds,

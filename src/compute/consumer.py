@@ -115,7 +115,7 @@ class Consumer:
 
     def _resolve(self, job: Job, message: Message) -> Task:
         compute = self.registry.find(job.compute)
-        key = make_key(job.tenant, compute, compute.parse_params(job.params))
+        key = make_key(job.tenant, compute, compute.parse_params(job.params), job.principal)
         # A guardian may be redelivered because of others in its batch, so only the chain of guardians counts attempts.
         is_guardian = job.kind is JobKind.GUARDIAN
         return Task(job, compute, key, job.attempt if is_guardian else job.attempt + message.receive_count - 1)

@@ -71,7 +71,7 @@ class DeadLetters:
 
     def _find_key(self, job: Job) -> Key:
         compute = self.registry.find(job.compute)
-        return make_key(job.tenant, compute, compute.parse_params(job.params))
+        return make_key(job.tenant, compute, compute.parse_params(job.params), job.principal)
 
     async def _end_claimed(self, key: Key, job: Job, claimed: Claimed, own: list[Waiter]) -> None:
         """Answer with the stored result if it suits, because only the answering may have failed; else with the error.

@@ -126,7 +126,15 @@ class LiveChanges:
 
     def _job(self, live: LiveResult, changed_at_ms: int) -> Job:
         token = self._new_token()
-        return Job(JobKind.LIVE, live.tenant, live.key.compute, live.params, token, newer_than_ms=changed_at_ms)
+        return Job(
+            kind=JobKind.LIVE,
+            tenant=live.tenant,
+            compute=live.key.compute,
+            params=live.params,
+            token=token,
+            newer_than_ms=changed_at_ms,
+            principal=live.principal,
+        )
 
     async def _send(self, jobs: Sequence[Outgoing]) -> None:
         await asyncio.gather(*(asyncio.to_thread(self._jobs.send, some) for some in _by_tens(jobs)))

@@ -1,14 +1,14 @@
 """Keys: the canonical identity of a result.
 
-A key consists of the tenant (or the shared scope), the compute, its version and the canonical params. Only requests
-with the same key may be answered with the same bytes.
+A key consists of the tenant (or the shared scope), the principal if the compute has the scope `principal`, the compute,
+its version and the canonical params. Only requests with the same key may be answered with the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import msgspec
@@ -25,33 +25,46 @@ class Key:
     """The identity of a result.
 
     `tenant` is None only for computes of the shared scope; `digest` is the hash of the canonical params in hex.
+    `principal` is None except for computes of the scope `principal`; it is as `hash_principal` returns it.
     """
 
     tenant: Tenant | None
     compute: str
     version: int
     digest: str
+    principal: str | None = None
+    public: str = field(init=False, repr=False, compare=False)
+    """The form that callers see, without tenant and principal, which are always the caller's own."""
+    storage: str = field(init=False, repr=False, compare=False)
+    """The name in a store: its owner first. Tenants hold no `~` and no `/`, so no two keys share a name."""
 
-    @property
-    def public(self) -> str:
-        """Return the form that callers see: everything but the tenant, which is always the caller's own."""
-        return f"{self.compute}@{self.version}:{self.digest}"
+    def __post_init__(self) -> None:
+        # Made once: keys are remembered, and every hit needs their names.
+        public = f"{self.compute}@{self.version}:{self.digest}"
+        owner = "*" if self.tenant is None else self.tenant
+        if self.principal is not None:
+            owner = f"{owner}~{self.principal}"
+        object.__setattr__(self, "public", public)
+        object.__setattr__(self, "storage", f"{owner}/{public}")
 
-    @property
-    def storage(self) -> str:
-        """Return the name in a store: the tenant first. Tenants hold no `/`, so no two keys share a name."""
-        return f"{'*' if self.tenant is None else self.tenant}/{self.public}"
 
-
-def make_key(tenant: Tenant, compute: AnyCompute, params: msgspec.Struct) -> Key:
-    """Derive the key of a compute's result from validated params.
+def make_key(tenant: Tenant, compute: AnyCompute, params: msgspec.Struct, principal: str = "") -> Key:
+    """Derive the key of a compute's result from validated params; the scope decides whose key it is.
 
     Parsed params are canonical: defaults are filled in, fields are in declared order, and equal numbers and times have
     one form. With 128 bits of SHA-256 a collision is less likely than a memory error.
+
+    Raises:
+        RequestError: the compute has the scope `principal`, and there is none (`forbidden`).
+
     """
     digest = hashlib.sha256(encode_canonical(params)).hexdigest()[:32]
-    scope = tenant if compute.scope is Scope.TENANT else None
-    return Key(tenant=scope, compute=compute.name, version=compute.version, digest=digest)
+    owner, own = None if compute.scope is Scope.SHARED else tenant, None
+    if compute.scope is Scope.PRINCIPAL:
+        if not principal:
+            raise RequestError(f"Results of {compute.name} belong to a principal.", code=ErrorCode.FORBIDDEN)
+        own = hash_principal(principal)
+    return Key(owner, compute.name, compute.version, digest, own)
 
 
 @lru_cache(maxsize=1024)
@@ -77,7 +90,8 @@ def parse_tenant(text: str) -> Tenant:
 
 def parse_storage(name: str) -> Key:
     """Parse a key's name in a store; the name must come from `Key.storage`."""
-    tenant, _, public = name.partition("/")
+    scope, _, public = name.partition("/")
+    tenant, _, principal = scope.partition("~")
     compute, _, rest = public.partition("@")
     version, _, digest = rest.partition(":")
-    return Key(None if tenant == "*" else Tenant(tenant), compute, int(version), digest)
+    return Key(None if tenant == "*" else Tenant(tenant), compute, int(version), digest, principal or None)

@@ -18,7 +18,7 @@ from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.connection import SyncRedis
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.wiring.token_access import make_verifier
-from push.computes import load_registry
+from push.computes import Registry, load_registry
 from push.errors import PushasideError
 from push.protocol.http_fields import read_wait
 from push.settings import ResultsSettings, TokenSettings, read_settings
@@ -50,7 +50,7 @@ class ResultsParts:
     def results(self) -> PolledResults:
         """The results."""
         settings = self._settings
-        engine = make_engine(settings, load_registry(settings.modules), SyncRedis(settings), self.metrics)
+        engine = make_engine(settings, self._registry, SyncRedis(settings), self.metrics)
         return PolledResults(engine, now_ms, time.sleep)
 
     @cached_property
@@ -58,9 +58,17 @@ class ResultsParts:
         """The renderer of responses."""
         settings = self._settings
         payloads = S3Payloads(settings.storage_bucket)
+        computes = self._registry.by_name.items()
         return ResultRenderer(
-            encode=self.results.engine.encode, link=payloads.link, is_open=settings.auth_mode == "none"
+            encode=self.results.engine.encode,
+            link=payloads.link,
+            is_open=settings.auth_mode == "none",
+            guarded=frozenset(name for name, compute in computes if compute.authorize is not None),
         )
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return load_registry(self._settings.modules)
 
     @cached_property
     def _settings(self) -> ResultsSettings:
@@ -90,7 +98,7 @@ def handle(event: Mapping[str, Any], parts: ResultsParts, *, now: float) -> Http
         identity = identify(event, parts.tokens, now)
         params = (event.get("queryStringParameters") or {}).get("params") or "{}"
         result = parts.results.find(
-            identity.tenant, event["pathParameters"]["compute"], params.encode(errors="surrogatepass"), wait_seconds
+            identity.caller, event["pathParameters"]["compute"], params.encode(errors="surrogatepass"), wait_seconds
         )
         if result is None:
             pending = msgspec.json.encode({"status": "pending"})

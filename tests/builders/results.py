@@ -38,6 +38,12 @@ async def shared(params: EchoParams) -> object:
     return params.text
 
 
+@compute(name="own", ttl=10.0, scope=Scope.PRINCIPAL)
+async def own(params: EchoParams, context: Context) -> object:
+    """Give each principal what it asked."""
+    return {"principal": context.principal, "text": params.text}
+
+
 def unique_key(tenant: str = "acme") -> Key:
     """Return a key nobody has used before."""
     return Key(Tenant(tenant), "echo", 1, f"{next(_numbers):032x}")

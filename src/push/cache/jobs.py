@@ -69,7 +69,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `token` is the fencing token under which the lease was queued, and `attempt` counts from 1. The job carries its
     first waiter and that waiter's deadline, so the waiter is answered even if Redis loses all data. A refresh is done
-    once a result computed at `newer_than_ms` or later is stored.
+    once a result computed at `newer_than_ms` or later is stored. `principal` is empty unless the key has one.
     """
 
     kind: JobKind
@@ -81,6 +81,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     waiter: Waiter | None = None
     deadline_ms: int = 0
     newer_than_ms: int = 0
+    principal: str = ""
 
     def guardian(self) -> Self:
         """Return the guardian of this job."""

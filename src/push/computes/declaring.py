@@ -187,7 +187,7 @@ def compute(
             failure_ttl_seconds=failure_ttl,
             timeout_seconds=timeout,
             scope=_read_scope(function, scope),
-            authorize=authorize and bind_params(function, authorize, signature, leading=1),
+            authorize=None if authorize is None else _bind_rule(function, authorize, signature),
             tags=_make_tags(function, tags, signature),
             doc=inspect.cleandoc(function.__doc__ or ""),
         )
@@ -195,6 +195,16 @@ def compute(
         return declared
 
     return declare if function is None else declare(function)
+
+
+def _bind_rule(
+    function: Callable[..., Any], authorize: Callable[..., bool], signature: Signature
+) -> Callable[[Caller, Any], bool]:
+    if inspect.iscoroutinefunction(authorize):
+        raise DeclarationError(
+            f"{place_of(function)}: `authorize` is async. Give a plain function that returns a bool."
+        )
+    return bind_params(function, authorize, signature, leading=1)
 
 
 def _check_name(function: Callable[..., Any], name: str) -> str:

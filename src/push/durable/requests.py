@@ -60,6 +60,8 @@ class QueuedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     deadline_at_ms: int
     max_age: float | None = None
     look: int = 1
+    claims: str = ""
+    """The claims of the principal's token, as JSON; only for computes with a rule `authorize`."""
 
     @property
     def name(self) -> str:

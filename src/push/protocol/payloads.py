@@ -14,4 +14,6 @@ LINK_SECONDS = 300
 def payload_name(key: Key, etag: str) -> str:
     """Return the name of a result's payload; the same data under the same key has the same name."""
     scope = "shared" if key.tenant is None else f"tenants/{key.tenant}"
+    if key.principal is not None:
+        scope = f"{scope}/principals/{key.principal}"
     return f"payloads/results/{scope}/{key.public}/{etag}"

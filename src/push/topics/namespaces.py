@@ -15,6 +15,7 @@ import msgspec
 from push.callers import ANYBODY_PRINCIPAL
 from push.computes import Tenant
 from push.errors import ErrorCode, RequestError, SettingsError
+from push.keys import hash_principal
 from push.topics.topics import Topic
 
 EVERYTHING = "*"
@@ -60,6 +61,8 @@ class Namespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tr
 
         """
         is_own = topic.scope == tenant or (topic.scope is None and topic.is_live)
+        if topic.principal is not None:
+            is_own = is_own and topic.principal == hash_principal(principal)
         if not (is_own and _includes(self.subscribe, principal)):
             raise RequestError(f"You do not have permission to subscribe to {topic.name}.", code=ErrorCode.FORBIDDEN)
 

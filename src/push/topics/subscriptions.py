@@ -41,14 +41,15 @@ class Subscription:
 class LiveResult:
     """A compute with params whose result has subscribers until `expires_at` (seconds since 1970).
 
-    `tenant` is the last subscriber's: the key's tenant, or any tenant for a shared compute. `written` identifies, in a
-    row that was read, the write that made it.
+    `tenant` is the last subscriber's: the key's tenant, or any tenant for a shared compute. `principal` is empty unless
+    the key has one. `written` identifies, in a row that was read, the write that made it.
     """
 
     key: Key
     tenant: Tenant
     params: msgspec.Raw
     expires_at: int
+    principal: str = ""
     written: str = ""
 
 

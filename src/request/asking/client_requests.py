@@ -34,7 +34,7 @@ class _ClientQuestion(msgspec.Struct, frozen=True):
 
     @property
     def subject(self) -> Subject:
-        return self.caller.tenant, self.request.compute, self.request.params
+        return self.caller.tenant, self.request.compute, self.request.params, self.caller.principal
 
     @property
     def prefers_waiting(self) -> bool:
@@ -69,9 +69,9 @@ class ClientRequests:
         """Return the result that answers a request now, or park the request.
 
         Raises:
-            RequestError: the compute is unknown or the params do not fit.
+            RequestError: the compute is unknown, the params do not fit, or the caller may not ask.
             TransientError: the request could not be accepted; nothing of it is left behind.
 
         """
-        key = self.engine.identify(caller.tenant, request.compute, bytes(request.params))
+        key = self.engine.identify(caller, request.compute, bytes(request.params))
         return self.engine.answer(_ClientQuestion(request, caller, key, self.now_ms()))

@@ -17,6 +17,7 @@ from push.cache.freshness import Freshness, is_due_early, judge
 from push.cache.jobs import JobKind
 from push.cache.memory import MemoryCache, Remembered
 from push.cache.ports import JobSender, Parked, ParkOutcome, ResultStore
+from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant
 from push.errors import TransientError
 from push.keys import Key, make_key
@@ -24,6 +25,7 @@ from push.metrics import Counter, Metric
 from push.protocol.frames import CacheState
 from push.results import Result
 from request.asking.parking import Demand, Parking, Subject
+from request.asking.permission import check_permission, is_personal
 from request.asking.tiers import Found, Tiers
 
 _PARK_TRIES = 3
@@ -127,17 +129,26 @@ class Engine:
         self._counter = counter
         self._random = random
         self._remembered_key = lru_cache(maxsize=_REMEMBERED_KEYS)(self._make_key)
+        self._personal = frozenset(name for name, each in registry.by_name.items() if is_personal(each))
 
-    def identify(self, tenant: Tenant, compute: str, params: bytes) -> Key:
-        """Return the key of a result.
+    def identify(self, caller: Caller, compute: str, params: bytes) -> Key:
+        """Return the key of a result that a caller may request.
 
         Raises:
-            RequestError: the compute is unknown or the params do not fit.
+            RequestError: the compute is unknown, the params do not fit, or the caller may not ask.
 
         """
+        if compute in self._personal:
+            return self._identify_personal(caller, compute, params)
         if len(params) > _REMEMBERED_PARAMS_BYTES:
-            return self._make_key(tenant, compute, params)
-        return self._remembered_key(tenant, compute, params)
+            return self._make_key(caller.tenant, compute, params)
+        return self._remembered_key(caller.tenant, compute, params)
+
+    def _identify_personal(self, caller: Caller, name: str, params: bytes) -> Key:
+        compute: AnyCompute = self._registry.find(name)
+        parsed = compute.parse_params(params)
+        check_permission(compute, caller, parsed)
+        return make_key(caller.tenant, compute, parsed, caller.principal)
 
     def _make_key(self, tenant: Tenant, name: str, params: bytes) -> Key:
         compute: AnyCompute = self._registry.find(name)

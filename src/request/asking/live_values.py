@@ -11,6 +11,7 @@ import msgspec
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import NO_DEADLINE_MS, JobKind, live_waiter
 from push.cache.ports import ResultStore
+from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant
 from push.keys import Key, make_key
 from push.results import Result
@@ -19,6 +20,7 @@ from push.topics.subscriptions import LiveResult, subscribed_until
 from push.topics.topics import Topic, live_topic
 from request.asking.engine import Engine, Pending, newer_than
 from request.asking.parking import Demand
+from request.asking.permission import check_permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class LiveQuestion:
     key: Key
     tenant: Tenant
     params: msgspec.Raw
+    principal: str
     tags: frozenset[str]
 
     @property
@@ -44,7 +47,7 @@ class LiveQuestion:
     def demand(self, seen: Result | None) -> Demand:
         """Return what to park: all subscribers of a key are one waiter, without a deadline."""
         newer_than_ms = newer_than(seen)
-        subject = self.tenant, self.compute.name, self.params
+        subject = self.tenant, self.compute.name, self.params, self.principal
         return Demand(self.key, JobKind.LIVE, subject, live_waiter(newer_than_ms), NO_DEADLINE_MS, newer_than_ms)
 
 
@@ -67,16 +70,19 @@ class LiveValues:
     subscriptions: Subscriptions
     now_ms: Callable[[], int]
 
-    def identify(self, tenant: Tenant, name: str, params: msgspec.Raw) -> LiveQuestion:
-        """Check a compute and its params.
+    def identify(self, caller: Caller, name: str, params: msgspec.Raw) -> LiveQuestion:
+        """Check a compute, its params, and that the caller may ask.
 
         Raises:
-            RequestError: the compute is unknown or the params do not fit.
+            RequestError: the compute is unknown, the params do not fit, or the caller may not ask.
 
         """
         compute: AnyCompute = self.registry.find(name)
         parsed = compute.parse_params(params)
-        return LiveQuestion(compute, make_key(tenant, compute, parsed), tenant, params, frozenset(compute.tags(parsed)))
+        check_permission(compute, caller, parsed)
+        key = make_key(caller.tenant, compute, parsed, caller.principal)
+        principal = "" if key.principal is None else caller.principal
+        return LiveQuestion(compute, key, caller.tenant, params, principal, frozenset(compute.tags(parsed)))
 
     def note(self, question: LiveQuestion) -> None:
         """Link the tags that are known before the compute to the live result, so that changes of them refresh it.
@@ -119,4 +125,6 @@ class LiveValues:
 
     def _add(self, question: LiveQuestion, tags: frozenset[str]) -> None:
         until = subscribed_until(self.now_ms())
-        self.subscriptions.add_live(tags, LiveResult(question.key, question.tenant, question.params, until))
+        self.subscriptions.add_live(
+            tags, LiveResult(question.key, question.tenant, question.params, until, question.principal)
+        )

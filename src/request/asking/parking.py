@@ -20,8 +20,8 @@ from push.results import Result
 _AT_MOST_EVERY_MS = 5000
 _REMEMBERED_KEYS = 10_000
 
-Subject = tuple[Tenant, str, msgspec.Raw]
-"""What a job computes: tenant, name of the compute, params."""
+Subject = tuple[Tenant, str, msgspec.Raw, str]
+"""What a job computes: tenant, name of the compute, params, and the principal that it may be for."""
 
 
 class Demand(msgspec.Struct, frozen=True):
@@ -46,7 +46,9 @@ class Demand(msgspec.Struct, frozen=True):
         """Return the job that meets the demand."""
         waiter = self.waiter if self.has_request else None
         deadline_ms = self.deadline_ms if self.has_request else 0
-        return Job(self.kind, *self.subject, token, 1, waiter, deadline_ms, self.newer_than_ms)
+        tenant, compute, params, principal = self.subject
+        own = "" if self.key.principal is None else principal
+        return Job(self.kind, tenant, compute, params, token, 1, waiter, deadline_ms, self.newer_than_ms, own)
 
 
 class Parking:

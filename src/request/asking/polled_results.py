@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from push.cache.jobs import JobKind
-from push.computes import Tenant
+from push.callers import Caller
 from push.errors import CacheUnavailableError
 from push.keys import Key
 from push.results import Result
@@ -59,16 +59,17 @@ class PolledResults:
     now_ms: Callable[[], int]
     sleep: Callable[[float], None]
 
-    def find(self, tenant: Tenant, compute: str, params: bytes, wait_seconds: float = 0.0) -> Answer | None:
+    def find(self, caller: Caller, compute: str, params: bytes, wait_seconds: float = 0.0) -> Answer | None:
         """Return a result, value or failure, as soon as it is there; None if it is not there in time.
 
         Raises:
-            RequestError: the compute is unknown or the params do not fit.
+            RequestError: the compute is unknown, the params do not fit, or the caller may not ask.
             QueueUnavailableError: the result is missing, and the queue did not take its job.
             CacheUnavailableError: Redis did not answer in time.
 
         """
-        key, subject = self.engine.identify(tenant, compute, params), (tenant, compute, msgspec.Raw(params))
+        key = self.engine.identify(caller, compute, params)
+        subject = caller.tenant, compute, msgspec.Raw(params), caller.principal
         until_ms = self.now_ms() + int(wait_seconds * 1000)
         pause_seconds, is_first = _FIRST_PAUSE_SECONDS, True
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,17 +50,23 @@ class ResultRenderer:
         encode: returns data as base64 of gzip, from memory; empty if that saves nothing or the data need a link.
         link: makes a URL from a payload's name, valid for so many seconds.
         is_open: callers need no token, and all get the same results.
+        guarded: names of the computes with a rule `authorize`, for which no cache may answer.
 
     """
 
     encode: Encode
     link: Link
     is_open: bool
+    guarded: Container[str] = ()
 
     def render(self, event: Mapping[str, Any], answer: Answer) -> HttpResponse:
         """Return the response to an event."""
-        is_public = self.is_open or answer.key.tenant is None
+        key = answer.key
+        is_public = (self.is_open or key.tenant is None) and key.principal is None
         fields = freshness_fields(answer.result, answer.asked_at_ms, is_public=is_public)
+        if key.compute in self.guarded:
+            # Even the caller's own cache asks again at every use (RFC 9111, 5.2.2.4).
+            fields["cache-control"] = "private, no-cache"
         fields["vary"] = "Accept-Encoding" if self.is_open else "Accept-Encoding, Authorization"
         if answer.result.status is Status.FAILURE:
             return problem_response(_stored_error(answer.result.data), fields)

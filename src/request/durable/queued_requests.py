@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from push.cache.jobs import Waiter
-from push.callers import Caller
+from push.callers import Caller, JsonClaims
 from push.durable.ports import RequestQueue, RequestRecords, WebhookQueue
 from push.durable.recording import Recorder
 from push.durable.requests import (
@@ -155,11 +155,10 @@ class QueuedRequests:
         if now_ms >= request.deadline_at_ms:
             return not await self.recorder.settle_with_error([waiter], PushasideError(code=ErrorCode.TIMEOUT))
         try:
-            answer = self.client_requests.answer(
-                _as_request(request, now_ms), Caller(request.tenant, request.principal, "")
-            )
+            caller = Caller(request.tenant, request.principal, claims=JsonClaims(request.claims))
+            answer = self.client_requests.answer(_as_request(request, now_ms), caller)
         except RequestError as exc:
-            # It was valid when it was accepted; the computes on offer have changed since.
+            # It was valid when it was accepted; the computes on offer or the principal's right have changed since.
             return not await self.recorder.settle_with_error([waiter], exc)
         if not isinstance(answer, Answer):
             return False

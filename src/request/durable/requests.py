@@ -10,11 +10,13 @@ from typing import Annotated
 import msgspec
 
 from push.access.tokens import Identity
-from push.computes import Registry, Tenant
+from push.callers import serialize_claims
+from push.computes import AnyCompute, Registry, Tenant
 from push.durable.ports import RequestQueue, RequestRecords
 from push.durable.requests import Deliver, QueuedRequest, RequestRecord, RequestStatus
 from push.errors import ErrorCode, RequestError
 from push.protocol.messages import MAX_ID_BYTES, Id, Name
+from request.asking.permission import check_permission
 
 DEFAULT_DEADLINE_MS = 15 * 60 * 1000
 MAX_DEADLINE_MS = 24 * 60 * 60 * 1000
@@ -114,14 +116,15 @@ class DurableRequests:
         record lacks a message. A message whose record is missing belongs to a request that was not accepted.
 
         Raises:
-            RequestError: the body is not a request, the compute or params are refused, the destination is refused, or
+            RequestError: the body is not a request, the compute, params, principal or destination is refused, or
                 another request has the id (`invalid_params`).
             TransientError: the request is not accepted, though it may be answered; the caller can retry.
 
         """
         new = parse_new_request(body)
-        self.registry.find(new.compute).parse_params(new.params)
-        request = self._as_queued(new, idempotency_key, identity)
+        compute: AnyCompute = self.registry.find(new.compute)
+        check_permission(compute, identity.caller, compute.parse_params(new.params))
+        request = self._as_queued(new, idempotency_key, identity, has_rule=compute.authorize is not None)
         if (new.id or idempotency_key) and (record := self.records.read(request.tenant, request.principal, request.id)):
             return _accepted_before(request, record)
         self.check_deliver(request.tenant, request.deliver)
@@ -132,7 +135,7 @@ class DurableRequests:
         record = self.records.read(request.tenant, request.principal, request.id)
         return Acceptance(request.id, RequestStatus.PENDING) if record is None else _accepted_before(request, record)
 
-    def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity) -> QueuedRequest:
+    def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity, *, has_rule: bool) -> QueuedRequest:
         now_ms = self.now_ms()
         return QueuedRequest(
             tenant=identity.tenant,
@@ -144,6 +147,7 @@ class DurableRequests:
             accepted_at_ms=now_ms,
             deadline_at_ms=now_ms + new.deadline_ms,
             max_age=new.max_age,
+            claims=serialize_claims(identity.claims) if has_rule else "",
         )
 
     def find(self, identity: Identity, request_id: str, wait_seconds: float = 0.0) -> RequestRecord:

@@ -68,8 +68,9 @@ class ConnectionSubscriptions:
         connection_seconds: float = 7200.0,
     ) -> None:
         self._namespaces = namespaces
-        self._shared_computes = frozenset(
-            name for name, compute in registry.by_name.items() if compute.scope is Scope.SHARED
+        self._shared_computes, self._own_computes = (
+            frozenset(name for name, compute in registry.by_name.items() if compute.scope is scope)
+            for scope in (Scope.SHARED, Scope.PRINCIPAL)
         )
         self._subscriptions = subscriptions
         self._histories = histories
@@ -89,7 +90,7 @@ class ConnectionSubscriptions:
         """
         since = None if message.since is None else parse_position(message.since)
         if message.compute is not None:
-            question = self._live.identify(caller.tenant, message.compute, message.params)
+            question = self._live.identify(caller, message.compute, message.params)
             return self._subscribe_live(question, message, caller, since)
         topic = self._channel(message.topic or "", caller)
         self._check_count(topic, caller)
@@ -103,7 +104,7 @@ class ConnectionSubscriptions:
             TransientError: a service did not answer; the connection may still be subscribed.
 
         """
-        topic = parse_topic(message.topic, caller.tenant, self._shared_computes)
+        topic = self._parse(message.topic, caller)
         self._subscriptions.remove(topic, caller.connection_id)
         self._lagging.forget(topic, shard_of(caller.connection_id), [caller.connection_id])
         self._update_presence([topic])
@@ -195,11 +196,14 @@ class ConnectionSubscriptions:
         return Subscription(topic, caller.connection_id, caller.principal, until, options)
 
     def _channel(self, name: str, caller: Caller) -> Topic:
-        topic = parse_topic(name, caller.tenant, self._shared_computes)
+        topic = self._parse(name, caller)
         if topic.is_live:
             raise RequestError("Subscribe to a live result by its `compute` and `params`.")
         self._namespaces.find(topic).check_subscribe(topic, caller.tenant, caller.principal)
         return topic
+
+    def _parse(self, name: str, caller: Caller) -> Topic:
+        return parse_topic(name, caller.tenant, self._shared_computes, self._own_computes, caller.principal)
 
     def _check_count(self, topic: Topic, caller: Caller) -> None:
         count = self._subscriptions.count_of(caller.connection_id, topic)

@@ -18,6 +18,7 @@ __all__ = ["aws", "aws_url"]
 @pytest.fixture
 def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     scripted_computes.runs.clear()
+    scripted_computes.revoked.clear()
     environments = Environments(monkeypatch)
     with served_in_a_thread() as management:
         stack = Stack(aws, management, environments, monkeypatch, redis_url)

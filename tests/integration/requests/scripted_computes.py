@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from push.callers import Caller
 from push.computes import Scope, compute
 from push.errors import ComputeFailedError, ErrorCode, RequestError, SourceThrottledError
 from push.sources.contexts import Context
@@ -27,7 +28,7 @@ runs: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
 """The attempts that were made, by tenant and name."""
 
 
-async def _run(params: ScriptedParams, context: Context) -> object:
+async def _run(params: ScriptedParams, context: Context) -> dict[str, object]:
     attempts = runs[context.tenant, params.name]
     attempts.append(context.attempt)
     await asyncio.sleep(params.seconds)
@@ -51,6 +52,27 @@ async def _run(params: ScriptedParams, context: Context) -> object:
 )
 async def scripted(params: ScriptedParams, context: Context) -> object:
     """Do as the params say."""
+    return await _run(params, context)
+
+
+@compute(name="own", ttl=30.0, scope=Scope.PRINCIPAL)
+async def own(params: ScriptedParams, context: Context) -> object:
+    """Do the same for each principal, and name it."""
+    return {**await _run(params, context), "principal": context.principal}
+
+
+revoked: set[str] = set()
+"""Principals whose right has ended."""
+
+
+def may_ask(caller: Caller, params: ScriptedParams) -> bool:
+    """Permit the names in the claim `names` of a principal that is not revoked."""
+    return caller.principal not in revoked and params.name in caller.claims["names"]
+
+
+@compute(name="guarded", ttl=30.0, authorize=may_ask)
+async def guarded(params: ScriptedParams, context: Context) -> object:
+    """Do the same for callers that may ask."""
     return await _run(params, context)
 
 

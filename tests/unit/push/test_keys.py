@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from push.computes import Tenant, compute
+from push.computes import Compute, Tenant, compute
 from push.errors import ErrorCode, RequestError
-from push.keys import Key, make_key, parse_tenant
-from tests.builders.results import echo, shared
+from push.keys import Key, make_key, parse_storage, parse_tenant
+from push.topics.topics import live_topic, parse_topic_storage
+from tests.builders.results import echo, own, shared
 
 
 class FloatParams(msgspec.Struct, frozen=True):
@@ -90,6 +92,39 @@ def test_a_shared_compute_has_one_key_for_all_tenants_that_no_tenants_own_key_is
     key = make_key(Tenant(one), shared, params)
     assert key == make_key(Tenant(other), shared, params)
     assert key.storage != make_key(Tenant(one), replace(shared, scope=echo.scope), params).storage
+
+
+PRINCIPALS = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=256)
+
+
+@given(TENANTS, PRINCIPALS, TENANTS, PRINCIPALS)
+def test_principals_never_share_a_key_of_a_compute_of_their_own(
+    tenant: str, principal: str, other_tenant: str, other: str
+) -> None:
+    params = own.parse_params(b"{}")
+    keys = [make_key(Tenant(tenant), own, params, principal), make_key(Tenant(other_tenant), own, params, other)]
+    assert (keys[0].storage == keys[1].storage) is ((tenant, principal) == (other_tenant, other))
+    assert keys[0].public == keys[1].public
+
+
+@given(TENANTS, PRINCIPALS)
+def test_keys_of_the_other_scopes_do_not_depend_on_the_principal(tenant: str, principal: str) -> None:
+    for each in (echo, shared):
+        params = each.parse_params(b"{}")
+        assert make_key(Tenant(tenant), each, params, principal) == make_key(Tenant(tenant), each, params)
+
+
+def test_without_a_principal_there_is_no_key_of_its_own() -> None:
+    with pytest.raises(RequestError, match="belong to a principal"):
+        make_key(Tenant("acme"), own, own.parse_params(b"{}"))
+
+
+@given(TENANTS, PRINCIPALS, st.sampled_from([echo, shared, own]))
+def test_a_key_is_read_from_its_name_in_a_store(tenant: str, principal: str, compute: Compute[Any]) -> None:
+    key = make_key(Tenant(tenant), compute, compute.parse_params(b"{}"), principal)
+    assert parse_storage(key.storage) == key
+    assert parse_topic_storage(live_topic(key).storage) == live_topic(key)
+    assert live_topic(key).storage == key.storage
 
 
 def test_computes_and_versions_have_keys_of_their_own() -> None:

@@ -109,5 +109,6 @@ def _read_live(row: Row) -> LiveResult:
         tenant=Tenant(row["tenant"]["S"]),
         params=msgspec.Raw(row["params"]["S"].encode()),
         expires_at=int(row["expires_at"]["N"]),
+        principal=row["principal"]["S"] if "principal" in row else "",
         written=row["written"]["S"],
     )

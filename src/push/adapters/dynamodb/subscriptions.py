@@ -99,6 +99,7 @@ def _add_live(table: SubscriptionTable, tags: Collection[str], live: LiveResult)
     attributes = {
         "connection_id": {"S": live.key.storage},
         "tenant": {"S": live.tenant},
+        "principal": {"S": live.principal},
         "params": {"S": bytes(live.params).decode()},
         "written": {"S": secrets.token_hex(6)},
         "expires_at": {"N": str(live.expires_at)},

@@ -10,6 +10,7 @@ import pytest
 
 from push.cache.jobs import NO_DEADLINE_MS, JobKind, Waiter, live_waiter
 from push.cache.ports import Parked, ParkOutcome
+from push.callers import Caller
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, ErrorCode, QueueUnavailableError, RequestError, TransientError
 from push.keys import Key, make_key
@@ -37,7 +38,7 @@ def by_polling(world: World) -> Ask:
     results = PolledResults(world.new_engine(), world.clock, lambda _seconds: None)
 
     def ask(*, compute: str = "echo", tenant: str = "acme", params: bytes = PARAMS) -> bytes | None:
-        answer = results.find(Tenant(tenant), compute, params)
+        answer = results.find(Caller(Tenant(tenant), "somebody"), compute, params)
         return None if answer is None else answer.result.data
 
     return ask
@@ -53,7 +54,7 @@ def as_a_subscriber(world: World) -> Ask:
     )
 
     def ask(*, compute: str = "echo", tenant: str = "acme", params: bytes = PARAMS) -> bytes | None:
-        result = live.read(live.identify(Tenant(tenant), compute, msgspec.Raw(params)))
+        result = live.read(live.identify(Caller(Tenant(tenant), "somebody"), compute, msgspec.Raw(params)))
         return None if result is None else result.data
 
     return ask

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from push import callers
 from push.cache.jobs import JobKind
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError
@@ -33,7 +34,9 @@ class Caller:
             self.meanwhile[len(self.pauses)]()
 
     def find(self, text: str = "a", *, compute: str = "echo", tenant: str = ACME, wait: float = 0.0) -> Answer | None:
-        return self.results.find(Tenant(tenant), compute, f'{{"text":"{text}"}}'.encode(), wait)
+        return self.results.find(
+            callers.Caller(Tenant(tenant), "somebody"), compute, f'{{"text":"{text}"}}'.encode(), wait
+        )
 
 
 @pytest.fixture
