@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from compute.computing import Computing, Task
 from compute.filling import Filler
 from compute.subscriber_updates import SubscriberUpdates
+from push.authorizing import forbidden
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, LEASE_TERM_MS, JobKind, Outgoing, Waiter, with_guardian
 from push.cache.ports import Busy, Claimed, Filled, FillOutcome, JobSender, Leases
+from push.delivery.rights import split_by_right
 from push.delivery.waiter_answers import WaiterAnswers, suits
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, QueueUnavailableError, TransientError
 from push.metrics import Counter, Metric
@@ -137,7 +139,7 @@ class KeyWorker:
         if filled is None:
             if task.job.kind is JobKind.LIVE:
                 return Disposition.LATER
-            return _done_if(await self.answers.send_result(task.key, waiters, result), waiters)
+            return _done_if(await self._send_result(task, waiters, result), waiters)
         # Even if the fill was refused, the result is right for waiters that asked before the compute began.
         return await self._answer_filled(task, claimed, result, filled, _union(filled.waiters, waiters))
 
@@ -170,7 +172,15 @@ class KeyWorker:
         state: CacheState = CacheState.MISS,
     ) -> None:
         suited = [waiter for waiter in waiters if not waiter.is_live and suits(waiter, result)]
-        await self.answers.answer(task.key, claimed.token, suited, result, state)
+        permitted, refused = split_by_right(task.compute, task.job.params, suited)
+        await self.answers.answer(task.key, claimed.token, permitted, result, state)
+        await self.answers.refuse(task.key, refused, forbidden(task.compute.name))
+
+    async def _send_result(self, task: Task, waiters: Sequence[Waiter], result: Result) -> list[Waiter]:
+        """Answer waiters while Redis is away; return those that need no further answer."""
+        permitted, refused = split_by_right(task.compute, task.job.params, waiters)
+        told = await self.answers.send_result(task.key, permitted, result)
+        return [*told, *await self.answers.send_error(refused, forbidden(task.compute.name))]
 
     async def _refuse(self, task: Task, waiters: Sequence[Waiter], error: PushasideError) -> None:
         await self.answers.refuse(task.key, [waiter for waiter in waiters if not waiter.is_live], error)
@@ -238,7 +248,7 @@ class KeyWorker:
             if task.attempt < MAX_ATTEMPTS:
                 return Disposition.AGAIN
             return _done_if(await self.answers.send_error(waiters, exc), waiters)
-        told = await self.answers.send_result(task.key, waiters, result)
+        told = await self._send_result(task, waiters, result)
         await self._answer_parked(task, result)
         return _done_if(told, waiters)
 

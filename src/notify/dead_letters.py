@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from push.authorizing import forbidden
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import LEASE_TERM_MS, Job, Waiter, parse_job
 from push.cache.ports import Busy, Claimed, Leases
-from push.computes import Registry
+from push.computes import AnyCompute, Registry
+from push.delivery.rights import split_by_right
 from push.delivery.waiter_answers import WaiterAnswers, suits
 from push.errors import CacheUnavailableError, ErrorCode, PushasideError, RequestError
 from push.keys import Key, make_key
@@ -83,7 +85,10 @@ class DeadLetters:
         stored = claimed.result
         if stored is not None and judge(stored, self.now_ms()) is not Freshness.UNUSABLE:
             suited = [waiter for waiter in waiters if suits(waiter, stored)]
-            await self.answers.answer(key, claimed.token, suited, stored)
+            compute: AnyCompute = self.registry.find(job.compute)
+            permitted, refused = split_by_right(compute, job.params, suited)
+            await self.answers.answer(key, claimed.token, permitted, stored)
+            await self.answers.refuse(key, refused, forbidden(compute.name))
             waiters = [waiter for waiter in waiters if waiter not in suited]
         await self.answers.refuse(key, waiters, _failure())
         if await self.leases.release(key, claimed.token, job.token) > 0:

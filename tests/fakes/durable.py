@@ -47,6 +47,7 @@ class FakeRequestRecords:
             accepted_at_ms=request.accepted_at_ms,
             deadline_at_ms=request.deadline_at_ms,
             principal=request.principal,
+            params=bytes(request.params) if request.has_rule else None,
         )
         return True
 

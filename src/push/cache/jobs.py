@@ -26,7 +26,7 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     later. A request that is retried may be parked twice, and is still answered once. `accept` is the request's own, as
     `large_answers.parse_accept` returns it. A durable request has a `tenant`, a `principal` and no connection; its
     record receives the answer. A waiter with neither connection nor tenant stands for the key's subscribers; the key's
-    history receives their answer.
+    history receives their answer. `claims` are a durable request's, if the compute has a rule `authorize`.
     """
 
     connection_id: str
@@ -35,6 +35,7 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
     accept: str = ""
     tenant: str = ""
     principal: str = ""
+    claims: str = ""
 
     @property
     def is_live(self) -> bool:

@@ -60,8 +60,10 @@ class QueuedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     deadline_at_ms: int
     max_age: float | None = None
     look: int = 1
+    has_rule: bool = False
+    """The compute has a rule `authorize`, which is asked again when the request is answered and read."""
     claims: str = ""
-    """The claims of the principal's token, as JSON; only for computes with a rule `authorize`."""
+    """The claims of the principal's token, as JSON, for that rule."""
 
     @property
     def name(self) -> str:
@@ -118,6 +120,8 @@ class RequestRecord:
     next_attempt_at_ms: int | None = None
     attempts: tuple[Attempt, ...] = ()
     principal: str = ""
+    params: bytes | None = None
+    """The params, if the compute has a rule `authorize`."""
 
     @property
     def name(self) -> str:

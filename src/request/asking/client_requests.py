@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from push.cache.jobs import JobKind, Waiter
-from push.callers import Caller
+from push.callers import Caller, serialize_claims
 from push.keys import Key
 from push.protocol.large_answers import parse_accept
 from push.protocol.messages import Request
@@ -55,7 +55,9 @@ class _ClientQuestion(msgspec.Struct, frozen=True):
         if caller.connection_id:
             return Waiter(caller.connection_id, self.request.id, newer_than_ms, accept)
         # A request without a connection is durable: its record takes the answer, and belongs to a principal.
-        return Waiter("", self.request.id, newer_than_ms, accept, caller.tenant, caller.principal)
+        return Waiter(
+            "", self.request.id, newer_than_ms, accept, caller.tenant, caller.principal, serialize_claims(caller.claims)
+        )
 
 
 @dataclass(frozen=True, slots=True)

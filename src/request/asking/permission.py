@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 
-from push.authorizing import forbidden, is_permitted
+from push.authorizing import RuleFailedError, forbidden, is_permitted
 from push.callers import Caller
 from push.computes import AnyCompute, Scope
 
@@ -29,7 +29,7 @@ def check_permission(compute: AnyCompute, caller: Caller, params: msgspec.Struct
         return
     try:
         permitted = is_permitted(compute.authorize, caller, params)
-    except Exception as exc:
+    except RuleFailedError as exc:
         # A defect of the rule must not open what it guards.
         logger.exception("`authorize` of %s failed, so the request is refused", compute.name)
         raise forbidden(compute.name) from exc

@@ -25,6 +25,9 @@ MAX_WAIT_SECONDS = 25
 _FIRST_PAUSE_SECONDS = 0.1
 _LAST_PAUSE_SECONDS = 1.0
 
+MAX_GUARDED_PARAMS_BYTES = 64 * 1024
+"""The records of computes with a rule `authorize` hold the params, beside an answer of up to 256 KB."""
+
 CheckDeliver = Callable[[Tenant, Deliver], None]
 
 
@@ -124,7 +127,9 @@ class DurableRequests:
         new = parse_new_request(body)
         compute: AnyCompute = self.registry.find(new.compute)
         check_permission(compute, identity.caller, compute.parse_params(new.params))
-        request = self._as_queued(new, idempotency_key, identity, has_rule=compute.authorize is not None)
+        request = self._as_queued(new, idempotency_key, identity)
+        if compute.authorize is not None:
+            request = _with_rule(request, identity)
         if (new.id or idempotency_key) and (record := self.records.read(request.tenant, request.principal, request.id)):
             return _accepted_before(request, record)
         self.check_deliver(request.tenant, request.deliver)
@@ -135,7 +140,7 @@ class DurableRequests:
         record = self.records.read(request.tenant, request.principal, request.id)
         return Acceptance(request.id, RequestStatus.PENDING) if record is None else _accepted_before(request, record)
 
-    def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity, *, has_rule: bool) -> QueuedRequest:
+    def _as_queued(self, new: NewRequest, idempotency_key: str, identity: Identity) -> QueuedRequest:
         now_ms = self.now_ms()
         return QueuedRequest(
             tenant=identity.tenant,
@@ -147,14 +152,14 @@ class DurableRequests:
             accepted_at_ms=now_ms,
             deadline_at_ms=now_ms + new.deadline_ms,
             max_age=new.max_age,
-            claims=serialize_claims(identity.claims) if has_rule else "",
         )
 
     def find(self, identity: Identity, request_id: str, wait_seconds: float = 0.0) -> RequestRecord:
         """Return a request's record as soon as it is settled, or as it is after `wait_seconds`.
 
         Raises:
-            RequestError: the principal has no request with that id (`not_found`).
+            RequestError: the principal has no request with that id (`not_found`), or its right to the result has ended
+                (`forbidden`).
             TransientError: the records did not answer.
 
         """
@@ -164,11 +169,25 @@ class DurableRequests:
             record = self.records.read(identity.tenant, identity.principal, request_id)
             if record is None:
                 raise RequestError("There is no request with this id.", code=ErrorCode.NOT_FOUND)
+            self._check_right(record, identity)
             left_seconds = (until_ms - self.now_ms()) / 1000
             if record.status is not RequestStatus.PENDING or left_seconds <= 0:
                 return record
             self.sleep(min(pause_seconds, left_seconds))
             pause_seconds = min(pause_seconds * 1.5, _LAST_PAUSE_SECONDS)
+
+    def _check_right(self, record: RequestRecord, identity: Identity) -> None:
+        """Ask the rule with the claims of the token that reads the request, which may be newer than its own."""
+        if record.params is not None:
+            compute: AnyCompute = self.registry.find(record.compute)
+            check_permission(compute, identity.caller, compute.parse_params(record.params))
+
+
+def _with_rule(request: QueuedRequest, identity: Identity) -> QueuedRequest:
+    if len(request.params) > MAX_GUARDED_PARAMS_BYTES:
+        sentence = f"`params` of {request.compute} may have {MAX_GUARDED_PARAMS_BYTES} bytes in a durable request."
+        raise RequestError(sentence, code=ErrorCode.TOO_LARGE)
+    return msgspec.structs.replace(request, has_rule=True, claims=serialize_claims(identity.claims))
 
 
 def _accepted_before(request: QueuedRequest, record: RequestRecord) -> Acceptance:

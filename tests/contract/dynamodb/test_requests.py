@@ -104,6 +104,13 @@ def test_a_request_is_its_principals_own(records: RequestRecords) -> None:
     assert (record.principal, record.compute) == ("ada", "echo")
 
 
+def test_the_params_are_kept_for_a_rule_that_is_asked_again(records: RequestRecords) -> None:
+    records.put(make_request("1", params=msgspec.Raw(b'{"a":1}')))
+    records.put(make_request("2", params=msgspec.Raw(b'{"a":1}'), has_rule=True))
+    found = [records.read(ACME, "ada", request_id) for request_id in "12"]
+    assert [record.params for record in found if record is not None] == [None, b'{"a":1}']
+
+
 @pytest.mark.parametrize("principal", ["a/b", "auth0|5", "x" * 256, "é~#"])
 def test_any_principal_has_requests_of_its_own(records: RequestRecords, principal: str) -> None:
     records.put(make_request(principal=principal))

@@ -133,3 +133,27 @@ def test_a_durable_request_whose_right_has_ended_is_refused_at_its_look(stack: S
     scripted_computes.revoked.clear()
     told = stack.call("GET /requests/{id}", path="1", claims=ADA).document
     assert (told["status"], told["error"]["code"]) == ("failed", "forbidden")
+
+
+def test_a_durable_request_whose_right_ends_during_the_compute_is_refused(stack: Stack) -> None:
+    document = {"id": "1", "compute": "guarded", "params": {"name": "a"}, "deliver": {"poll": True}}
+    stack.call("POST /requests", document, claims=ADA)
+    stack.look()
+    stack.ask(compute="guarded", params={"name": "a"}, claims={**ADA, "sub": "eve"}, connection_id="eve=")
+    scripted_computes.revoked.add("ada")
+    assert stack.compute() == []
+    scripted_computes.revoked.clear()
+    told = stack.call("GET /requests/{id}", path="1", claims=ADA).document
+    assert (told["status"], told["error"]["code"]) == ("failed", "forbidden")
+    assert [each["type"] for each in stack.pushed("eve=")] == ["result"]
+
+
+def test_the_answer_of_a_durable_request_is_shown_while_the_reader_has_the_right(stack: Stack) -> None:
+    document = {"id": "1", "compute": "guarded", "params": {"name": "a"}, "deliver": {"poll": True}}
+    stack.call("POST /requests", document, claims=ADA)
+    stack.look()
+    stack.compute()
+    without = {**ADA, "names": []}
+    refused = stack.call("GET /requests/{id}", path="1", claims=without)
+    assert (refused.status, refused.document["code"]) == (403, "forbidden")
+    assert stack.call("GET /requests/{id}", path="1", claims=ADA).document["status"] == "done"

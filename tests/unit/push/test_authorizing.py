@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from push.authorizing import forbidden, is_permitted
+from push.authorizing import RuleFailedError, forbidden, is_permitted
 from push.callers import Caller, JsonClaims
 from push.computes import Tenant
 from push.errors import ErrorCode
@@ -32,13 +32,14 @@ def test_a_rule_sees_the_caller_its_claims_and_the_params() -> None:
 @pytest.mark.parametrize("answer", [None, 1, 0, "yes", ["ada"], object()], ids=repr)
 def test_only_a_bool_is_an_answer(answer: object) -> None:
     rule: Callable[..., Any] = lambda _caller, params: answer  # noqa: E731 - it is asked with params
-    with pytest.raises(TypeError, match="must return a bool"):
+    with pytest.raises(RuleFailedError, match="must return a bool"):
         is_permitted(rule, ADA, Params())
 
 
-def test_what_a_rule_raises_is_raised() -> None:
-    with pytest.raises(KeyError):
+def test_what_a_rule_raises_is_the_cause_of_its_failure() -> None:
+    with pytest.raises(RuleFailedError) as caught:
         is_permitted(of_customer, Caller(Tenant("acme"), "bob"), Params())
+    assert isinstance(caught.value.__cause__, KeyError)
 
 
 def test_the_refusal_names_the_compute_and_nothing_else() -> None:

@@ -52,7 +52,7 @@ class DynamoDbRequests:
     def put(self, request: QueuedRequest) -> bool:
         """See `RequestRecords.put`."""
         days = self.result_days + (0 if request.deliver.poll else 1)
-        item = {
+        item: dict[str, Any] = {
             "request": {"S": request.name},
             "principal": {"S": request.principal},
             "status": {"S": RequestStatus.PENDING},
@@ -64,6 +64,8 @@ class DynamoDbRequests:
             "attempt_count": {"N": "0"},
             "expires_at": {"N": str(request.deadline_at_ms // 1000 + days * _DAY_SECONDS)},
         }
+        if request.has_rule:
+            item["params"] = {"B": zstd.compress(bytes(request.params), _LEVEL)}
         try:
             # `request` is a reserved word.
             self.client.put_item(
@@ -161,6 +163,7 @@ def _parse(item: Mapping[str, Any]) -> RequestRecord:
         attempts=tuple(_parse_attempt(each["M"]) for each in item.get("attempts", {"L": ()})["L"]),
         # Rows of versions without principals have a name without one.
         principal=item["principal"]["S"] if "~" in scope else "",
+        params=zstd.decompress(item["params"]["B"]) if "params" in item else None,
     )
 
 
