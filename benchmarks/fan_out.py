@@ -130,6 +130,11 @@ class MemorySubscribers:
         is_last = first + limit >= len(self._shards[shard])
         return self._shards[shard][first : first + limit], None if is_last else str(first + limit)
 
+    async def find(self, _topic: Topic, connection_id: str) -> Subscription | None:
+        """See `Subscribers.find`."""
+        found = self._shards[shard_of(connection_id)]
+        return next((each for each in found if each.connection_id == connection_id), None)
+
     async def remove_all(self, _topic: Topic, connection_ids: Collection[str]) -> None:
         """Do nothing: no subscriber leaves."""
         raise AssertionError(f"{len(connection_ids)} connections are gone, so the figures mean nothing.")

@@ -29,6 +29,7 @@ from push.adapters.wiring import event_loop
 from push.adapters.wiring.delivery import build_series_connections, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
+from push.computes import load_registry
 from push.errors import RequestError, TransientError
 from push.queues.redelivery import Redelivery
 from push.settings import FanOutSettings, read_settings
@@ -36,6 +37,7 @@ from push.topics.fan_out_jobs import CatchUp, FanOutJob, Farewell, Nudge, Presen
 from push.topics.fanning_out import FanningOut, LeftAloneError, Receipt
 from push.topics.patched_updates import PatchedUpdates
 from push.topics.presence import Presence
+from push.topics.rights import SubscriberRights
 from push.topics.topics import SHARDS, parse_topic_storage
 
 WORK_MS = 13_000
@@ -88,6 +90,11 @@ def build() -> FanOutParts:
         now_ms=now_ms,
         random=random.random,
         patched=patched,
+        rights=SubscriberRights(
+            find_registry=cache(lambda: load_registry(settings.modules)),
+            subscribers=subscribers,
+            connections=connections,
+        ),
         has_presence=lambda topic: namespaces.find(topic).presence,
     )
     return FanOutParts(fanning_out, presence, make_redelivery(settings.fan_out_queue_url), metrics)

@@ -150,8 +150,8 @@ class QueuedSettings(AnswerSettings, RecordSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TopicsSettings(TokenSettings, CacheSettings, TopicSettings):
-    """Settings of the function that publishes over HTTP and receives inbound webhooks."""
+class TopicsSettings(TokenSettings, CacheSettings, OfferSettings, TopicSettings):
+    """Settings of the function that publishes over HTTP and receives inbound webhooks; it knows guarded computes."""
 
     hook_sources: str = ""
     hook_secret_arn: str = ""
@@ -174,8 +174,8 @@ class PushSettings(ManagementSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FanOutSettings(CacheSettings, ManagementSettings, TopicSettings):
-    """Settings of the function that pushes to subscribers."""
+class FanOutSettings(CacheSettings, ManagementSettings, OfferSettings, TopicSettings):
+    """Settings of the function that pushes to subscribers; it asks the rules `authorize` of computes."""
 
     storage_bucket: str
 

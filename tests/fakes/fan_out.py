@@ -35,6 +35,10 @@ class FakeSubscribers:
         await self._delay()
         return page, names[-1] if len(names) == self._page_rows else None
 
+    async def find(self, topic: Topic, connection_id: str) -> Subscription | None:
+        await self._delay()
+        return self.rows[topic.storage, shard_of(connection_id)].get(connection_id)
+
     async def remove_all(self, topic: Topic, connection_ids: Collection[str]) -> None:
         for connection_id in connection_ids:
             self.rows[topic.storage, shard_of(connection_id)].pop(connection_id, None)

@@ -23,7 +23,8 @@ from push.topics.patched_updates import PatchedUpdates
 from push.topics.ports import ShardProgress, Subscribers, TopicHistories
 from push.topics.positions import Position
 from push.topics.presence import LOOK_SECONDS
-from push.topics.subscriptions import PATCH
+from push.topics.rights import SubscriberRights
+from push.topics.subscriptions import PATCH, Subscription
 from push.topics.topics import Topic, shard_of
 from push.topics.update_frames import Link, Step, render_history
 
@@ -97,6 +98,7 @@ class FanningOut:
         now_ms: the clock, in milliseconds since 1970.
         random: returns a number in [0, 1); spreads retries.
         patched: renders the frames for subscribers that apply patches.
+        rights: ends subscriptions whose right has ended.
         has_presence: returns whether a topic's namespace has presence.
 
     """
@@ -112,6 +114,7 @@ class FanningOut:
     now_ms: Callable[[], int]
     random: Callable[[], float]
     patched: PatchedUpdates | None = None
+    rights: SubscriberRights | None = None
     has_presence: Callable[[Topic], bool] = lambda _topic: False
 
     async def nudge(self, topic: Topic, shard: int, receipt: Receipt) -> None:
@@ -175,7 +178,9 @@ class FanningOut:
             page, start = await self.subscribers.page(topic, shard, start, PAGE_CONNECTIONS)
             # After the page: a subscriber that resumes is marked as lagging before its row is written.
             lagging = await self.progress.lagging(topic, shard)
-            level = [each for each in page if each.connection_id not in lagging]
+            level: Sequence[Subscription] = [each for each in page if each.connection_id not in lagging]
+            if self.rights is not None:
+                level = await self.rights.keep(topic, level, found.history.end)
             if patched is None and self.patched is not None and any(PATCH in each.options for each in level):
                 patched = await self.patched.frames(topic, found, full)
             for first in range(0, len(level), at_once):
@@ -250,6 +255,9 @@ class FanningOut:
                 await self.send([CatchUp(topic.storage, connection_id, attempt)], 0)
                 return
             history = await self.histories.read(topic, behind.position, ROUND_MESSAGES)
+            if self.rights is not None and not await self.rights.may_catch_up(topic, connection_id, history.end):
+                await self.progress.forget(topic, shard, [connection_id])
+                return
             steps = render_history(topic, history, self.link)
             (posted,) = await self._post([Series(connection_id, [step.frame for step in steps])])
             if posted.outcome is PostOutcome.GONE:

@@ -240,6 +240,12 @@ class Subscribers(Protocol):
         are omitted, so a page may be short or empty. Raises TransientError.
         """
 
+    async def find(self, topic: Topic, connection_id: str) -> Subscription | None:
+        """Return a connection's subscription, with all earlier writes; None if there is none or it has expired.
+
+        Raises TransientError.
+        """
+
     async def remove_all(self, topic: Topic, connection_ids: Collection[str]) -> None:
         """Remove the subscriptions of closed connections. Never raises: a subscription that is left expires."""
 

@@ -24,10 +24,20 @@ PATCH = "patch"
 
 
 @dataclass(frozen=True, slots=True)
+class Right:
+    """What the rule `authorize` of a live result is asked with, beside the principal; claims and params are JSON."""
+
+    tenant: Tenant
+    claims: str
+    params: str
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One connection's subscription to one topic; `expires_at` is in seconds since 1970.
 
-    `options` are words from the client's `accept`, none of which holds a comma.
+    `options` are words from the client's `accept`, none of which holds a comma. Only a live result whose compute has a
+    rule `authorize` has a `right`.
     """
 
     topic: Topic
@@ -35,6 +45,7 @@ class Subscription:
     principal: str
     expires_at: int
     options: frozenset[str] = frozenset()
+    right: Right | None = None
 
 
 @dataclass(frozen=True, slots=True)

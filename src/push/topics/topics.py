@@ -43,6 +43,11 @@ class Topic:
         return f"{'*' if self.scope is None else self.scope}/{self.name}"
 
     @property
+    def compute(self) -> str:
+        """Return the name of a live result's compute."""
+        return self.name.partition("@")[0]
+
+    @property
     def is_live(self) -> bool:
         """Return whether the topic is a live result; no channel's name holds `@`."""
         return "@" in self.name

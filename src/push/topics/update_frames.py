@@ -52,6 +52,11 @@ def render_history(topic: Topic, history: History, link: Link) -> tuple[Step, ..
     return tuple(Step(_render("update", topic, each.position, each, link), each.position) for each in messages)
 
 
+def render_lost(topic: Topic, position: Position) -> bytes:
+    """Render a live result's `resync` without a value: its client subscribes again."""
+    return _render("resync", topic, position, None, _no_link)
+
+
 def render_patched(topic: Topic, position: Position, etag: str, base: str, patch: Patch) -> bytes:
     """Render an `update` with the patch from the value of etag `base` to the value of `etag`."""
     head = f'{{"type":"update","topic":"{topic.name}","position":"{position}","etag":"{etag}"'
@@ -79,6 +84,10 @@ def _render(kind: str, topic: Topic, position: Position, message: Message | None
     if topic.is_live:
         return _render_live(head, message, link).encode()
     return render_with_data(head, message.data if message else b"null").encode()
+
+
+def _no_link(_payload: str, _seconds: int) -> str:
+    return ""
 
 
 def _render_live(head: str, message: Message | None, link: Link) -> str:

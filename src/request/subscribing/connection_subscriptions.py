@@ -7,9 +7,9 @@ until its own catch-up messages have brought it up to date, so the connection re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from push.callers import Caller
+from push.callers import Caller, serialize_claims
 from push.computes import Registry, Scope
 from push.errors import ErrorCode, PushasideError, RequestError, TransientError
 from push.protocol.large_answers import GZIP
@@ -19,7 +19,7 @@ from push.topics.farewells import make_farewell
 from push.topics.namespaces import Namespaces
 from push.topics.ports import FanOutJobSender, Subscriptions, SyncLagging, SyncTopicHistories
 from push.topics.positions import Position, parse_position
-from push.topics.subscriptions import PATCH, PRESENCE_DELAY_SECONDS, Subscription, subscribed_until
+from push.topics.subscriptions import PATCH, PRESENCE_DELAY_SECONDS, Right, Subscription, subscribed_until
 from push.topics.topic_answers import Subscribed, subscribed_live
 from push.topics.topics import Topic, parse_topic, shard_of
 from request.asking.live_values import LiveQuestion, LiveValues
@@ -179,7 +179,7 @@ class ConnectionSubscriptions:
         topic = question.topic
         self._namespaces.find(topic).check_subscribe(topic, caller.tenant, caller.principal)
         self._check_count(topic, caller)
-        self._add(self._subscription(topic, caller, message.accept))
+        self._add(replace(self._subscription(topic, caller, message.accept), right=_right_of(question, caller)))
         self._live.note(question)
         # Position before value: a later fill then has a later position, even if its value is the same.
         head = self._histories.head(topic)
@@ -225,6 +225,12 @@ class ConnectionSubscriptions:
         ]
         if looks:
             self._fan_out.send(looks, PRESENCE_DELAY_SECONDS)
+
+
+def _right_of(question: LiveQuestion, caller: Caller) -> Right | None:
+    if question.compute.authorize is None:
+        return None
+    return Right(caller.tenant, serialize_claims(caller.claims), bytes(question.params).decode())
 
 
 def _too_many() -> RequestError:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from push.access.tokens import Identity
+from push.authorizing import forbidden
 from push.topics.namespaces import Namespaces
 from push.topics.ports import SyncTopicHistories, TopicMembers
 from push.topics.positions import Position
@@ -42,12 +43,14 @@ class TopicPages:
         namespaces: decide which principals may subscribe, and which topics have presence.
         histories: hold the positions of topics.
         members: the subscribers of topics.
+        is_guarded: returns whether a compute has a rule `authorize`; called for live results only.
 
     """
 
     namespaces: Namespaces
     histories: SyncTopicHistories
     members: TopicMembers
+    is_guarded: Callable[[str], bool] = lambda _compute: False
 
     def find(self, name: str, identity: Identity) -> TopicPage:
         """Return the page of a topic that the caller may subscribe to.
@@ -58,6 +61,9 @@ class TopicPages:
 
         """
         topic = parse_topic(name, identity.tenant)
+        if topic.is_live and self.is_guarded(topic.compute):
+            # The name does not tell the params that the rule is asked with.
+            raise forbidden(topic.compute)
         namespace = self.namespaces.find(topic)
         namespace.check_subscribe(topic, identity.tenant, identity.principal)
         position: Position = self.histories.head(topic)

@@ -15,6 +15,7 @@ from push.adapters.secrets.hooks import CachedHookSecrets, fetch_hook_secrets
 from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_verifier
+from push.computes import Registry, load_registry
 from push.hooks.sources import HookSource, parse_hook_sources
 from push.settings import TokenSettings, TopicsSettings, read_settings
 from request.subscribing.inbound_webhooks import InboundWebhooks
@@ -47,7 +48,17 @@ class TopicsParts:
     def pages(self) -> TopicPages:
         """The pages of topics."""
         members = DynamoDbTopicMembers(make_client("dynamodb"), self._settings.subscriptions_table)
-        return TopicPages(namespaces=shipped_namespaces(), histories=self._histories, members=members)
+        return TopicPages(
+            namespaces=shipped_namespaces(), histories=self._histories, members=members, is_guarded=self._is_guarded
+        )
+
+    def _is_guarded(self, name: str) -> bool:
+        compute = self._registry.by_name.get(name)
+        return compute is not None and compute.authorize is not None
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return load_registry(self._settings.modules)
 
     @cached_property
     def webhooks(self) -> InboundWebhooks:

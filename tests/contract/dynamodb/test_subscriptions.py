@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions, DynamoDb
 from push.computes import Tenant
 from push.errors import TransientError
 from push.keys import Key
-from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import SHARDS, Topic, shard_of
 from tests.servers.aws import CREDENTIALS, Aws
 
@@ -29,6 +30,33 @@ LIVE = LiveResult(KEY, ACME, msgspec.Raw(b'{"board":"b"}'), LATER)
 
 def subscription(topic: Topic = NEWS, connection_id: str = "ann=", expires_at: int = LATER) -> Subscription:
     return Subscription(topic, connection_id, "ann", expires_at)
+
+
+async def test_one_subscription_is_found_with_its_right(
+    subscriptions: DynamoDbSubscriptions, subscribers: DynamoDbSubscribers
+) -> None:
+    guarded = replace(subscription(), right=Right(ACME, '{"sub":"ann"}', '{"board":"b"}'))
+    subscriptions.add([guarded, subscription(connection_id="bob=")])
+    assert await subscribers.find(NEWS, "ann=") == guarded
+    assert await subscribers.find(NEWS, "bob=") == subscription(connection_id="bob=")
+    assert await subscribers.find(NEWS, "cat=") is None
+    assert guarded in await everybody(subscribers, NEWS)
+
+
+async def test_an_expired_subscription_is_not_found(
+    subscriptions: DynamoDbSubscriptions, subscribers: DynamoDbSubscribers
+) -> None:
+    subscriptions.add([subscription(expires_at=NOW)])
+    assert await subscribers.find(NEWS, "ann=") is None
+
+
+async def test_a_live_result_of_a_principal_is_read_as_it_was_written(
+    subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
+) -> None:
+    own = replace(LIVE, key=replace(KEY, principal="a" * 32), principal="ada")
+    subscriptions.add_live(["tag"], own)
+    (found,) = await live_results.live_of(ACME, ["tag"])
+    assert replace(found, written="") == own
 
 
 def topics(count: int) -> list[Topic]:

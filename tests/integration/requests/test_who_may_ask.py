@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import request.results_app
+import request.topics_app
 from tests.integration.requests import scripted_computes
 from tests.integration.requests.stacks import HttpAnswer, Stack, make_token, read_event
 
@@ -23,6 +24,15 @@ def poll(stack: Stack, compute: str, name: str, claims: dict[str, Any]) -> HttpA
     event["headers"] |= {"authorization": f"Bearer {make_token('acme', **claims)}"}
     request.results_app.build.cache_clear()
     answer = request.results_app.handler(event, None)
+    return HttpAnswer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
+
+
+def show_topic(name: str, claims: dict[str, Any]) -> HttpAnswer:
+    event = read_event("http_requests")
+    event |= {"routeKey": "GET /topics/{topic}", "pathParameters": {"topic": name}, "body": None}
+    event["headers"] |= {"authorization": f"Bearer {make_token('acme', **claims)}"}
+    request.topics_app.build.cache_clear()
+    answer = request.topics_app.handler(event, None)
     return HttpAnswer(answer["statusCode"], answer["headers"], json.loads(answer["body"]))
 
 
@@ -107,6 +117,26 @@ def test_a_rule_that_fails_refuses_and_is_logged(stack: Stack, caplog: pytest.Lo
     assert refused["error"]["code"] == "forbidden"
     assert "`authorize` of guarded failed" in caplog.text
     assert "KeyError: 'names'" in caplog.text
+
+
+def test_an_update_reaches_no_subscriber_whose_right_has_ended(stack: Stack) -> None:
+    for principal in ("ada", "eve"):
+        claims = {**ADA, "sub": principal}
+        topic = subscribe(stack, "guarded", "a", claims, f"{principal}=")["topic"]
+    scripted_computes.revoked.add("eve")
+    assert stack.compute() == []
+    assert stack.fan_out() == []
+    assert [each["type"] for each in stack.pushed("ada=")] == ["update"]
+    (told,) = stack.pushed("eve=")
+    assert (told["type"], told["topic"], set(told)) == ("resync", topic, {"type", "topic", "position"})
+    assert subscribe(stack, "guarded", "a", {**ADA, "sub": "eve"}, "eve=")["error"]["code"] == "forbidden"
+
+
+def test_the_page_of_a_guarded_topic_is_no_hint(stack: Stack) -> None:
+    topic = subscribe(stack, "guarded", "a", ADA, "ada=")["topic"]
+    for name in (topic, f"guarded@1:{'0' * 32}"):
+        refused = show_topic(name, BOB)
+        assert (refused.status, refused.document["code"]) == (403, "forbidden")
 
 
 def test_a_durable_request_is_refused_when_it_is_sent(stack: Stack) -> None:

@@ -24,7 +24,7 @@ from push.computes import Tenant
 from push.errors import TransientError
 from push.keys import parse_storage
 from push.topics.subscriptions import LiveResult, Subscription
-from push.topics.topics import Topic
+from push.topics.topics import Topic, shard_of
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,17 @@ class DynamoDbSubscribers:
         last = page.get("LastEvaluatedKey")
         found = [read_subscription(topic, row) for row in page["Items"]]
         return found, last["connection_id"]["S"] if last else None
+
+    async def find(self, topic: Topic, connection_id: str) -> Subscription | None:
+        """See `Subscribers.find`."""
+        return await asyncio.to_thread(self._find, topic, connection_id)
+
+    def _find(self, topic: Topic, connection_id: str) -> Subscription | None:
+        options = self._table.living(topic, shard_of(connection_id))
+        options["KeyConditionExpression"] += " AND connection_id = :connection"
+        options["ExpressionAttributeValues"][":connection"] = {"S": connection_id}
+        rows = self._table.query("find a subscriber", **options, ConsistentRead=True)["Items"]
+        return read_subscription(topic, rows[0]) if rows else None
 
     async def remove_all(self, topic: Topic, connection_ids: Collection[str]) -> None:
         """See `Subscribers.remove_all`."""

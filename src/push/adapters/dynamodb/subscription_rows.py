@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from push.adapters.dynamodb.errors import translate
 from push.computes import Tenant
 from push.errors import TransientError
-from push.topics.subscriptions import Subscription
+from push.topics.subscriptions import Right, Subscription
 from push.topics.topics import Topic, shard_of
 
 _BATCH_ROWS = 25
@@ -118,4 +118,9 @@ def read_subscription(topic: Topic, row: Row) -> Subscription:
         principal=row["principal"]["S"],
         expires_at=int(row["expires_at"]["N"]),
         options=frozenset(filter(None, row["options"]["S"].split(","))),
+        right=_read_right(row) if "claims" in row else None,
     )
+
+
+def _read_right(row: Row) -> Right:
+    return Right(Tenant(row["tenant"]["S"]), row["claims"]["S"], row["params"]["S"])

@@ -18,7 +18,7 @@ from push.adapters.dynamodb.subscription_rows import (
     read_subscription,
     tag_partition_of,
 )
-from push.topics.subscriptions import LiveResult, Subscription
+from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import SHARDS, Topic, parse_topic_storage, shard_of
 
 INDEX = "by_connection"
@@ -121,10 +121,16 @@ def _of_connection(connection_id: str, shard: int) -> dict[str, Any]:
 
 
 def _write_subscription(subscription: Subscription) -> dict[str, Any]:
+    right = subscription.right
     return {
+        **({} if right is None else _write_right(right)),
         **key_of(subscription.topic, subscription.connection_id),
         "connection_shard": _connection_shard(subscription.connection_id, shard_of(subscription.topic.storage)),
         "principal": {"S": subscription.principal},
         "options": {"S": ",".join(sorted(subscription.options))},
         "expires_at": {"N": str(subscription.expires_at)},
     }
+
+
+def _write_right(right: Right) -> dict[str, Any]:
+    return {"tenant": {"S": right.tenant}, "claims": {"S": right.claims}, "params": {"S": right.params}}
