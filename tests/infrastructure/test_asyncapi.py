@@ -48,7 +48,7 @@ from push.topics.topic_answers import (
     subscribed_live,
 )
 from push.topics.topics import Topic, live_topic
-from push.topics.update_frames import render_history, render_patched, render_presence
+from push.topics.update_frames import render_history, render_lost, render_patched, render_presence
 from tests.builders.results import NOW_MS, make_result
 from tests.documentation.asyncapi import (
     CLIENTS,
@@ -634,6 +634,7 @@ def channel_frames() -> list[str | bytes]:
         render_published("1", channel, POSITION),
         *pushes(channel, Message(POSITION, b"{}", NOW_MS)),
         render_presence(channel, 1, ["ada"], []),
+        render_lost(LIVE, POSITION),
     ]
 
 
