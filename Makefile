@@ -24,14 +24,14 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build docs bench requirements clean
+.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build distributions docs bench requirements clean
 
 help:
 	@echo "make run           everything on this machine, with demo data, until Ctrl-C (PORT=$(PORT))"
 	@echo "make test          every test;  make test-fast  without the slow ones"
 	@echo "make fuzz          the state machines, with FUZZ_EXAMPLES examples each"
 	@echo "make check         lint, types, template rules, architecture"
-	@echo "make build         build what is deployed, and import every handler"
+	@echo "make build         build and check what is deployed and what a release publishes"
 	@echo "make docs          the documentation as a site with navigation and search, in $(SITE)"
 	@echo "make bench         the measurements in benchmarks/"
 	@echo "make requirements  renew the pinned requirement files"
@@ -47,7 +47,7 @@ setup-build: $(BUILD_VENV)/build.stamp
 
 # The requirement files name every package with its hashes, so pip resolves nothing. They leave out pandas and
 # numpy, because only the data files of vega_datasets are used.
-$(VENV)/run.stamp: requirements/run.txt pyproject.toml clients/python/pyproject.toml clients/tools/pyproject.toml
+$(VENV)/run.stamp: requirements/run.txt VERSION pyproject.toml setup.py clients/python/pyproject.toml clients/tools/pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/run.txt
@@ -136,7 +136,7 @@ COMPILE_BYTECODE = PYTHONHASHSEED=0 $(RUNTIME_PYTHON) -m compileall -q -f --inva
 
 # The region is only a name here: no command calls AWS.
 build: export AWS_DEFAULT_REGION := us-east-1
-build: setup-build
+build: setup-build distributions
 	$(BUILD_BIN)/sam validate --lint
 ifneq ($(RUNTIME_PYTHON),)
 	PATH="$(dir $(RUNTIME_PYTHON)):$$PATH" $(BUILD_BIN)/sam build --cached --parallel
@@ -145,6 +145,15 @@ ifneq ($(RUNTIME_PYTHON),)
 else
 	@echo "sam build skipped: there is no python$(RUNTIME), the functions' runtime, on this machine."
 endif
+
+# What a release publishes. A wheel is made from its source distribution, so that both are whole.
+distributions: setup setup-build
+	rm -rf dist build/lib build/bdist.*
+	for project in . clients/python clients/tools; do \
+	$(BUILD_BIN)/python -m build --no-isolation --outdir dist "$$project" >/dev/null || exit; done
+	$(BUILD_BIN)/twine check --strict dist/*
+	$(BUILD_BIN)/check-wheel-contents dist/*.whl
+	npm pack --dry-run ./clients/browser
 
 # A link or an anchor that leads nowhere is an error. Links to other sites are not fetched.
 docs: $(DOCS_VENV)/docs.stamp

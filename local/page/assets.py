@@ -10,6 +10,7 @@ from typing import Final
 
 from local.gateway.http_connection import HttpConnection
 from local.gateway.http_messages import HttpRequest, message_response, response
+from pushaside_service import BROWSER_CLIENT
 
 Route = Callable[[HttpRequest, HttpConnection], None]
 
@@ -21,7 +22,6 @@ _JAVASCRIPT = "text/javascript; charset=utf-8"
 
 _PAGE = Path(__file__).parent
 _UPLOT = _PAGE / "node_modules" / "uplot" / "dist"
-_BROWSER_CLIENT = _PAGE.parents[1] / "clients" / "browser"
 
 _MODULES = (
     "airports.js",
@@ -39,7 +39,7 @@ FILES: Final[Mapping[str, tuple[Path, str]]] = {
     "page.css": (_PAGE / "page.css", _CSS),
     **{name: (_PAGE / name, _JAVASCRIPT) for name in _MODULES},
     "icon.svg": (_PAGE / "icon.svg", "image/svg+xml"),
-    "pushaside.js": (_BROWSER_CLIENT / "pushaside.js", _JAVASCRIPT),
+    "pushaside.js": (BROWSER_CLIENT / "pushaside.js", _JAVASCRIPT),
     "uPlot.esm.js": (_UPLOT / "uPlot.esm.js", _JAVASCRIPT),
     "uPlot.min.css": (_UPLOT / "uPlot.min.css", _CSS),
 }

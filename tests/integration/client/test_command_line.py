@@ -396,6 +396,20 @@ async def test_help_names_the_commands_of_others_without_importing_them(plugins:
     assert re.search(r"^ +greet +greets people$", outcome.out, re.MULTILINE)
 
 
+async def test_a_command_of_another_version_is_one_sentence_that_says_what_to_install(plugins: Path) -> None:
+    metadata = plugins / "pushaside_tools-9.9.9.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: pushaside-tools\nVersion: 9.9.9\n")
+    (metadata / "entry_points.txt").write_text("[pushaside.commands]\nload = not_there:add_parser\n")
+
+    outcome = await run("load", "--help", **with_plugins(plugins))
+
+    assert (outcome.code, outcome.out) == (Exit.USAGE, "")
+    assert "pushaside-tools is version 9.9.9, but they need the same version" in outcome.err
+    assert "`pip install --upgrade pushaside pushaside-tools`" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
 async def test_a_command_that_cannot_be_imported_is_one_sentence(plugins: Path) -> None:
     outcome = await run("broken", **with_plugins(plugins))
 
@@ -405,7 +419,7 @@ async def test_a_command_that_cannot_be_imported_is_one_sentence(plugins: Path) 
 
 @pytest.mark.parametrize(
     ("command", "distribution"),
-    [("load", "pushaside-tools"), ("plan", "pushaside-tools"), ("local", "pushaside-local")],
+    [("load", "pushaside-tools"), ("plan", "pushaside-tools"), ("local", "pushaside-service")],
 )
 async def test_a_command_whose_distribution_is_missing_says_what_to_install(command: str, distribution: str) -> None:
     script = f"""

@@ -35,18 +35,18 @@ OWN = {
 KNOWN = {
     "plan": "compute what a deployment for a load needs of AWS, and what it costs",
     "load": "put load on the service, measure it, and check every answer",
-    "local": "run the whole service on this machine",
+    "local": "run an application, or the whole service, on this machine",
     "redrive": "send dead letters again",
 }
 """Commands of the project's other distributions, where the distribution's own summary does not describe them."""
 
 INSTALLED_BY = {
-    "plan": ("pushaside-tools", "pip install clients/tools"),
-    "load": ("pushaside-tools", "pip install clients/tools"),
-    "local": ("pushaside-local", "make setup"),
-    "redrive": ("pushaside-local", "make setup"),
+    "plan": "pushaside-tools",
+    "load": "pushaside-tools",
+    "local": "pushaside-service",
+    "redrive": "pushaside-service",
 }
-"""The distribution of each of these commands, and what installs it in a clone of the repository."""
+"""The distribution of each of these commands. All distributions have one version."""
 
 
 class CommandUnavailableError(Exception):
@@ -57,7 +57,8 @@ def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
     """Add the wanted command with its options; if there is none of that name, add all commands by name, for `--help`.
 
     Raises:
-        CommandUnavailableError: the wanted command cannot be imported, or its distribution is not installed.
+        CommandUnavailableError: the wanted command cannot be imported, or its distribution is not installed or has
+            another version.
 
     """
     if wanted in OWN:
@@ -68,9 +69,9 @@ def add_commands(subparsers: Subparsers, wanted: str | None) -> None:
         _load(others[wanted])(subparsers)
         return
     if wanted in INSTALLED_BY:
-        distribution, install = INSTALLED_BY[wanted]
+        distribution = INSTALLED_BY[wanted]
         raise CommandUnavailableError(
-            f"`pushaside {wanted}` needs {distribution}; in a clone of the repository, `{install}` installs it."
+            f"`pushaside {wanted}` needs {distribution}; `pip install {distribution}` installs it."
         )
     for name, summary in OWN.items():
         subparsers.add_parser(name, help=summary)
@@ -113,11 +114,27 @@ def _find_others() -> dict[str, EntryPoint]:
 
 
 def _load(entry_point: EntryPoint) -> AddParser:
+    _check_version(entry_point)
     try:
         add_parser: AddParser = entry_point.load()
     except (ImportError, AttributeError) as exc:
         raise CommandUnavailableError(f"The command {entry_point.name!r} cannot be loaded: {exc}.") from exc
     return add_parser
+
+
+def _check_version(entry_point: EntryPoint) -> None:
+    """Refuse a command of the project's other distributions if its version is not this package's."""
+    if entry_point.dist is None or entry_point.dist.name not in INSTALLED_BY.values():
+        return
+    from importlib.metadata import version
+
+    own, other = version("pushaside"), entry_point.dist.version
+    if other != own:
+        name = entry_point.dist.name
+        raise CommandUnavailableError(
+            f"pushaside is version {own} and {name} is version {other}, but they need the same version; "
+            f"`pip install --upgrade pushaside {name}` installs it."
+        )
 
 
 def _summarize(entry_point: EntryPoint) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
 from push.errors import SettingsError
 from push.topics.namespaces import Namespaces, parse_namespaces
 
-PATH = Path(__file__).parents[3] / "topics.json"
+_ARTIFACT = Path(__file__).parents[3]
+"""The folder of `push` where it is part of the artifact. On one machine it may be installed elsewhere."""
 
 
 @cache
@@ -20,7 +22,7 @@ def shipped_namespaces() -> Namespaces:
 
     """
     try:
-        document = PATH.read_bytes()
+        document = Path(os.environ.get("LAMBDA_TASK_ROOT", _ARTIFACT), "topics.json").read_bytes()
     except OSError as exc:
         raise SettingsError(f"topics.json can't be read: {exc.strerror}.") from exc
     return parse_namespaces(document)
