@@ -16,6 +16,7 @@ _DESCRIPTION = (
     "Ctrl-C. It prints the addresses when everything is up; the page at / shows the service at work."
 )
 _EXAMPLES = [
+    ("pushaside local", "in the folder of an application: its computes and tables, reloaded on save"),
     ("pushaside local --demo", "on port 8080, with data to request"),
     ("pushaside local --port 0 --ready-file ready.json --quiet", "for a test that reads the addresses from the file"),
     ("pushaside local --auth jwt --parameter AllowedOrigins=http://127.0.0.1:8080", "with tokens, as deployed"),
@@ -37,7 +38,13 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         type=Path,
         default=defaults.template,
         metavar="PATH",
-        help="SAM template to run (default: %(default)s)",
+        help="SAM template to run (default: template.yaml here, unless there is a pushaside.toml)",
+    )
+    add(
+        "--app",
+        type=Path,
+        metavar="DIR",
+        help="folder of the application to run, with its pushaside.toml (default: this folder, if it has one)",
     )
     add("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
     add(
@@ -114,6 +121,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
     """Return the options for parsed arguments."""
     return Options(
         template=arguments.template,
+        app=arguments.app,
         host=arguments.host,
         port=arguments.port,
         demo=arguments.demo,

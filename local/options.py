@@ -11,7 +11,10 @@ from pathlib import Path
 class Options:
     """Every setting of one run; times are in seconds."""
 
-    template: Path = Path("template.yaml")
+    template: Path | None = None
+    """None: the application or the template in the working directory."""
+    app: Path | None = None
+    """The folder of an application to run."""
     host: str = "127.0.0.1"
     port: int = 8080
     """0 takes a free port."""

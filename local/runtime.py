@@ -10,16 +10,22 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from local.application.code_check import require_sound_code
+from local.application.declaration import Application
+from local.application.demo_rows import store_demo_rows
+from local.application.own_template import OwnTemplate
+from local.application.program import Program, choose_program
+from local.application.reloading import Reloader
 from local.deploying.aws_clients import AwsClients
 from local.deploying.aws_json_client import AwsJsonClient
 from local.deploying.control_plane import Deployment, Function, read_deployment
-from local.deploying.deployment import Stack, deploy
+from local.deploying.deployment import OWN_STACK_NAME, Stack, deploy
 from local.deploying.sam_template import load_template
 from local.embedded.aws_process import EmbeddedAws
 from local.embedded.redis_process import EmbeddedRedis
@@ -57,8 +63,11 @@ class Runtime:
         """Start every part and return the content of the ready file; raise CannotStartError if a part cannot start."""
         options = self._options
         _prepare_ready_file(options.ready_file)
-        template = load_template(options.template)
-        code = locate_code(template, options.template)
+        program = choose_program(options)
+        template = load_template(program.template)
+        code = program.with_computes(locate_code(template, program.template))
+        if program.own is not None:
+            await require_sound_code(program.own.application)
         self._port, self._listener = _reserve_port(options.host, options.port)
         self._closing.append(self._give_port_back)
         self._log = LogWriter(quiet=options.quiet)
@@ -68,14 +77,17 @@ class Runtime:
         redis_url = options.redis_url or (redis.url if redis else "")
         aws_endpoint = options.aws_endpoint or (aws.endpoint_url if aws else "")
         clients = AwsClients(aws_endpoint)
-        stack, deployment = await asyncio.to_thread(self._deploy, template, code, redis_url, clients)
+        given, resources = await asyncio.to_thread(self._deploy_own, program.own, clients)
+        stack, deployment = await asyncio.to_thread(self._deploy, template, code, redis_url, clients, given)
         self._endpoints = Endpoints(aws_endpoint, self._url("http", deployment.websocket_api.stage))
         functions = self._start_functions(deployment)
-        await asyncio.gather(functions.start(), self._load_demo(stack, aws_endpoint))
+        await asyncio.gather(functions.start(), self._load_demo(program, stack, resources, aws_endpoint))
         client = AwsJsonClient(aws_endpoint)
         depths = await self._start_polling(deployment, functions, client, aws)
         stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
-        own_routes = self._page_routes(deployment, stack, clients)
+        if program.own is not None:
+            stats.reloader = self._start_reloading(program.own.application, deployment, functions, redis_url)
+        own_routes = self._page_routes(deployment, stack, clients, demo=options.demo and program.own is None)
         await self._start_gateway(deployment, functions, stats, own_routes)
         return self._describe(deployment, redis_url, aws_endpoint)
 
@@ -125,8 +137,20 @@ class Runtime:
         await redis.start()
         return redis
 
+    def _deploy_own(self, own: OwnTemplate | None, clients: AwsClients) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Deploy an application's own resources; return the parameters that it gives Pushaside, and the resources."""
+        if own is None:
+            return {}, {}
+        stack = deploy(own.body, self._options.parameters, clients, OWN_STACK_NAME)
+        return own.parameters(stack), stack.resources
+
     def _deploy(
-        self, template: dict[str, Any], code: dict[str, FunctionCode], redis_url: str, clients: AwsClients
+        self,
+        template: dict[str, Any],
+        code: dict[str, FunctionCode],
+        redis_url: str,
+        clients: AwsClients,
+        given: Mapping[str, str],
     ) -> tuple[Stack, Deployment]:
         offered = {
             "CacheUrl": redis_url,
@@ -136,7 +160,7 @@ class Runtime:
             "AllowPrivateWebhooks": "true",
             "ConnectionSeconds": f"{self._options.max_connection:g}",
         }
-        stack = deploy(template, offered | dict(self._options.parameters), clients)
+        stack = deploy(template, {**given, **offered, **self._options.parameters}, clients)
         return stack, read_deployment(stack, code, clients)
 
     def _start_functions(self, deployment: Deployment) -> Functions:
@@ -158,8 +182,12 @@ class Runtime:
         finally:
             os.close(output)
 
-    async def _load_demo(self, stack: Stack, aws_endpoint: str) -> None:
-        if self._options.demo:
+    async def _load_demo(self, program: Program, stack: Stack, resources: Mapping[str, str], aws_endpoint: str) -> None:
+        if not self._options.demo:
+            return
+        if program.own is not None:
+            await asyncio.to_thread(store_demo_rows, program.own.application, resources, aws_endpoint)
+        else:
             from local.demo import load_demo  # loads the demo's libraries only for --demo
 
             await asyncio.to_thread(load_demo, aws_endpoint, stack.resources)
@@ -176,9 +204,20 @@ class Runtime:
         await depths.start()
         return depths
 
-    def _page_routes(self, deployment: Deployment, stack: Stack, clients: AwsClients) -> dict[str, Route]:
-        routes = PageAssets(deployment.websocket_api.stage, demo=self._options.demo).routes
-        if self._options.demo:
+    def _start_reloading(
+        self, application: Application, deployment: Deployment, functions: Functions, redis_url: str
+    ) -> Reloader:
+        names = [each.name for each in deployment.functions if each.loads_computes]
+        reloader = Reloader(application, functions, names, redis_url, self._log)
+        self._closing.append(reloader.close)
+        reloader.start()
+        return reloader
+
+    def _page_routes(
+        self, deployment: Deployment, stack: Stack, clients: AwsClients, *, demo: bool
+    ) -> dict[str, Route]:
+        routes = PageAssets(deployment.websocket_api.stage, demo=demo).routes
+        if demo:
             scoring = Scoring(clients.client("dynamodb"), stack.resources["ScoresTable"])
             self._closing.append(scoring.close)
             routes[SCORE_PATH] = scoring.route

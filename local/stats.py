@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from local.application.reloading import Reloader
 from local.embedded.aws_process import EmbeddedAws
 from local.embedded.redis_process import EmbeddedRedis
 from local.functions.service import Functions
@@ -39,6 +40,8 @@ class Stats:
         redis: EmbeddedRedis | None,
     ) -> None:
         self.gateway: Gateway | None = None
+        self.reloader: Reloader | None = None
+        """None if no application runs."""
         self._metrics = metrics
         self._functions = functions
         self._depths = depths
@@ -73,6 +76,7 @@ class Stats:
             "restarts": {"redis": self._redis.restarts if self._redis else 0},
             "processes": self._processes(),
             "metrics": metrics.all(),
+            **({"application": self.reloader.describe()} if self.reloader else {}),
         }
 
     def _processes(self) -> dict[str, Any]:

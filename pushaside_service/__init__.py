@@ -1,4 +1,4 @@
-"""The service as data: its template, the code of its functions, and the browser client.
+"""The service as data: its template, the code of its functions, the browser client and a new application.
 
 An installed distribution carries them in this package. In a clone of the repository they have folders of their own.
 """
@@ -17,6 +17,9 @@ TEMPLATE = FOLDER / "template.yaml"
 
 CODE = FOLDER / "src"
 """The code of every function; `push` is beside it only in a clone, and else a package of its own."""
+
+SKELETON = _HERE / "skeleton"
+"""The files of a new application."""
 
 BROWSER_CLIENT = FOLDER / "browser" if _IS_INSTALLED else FOLDER / "clients" / "browser"
 """The folder with the browser client."""

@@ -47,6 +47,11 @@ class Function:
     folder: Path
     layers: tuple[Path, ...] = ()
 
+    @property
+    def loads_computes(self) -> bool:
+        """True if the function loads the modules that declare computes."""
+        return "COMPUTE_MODULES" in self.environment
+
 
 @dataclass(frozen=True, slots=True)
 class EventSource:

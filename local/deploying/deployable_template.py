@@ -36,6 +36,9 @@ WITHOUT_MEANING = (
     "AWS::XRay::Group",
     "AWS::XRay::SamplingRule",
 )
+_NOT_DEPLOYED = {*COMPLETED_BY_API, *WITHOUT_MEANING}
+"""The resource types that the embedded CloudFormation refuses."""
+
 _POLLED_EVENT_TYPES = ("SQS", "DynamoDB", "Kinesis")
 
 
@@ -81,7 +84,7 @@ def make_deployable(template: Mapping[str, Any], placeholder: Placeholder) -> De
         _make_resource_deployable(result, logical_id, resource, function_defaults, placeholder)
     _note_cors(result, body)
     result.throttles = defer_throttles(body, result.deferred)
-    _leave_out(body)
+    leave_out(body, {name for name, each in body["Resources"].items() if each["Type"] in _NOT_DEPLOYED})
     return result
 
 
@@ -160,10 +163,9 @@ def _disable_mapping(
     properties["Enabled"] = False
 
 
-def _leave_out(body: dict[str, Any]) -> None:
-    """Remove the resources that the embedded CloudFormation refuses, and outputs that only refer to them."""
+def leave_out(body: dict[str, Any], left_out: set[str]) -> None:
+    """Remove resources from a template, with the dependencies on them and the outputs that refer to them."""
     resources = body["Resources"]
-    left_out = {name for name, each in resources.items() if each["Type"] in COMPLETED_BY_API + WITHOUT_MEANING}
     for name in left_out:
         del resources[name]
     for resource in resources.values():

@@ -21,8 +21,12 @@ from local.deploying.throttles import resolved_throttles
 from local.errors import CannotStartError
 
 STACK_NAME = "local"
+"""The stack that the runtime serves."""
+
+OWN_STACK_NAME = "application"
+"""The stack of an application's own resources."""
+
 _PLACEHOLDER = Placeholder("local-artifacts", "placeholder.zip")
-_TEMPLATE_KEY = "template.json"
 _POLL_SECONDS = 0.01
 _TIMEOUT_SECONDS = 120.0
 
@@ -39,19 +43,22 @@ class Stack:
     """Logical ids of the event-source mappings that the template disables."""
     template: Mapping[str, Any]
     """The template as CloudFormation processed it, after the SAM transform."""
+    outputs: Mapping[str, str]
 
 
-def deploy(template: Mapping[str, Any], parameters: Mapping[str, str], clients: AwsClients) -> Stack:
-    """Deploy `template` and return the stack; raise CannotStartError if CloudFormation refuses it.
+def deploy(
+    template: Mapping[str, Any], parameters: Mapping[str, str], clients: AwsClients, name: str = STACK_NAME
+) -> Stack:
+    """Deploy `template` as the stack `name` and return it; raise CannotStartError if CloudFormation refuses it.
 
     Ignore parameters that the template does not declare.
     """
     deployable = make_deployable(template, _PLACEHOLDER)
     try:
-        _upload(deployable.body, clients)
-        _run_change_set(clients, _declared(parameters, template))
-        outputs = _outputs(clients)
-        stack = _read_stack(deployable, outputs, clients)
+        _upload(deployable.body, name, clients)
+        _run_change_set(clients, name, _declared(parameters, template))
+        outputs = _outputs(clients, name)
+        stack = _read_stack(deployable, name, outputs, clients)
         _complete(deployable, outputs, stack, clients)
     except (BotoCoreError, ClientError) as error:
         raise CannotStartError(f"The template could not be deployed: {error}") from error
@@ -63,7 +70,7 @@ def _declared(parameters: Mapping[str, str], template: Mapping[str, Any]) -> lis
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items() if name in declared]
 
 
-def _upload(body: Mapping[str, Any], clients: AwsClients) -> None:
+def _upload(body: Mapping[str, Any], name: str, clients: AwsClients) -> None:
     """Upload the placeholder for code, and the template, which may be too long for a request."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as placeholder:
@@ -71,17 +78,17 @@ def _upload(body: Mapping[str, Any], clients: AwsClients) -> None:
     s3 = clients.client("s3")
     s3.create_bucket(Bucket=_PLACEHOLDER.bucket)
     s3.put_object(Bucket=_PLACEHOLDER.bucket, Key=_PLACEHOLDER.key, Body=archive.getvalue())
-    s3.put_object(Bucket=_PLACEHOLDER.bucket, Key=_TEMPLATE_KEY, Body=json.dumps(body).encode())
+    s3.put_object(Bucket=_PLACEHOLDER.bucket, Key=f"{name}.json", Body=json.dumps(body).encode())
 
 
-def _run_change_set(clients: AwsClients, parameters: list[dict[str, str]]) -> None:
+def _run_change_set(clients: AwsClients, name: str, parameters: list[dict[str, str]]) -> None:
     """Create the stack, or update the one that the AWS at `--aws-endpoint` already has."""
     cloudformation = clients.client("cloudformation")
-    kind = "UPDATE" if _stack_exists(cloudformation) else "CREATE"
-    change_set = {"StackName": STACK_NAME, "ChangeSetName": f"change-{time.time_ns()}"}
+    kind = "UPDATE" if _stack_exists(cloudformation, name) else "CREATE"
+    change_set = {"StackName": name, "ChangeSetName": f"change-{time.time_ns()}"}
     cloudformation.create_change_set(
         **change_set,
-        TemplateURL=f"{clients.endpoint_url}/{_PLACEHOLDER.bucket}/{_TEMPLATE_KEY}",
+        TemplateURL=f"{clients.endpoint_url}/{_PLACEHOLDER.bucket}/{name}.json",
         Parameters=parameters,
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         ChangeSetType=kind,
@@ -92,14 +99,14 @@ def _run_change_set(clients: AwsClients, parameters: list[dict[str, str]]) -> No
             return
         raise CannotStartError(f"The template could not be deployed: {created.get('StatusReason', 'refused')}")
     cloudformation.execute_change_set(**change_set)
-    stack = _settled(lambda: cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0])
+    stack = _settled(lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0])
     if stack["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise CannotStartError(f"The template could not be deployed: {_failure(cloudformation)}")
+        raise CannotStartError(f"The template could not be deployed: {_failure(cloudformation, name)}")
 
 
-def _stack_exists(cloudformation: Any) -> bool:  # noqa: ANN401  # a boto3 client
+def _stack_exists(cloudformation: Any, name: str) -> bool:  # noqa: ANN401  # a boto3 client
     try:
-        stacks = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+        stacks = cloudformation.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
             return False
@@ -119,23 +126,23 @@ def _settled(describe: Any) -> dict[str, Any]:  # noqa: ANN401  # returns a boto
     raise CannotStartError(f"CloudFormation did not finish within {_TIMEOUT_SECONDS:.0f} seconds.")
 
 
-def _failure(cloudformation: Any) -> str:  # noqa: ANN401  # a boto3 client
+def _failure(cloudformation: Any, name: str) -> str:  # noqa: ANN401  # a boto3 client
     """Return the first reason for the failure, with its resource."""
-    events = cloudformation.describe_stack_events(StackName=STACK_NAME)["StackEvents"]
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     reasons = [f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'failed')}" for event in failed]
     return reasons[-1] if reasons else "CloudFormation gave no reason"
 
 
-def _outputs(clients: AwsClients) -> dict[str, str]:
-    stack = clients.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+def _outputs(clients: AwsClients, name: str) -> dict[str, str]:
+    stack = clients.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def _read_stack(deployable: DeployableTemplate, outputs: Mapping[str, str], clients: AwsClients) -> Stack:
+def _read_stack(deployable: DeployableTemplate, name: str, outputs: Mapping[str, str], clients: AwsClients) -> Stack:
     cloudformation = clients.client("cloudformation")
-    resources = cloudformation.describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-    processed = cloudformation.get_template(StackName=STACK_NAME, TemplateStage="Processed")["TemplateBody"]
+    resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+    processed = cloudformation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
     return Stack(
         resources={each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources},
         types={each["LogicalResourceId"]: each["ResourceType"] for each in resources},
@@ -145,6 +152,7 @@ def _read_stack(deployable: DeployableTemplate, outputs: Mapping[str, str], clie
             if str(resolve(enabled, outputs)).lower() != "true"
         ),
         template=json.loads(processed) if isinstance(processed, str) else processed,
+        outputs=outputs,
     )
 
 

@@ -38,6 +38,13 @@ _CloudFormationLoader.add_multi_constructor("!", _construct_function)
 
 def load_template(path: Path) -> dict[str, Any]:
     """Return the template at `path`; raise CannotStartError unless it has exactly one WebSocket API."""
+    template = read_template(path)
+    _check_websocket_api(path, template["Resources"])
+    return template
+
+
+def read_template(path: Path) -> dict[str, Any]:
+    """Return the template at `path`; raise CannotStartError if there is none with resources."""
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -50,7 +57,6 @@ def load_template(path: Path) -> dict[str, Any]:
         raise CannotStartError(f"The template {path} is not YAML: {_one_line(error)}.") from None
     if not isinstance(template, dict) or not _is_resource_map(template.get("Resources")):
         raise CannotStartError(f"{path} is not a CloudFormation template: it has no Resources.")
-    _check_websocket_api(path, template["Resources"])
     return template
 
 

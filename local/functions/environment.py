@@ -78,6 +78,8 @@ class Environment(asyncio.Protocol):
         """The worker's process id, or None before its start."""
         self.init_error: bytes | None = None
         """Lambda's error document if the handler could not be loaded."""
+        self.settled = asyncio.Event()
+        """Set when the handler is loaded, or cannot be (`init_error`)."""
         self.ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -186,6 +188,7 @@ class Environment(asyncio.Protocol):
             self.is_ready = self._was_ready = True
             self._init_limit.cancel()
             self._owner.environment_ready(self)
+            self.settled.set()
         elif kind == INIT_FAILED:
             self.init_error = payload
 
@@ -234,6 +237,7 @@ class Environment(asyncio.Protocol):
             text = f"Error: Runtime exited {_exit_reason(self._process.returncode)}"
             self.init_error = _error_document("Runtime.ExitError", text)
         self._give_up_events()
+        self.settled.set()
         self.ended.set()
 
     def _give_up_events(self) -> None:

@@ -68,6 +68,8 @@ class FunctionPool(EnvironmentOwner):
         self._ready: list[Environment] = []
         self._starting: dict[Environment, asyncio.Task[None]] = {}
         self._ending: set[Environment] = set()
+        self._outdated: set[Environment] = set()
+        """Starting environments that may have loaded older code."""
         self._waiting: deque[PendingEvent] = deque()
         self._waiting_since_ns = 0
         self._taken_at_ns = 0
@@ -146,10 +148,38 @@ class FunctionPool(EnvironmentOwner):
         while len(self._starting) < wanted and len(self._ready) + len(self._starting) < self._limit:
             self._start_one()
 
-    def _start_one(self) -> None:
+    def _start_one(self) -> Environment:
         environment = Environment(self, self.function)
         start = self._start(environment, self.function)
         self._starting[environment] = asyncio.get_running_loop().create_task(start)
+        return environment
+
+    async def replace(self) -> bytes | None:
+        """Replace the environments by ones that load the function's code again; connections and events stay.
+
+        The older environments run events until a newer one is ready, and then answer those that they have. If the code
+        cannot be loaded, they go on, and Lambda's error document is returned.
+        """
+        if self.is_off:
+            return None
+        older = list(self._ready)
+        self._outdated.update(self._starting)
+        newer = [self._start_one() for _ in range(max(1, min(self._warm, self._limit)))]
+        first = newer[0]
+        await first.settled.wait()
+        if first.init_error is not None:
+            return first.init_error
+        for environment in older:
+            self._retire(environment)
+        return None
+
+    def _retire(self, environment: Environment) -> None:
+        """Send an environment no more events, and close it as soon as it has answered its own."""
+        if environment in self._ready:
+            self._ready.remove(environment)
+            self._ending.add(environment)
+            if not environment.outstanding:
+                environment.close()
 
     def environment_ready(self, environment: Environment) -> None:
         """Add a ready environment to the dispatch."""
@@ -159,10 +189,15 @@ class FunctionPool(EnvironmentOwner):
         if not self.first_ready.done():
             self.first_ready.set_result(None)
         self.environment_idle(environment)
+        if environment in self._outdated:
+            self._outdated.discard(environment)
+            self._retire(environment)
 
     def environment_idle(self, environment: Environment) -> None:
-        """Send an idle environment the waiting events."""
-        if self._waiting and environment.is_ready:
+        """Send an idle environment the waiting events, or close it if it is retired."""
+        if environment in self._ending:
+            environment.close()
+        elif self._waiting and environment.is_ready:
             self._feed(environment)
 
     def environment_gave_back(self, environment: Environment, events: list[PendingEvent]) -> None:  # noqa: ARG002
@@ -172,6 +207,7 @@ class FunctionPool(EnvironmentOwner):
     def environment_lost(self, environment: Environment) -> None:
         """Remove a lost environment from the dispatch."""
         self._starting.pop(environment, None)
+        self._outdated.discard(environment)
         if environment in self._ready:
             self._ready.remove(environment)
         self._ending.add(environment)

@@ -67,6 +67,12 @@ class Functions(FunctionService):
             self._checking = True
             self._loop.call_later(_CHECK_SECONDS, self._check)
 
+    async def replace(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Replace the environments of functions; return error documents of those whose code cannot be loaded."""
+        pools = [self.pools[name] for name in names]
+        errors = await asyncio.gather(*(pool.replace() for pool in pools))
+        return {pool.function.name: error for pool, error in zip(pools, errors, strict=True) if error is not None}
+
     async def close(self) -> None:
         """End every environment."""
         if self._reaper is not None:

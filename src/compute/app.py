@@ -31,8 +31,8 @@ from push.adapters.wiring import event_loop
 from push.adapters.wiring.application_sources import ApplicationSources
 from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
 from push.adapters.wiring.initialization import initialize
+from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
-from push.computes import load_registry
 from push.delivery.waiter_answers import WaiterAnswers
 from push.settings import ComputeSettings, read_settings
 from push.sources.declared import parse_sources
@@ -66,7 +66,7 @@ def build() -> ComputeParts:
     payloads = S3Payloads(settings.storage_bucket)
     updates = SubscriberUpdates(
         leases=leases,
-        histories=RedisLiveHistories(redis, shipped_namespaces()),
+        histories=RedisLiveHistories(redis, shipped_namespaces(settings.topics)),
         payloads=payloads,
         fan_out=SqsFanOutJobSender(make_client("sqs"), settings.fan_out_queue_url),
     )
@@ -92,7 +92,7 @@ def build() -> ComputeParts:
         now_ms=now_ms,
     )
     consumer = Consumer(
-        registry=load_registry(settings.modules),
+        registry=load_offer(settings),
         worker=worker,
         redelivery=make_redelivery(settings.compute_queue_url),
         jobs=jobs,

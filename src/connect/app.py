@@ -49,7 +49,7 @@ def build() -> ConnectParts:
         fan_out=SqsFanOutJobSender(
             make_client("sqs", read_timeout_seconds=READ_TIMEOUT_SECONDS), settings.fan_out_queue_url
         ),
-        namespaces=shipped_namespaces(),
+        namespaces=shipped_namespaces(settings.topics),
     )
     return ConnectParts(DynamoDbConnections(client, settings.connections_table), leaving)
 

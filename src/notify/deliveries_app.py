@@ -21,7 +21,7 @@ from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
 from push.adapters.wiring.initialization import initialize
-from push.computes import load_registry
+from push.adapters.wiring.offered_computes import load_offer
 from push.delivery.deliveries import Delivery, parse_delivery
 from push.delivery.delivering import Deliverer
 from push.delivery.waiter_answers import WaiterAnswers
@@ -56,7 +56,7 @@ def build() -> DeliveriesParts:
     leases, bodies = RedisLeases(shared_async_redis(settings)), ClaimChecks(settings.storage_bucket)
     deliverer = build_deliverer(settings, metrics)
     dead_letters = DeadLetters(
-        registry=load_registry(settings.modules),
+        registry=load_offer(settings),
         leases=leases,
         answers=WaiterAnswers(
             leases=leases,

@@ -28,8 +28,8 @@ from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.delivery import build_series_connections, now_ms
 from push.adapters.wiring.initialization import initialize
+from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
-from push.computes import load_registry
 from push.errors import RequestError, TransientError
 from push.queues.redelivery import Redelivery
 from push.settings import FanOutSettings, read_settings
@@ -66,7 +66,8 @@ def build() -> FanOutParts:
     queue = SqsFanOutJobSender(make_client("sqs"), settings.fan_out_queue_url)
     subscribers = DynamoDbSubscribers(dynamodb, settings.subscriptions_table)
     connections = build_series_connections(settings)
-    records, namespaces = DynamoDbGoneConnections(dynamodb, settings.connections_table), shipped_namespaces()
+    records = DynamoDbGoneConnections(dynamodb, settings.connections_table)
+    namespaces = shipped_namespaces(settings.topics)
 
     async def send(jobs: Sequence[FanOutJob], delay_seconds: int) -> None:
         await asyncio.to_thread(queue.send, jobs, delay_seconds)
@@ -91,7 +92,7 @@ def build() -> FanOutParts:
         random=random.random,
         patched=patched,
         rights=SubscriberRights(
-            find_registry=cache(lambda: load_registry(settings.modules)),
+            find_registry=cache(lambda: load_offer(settings)),
             subscribers=subscribers,
             connections=connections,
         ),

@@ -55,10 +55,11 @@ class AuthorizerSettings(TokenSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class TopicSettings(Settings):
-    """The table of subscriptions and the fan-out queue."""
+    """The table of subscriptions, the fan-out queue, and the namespaces of topics if they are not those that ship."""
 
     subscriptions_table: str
     fan_out_queue_url: str
+    topics: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,7 @@ class OfferSettings(Settings):
     """The computes on offer; the same for every function that receives their names."""
 
     compute_modules: str = BUILT_IN_COMPUTES
+    compute_environment: str = ""
     allow_synthetic: bool = False
 
     @property
@@ -189,6 +191,7 @@ class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings
     documents_table: str = ""
     scores_table: str = ""
     sources: str = ""
+    topics: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

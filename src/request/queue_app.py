@@ -19,7 +19,7 @@ from push.adapters.sqs.requests import SqsRequests, SqsWebhooks
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.delivery import build_recorder, build_request_records, now_ms
 from push.adapters.wiring.initialization import initialize
-from push.computes import load_registry
+from push.adapters.wiring.offered_computes import load_offer
 from push.queues.redelivery import Redelivery
 from push.settings import QueuedSettings, read_settings
 from request.asking.client_requests import ClientRequests
@@ -44,7 +44,7 @@ def build() -> QueueParts:
     copy_config_to_registered_loggers(logger, include={"request", "push"})
     settings = read_settings(QueuedSettings, os.environ)
     metrics, bodies = BufferedMetrics(interval_seconds=0.0), ClaimChecks(settings.storage_bucket)
-    engine = make_engine(settings, load_registry(settings.modules), SyncRedis(settings), metrics)
+    engine = make_engine(settings, load_offer(settings), SyncRedis(settings), metrics)
     requests = QueuedRequests(
         client_requests=ClientRequests(engine, now_ms),
         records=build_request_records(settings),

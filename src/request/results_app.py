@@ -17,8 +17,9 @@ from push.access.ports import TokenVerifier
 from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.connection import SyncRedis
 from push.adapters.s3.payloads import S3Payloads
+from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.token_access import make_verifier
-from push.computes import Registry, load_registry
+from push.computes import Registry
 from push.errors import PushasideError
 from push.protocol.http_fields import read_wait
 from push.settings import ResultsSettings, TokenSettings, read_settings
@@ -68,7 +69,7 @@ class ResultsParts:
 
     @cached_property
     def _registry(self) -> Registry:
-        return load_registry(self._settings.modules)
+        return load_offer(self._settings)
 
     @cached_property
     def _settings(self) -> ResultsSettings:

@@ -19,8 +19,8 @@ from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.sqs.deliveries import SqsDeliverySender
 from push.adapters.wiring.initialization import initialize
+from push.adapters.wiring.offered_computes import load_offer
 from push.callers import Caller, read_caller
-from push.computes import load_registry
 from push.errors import PushasideError, TransientError
 from push.metrics import Metric
 from push.protocol.frames import render_error, render_welcome
@@ -65,7 +65,7 @@ def build() -> SocketParts:
     """Make the parts from the environment's variables."""
     settings = read_settings(RequestSettings, os.environ)
     metrics = BufferedMetrics()
-    redis, registry = SyncRedis(settings), load_registry(settings.modules)
+    redis, registry = SyncRedis(settings), load_offer(settings)
     client_encodings = ClientEncodings(RedisAcceptedEncodings(redis), now_ms)
     engine = make_engine(settings, registry, redis, metrics)
     replies = SocketReplies(

@@ -89,6 +89,8 @@ def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, each in of_type(template, "AWS::Serverless::Function").items():
         for policy in each["Properties"].get("Policies", []):
             yield from ((name, statement) for statement in policy["Statement"])
+    for policy in template["Resources"]["ComputeFunctionRole"]["Properties"]["Policies"]:
+        yield from (("ComputeFunction", statement) for statement in policy["PolicyDocument"]["Statement"])
 
 
 def as_list(value: Any) -> list[Any]:
@@ -240,7 +242,8 @@ def test_managed_policies_are_only_those_for_logs_traces_and_the_network(transla
     for name, role in of_type(translated, "AWS::IAM::Role").items():
         if name == "GatewayAccountRole":
             continue
-        attached = {json.dumps(arn).rpartition("/")[2].rstrip('"]}') for arn in role["Properties"]["ManagedPolicyArns"]}
+        attached = set(re.findall(r"policy/(?:[\w-]+/)*(\w+)", json.dumps(role["Properties"]["ManagedPolicyArns"])))
+        assert attached, name
         assert attached <= MANAGED_POLICIES, name
 
 

@@ -15,8 +15,9 @@ from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.secrets.webhook_masters import WebhookMasters, fetch_masters
 from push.adapters.sqs.requests import SqsRequests
+from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_tickets, make_verifier
-from push.computes import Registry, load_registry
+from push.computes import Registry
 from push.protocol.ports import Payloads
 from push.settings import AuthorizerSettings, HttpSettings, OfferSettings, TokenSettings, read_settings
 from request.durable.deliver_checks import DeliverChecks
@@ -46,7 +47,7 @@ class HttpParts:
     @cached_property
     def registry(self) -> Registry:
         """The computes on offer."""
-        return load_registry(read_settings(OfferSettings, self._environ).modules)
+        return load_offer(read_settings(OfferSettings, self._environ))
 
     @cached_property
     def requests(self) -> DurableRequests:

@@ -48,7 +48,7 @@ class SocketTopics:
         """The replies to messages about topics."""
         settings, sqs = self._settings, make_client("sqs")
         histories, fan_out = SyncRedisHistory(self._redis), SqsFanOutJobSender(sqs, settings.fan_out_queue_url)
-        namespaces, bodies = shipped_namespaces(), ClaimChecks(settings.storage_bucket)
+        namespaces, bodies = shipped_namespaces(settings.topics), ClaimChecks(settings.storage_bucket)
         return TopicReplies(
             subscriptions=self._make_subscriptions(histories, fan_out),
             publishing=Publishing(namespaces=namespaces, histories=histories, fan_out=fan_out),
@@ -69,7 +69,7 @@ class SocketTopics:
             now_ms=now_ms,
         )
         return ConnectionSubscriptions(
-            namespaces=shipped_namespaces(),
+            namespaces=shipped_namespaces(settings.topics),
             registry=self._registry,
             subscriptions=subscriptions,
             histories=histories,

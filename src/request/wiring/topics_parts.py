@@ -13,11 +13,13 @@ from push.adapters.redis.histories import SyncRedisHistory
 from push.adapters.redis.seen_hooks import RedisSeenHooks
 from push.adapters.secrets.hooks import CachedHookSecrets, fetch_hook_secrets
 from push.adapters.sqs.fan_out import SqsFanOutJobSender
+from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_verifier
-from push.computes import Registry, load_registry
+from push.computes import Registry
 from push.hooks.sources import HookSource, parse_hook_sources
 from push.settings import TokenSettings, TopicsSettings, read_settings
+from push.topics.namespaces import Namespaces
 from request.subscribing.inbound_webhooks import InboundWebhooks
 from request.subscribing.publishing import Publishing
 from request.subscribing.topic_pages import TopicPages
@@ -42,14 +44,18 @@ class TopicsParts:
     def publishing(self) -> Publishing:
         """Publishing to channels."""
         fan_out = SqsFanOutJobSender(make_client("sqs"), self._settings.fan_out_queue_url)
-        return Publishing(namespaces=shipped_namespaces(), histories=self._histories, fan_out=fan_out)
+        return Publishing(namespaces=self._namespaces, histories=self._histories, fan_out=fan_out)
+
+    @property
+    def _namespaces(self) -> Namespaces:
+        return shipped_namespaces(self._settings.topics)
 
     @cached_property
     def pages(self) -> TopicPages:
         """The pages of topics."""
         members = DynamoDbTopicMembers(make_client("dynamodb"), self._settings.subscriptions_table)
         return TopicPages(
-            namespaces=shipped_namespaces(), histories=self._histories, members=members, is_guarded=self._is_guarded
+            namespaces=self._namespaces, histories=self._histories, members=members, is_guarded=self._is_guarded
         )
 
     def _is_guarded(self, name: str) -> bool:
@@ -58,7 +64,7 @@ class TopicsParts:
 
     @cached_property
     def _registry(self) -> Registry:
-        return load_registry(self._settings.modules)
+        return load_offer(self._settings)
 
     @cached_property
     def webhooks(self) -> InboundWebhooks:

@@ -1,4 +1,4 @@
-"""The topic namespaces that ship with the stack, in `topics.json` at the root of the artifact."""
+"""The topic namespaces: those of the setting TOPICS, or those in `topics.json` at the root of the artifact."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ _ARTIFACT = Path(__file__).parents[3]
 
 
 @cache
-def shipped_namespaces() -> Namespaces:
-    """Read the namespaces, once per execution environment.
+def shipped_namespaces(topics: str = "") -> Namespaces:
+    """Parse `topics`, or read the file if it is empty; once per execution environment.
 
     Raises:
-        SettingsError: the file is absent or invalid.
+        SettingsError: the file is absent, or the namespaces are invalid.
 
     """
+    if topics:
+        return parse_namespaces(topics.encode())
     try:
         document = Path(os.environ.get("LAMBDA_TASK_ROOT", _ARTIFACT), "topics.json").read_bytes()
     except OSError as exc:

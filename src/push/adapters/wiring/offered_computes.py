@@ -1,0 +1,26 @@
+"""The computes on offer, imported in the environment that they expect."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from push.computes import Registry, load_registry
+from push.errors import SettingsError
+from push.settings import OfferSettings
+
+
+def load_offer(settings: OfferSettings) -> Registry:
+    """Set the computes' own environment variables, then import the computes.
+
+    Raises:
+        SettingsError: the variables are no JSON object of strings, or a module can't be offered.
+
+    """
+    if settings.compute_environment:
+        try:
+            os.environ.update(msgspec.json.decode(settings.compute_environment, type=dict[str, str]))
+        except (msgspec.DecodeError, ValueError) as exc:
+            raise SettingsError(f"COMPUTE_ENVIRONMENT is not a JSON object of strings: {exc}.") from exc
+    return load_registry(settings.modules)
