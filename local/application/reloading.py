@@ -74,20 +74,24 @@ class Reloader:
         started = time.perf_counter()
         try:
             checked = await check_code(self._application)
-            self.fault = str(checked.fault) if checked.fault else await self._replace()
+            self.fault = str(checked.fault) if checked.fault else await self._replace(checked.computes)
         except CannotStartError as error:
             self.fault = str(error)
         if self.fault is not None:
             self._say(f"{self.fault} The last good code goes on.")
             return
-        await remove_results(self._redis_url, checked.computes)
         self.reloads += 1
         names = ", ".join(str(path.relative_to(self._application.folder)) for path in paths)
         self._say(f"reloaded {names} in {(time.perf_counter() - started) * 1000:.0f} ms")
 
-    async def _replace(self) -> str | None:
-        """Replace the environments; return a sentence if a function cannot load the code."""
-        for name, document in (await self._functions.replace(self._names)).items():
+    async def _replace(self, computes: Iterable[str]) -> str | None:
+        """Replace the environments, those in use first; return a sentence if a function cannot load the code."""
+        in_use, others = self._functions.in_use(self._names)
+        faults = await self._functions.replace(in_use or others)
+        if not faults:
+            await remove_results(self._redis_url, computes)
+            faults = await self._functions.replace(others if in_use else ())
+        for name, document in faults.items():
             error = json.loads(document)
             return f"{name} cannot load the code: {error['errorType']}: {error['errorMessage']}"
         return None

@@ -164,13 +164,13 @@ class FunctionPool(EnvironmentOwner):
             return None
         older = list(self._ready)
         self._outdated.update(self._starting)
-        newer = [self._start_one() for _ in range(max(1, min(self._warm, self._limit)))]
-        first = newer[0]
+        first = self._start_one()
         await first.settled.wait()
         if first.init_error is not None:
             return first.init_error
         for environment in older:
             self._retire(environment)
+        self.warm_up()
         return None
 
     def _retire(self, environment: Environment) -> None:

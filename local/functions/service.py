@@ -73,6 +73,11 @@ class Functions(FunctionService):
         errors = await asyncio.gather(*(pool.replace() for pool in pools))
         return {pool.function.name: error for pool, error in zip(pools, errors, strict=True) if error is not None}
 
+    def in_use(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Split functions into those that have run an event and the others."""
+        used = [name for name in names if self.pools[name].invocations]
+        return used, [name for name in names if name not in used]
+
     async def close(self) -> None:
         """End every environment."""
         if self._reaper is not None:
