@@ -23,7 +23,7 @@ NAVIGATION = {
         "docs/http",
         "docs/webhooks",
     ],
-    "Build computes": ["docs/computes"],
+    "Build computes": ["docs/applications", "docs/computes"],
     "Operate": [
         "docs/deploy",
         "docs/settings",

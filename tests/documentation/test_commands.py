@@ -27,7 +27,10 @@ pytestmark = pytest.mark.slow
 
 SHELLS = ("sh", "bash", "shell", "console")
 
-TESTED_ELSEWHERE = {"docs/third-parties.md": "tests/third_parties/test_page.py"}
+TESTED_ELSEWHERE = {
+    "docs/applications.md": "tests/e2e/test_applications.py",
+    "docs/third-parties.md": "tests/third_parties/test_page.py",
+}
 """Pages whose commands another test runs; but for those of the project."""
 
 NOT_RUN = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
 import yaml
@@ -12,7 +13,8 @@ from tests.documentation.asyncapi import CLIENTS, SERVERS, declared_members, fit
 from tests.documentation.blocks import Block, blocks, every_block, pages
 
 PROGRAMS = {"python", "js", "html", "sh", "bash", "shell", "console"}
-DATA = {"json", "yaml"}
+DATA = {"json", "yaml", "toml"}
+READERS = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
 ANSWERS = {"http"}
 """Of commands: docs/http.md, by tests/e2e/test_http_page.py."""
 
@@ -57,7 +59,7 @@ def test_every_language_is_one_that_is_run_or_read() -> None:
 
 @pytest.mark.parametrize("block", every_block(*DATA), ids=str)
 def test_data_can_be_read_and_are_a_message_if_they_look_like_one(block: Block) -> None:
-    value = json.loads(block.text) if block.language == "json" else yaml.safe_load(block.text)
+    value = READERS[block.language](block.text)
     if isinstance(value, dict) and value.keys() & {"action", "type"}:
         (name,) = fitting(value, CLIENTS | SERVERS)
         assert value.keys() <= declared_members(payload_of(name))

@@ -36,6 +36,7 @@ KNOWN = {
     "plan": "compute what a deployment for a load needs of AWS, and what it costs",
     "load": "put load on the service, measure it, and check every answer",
     "local": "run an application, or the whole service, on this machine",
+    "new": "make the folder of a new application",
     "redrive": "send dead letters again",
 }
 """Commands of the project's other distributions, where the distribution's own summary does not describe them."""
@@ -43,6 +44,7 @@ KNOWN = {
 INSTALLED_BY = {
     "plan": "pushaside-tools",
     "load": "pushaside-tools",
+    "new": "pushaside-service",
     "local": "pushaside-service",
     "redrive": "pushaside-service",
 }
