@@ -154,6 +154,7 @@ distributions: setup setup-build
 	$(BUILD_BIN)/twine check --strict dist/*
 	$(BUILD_BIN)/check-wheel-contents dist/*.whl
 	npm pack --dry-run ./clients/browser
+	rm -rf *.egg-info clients/*/*.egg-info  # an old one here would hide the installed one from tests
 
 # A link or an anchor that leads nowhere is an error. Links to other sites are not fetched.
 docs: $(DOCS_VENV)/docs.stamp
