@@ -22,6 +22,11 @@ _SETTLE_MILLISECONDS = 50
 _IGNORED_FOLDERS = {"tests", "__pycache__", "node_modules", "build", "dist"}
 
 
+def _say_unloadable(function: str, document: bytes) -> str:
+    error = json.loads(document)
+    return f"{function} cannot load the code: {error['errorType']}: {error['errorMessage']}."
+
+
 class Reloader:
     """Watches an application's folder and replaces the environments of the functions that load its code."""
 
@@ -91,10 +96,10 @@ class Reloader:
         if not faults:
             await remove_results(self._redis_url, computes)
             faults = await self._functions.replace(others if in_use else ())
-        for name, document in faults.items():
-            error = json.loads(document)
-            return f"{name} cannot load the code: {error['errorType']}: {error['errorMessage']}"
-        return None
+        if not faults:
+            return None
+        changed_again = (await check_code(self._application)).fault
+        return str(changed_again) if changed_again else _say_unloadable(*next(iter(faults.items())))
 
     def _say(self, sentence: str) -> None:
         self._log.write(self._application.declaration.name, sentence.encode())
