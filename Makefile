@@ -114,7 +114,7 @@ SHARED = --dist loadfile --no-loadscope-reorder
 # Without bytecode, each of the hundreds of processes that the tests start compiles the project's modules again.
 test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 
-# Three processes on two cores, because some tests wait for minutes for networks that are down.
+# Four processes on two cores, because some tests wait for minutes for networks that are down.
 test: setup-dev
 	$(PYTEST) -n 3 $(SHARED)
 
