@@ -14,7 +14,7 @@ ANYBODY_TENANT = "public"
 ANYBODY_PRINCIPAL = "anonymous"
 
 MAX_CLAIMS_BYTES = 4096
-"""The most claims, as JSON, that travel with a caller: an authorizer's answer may have 8 KB in all."""
+"""The most claims, as JSON, that travel with a caller."""
 
 
 class JsonClaims(Mapping[str, Any]):

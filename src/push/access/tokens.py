@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ LEEWAY_SECONDS = 5
 """Tolerated difference between the clocks of issuer and verifier."""
 
 MAX_PRINCIPAL_CHARACTERS = 256
+
+_MAX_ESCAPED_BYTES = 7000
+"""An authorizer's answer may have 8 KB (API Gateway quotas, "WebSocket API"); the rest is for its policy."""
 
 
 class CredentialRefusedError(RequestError):
@@ -156,7 +160,8 @@ def _forward(claims: Mapping[str, Any], paths: Sequence[str]) -> JsonClaims:
     """Return the claims at some paths, each under its path; without paths all claims."""
     found = {path: claim for path in paths if (claim := find_claim(claims, path)) is not None} if paths else claims
     text = serialize_claims(found)
-    if len(text.encode()) > MAX_CLAIMS_BYTES:
+    # The authorizer's answer is JSON around this JSON, and every quote in it takes two bytes more.
+    if len(text.encode()) > MAX_CLAIMS_BYTES or len(json.dumps(text)) > _MAX_ESCAPED_BYTES:
         raise CredentialRefusedError(
             f"The token's claims have more than {MAX_CLAIMS_BYTES} bytes of JSON. "
             "Send a token with fewer claims, or choose those to forward with FORWARDED_CLAIMS."

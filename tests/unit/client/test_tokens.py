@@ -54,6 +54,13 @@ def test_issuer_and_audience_are_those_the_service_may_ask_for() -> None:
         verify(sign_token(SECRET, "acme", "ada", time.time() + 60), rules)
 
 
+def test_further_claims_are_forwarded_and_replace_none_of_the_tokens_own() -> None:
+    token = sign_token(SECRET, "acme", "ada", time.time() + 60, claims={"role": "clerk", "sub": "bob"})
+
+    identity = verify(token)
+    assert (identity.principal, identity.claims["role"], identity.claims["sub"]) == ("ada", "clerk", "ada")
+
+
 def test_it_is_what_another_library_makes_of_the_same_claims() -> None:
     claims = {"sub": "ada", "tenant": "acme", "exp": 2_000_000_000}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pushaside.cli.exits import Exit
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import checked, seconds
+from pushaside.cli.option_values import checked, json_object, seconds
 from pushaside.tokens import check_principal, check_tenant, sign_token
 
 if TYPE_CHECKING:
@@ -58,6 +58,13 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--issuer", metavar="I", default="", help="the issuer, if the service sets JwtIssuer")
     parser.add_argument("--audience", metavar="A", default="", help="the audience, if the service sets JwtAudience")
+    parser.add_argument(
+        "--claims",
+        metavar="JSON",
+        type=json_object,
+        default={},
+        help="an object of further claims, which `authorize` of a compute may read",
+    )
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
@@ -72,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
             time.time() + arguments.expires_in,
             issuer=arguments.issuer,
             audience=arguments.audience,
+            claims=arguments.claims,
         )
     except (OSError, ValueError) as exc:
         print(f"pushaside: {exc}", file=sys.stderr)

@@ -72,6 +72,12 @@ def test_all_claims_are_forwarded_or_those_that_were_chosen() -> None:
     assert read(claims, chosen).claims == {"role": "clerk", "app_metadata.plan": "free"}
 
 
+@pytest.mark.parametrize("text", ['"' * 1900, "é" * 1500], ids=["quotes", "letters of two bytes"])
+def test_claims_that_grow_too_large_in_the_authorizers_answer_are_refused(text: str) -> None:
+    with pytest.raises(CredentialRefusedError, match="more than 4096 bytes"):
+        read({**GOOD, "text": text})
+
+
 def test_claims_beyond_the_bound_are_refused_and_not_cut() -> None:
     claims = {**GOOD, "groups": ["g" * 40] * 100}
     with pytest.raises(CredentialRefusedError, match=r"more than 4096 bytes.*FORWARDED_CLAIMS"):
