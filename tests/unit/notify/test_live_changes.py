@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -130,6 +131,14 @@ async def test_the_job_is_that_of_the_key_and_wants_what_is_newer_than_the_chang
     params = msgspec.Raw(b'{"board":"chess"}')
     job = Job(JobKind.LIVE, ACME, "leaderboard", params, "queued 1", newer_than_ms=changing.clock())
     assert (sent.delay_seconds, serialize_job(sent.job)) == (0, serialize_job(job))
+
+
+async def test_the_job_of_a_principals_result_names_the_principal() -> None:
+    changing = Changing()
+    live = live_result()
+    changing.live.by_tag[TAG] = [replace(live, key=replace(live.key, principal="a" * 32), principal="ada")]
+    (sent,) = await changing.change()
+    assert sent.job.principal == "ada"
 
 
 async def test_a_key_found_by_several_tags_is_computed_once() -> None:

@@ -10,6 +10,7 @@ from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.callers import ANYBODY_PRINCIPAL, ANYBODY_TENANT
 from push.computes import Tenant
 from push.errors import ErrorCode, RequestError, SettingsError
+from push.keys import hash_principal
 from push.topics.namespaces import Namespace, Namespaces, parse_namespaces
 from push.topics.topics import Topic
 
@@ -28,6 +29,13 @@ def may(namespace: Namespace, what: str, principal: str, topic: Topic | None = N
     except RequestError as refused:
         return refused.code is not ErrorCode.FORBIDDEN
     return True
+
+
+def test_only_its_principal_may_subscribe_to_a_live_result_of_its_own() -> None:
+    topic = Topic(ACME, LIVE, hash_principal("ada"))
+    assert may(Namespace("*"), "subscribe", "ada", topic)
+    assert not may(Namespace("*"), "subscribe", "bob", topic)
+    assert not may(Namespace("*"), "subscribe", "ada", topic, GLOBEX)
 
 
 def test_the_first_namespace_that_matches_counts() -> None:

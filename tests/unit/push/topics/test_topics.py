@@ -56,6 +56,20 @@ def test_only_results_of_shared_computes_belong_to_no_tenant() -> None:
     assert parse_topic("shared:x", ACME, {"shared"}).scope == ACME
 
 
+def test_a_live_result_of_a_principal_is_that_of_the_principal_that_names_it() -> None:
+    topics = [parse_topic(f"own@1:{DIGEST}", ACME, (), {"own"}, principal) for principal in ("ada", "bob", "ada")]
+    assert topics[0] == topics[2] != topics[1]
+    assert {topic.name for topic in topics} == {f"own@1:{DIGEST}"}
+    assert parse_topic(f"other@1:{DIGEST}", ACME, (), {"own"}, "ada").principal is None
+    assert parse_topic("own:x", ACME, (), {"own"}, "ada").principal is None
+
+
+@pytest.mark.parametrize("name", [f"acme~ada/own@1:{DIGEST}", f"acme~{DIGEST}/room:1", f"*~{DIGEST}/room:1"])
+def test_only_a_live_result_belongs_to_a_principal(name: str) -> None:
+    with pytest.raises(RequestError):
+        parse_topic_storage(name)
+
+
 @pytest.mark.parametrize(
     "topic", [Topic(ACME, "prices:a/b"), Topic(ACME, f"board@1:{DIGEST}"), Topic(None, f"board@1:{DIGEST}")]
 )
