@@ -28,8 +28,9 @@ runs: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
 """The attempts that were made, by tenant and name."""
 
 
-async def _run(params: ScriptedParams, context: Context) -> dict[str, object]:
-    attempts = runs[context.tenant, params.name]
+async def _run(params: ScriptedParams, context: Context, tenant: str | None = None) -> dict[str, object]:
+    tenant = context.tenant if tenant is None else tenant
+    attempts = runs[tenant, params.name]
     attempts.append(context.attempt)
     await asyncio.sleep(params.seconds)
     if context.attempt <= params.failing_attempts:
@@ -40,7 +41,7 @@ async def _run(params: ScriptedParams, context: Context) -> dict[str, object]:
                 raise RequestError("There is no such thing.", code=ErrorCode.NOT_FOUND)
             case "broken":
                 raise ComputeFailedError("It does not work out.")
-    return {"tenant": context.tenant, "run": len(attempts), "padding": "x" * params.size_bytes}
+    return {"tenant": tenant, "run": len(attempts), "padding": "x" * params.size_bytes}
 
 
 @compute(
@@ -85,4 +86,4 @@ async def brief(params: ScriptedParams, context: Context) -> object:
 @compute(name="shared", ttl=30.0, scope=Scope.SHARED)
 async def shared(params: ScriptedParams, context: Context) -> object:
     """Do the same for all tenants at once."""
-    return await _run(params, context)
+    return await _run(params, context, "no tenant")
