@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pushaside.cli.exits import MEANINGS, Exit
+from tests.integration.client.scripted_http import ScriptedHttp, json_answer
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer, answering
 from tests.patience import PATIENCE_SECONDS
 
@@ -467,3 +468,33 @@ print("IMPORTED", sorted(unused & {{name.partition('.')[0] for name in sys.modul
         out, _ = await process.communicate()
 
     assert out.decode().splitlines()[-1] == "IMPORTED []"
+
+
+LISTED = {
+    "name": "orders",
+    "version": 2,
+    "doc": "Orders of a customer.",
+    "scope": "principal",
+    "params": {"properties": {"customer": {"type": "string"}, "status": {"enum": ["open", "sent"], "default": "open"}}},
+    "ttl_seconds": 300.0,
+    "stale_ttl_seconds": 60.0,
+}
+
+
+async def test_computes_are_listed_for_people_and_for_programs() -> None:
+    with ScriptedHttp(json_answer({"computes": [LISTED]})) as service:
+        listed = await run("computes", "--http-url", service.url)
+        document = await run("computes", "--http-url", service.url, "--json")
+    assert (listed.code, document.code) == (0, 0)
+    assert listed.out.splitlines() == [
+        'orders(customer: string, status: "open" | "sent" = "open")',
+        "  Orders of a customer.",
+        "  version 2 · scope principal · fresh for 300 s, stale for 60 s",
+    ]
+    assert document.documents == [{"computes": [LISTED]}]
+
+
+async def test_computes_of_a_service_that_is_not_there_are_an_error_of_the_connection() -> None:
+    outcome = await run("computes", "--http-url", "http://127.0.0.1:1/", "--json", "--deadline", "5")
+    assert outcome.code == Exit.CONNECTION
+    assert outcome.documents[0]["type"] == "error"

@@ -302,6 +302,17 @@ async def test_the_secrets_of_webhooks_are_told() -> None:
     assert service.asked[0].path == "/webhooks/keys"
 
 
+async def test_the_computes_on_offer_are_told() -> None:
+    with ScriptedHttp(json_answer({"computes": [{"name": "orders"}]})) as service:
+        assert await client(service).computes() == ({"name": "orders"},)
+    assert service.asked[0].path == "/computes"
+
+
+async def test_an_answer_without_computes_is_unreadable() -> None:
+    with ScriptedHttp(json_answer({"computes": {}})) as service, pytest.raises(pushaside.UnreadableResultError):
+        await client(service).computes()
+
+
 @pytest.mark.parametrize("url", ["ws://127.0.0.1/", "127.0.0.1", "http://", "http://[", "http://a b/", "http://é/"])
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is not an HTTP URL"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import msgspec
@@ -81,6 +84,71 @@ def test_a_module_that_declares_nothing_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "empty_module", ModuleType("empty_module"))
     with pytest.raises(SettingsError, match="empty_module"):
         load_registry(["empty_module"])
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Make a package of computes of a name of its own, from the text of its modules."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"computes_{uuid.uuid4().hex}"
+
+    def make(**modules: str) -> str:
+        for path, text in {"__init__": "", **modules}.items():
+            file = tmp_path / name / f"{path.replace('__in__', '/')}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return name
+
+    yield make
+    for module in [each for each in sys.modules if each.partition(".")[0] == name]:
+        del sys.modules[module]
+
+
+IMPORT = "from push import compute\n"
+ONE = f"{IMPORT}@compute\nasync def one(number: int) -> int:\n    return number\n"
+TWO = ONE.replace("one(", "two(")
+
+
+def test_a_packages_modules_are_all_on_offer_and_need_not_declare_computes(package: Callable[..., str]) -> None:
+    name = package(orders=ONE, prices__in__all=TWO, prices__in____init__="", texts="GREETING = 1\n")
+    assert set(load_registry([name]).by_name) == {"one", "two"}
+
+
+def test_a_compute_that_another_module_imports_counts_once(package: Callable[..., str]) -> None:
+    name = package(orders=ONE, both="")
+    Path(sys.path[0], name, "both.py").write_text(f"from {name}.orders import one\n")
+    assert set(load_registry([name, f"{name}.orders"]).by_name) == {"one"}
+
+
+def test_two_computes_of_one_name_are_refused_with_both_places(package: Callable[..., str]) -> None:
+    name = package(a=ONE, b=ONE)
+    with pytest.raises(
+        SettingsError, match=rf"Two computes are named 'one': .*{name}/a.py:2: .*{name}/b.py:2: .*`name=`"
+    ):
+        load_registry([name])
+
+
+def test_a_package_without_computes_is_named(package: Callable[..., str]) -> None:
+    name = package(texts="GREETING = 1\n")
+    with pytest.raises(SettingsError, match=f"{name}.* declares no compute. Decorate one"):
+        load_registry([name])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("def broken(:\n", r"/bad.py:1: invalid syntax"),
+        ("\n\nimport no_such_package\n", r"/bad.py:3: .*ModuleNotFoundError: No module named 'no_such_package'"),
+        ("A = 1\nB = A / 0\n", r"/bad.py:2: .*ZeroDivisionError: division by zero"),
+        (f"{IMPORT}\n@compute\nasync def bad(thing): ...\n", r"/bad.py:3: `bad`: the parameter `thing` has no type"),
+    ],
+)
+def test_a_module_that_can_not_be_imported_is_one_sentence_with_file_and_line(
+    package: Callable[..., str], text: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence) as caught:
+        load_registry([package(good=ONE, bad=text)])
+    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b'{"text":1}', b"[" * 100_000, b'{"number":1e999}', b"\xff"])

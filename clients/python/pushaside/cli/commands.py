@@ -25,6 +25,7 @@ OWN = {
     "request": "request the result of a compute",
     "subscribe": "print the updates of a channel or of a result",
     "publish": "publish a message to a channel",
+    "computes": "list the computes on offer",
     "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
     "token": "make a token, signed with the service's secret",

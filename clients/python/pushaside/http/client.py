@@ -195,6 +195,19 @@ class HttpClient:
             raise UnreadableResultError("The service returned no secrets.")
         return tuple(secrets)
 
+    async def computes(self, *, deadline: float = 30.0) -> tuple[Mapping[str, Any], ...]:
+        """Return the computes on offer: name, description, JSON Schema of the params, scope and times of each.
+
+        Raises:
+            RequestTimeoutError: there was no answer before the deadline, in seconds.
+            PushasideError: the service did not return them.
+
+        """
+        computes = _read_object(await self._ask("GET", "computes", Deadline(deadline))).get("computes")
+        if not isinstance(computes, list) or not all(isinstance(compute, dict) for compute in computes):
+            raise UnreadableResultError("The service returned no list of computes.")
+        return tuple(computes)
+
     def _longest_wait(self, limit: Deadline) -> int:
         return max(0, min(_LONGEST_WAIT_SECONDS, math.floor(limit.left())))
 
