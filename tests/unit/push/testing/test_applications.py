@@ -142,6 +142,8 @@ def test_an_undeclared_source_says_which_there_are(app: Application) -> None:
 
 
 PLUGGED = """
+import pytest
+
 def test_orders(application):
     application.table("Orders").put({"customer": "ann", "order": "1"})
     assert application.run("count_orders", customer="ann").value == 1
