@@ -19,7 +19,7 @@ from push.testing.templates import TableKeys
 
 _Source = TypeVar("_Source")
 
-ASKING = Caller(tenant=Tenant("tenant"), principal="principal", connection_id="connection")
+ASKING = Caller(tenant=Tenant("tenant"), principal="principal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,15 @@ class Application:
         """Return a bucket, made at the first call."""
         return self.sources.buckets.setdefault(name, MemoryBucket(name))
 
-    def asked_by(self, *, tenant: str = ASKING.tenant, principal: str = ASKING.principal) -> Application:
+    def asked_by(
+        self,
+        *,
+        tenant: str = ASKING.tenant,
+        principal: str = ASKING.principal,
+        claims: Mapping[str, Any] | None = None,
+    ) -> Application:
         """Return the same application, asked by another caller."""
-        caller = Caller(tenant=Tenant(tenant), principal=principal, connection_id=ASKING.connection_id)
+        caller = Caller(tenant=Tenant(tenant), principal=principal, claims=claims or {})
         return Application(self.registry, self.declared, caller, self.sources)
 
     def run(self, compute: str | AnyCompute, /, *, attempt: int = 1, **params: object) -> Run:

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from push.adapters.threads import run_compute
+from push.authorizing import forbidden, is_permitted
 from push.callers import Caller
 from push.computes import AnyCompute
-from push.errors import ErrorCode, RequestError
 from push.keys import make_key
 from push.sources.contexts import Context, Progress
 from push.sources.outcomes import complete, encode_value
@@ -27,7 +27,7 @@ class Run:
         value: the value as clients receive it, decoded from its JSON.
         json: the JSON that would be stored.
         tags: the tags that would be stored: a change of one invalidates the result.
-        key: the public key; runs with equal params have the same.
+        key: the name of the result in the cache: callers that share a result have the same.
         progress: what the function reported.
 
     """
@@ -44,12 +44,14 @@ async def run(compute: AnyCompute, params: bytes, caller: Caller, sources: Sourc
 
     Raises:
         RequestError: the params do not fit (`invalid_params`), or the caller may not have the result (`forbidden`).
+        RuleFailedError: `authorize` raised, or returned something else than a bool; in production, that refuses.
         TimeoutError: the function took longer than its timeout.
 
     """
     parsed = compute.parse_params(params)
-    if compute.authorize is not None and not compute.authorize(caller, parsed):
-        raise RequestError(code=ErrorCode.FORBIDDEN)
+    key = make_key(caller.tenant, compute, parsed, caller.principal)
+    if compute.authorize is not None and not is_permitted(compute.authorize, caller, parsed):
+        raise forbidden(compute.name)
     reported: list[Progress] = []
     context = Context(
         tenant=caller.tenant,
@@ -68,6 +70,6 @@ async def run(compute: AnyCompute, params: bytes, caller: Caller, sources: Sourc
         value=msgspec.json.decode(encoded),
         json=encoded,
         tags=computed.tags,
-        key=make_key(caller.tenant, compute, parsed).public,
+        key=key.storage,
         progress=tuple(reported),
     )

@@ -25,7 +25,7 @@ ORDERS = [{"customer": "ann", "order": number, "status": "open" if number % 2 el
 
 
 def may_read(caller: Caller, customer: str) -> bool:
-    return caller.principal in ("admin", customer)
+    return caller.principal == customer or caller.claims.get("role") == "admin"
 
 
 @compute(authorize=may_read, tags=lambda customer: [f"orders/{customer}"])
@@ -78,7 +78,7 @@ def test_a_run_shows_value_json_tags_and_key(app: Application) -> None:
     assert [row["order"] for row in run.value] == [2, 0]
     assert run.json == b'[{"customer":"ann","order":2,"status":"sent"},{"customer":"ann","order":0,"status":"sent"}]'
     assert run.tags == ("orders/ann", "clock")
-    assert run.key.startswith("customer_orders@1:")
+    assert run.key.startswith("tenant/customer_orders@1:")
 
 
 def test_equal_params_have_one_key(app: Application) -> None:
@@ -87,8 +87,14 @@ def test_equal_params_have_one_key(app: Application) -> None:
     assert runs[0].key == runs[1].key
 
 
+def test_principals_share_a_key_unless_the_scope_is_theirs(app: Application) -> None:
+    ann, bob = (app.asked_by(principal=name, claims={"role": "admin"}) for name in ("ann", "bob"))
+    assert ann.run("customer_orders", customer="ann").key == bob.run("customer_orders", customer="ann").key
+    assert ann.run("greeting").key != bob.run("greeting").key
+
+
 async def test_async_tests_await_a_run(app: Application) -> None:
-    assert len((await app.asked_by(principal="admin").run_async(customer_orders, customer="ann")).value) == 4
+    assert len((await app.asked_by(claims={"role": "admin"}).run_async(customer_orders, customer="ann")).value) == 4
 
 
 def test_params_are_checked_as_in_production(app: Application) -> None:
