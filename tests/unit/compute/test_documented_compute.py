@@ -1,42 +1,55 @@
-"""The compute that docs/computes.md shows is one that works."""
+"""The computes and tests that docs/computes.md shows are an application that works."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import pytest
+from tests.patience import PATIENCE_SECONDS
 
-from push.computes import Registry, Tenant, load_registry
-from push.errors import ComputeFailedError
-from push.sources.contexts import Context
-
-PAGE = Path(__file__).parents[3] / "docs" / "computes.md"
-
-
-@pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
-    example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert example is not None
-    module = ModuleType("forecasts")
-    monkeypatch.setitem(sys.modules, "forecasts", module)
-    exec(example[1], vars(module))
-    return load_registry(["forecasts"])
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "computes.md").read_text()
+TEMPLATE = """
+Resources:
+  Orders:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      KeySchema: [{AttributeName: customer, KeyType: HASH}, {AttributeName: placed_at, KeyType: RANGE}]
+"""
 
 
-async def run(registry: Registry, params: bytes) -> Any:
-    compute = registry.find("forecast")
-    return await compute.invoke(compute.parse_params(params), Context(tenant=Tenant("acme")))
+def shown_files() -> dict[str, str]:
+    """The page's blocks of Python, by the path in their first line."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    return {block.splitlines()[0].removeprefix("# "): block for block in blocks}
 
 
-async def test_it_is_found_by_its_module_and_computes(registry: Registry) -> None:
-    forecast = await run(registry, b'{"place": "rome", "days": 2}')
-    assert forecast == {"place": "rome", "tenant": "acme", "days": [20.5, 20.5]}
+def test_every_block_is_a_file() -> None:
+    assert set(shown_files()) == {
+        "computes/invoices.py",
+        "computes/orders.py",
+        "computes/reports.py",
+        "computes/search.py",
+        "tests/test_orders.py",
+    }
 
 
-async def test_it_fails_as_it_says(registry: Registry) -> None:
-    with pytest.raises(ComputeFailedError, match="Nobody knows"):
-        await run(registry, b'{"place": "rome", "days": 8}')
+def test_the_tests_that_it_shows_pass_on_the_computes_that_it_shows(tmp_path: Path) -> None:
+    files = {
+        "pushaside.toml": 'name = "shop"\n',
+        "template.yaml": TEMPLATE,
+        "computes/__init__.py": "",
+        **shown_files(),
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "push.testing.plugin", "-p", "no:cacheprovider", str(tmp_path)]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+    assert "4 passed" in ended.stdout, ended.stdout + ended.stderr
