@@ -23,7 +23,7 @@ NAVIGATION = {
         "docs/http",
         "docs/webhooks",
     ],
-    "Build computes": ["docs/applications", "docs/computes"],
+    "Build computes": ["docs/applications", "docs/computes", "docs/upgrading"],
     "Operate": [
         "docs/deploy",
         "docs/settings",
@@ -34,7 +34,7 @@ NAVIGATION = {
         "docs/load",
     ],
     "Understand": ["docs/architecture", "docs/caching", "docs/performance", "docs/clients-conformance"],
-    "Decide": ["docs/decisions/README", "CHANGELOG", "CONTRIBUTING"],
+    "Decide": ["docs/decisions/README", "CHANGELOG", "CONTRIBUTING", "docs/releasing"],
 }
 """Pages by what their readers want to do. A page that is missing here fails the build."""
 

@@ -38,6 +38,7 @@ KNOWN = {
     "load": "put load on the service, measure it, and check every answer",
     "local": "run an application, or the whole service, on this machine",
     "new": "make the folder of a new application",
+    "build": "build an application for `sam deploy`",
     "redrive": "send dead letters again",
 }
 """Commands of the project's other distributions, where the distribution's own summary does not describe them."""
@@ -47,6 +48,7 @@ INSTALLED_BY = {
     "load": "pushaside-tools",
     "new": "pushaside-service",
     "local": "pushaside-service",
+    "build": "pushaside-service",
     "redrive": "pushaside-service",
 }
 """The distribution of each of these commands. All distributions have one version."""
