@@ -19,6 +19,7 @@ import orjson
 from local.application.code_check import require_sound_code
 from local.application.declaration import Application
 from local.application.demo_rows import store_demo_rows
+from local.application.failures import FailureLines
 from local.application.own_template import OwnTemplate
 from local.application.program import Program, choose_program
 from local.application.reloading import Reloader
@@ -207,6 +208,7 @@ class Runtime:
     def _start_reloading(
         self, application: Application, deployment: Deployment, functions: Functions, redis_url: str
     ) -> Reloader:
+        self._log.rewrite = FailureLines(application.folder).rewrite
         names = [each.name for each in deployment.functions if each.loads_computes]
         reloader = Reloader(application, functions, names, redis_url, self._log)
         self._closing.append(reloader.close)

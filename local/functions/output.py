@@ -8,6 +8,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Callable
 
 from local.metrics import Metrics
 
@@ -22,6 +23,8 @@ class LogWriter:
     """
 
     def __init__(self, *, quiet: bool) -> None:
+        self.rewrite: Callable[[bytes], bytes] = _unchanged
+        """Returns the text to write for a line; nothing is written for an empty text."""
         self._quiet = quiet
         self._lines: queue.Queue[bytes | None] = queue.Queue(_MAXIMUM_WAITING_LINES)
         self._dropped = 0
@@ -30,7 +33,7 @@ class LogWriter:
 
     def write(self, source: str, line: bytes) -> None:
         """Write one line of `source`, unless the runtime is quiet."""
-        if self._quiet:
+        if self._quiet or not (line := self.rewrite(line)):
             return
         try:
             self._lines.put_nowait(source.encode() + b": " + line + b"\n")
@@ -50,6 +53,10 @@ class LogWriter:
                 self._dropped = 0
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
+
+
+def _unchanged(line: bytes) -> bytes:
+    return line
 
 
 class FunctionOutput(asyncio.Protocol):

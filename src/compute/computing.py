@@ -26,6 +26,8 @@ from push.sources.ports import Sources
 
 logger = logging.getLogger(__name__)
 
+_LOGGED_PARAMS_BYTES = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -139,8 +141,18 @@ class Computing:
             sentence = f"{compute.name} took longer than its timeout of {compute.timeout_seconds:g} s."
             raise TransientError(sentence, code=ErrorCode.TIMEOUT) from exc
         except Exception as exc:
-            logger.exception("%s raised in attempt %d", task.key.storage, task.attempt)
+            logger.exception("%s raised in attempt %d", task.key.storage, task.attempt, extra=_describe(task))
             raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
+
+
+def _describe(task: Task) -> dict[str, object]:
+    """Return the fields of a log line that tell a failed run from others: its params, cut, and its first request."""
+    waiter = task.job.waiter
+    return {
+        "params": bytes(task.job.params)[:_LOGGED_PARAMS_BYTES].decode(errors="replace"),
+        "request_id": waiter.request_id if waiter else "",
+        "attempt": task.attempt,
+    }
 
 
 def _storable(tags: tuple[str, ...]) -> tuple[str, ...]:

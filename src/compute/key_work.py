@@ -216,6 +216,7 @@ class KeyWorker:
             await self.leases.release(task.key, claimed.token, task.job.token)
             # A takeover has sent the next guardian already, which is the next attempt.
             return Disposition.DONE if task.job.kind is JobKind.GUARDIAN else Disposition.AGAIN
+        logger.error("%s failed in all %d attempts: %s", task.key.storage, MAX_ATTEMPTS, error.message)
         waiters = _union(parked, waiters)
         if (stale := self._stale_for_error(claimed)) is not None:
             await self._answer_requests(task, claimed, stale, waiters, CacheState.STALE)
