@@ -15,12 +15,14 @@ from tests.third_parties.conftest import missing
 pytestmark = pytest.mark.slow
 
 TESTED_ELSEWHERE = {
-    ("docs/computes.md", "# src/weather/computes.py"): "tests/unit/compute/test_documented_compute.py",
+    ("docs/computes.md", "# "): "tests/unit/compute/test_documented_compute.py",
     ("docs/third-parties.md", ""): "tests/third_parties/test_page.py",
+    ("docs/react.md", '<script type="importmap">'): "tests/browser/test_react_on_the_stack.py",
 }
 """By page and beginning: what another test runs, and which."""
 
 NOT_RUN = {
+    ("clients/browser/README.md", '<script type="module">\n  import { connect } from "https://'): "loads the module from a CDN",
     ("docs/webhooks.md", "from standardwebhooks import Webhook"): "a line of a receiver, with a secret left out",
 }
 """By page and beginning: what is run by nothing, and why."""

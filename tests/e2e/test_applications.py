@@ -1,4 +1,4 @@
-"""An application from nothing: made, tested, run and reloaded, by the wheels and outside the repository."""
+"""The commands of docs/applications.md, by the wheels and outside the repository: new, pytest, local, reload."""
 
 from __future__ import annotations
 
