@@ -113,6 +113,18 @@ def test_a_request_is_told_of_from_the_beginning_to_the_end(stack: Stack, fail: 
     assert settled.json()["status"] == {"never": "done", "always": "failed"}[fail]
 
 
+def test_the_computes_on_offer_are_as_documented(stack: Stack) -> None:
+    computes = ask(stack, "GET", "/computes").json()["computes"]
+    assert [each["name"] for each in computes] == ["documents", "leaderboard", "synthetic"]
+    synthetic = computes[2]
+    assert synthetic["params"]["properties"]["work_ms"] == {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 20000,
+        "default": 0,
+    }
+
+
 def test_keys_and_tickets_are_as_documented(stack: Stack) -> None:
     assert ask(stack, "GET", "/webhooks/keys").status_code == 200
     assert ask(stack, "POST", "/tickets").status_code == 201
