@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local.application.build_command import write_build
 from local.application.code_check import check_places, describe
 from local.application.declaration import Application, read_application
 from local.application.new_command import make_application
@@ -210,3 +211,27 @@ def test_the_cause_of_an_error_is_what_counts(shop: Path) -> None:
         "except KeyError as exc:\n    raise ValueError('no') from exc\n"
     )
     assert fault_of(shop, code) == "computes/orders.py, line 2: KeyError: 'colour'."
+
+
+# pushaside build
+
+
+def test_a_build_has_the_service_and_a_layer_of_the_computes(shop: Path) -> None:
+    (shop / "requirements.txt").write_text("humanize\n")
+    write_build(read_application(shop))
+    built = shop / ".pushaside"
+    assert (built / "template.yaml").read_text() == TEMPLATE.read_text()
+    for name in ("topics.json", "requirements.txt", "compute/app.py", "push/computes/__init__.py"):
+        assert (built / "src" / name).is_file(), name
+    assert (built / "layer" / "computes" / "orders.py").is_file()
+    assert (built / "layer" / "requirements.txt").read_text() == "humanize\n"
+    assert not list(built.rglob("__pycache__"))
+
+
+def test_a_build_replaces_the_one_before(shop: Path) -> None:
+    application = read_application(shop)
+    write_build(application)
+    (shop / "computes" / "orders.py").rename(shop / "computes" / "sales.py")
+    write_build(application)
+    assert {path.name for path in (shop / ".pushaside/layer/computes").iterdir()} == {"__init__.py", "sales.py"}
+    assert not (shop / ".pushaside.new").exists()
