@@ -223,7 +223,7 @@ def _day(date: str, rows: Sequence[Mapping[str, str]]) -> dict[str, object]:
 def _read_rows(filename: str) -> list[dict[str, str]]:
     package = importlib.util.find_spec("vega_datasets")
     if package is None or package.origin is None:
-        raise CannotStartError("The demo needs the package vega_datasets; install requirements/run.txt.")
+        raise CannotStartError("The demo needs the package vega_datasets; `pip install vega_datasets` installs it.")
     try:
         with (Path(package.origin).parent / "_data" / filename).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
