@@ -116,7 +116,7 @@ test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 
 # Four processes on two cores, because some tests wait for minutes for networks that are down.
 test: setup-dev
-	$(PYTEST) -n 3 $(SHARED)
+	$(PYTEST) -n 4 $(SHARED)
 
 # Collecting the ignored file takes seconds, even if none of its cases runs.
 test-fast: setup-dev

@@ -22,7 +22,10 @@ TESTED_ELSEWHERE = {
 """By page and beginning: what another test runs, and which."""
 
 NOT_RUN = {
-    ("clients/browser/README.md", '<script type="module">\n  import { connect } from "https://'): "loads the module from a CDN",
+    (
+        "clients/browser/README.md",
+        '<script type="module">\n  import { connect } from "https://',
+    ): "loads the module from a CDN",
     ("docs/webhooks.md", "from standardwebhooks import Webhook"): "a line of a receiver, with a secret left out",
 }
 """By page and beginning: what is run by nothing, and why."""
