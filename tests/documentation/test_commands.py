@@ -40,6 +40,7 @@ NOT_RUN = {
     "cd local/page && npm ci": "fetches packages, which `make setup-dev` has done",
     "pushaside local": "is how the stack was started that the others ask",
     "pip install": "installs what `make setup-dev` has installed",
+    "pushaside build &&": "of an application, and of a stack in AWS",
     "pytest": "runs an application's tests, as `tests/e2e/test_applications.py` does",
     "npm install": "installs what `make setup-dev` has installed",
     "--stack pushaside": "of a stack in AWS",
