@@ -7,12 +7,12 @@ from pathlib import Path
 
 from local.application.failures import FailureLines
 
-SHOP = Path("/work/shop")
+SHOP = Path("/home/ada/shop")
 EXCEPTION = """Traceback (most recent call last):
   File "/env/compute/computing.py", line 134, in _run
     value = await run_compute(compute, params, context)
             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-  File "/work/shop/computes/orders.py", line 10, in customer_orders
+  File "/home/ada/shop/computes/orders.py", line 10, in customer_orders
     return rows[0]["colour"]
            ~~~~~~~^^^^^^^^^^
 KeyError: 'colour'"""
@@ -27,7 +27,7 @@ def test_only_the_frames_of_the_application_are_shown_with_params_and_request() 
     assert FailureLines(SHOP).rewrite(line(1)).decode() == (
         'public/customer_orders@1:58 raised in attempt 1, params {"customer":"ada"}, request r-1\n'
         "Traceback (the application's frames):\n"
-        '  File "/work/shop/computes/orders.py", line 10, in customer_orders\n'
+        '  File "/home/ada/shop/computes/orders.py", line 10, in customer_orders\n'
         '    return rows[0]["colour"]\n'
         "           ~~~~~~~^^^^^^^^^^\n"
         "KeyError: 'colour'"
@@ -44,7 +44,7 @@ def test_the_next_attempt_is_not_shown_again_but_another_failure_or_request_is()
 
 
 def test_a_failure_outside_the_application_is_shown_whole() -> None:
-    elsewhere = EXCEPTION.replace("/work/shop", "/env")
+    elsewhere = EXCEPTION.replace("/home/ada/shop", "/env")
     assert elsewhere in FailureLines(SHOP).rewrite(line(1, elsewhere)).decode()
 
 
