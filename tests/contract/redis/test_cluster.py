@@ -98,7 +98,7 @@ async def test_a_command_costs_at_most_two_tries_and_one_look_at_every_node(
     networks: list[FaultyNetwork], kind: str
 ) -> None:
     url = f"redis://127.0.0.1:{networks[0].port}/0?cluster=true"
-    async with open_client(kind, CacheSettings(cache_url=url, cache_timeout_ms=50)) as client:
+    async with open_client(kind, CacheSettings(cache_url=url, cache_timeout_ms=250)) as client:
         await ask_for_many(client)
         for network in networks:
             network.swallow()
@@ -120,7 +120,7 @@ async def test_a_command_costs_at_most_two_tries_and_one_look_at_every_node(
 @both
 async def test_one_node_that_is_away_takes_only_its_own_keys_with_it(networks: list[FaultyNetwork], kind: str) -> None:
     url = f"redis://127.0.0.1:{networks[0].port}/0?cluster=true"
-    async with open_client(kind, CacheSettings(cache_url=url, cache_timeout_ms=50)) as client:
+    async with open_client(kind, CacheSettings(cache_url=url, cache_timeout_ms=250)) as client:
         await ask_for_many(client)
         await networks[1].refuse()
         outcomes = [await is_served(client, f"key {number}") for number in range(20)]
