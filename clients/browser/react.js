@@ -211,7 +211,7 @@ class LiveResult {
     }
   }
 
-  /** Show an answer if it is the newest, and subscribe anew if the subscription has not brought the same value. */
+  /** Show an answer if it is the newest, and resubscribe if the subscription has not brought the same value. */
   async #accept({ data, etag, ageMs }, isNewest) {
     if (etag === this.#etag) return this.store.change({ computedAt: now() - ageMs });
     if (isNewest) {

@@ -1,4 +1,4 @@
-"""An application in a test: its computes, its tables and buckets in memory, and who asks."""
+"""An application in a test: its computes, its tables and buckets in memory, and the caller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Application:
     Args:
         registry: the computes on offer.
         declared: the keys of the template's tables, which `table` need not be told.
-        caller: who asks.
+        caller: the caller of the runs.
 
     """
 
