@@ -58,7 +58,7 @@ ANYBODY = Identity(tenant=Tenant(ANYBODY_TENANT), principal=ANYBODY_PRINCIPAL)
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
-    """What a token's claims must say, and which of them name the tenant and the principal.
+    """The rules for a token's claims, and the claims that name the tenant and the principal.
 
     An empty issuer or audience is not checked. With `fixed_tenant`, every token belongs to that tenant, and its tenant
     claim is not read. `forwarded` holds the paths of the claims to forward; empty forwards all.

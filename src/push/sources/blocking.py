@@ -102,7 +102,7 @@ class BlockingContext:
 
     @property
     def deadline(self) -> float:
-        """When the run is stopped, in seconds since 1970. Reads after it raise TimeoutError."""
+        """The time at which the run stops, in seconds since 1970. Reads after it raise TimeoutError."""
         return self._context.deadline
 
     def table(self, name: str) -> BlockingTable:

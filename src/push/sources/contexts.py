@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: `done` of `total`, and a sentence."""
+    """The progress of a run: `done` of `total`, and a sentence."""
 
     done: float
     total: float | None = None

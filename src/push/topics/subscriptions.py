@@ -25,7 +25,7 @@ PATCH = "patch"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """What the rule `authorize` of a live result is asked with, beside the principal; claims and params are JSON."""
+    """The arguments of a live result's rule `authorize`, beside the principal; claims and params are JSON."""
 
     tenant: Tenant
     claims: str
