@@ -71,7 +71,7 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         "--auth",
         choices=("none", "jwt"),
         default=defaults.auth,
-        help="credentials that clients need to connect (default: %(default)s)",
+        help="credentials that clients need to connect (default: AuthMode of pushaside.toml, or none)",
     )
     add(
         "--idle-timeout",

@@ -28,7 +28,8 @@ class Options:
     workers: int = 2
     """The warm environments of each function on the request path; every other function has one."""
     max_environments: int = 16
-    auth: str = "none"
+    auth: str | None = None
+    """None: the application's `AuthMode`, or `none`."""
     idle_timeout: float = 600.0
     max_connection: float = 7200.0
     throttle: bool = False

@@ -79,7 +79,8 @@ class Runtime:
         aws_endpoint = options.aws_endpoint or (aws.endpoint_url if aws else "")
         clients = AwsClients(aws_endpoint)
         given, resources = await asyncio.to_thread(self._deploy_own, program.own, clients)
-        stack, deployment = await asyncio.to_thread(self._deploy, template, code, redis_url, clients, given)
+        parameters = {**given, **self._own_parameters(program, redis_url)}
+        stack, deployment = await asyncio.to_thread(self._deploy, template, code, clients, parameters)
         self._endpoints = Endpoints(aws_endpoint, self._url("http", deployment.websocket_api.stage))
         functions = self._start_functions(deployment)
         await asyncio.gather(functions.start(), self._load_demo(program, stack, resources, aws_endpoint))
@@ -149,20 +150,25 @@ class Runtime:
         self,
         template: dict[str, Any],
         code: dict[str, FunctionCode],
-        redis_url: str,
         clients: AwsClients,
-        given: Mapping[str, str],
+        parameters: Mapping[str, str],
     ) -> tuple[Stack, Deployment]:
+        stack = deploy(template, parameters, clients)
+        return stack, read_deployment(stack, code, clients)
+
+    def _own_parameters(self, program: Program, redis_url: str) -> dict[str, str]:
+        """Return the parameters that hold on this machine; those that the user chooses override the others."""
         offered = {
             "CacheUrl": redis_url,
-            "AuthMode": self._options.auth,
+            "AuthMode": "none",
             "AllowSynthetic": "true",
             "AllowedOrigins": "*",
             "AllowPrivateWebhooks": "true",
             "ConnectionSeconds": f"{self._options.max_connection:g}",
         }
-        stack = deploy(template, {**given, **offered, **self._options.parameters}, clients)
-        return stack, read_deployment(stack, code, clients)
+        asked = {"AuthMode": self._options.auth} if self._options.auth is not None else {}
+        declared = program.own.application.parameters if program.own is not None else {}
+        return {**offered, **declared, **asked, **self._options.parameters}
 
     def _start_functions(self, deployment: Deployment) -> Functions:
         request_path = deployment.request_path

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.patience import PATIENCE_SECONDS
+from tests.unit.compute.test_documented_compute import shown_files
 
 pytestmark = pytest.mark.slow
 
@@ -111,10 +112,13 @@ print(*(path for path in (TEMPLATE, CODE / "topics.json", *(path for path, _ in 
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr
 
 
-def test_the_tests_of_a_new_application_pass(environment: Path, shop: Path) -> None:
+def test_the_tests_of_a_new_application_pass_and_so_does_one_of_the_running_application(
+    environment: Path, shop: Path
+) -> None:
+    (shop / "tests" / "test_live.py").write_text(shown_files()["tests/test_live.py"])
     ended = run(environment, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", folder=shop)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "2 passed" in ended.stdout
+    assert "3 passed" in ended.stdout
 
 
 def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(environment: Path, shop: Path) -> None:

@@ -1,4 +1,4 @@
-"""A plugin of pytest: the fixture `application` runs an application's computes without a server.
+"""A plugin of pytest: fixtures that run an application's computes in memory, or the application on this machine.
 
 The application is the folder with `pushaside.toml`, at the test's file or above it. Without one it is the folder that
 pytest runs for, with the package `computes`.
@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from push.computes import Registry, load_registry
 from push.testing.applications import Application
+from push.testing.local_applications import DECLARATION, LocalApplication, LocalStartError, run_locally
 from push.testing.templates import TableKeys, read_tables
 
-DECLARATION = "pushaside.toml"
+_OPTIONS = "pushaside_local"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting `pushaside_local` to pytest's configuration."""
+    parser.addini(_OPTIONS, "options of `pushaside local` for the fixture `pushaside_local`", type="args")
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +43,48 @@ def application(
         _loaded_applications[folder] = _load(folder)
     registry, tables = _loaded_applications[folder]
     return Application(registry, tables)
+
+
+@pytest.fixture(scope="session")
+def _start_locally(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Path], LocalApplication]]:
+    """Return a function that starts an application at its first call, and remembers a start that failed."""
+    started: dict[Path, LocalApplication | LocalStartError] = {}
+    with ExitStack() as running:
+
+        def start(folder: Path) -> LocalApplication:
+            if folder not in started:
+                work = tmp_path_factory.mktemp("pushaside_local")
+                try:
+                    options = request.config.getini(_OPTIONS)
+                    started[folder] = running.enter_context(run_locally(folder, work, *options))
+                except LocalStartError as error:
+                    started[folder] = error
+            found = started[folder]
+            if isinstance(found, LocalStartError):
+                pytest.fail(str(found), pytrace=False)
+            return found
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def pushaside_local(
+    request: pytest.FixtureRequest, _start_locally: Callable[[Path], LocalApplication]
+) -> LocalApplication:
+    """Return the application that the test belongs to, run by `pushaside local` once per session."""
+    return _start_locally(_find_folder(request.path, request.config.rootpath))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the application printed with the failure of a test that uses it."""
+    report = yield
+    used = getattr(item, "funcargs", {}).get("pushaside_local")
+    if report.failed and isinstance(used, LocalApplication):
+        report.sections.append(("output of pushaside local", used.output()))
+    return report
 
 
 def _find_folder(path: Path, root: Path) -> Path:

@@ -199,3 +199,12 @@ def test_the_plugin_runs_an_applications_computes_by_its_template(tmp_path: Path
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert "3 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_the_plugin_loads_no_client_of_aws_before_a_test_needs_one() -> None:
+    code = "import sys, push.testing.plugin; print(sorted({'boto3', 'botocore', 'jwt', 'redis'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS
+    )
+    assert said.stdout == "[]\n", said.stderr

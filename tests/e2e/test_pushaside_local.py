@@ -1,0 +1,114 @@
+"""The fixture `pushaside_local`, in the tests of an application outside of the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local.application.new_command import make_application
+from tests.patience import PATIENCE_SECONDS
+from tests.unit.compute.test_documented_compute import shown_files
+
+pytestmark = pytest.mark.slow
+
+TOKENS = '''
+import boto3
+import pytest
+import pushaside
+from pushaside.sync import connect
+
+
+@pytest.fixture(scope="module")
+def module_scoped(pushaside_local):
+    """Use the running application in a fixture that is shared, too."""
+    return pushaside_local
+
+
+def test_a_token_lets_its_principal_in_where_no_token_does_not(module_scoped):
+    with pytest.raises(pushaside.UnauthorizedError):
+        connect(module_scoped.websocket)
+    token = module_scoped.token("ann", tenant="acme", customers=["ann"])
+    with connect(module_scoped.websocket, token=token) as client:
+        assert len(client.request("customer_orders", {"customer": "ada"}).data) == 2
+        assert client.request("invoices", {"customer": "ann", "year": 2026}).data["year"] == 2026
+        with pytest.raises(pushaside.ForbiddenError):
+            client.request("invoices", {"customer": "bob", "year": 2026})
+
+
+def test_the_embedded_aws_has_the_resources_by_their_names(module_scoped):
+    names = boto3.client("dynamodb", **module_scoped.aws).list_tables()["TableNames"]
+    assert module_scoped.table_name("Orders") == module_scoped.resources["Orders"]
+    assert module_scoped.table_name("Orders") in names
+    with pytest.raises(LookupError, match="declares no .tables.Order.. It declares: Orders."):
+        module_scoped.table("Order")
+
+
+def test_an_application_is_started_once(pushaside_local, module_scoped):
+    assert pushaside_local is module_scoped
+
+
+def test_that_fails(pushaside_local):
+    with connect(pushaside_local.websocket, token=pushaside_local.token("ann")) as client:
+        client.request("broken")
+'''
+BROKEN = '''
+from push import ComputeFailedError, compute
+
+
+@compute
+async def broken() -> None:
+    """Fail."""
+    raise ComputeFailedError("The compute says why.")
+'''
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new application with the files that docs/computes.md shows."""
+    folder = tmp_path_factory.mktemp("work") / "shop"
+    make_application(folder)
+    (folder / "tests" / "test_orders.py").unlink()
+    for name, text in shown_files().items():
+        if name != "tests/test_orders.py":
+            (folder / name).write_text(text)
+    return folder
+
+
+def run_tests(folder: Path, *arguments: str) -> str:
+    """Run the tests of an application as its author does, and return what pytest prints."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONPATH")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    ended = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+    return ended.stdout + ended.stderr
+
+
+def test_the_test_that_the_page_shows_passes(shop: Path) -> None:
+    assert "1 passed" in run_tests(shop)
+
+
+def test_one_start_serves_the_session_and_a_failure_shows_what_was_printed(shop: Path) -> None:
+    (shop / "tests" / "test_live.py").unlink()
+    (shop / "tests" / "test_tokens.py").write_text(TOKENS)
+    (shop / "computes" / "broken.py").write_text(BROKEN)
+    with (shop / "pushaside.toml").open("a") as file:
+        file.write('\n[parameters]\nAuthMode = "jwt"\n')
+    said = run_tests(shop)
+    assert "3 passed" in said, said
+    assert "1 failed" in said, said
+    assert re.search(r"output of pushaside local -+\nready: ws://", said), said
+
+
+def test_a_start_that_fails_is_tried_once_and_shows_why(shop: Path, tmp_path: Path) -> None:
+    (shop / "computes" / "broken.py").write_text("def (\n")
+    said = run_tests(shop, f"--basetemp={tmp_path / 'kept'}")
+    assert "4 errors" in said, said
+    assert said.count("`pushaside local` ended with 2. It printed:") == 4, said
+    assert len(list((tmp_path / "kept").glob("pushaside_local[0-9]*/log"))) == 1
+    assert "computes/broken.py, line 1: invalid syntax." in said
