@@ -13,6 +13,7 @@ _FILES = {
     "template.yaml": "pushaside_service",
     "clients/browser/pushaside.js": "pushaside_service/browser",
     "clients/browser/pushaside.d.ts": "pushaside_service/browser",
+    "clients/browser/react.js": "pushaside_service/browser",
     f"{_CHART}/LICENSE": _CHART,
     f"{_CHART}/dist/uPlot.esm.js": f"{_CHART}/dist",
     f"{_CHART}/dist/uPlot.min.css": f"{_CHART}/dist",

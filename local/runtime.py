@@ -18,7 +18,7 @@ import orjson
 
 from local.application.code_check import require_sound_code
 from local.application.declaration import Application
-from local.application.demo_rows import store_demo_rows
+from local.application.demo_data import store_demo_data
 from local.application.failures import FailureLines
 from local.application.own_template import OwnTemplate
 from local.application.program import Program, choose_program
@@ -40,7 +40,7 @@ from local.gateway.api import Limits
 from local.gateway.server import Gateway
 from local.metrics import Metrics
 from local.options import Options
-from local.page import PageAssets, Scoring
+from local.page import PageAssets, Scoring, application_routes
 from local.page.assets import Route
 from local.page.scoring import PATH as SCORE_PATH
 from local.queue_depths import QueueDepths
@@ -90,6 +90,8 @@ class Runtime:
         if program.own is not None:
             stats.reloader = self._start_reloading(program.own.application, deployment, functions, redis_url)
         own_routes = self._page_routes(deployment, stack, clients, demo=options.demo and program.own is None)
+        if program.own is not None:
+            own_routes |= application_routes(program.own.application.folder)
         await self._start_gateway(deployment, functions, stats, own_routes)
         return self._describe(deployment, redis_url, aws_endpoint)
 
@@ -193,7 +195,7 @@ class Runtime:
         if not self._options.demo:
             return
         if program.own is not None:
-            await asyncio.to_thread(store_demo_rows, program.own.application, resources, aws_endpoint)
+            await asyncio.to_thread(store_demo_data, program.own.application, resources, aws_endpoint)
         else:
             from local.demo import load_demo  # loads the demo's libraries only for --demo
 

@@ -65,7 +65,7 @@ class PageAssets:
     @property
     def routes(self) -> dict[str, Route]:
         """The served paths and their handlers."""
-        files = {f"{PREFIX}{name}": _file_route(path, content_type) for name, (path, content_type) in FILES.items()}
+        files = {f"{PREFIX}{name}": file_route(path, content_type) for name, (path, content_type) in FILES.items()}
         return {"/": self._answer_page, **files}
 
     def _answer_page(self, request: HttpRequest, connection: HttpConnection) -> None:
@@ -81,7 +81,9 @@ def _yes_or_no(is_so: bool) -> str:  # noqa: FBT001
     return "yes" if is_so else "no"
 
 
-def _file_route(path: Path, content_type: str) -> Route:
+def file_route(path: Path, content_type: str) -> Route:
+    """Return the handler that answers with a file, which it reads at every request."""
+
     def answer(request: HttpRequest, connection: HttpConnection) -> None:
         try:
             content = path.read_bytes()
