@@ -22,6 +22,7 @@ from local.application.demo_data import store_demo_data
 from local.application.failures import FailureLines
 from local.application.own_template import OwnTemplate
 from local.application.program import Program, choose_program
+from local.application.ready_file import describe_program
 from local.application.reloading import Reloader
 from local.deploying.aws_clients import AwsClients
 from local.deploying.aws_json_client import AwsJsonClient
@@ -93,7 +94,8 @@ class Runtime:
         if program.own is not None:
             own_routes |= application_routes(program.own.application.folder)
         await self._start_gateway(deployment, functions, stats, own_routes)
-        return self._describe(deployment, redis_url, aws_endpoint)
+        addresses = self._describe(deployment, redis_url, aws_endpoint)
+        return {**addresses, **await asyncio.to_thread(describe_program, parameters, stack, clients)}
 
     async def lost(self) -> None:
         """Wait until an embedded service is lost, then raise ServiceLostError."""
@@ -344,8 +346,9 @@ def _prepare_ready_file(ready_file: Path | None) -> None:
 
 def _announce(ready: dict[str, Any], ready_file: Path | None) -> None:
     """Print the line that begins with `ready`, after the complete ready file exists."""
-    if ready_file is not None:
+    if ready_file is not None:  # it may hold the secret of tokens, so other users can't read it
         unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+        unfinished.touch(mode=0o600)
         unfinished.write_bytes(orjson.dumps(ready, option=orjson.OPT_INDENT_2) + b"\n")
         unfinished.replace(ready_file)
     print(f"ready: {ready['websocket']} (WebSocket), {ready['http']} (HTTP and page)", flush=True)

@@ -38,6 +38,7 @@ NOT_RUN = {
     "sam build": "reaches for AWS; CI builds by `make build`",
     ".ci/run": "runs these tests, among all others",
     "cd local/page && npm ci": "fetches packages, which `make setup-dev` has done",
+    "pushaside token --ready-file": "of a service that checks tokens, as in `tests/documentation/test_tutorial.py`",
     "pushaside local": "is how the stack was started that the others ask",
     "pip install": "installs what `make setup-dev` has installed",
     "pushaside build &&": "of an application, and of a stack in AWS",

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from typing import Any
 
 DECLARATION = "pushaside.toml"
 
-_OWN_STACK, _SERVICE_STACK = "application", "local"
 _START_SECONDS, _STOP_SECONDS, _POLL_SECONDS = 120.0, 20.0, 0.05
 _OUTPUT_CHARACTERS = 8000
 
@@ -32,20 +30,24 @@ class LocalApplication:
     """A running application: its addresses, its tables and buckets, and tokens of its callers.
 
     Args:
-        folder: the application's folder.
         websocket: the URL that clients connect to.
         http: the URL of the HTTP API, with a slash at its end.
         management: the endpoint of `@connections`, for any AWS SDK.
         aws_endpoint: the endpoint of the embedded AWS.
+        tables: the physical names of the tables of `pushaside.toml`.
+        buckets: those of the buckets.
+        token_secret: the secret that signs tokens; None if the application checks none.
         log: the file with everything that the application prints.
 
     """
 
-    folder: Path
     websocket: str
     http: str
     management: str
     aws_endpoint: str
+    tables: Mapping[str, str]
+    buckets: Mapping[str, str]
+    token_secret: str | None
     log: Path
 
     @property
@@ -58,46 +60,35 @@ class LocalApplication:
             "aws_secret_access_key": "test",
         }
 
-    @cached_property
-    def resources(self) -> Mapping[str, str]:
-        """The physical names of the resources of the application's template, by logical id."""
-        return self._resources_of(_OWN_STACK)
-
     def table_name(self, name: str) -> str:
         """Return the physical name of a table of `pushaside.toml`."""
-        return self._physical_name("tables", name)
+        return _find("tables", name, self.tables)
 
     def bucket_name(self, name: str) -> str:
         """Return the physical name of a bucket of `pushaside.toml`."""
-        return self._physical_name("buckets", name)
+        return _find("buckets", name, self.buckets)
 
     def table(self, name: str) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
         """Return boto3's Table for a table of `pushaside.toml`: a test writes rows by its `put_item`."""
         return self._dynamodb.Table(self.table_name(name))
 
     def token(self, principal: str, *, tenant: str = "public", **claims: object) -> str:
-        """Return a token of a principal, good for an hour, which an application with `AuthMode = "jwt"` accepts."""
+        """Return a token of a principal, good for an hour.
+
+        Raises:
+            LookupError: the application checks no tokens.
+
+        """
         import jwt
 
+        if self.token_secret is None:
+            raise LookupError('The application checks no tokens; set AuthMode = "jwt" in [parameters].')
         payload = {"sub": principal, "tenant": tenant, "exp": int(time.time()) + 3600, **claims}
-        return jwt.encode(payload, self._token_secret, algorithm="HS256")
+        return jwt.encode(payload, self.token_secret, algorithm="HS256")
 
     def output(self) -> str:
         """Return the end of what the application has printed."""
         return self.log.read_text(encoding="utf-8", errors="replace")[-_OUTPUT_CHARACTERS:]
-
-    def _physical_name(self, kind: str, name: str) -> str:
-        declared: Mapping[str, Mapping[str, str]] = self._declaration.get(kind) or {}
-        if name not in declared:
-            raise LookupError(
-                f"{self.folder / DECLARATION} declares no [{kind}.{name}]. "
-                f"It declares: {', '.join(sorted(declared)) or f'no {kind}'}."
-            )
-        return declared[name].get("name") or self.resources[name]
-
-    @cached_property
-    def _declaration(self) -> dict[str, Any]:
-        return tomllib.loads((self.folder / DECLARATION).read_text(encoding="utf-8"))
 
     @cached_property
     def _dynamodb(self) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
@@ -105,21 +96,12 @@ class LocalApplication:
 
         return boto3.resource("dynamodb", **self.aws)  # type: ignore[call-overload]  # the names are boto3's own
 
-    @cached_property
-    def _token_secret(self) -> str:
-        import boto3
 
-        name = self._resources_of(_SERVICE_STACK)["TokenSecret"]
-        client: Any = boto3.client("secretsmanager", **self.aws)  # type: ignore[call-overload]
-        secret: str = client.get_secret_value(SecretId=name)["SecretString"]
-        return secret
-
-    def _resources_of(self, stack: str) -> dict[str, str]:
-        import boto3
-
-        client: Any = boto3.client("cloudformation", **self.aws)  # type: ignore[call-overload]
-        found = client.describe_stack_resources(StackName=stack)["StackResources"]
-        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
+def _find(kind: str, name: str, known: Mapping[str, str]) -> str:
+    if name not in known:
+        has = ", ".join(sorted(known)) or f"no {kind}"
+        raise LookupError(f"{DECLARATION} declares no [{kind}.{name}]. It declares: {has}.")
+    return known[name]
 
 
 @contextmanager
@@ -145,11 +127,23 @@ def run_locally(folder: Path, work: Path, *options: str) -> Iterator[LocalApplic
         )
     try:
         _wait_until_ready(process, ready_file, log)
-        ready = json.loads(ready_file.read_bytes())
-        addresses = {name: ready[name] for name in ("websocket", "http", "management", "aws_endpoint")}
-        yield LocalApplication(folder, **addresses, log=log)
+        yield _read(ready_file, log)
     finally:
         _stop(process)
+
+
+def _read(ready_file: Path, log: Path) -> LocalApplication:
+    ready = json.loads(ready_file.read_bytes())
+    return LocalApplication(
+        websocket=ready["websocket"],
+        http=ready["http"],
+        management=ready["management"],
+        aws_endpoint=ready["aws_endpoint"],
+        tables=ready["tables"],
+        buckets=ready["buckets"],
+        token_secret=ready.get("token_secret"),
+        log=log,
+    )
 
 
 def _find_command() -> str:

@@ -1,5 +1,6 @@
 """Tokens as the service's own verifier reads them."""
 
+import json
 import time
 
 import jwt
@@ -95,6 +96,17 @@ def test_the_secret_may_be_in_the_environment(
 
     assert main(["token", "--secret-env", "TOKEN_SECRET", "--tenant", "acme", "--principal", "ada"]) == 0
     assert verify(capsys.readouterr().out.strip()).principal == "ada"
+
+
+def test_the_secret_may_be_in_the_ready_file_of_a_local_service(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
+    ready = tmp_path / "ready.json"
+    ready.write_text(json.dumps({"websocket": "ws://127.0.0.1:1/v1", "token_secret": SECRET.decode()}))
+    assert main(["token", "--ready-file", str(ready), "--tenant", "acme", "--principal", "ada"]) == 0
+    assert verify(capsys.readouterr().out.strip()).principal == "ada"
+
+    ready.write_text("{}")
+    assert main(["token", "--ready-file", str(ready), "--tenant", "acme"]) == 2
+    assert "the service checks no tokens; start it with --auth jwt." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("source", [["--secret-env", "NOT_SET"], ["--secret-file", "/not/there"]])

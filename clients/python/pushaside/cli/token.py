@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ _DESCRIPTION = (
 )
 _EXAMPLES = [
     ("export PUSHASIDE_TOKEN=$(pushaside token --secret-file secret --tenant acme)", "for all commands of this shell"),
+    ("pushaside token --ready-file ready.json --tenant public --principal ada", "for `pushaside local --auth jwt`"),
     ("pushaside token --secret-env SECRET --tenant acme --principal load --expires-in 300", "for five minutes"),
 ]
 
@@ -34,6 +36,9 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("token", description=_DESCRIPTION)
     secret = parser.add_mutually_exclusive_group(required=True)
     secret.add_argument("--secret-file", metavar="F", type=Path, help="a file that holds the secret")
+    secret.add_argument(
+        "--ready-file", metavar="F", type=Path, help="the ready file of `pushaside local`, which holds its secret"
+    )
     secret.add_argument("--secret-env", metavar="NAME", help="the environment variable that holds the secret")
     parser.add_argument(
         "--tenant",
@@ -92,6 +97,15 @@ def _read_secret(arguments: argparse.Namespace) -> bytes:
     """Read the secret, without the line break that editors add at the end of a file."""
     if arguments.secret_file is not None:
         return bytes(arguments.secret_file.read_bytes().removesuffix(b"\n").removesuffix(b"\r"))
+    if arguments.ready_file is not None:
+        return _read_ready_file(arguments.ready_file)
     if arguments.secret_env not in os.environ:
         raise ValueError(f"The environment variable {arguments.secret_env} is not set.")
     return os.fsencode(os.environ[arguments.secret_env])
+
+
+def _read_ready_file(path: Path) -> bytes:
+    ready = json.loads(path.read_bytes())
+    if not isinstance(ready, dict) or "token_secret" not in ready:
+        raise ValueError(f"{path} holds no secret: the service checks no tokens; start it with --auth jwt.")
+    return str(ready["token_secret"]).encode()
