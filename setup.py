@@ -1,4 +1,4 @@
-"""Adds to the wheel what is not beside the packages: the service, the browser client and the page's chart."""
+"""Adds to the wheel what is not beside the packages: service, browser client, examples and the page's chart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ _FILES = {
 }
 """The folder of each file. The chart is absent where `npm ci` did not run; the page then does without."""
 
-_NOT_CARRIED = shutil.ignore_patterns("push", "__pycache__", "*.pyc")
+_FOLDERS = {
+    "src": shutil.ignore_patterns("push", "__pycache__", "*.pyc"),
+    "examples": shutil.ignore_patterns("__pycache__", "*.pyc", ".*"),
+}
+"""The folders that are copied whole, and what of them is not."""
 
 
 class BuildWithService(build_py):
@@ -36,9 +40,10 @@ class BuildWithService(build_py):
             target.mkdir(parents=True, exist_ok=True)
             if Path(name).exists() or not name.startswith(_CHART):
                 shutil.copy2(name, target)
-        code = Path(self.build_lib, "pushaside_service", "src")
-        shutil.rmtree(code, ignore_errors=True)
-        shutil.copytree("src", code, ignore=_NOT_CARRIED)
+        for name, ignored in _FOLDERS.items():
+            target = Path(self.build_lib, "pushaside_service", name)
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(name, target, ignore=ignored)
 
 
 setup(cmdclass={"build_py": BuildWithService})

@@ -1,4 +1,4 @@
-"""The service as data: its template, the code of its functions, the browser client and a new application.
+"""The service as data: its template, the code of its functions, the browser client, a new application and examples.
 
 An installed distribution carries them in this package. In a clone of the repository they have folders of their own.
 """
@@ -20,6 +20,9 @@ CODE = FOLDER / "src"
 
 SKELETON = _HERE / "skeleton"
 """The files of a new application."""
+
+EXAMPLES = FOLDER / "examples"
+"""The folders of whole applications that `pushaside new --template` copies."""
 
 BROWSER_CLIENT = FOLDER / "browser" if _IS_INSTALLED else FOLDER / "clients" / "browser"
 """The folder with the browser client."""

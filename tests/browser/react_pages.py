@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients/browser"
 PACKAGES = ROOT / "tests/node/node_modules"
 FOLDER = "_react"
+CDN = "https://esm.sh/"
+CDN_NAMES = {f"{CDN}react@19": "/react.mjs", f"{CDN}react-dom@19/client": "/react_dom.mjs"}
 COMMON_JS = {
     "react": "react/cjs/react.development.js",
     "react-dom": "react-dom/cjs/react-dom.development.js",
@@ -56,7 +58,7 @@ REACT = f"""import {{ require }} from "/{FOLDER}/require.mjs";
 const react = require("react");
 export default react;
 export const {{
-  createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useSyncExternalStore,
+  createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore,
 }} = react;
 """
 
@@ -67,8 +69,7 @@ def open_react(page: Page, origin: str, *, beside: str | None = None) -> None:
     Chromium lets only a page of this machine connect to it, and does not take an answer of Playwright's for one. So the
     page may take the place of another, `beside`, that a service has given.
     """
-    if not all((PACKAGES / path).is_file() for path in COMMON_JS.values()):
-        _do_without("React is not installed: npm ci --ignore-scripts in tests/node.")
+    _need_react()
     address = f"{origin.rstrip('/')}/{FOLDER}"
     page.route(f"{address}/**", _answer)
     page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
@@ -80,24 +81,43 @@ def open_react(page: Page, origin: str, *, beside: str | None = None) -> None:
     page.locator("html[data-ready=yes]").wait_for(state="attached")
 
 
+def answer_for_cdn(page: Page) -> None:
+    """Answer for React of the CDN that import maps name, with the React that is installed here."""
+    _need_react()
+    page.route(f"{CDN}**", lambda route: _answer_as(route, CDN_NAMES.get(route.request.url, route.request.url)))
+
+
+def _need_react() -> None:
+    if not all((PACKAGES / path).is_file() for path in COMMON_JS.values()):
+        _do_without("React is not installed: npm ci --ignore-scripts in tests/node.")
+
+
 def evaluate(page: Page, script: str, *given: Any) -> Any:
     """Run the body of a function in the page; `given` are its arguments `one`, `two`, and so on."""
     return page.evaluate(f"async ([one, two]) => {{ {script} }}", [*given, None, None][:2])
 
 
 def _answer(route: Route) -> None:
-    name = route.request.url.rsplit("/", 1)[1]
+    _answer_as(route, route.request.url)
+
+
+def _answer_as(route: Route, address: str) -> None:
+    name = address.rsplit("/", 1)[1]
     if name == "page.html":
         route.fulfill(body=PAGE, content_type="text/html")
     elif name == "require.mjs":
         texts = {name: (PACKAGES / path).read_text() for name, path in COMMON_JS.items()}
-        route.fulfill(body=f"const texts = {json.dumps(texts)};\n{REQUIRE}", content_type="text/javascript")
+        _fulfill(route, f"const texts = {json.dumps(texts)};\n{REQUIRE}")
     elif name == "react.mjs":
-        route.fulfill(body=REACT, content_type="text/javascript")
+        _fulfill(route, REACT)
     elif name == "react_dom.mjs":
-        route.fulfill(body=REACT_DOM, content_type="text/javascript")
+        _fulfill(route, REACT_DOM)
     else:
         route.fulfill(path=CLIENT / name, content_type="text/javascript")
+
+
+def _fulfill(route: Route, text: str) -> None:
+    route.fulfill(body=text, content_type="text/javascript", headers={"Access-Control-Allow-Origin": "*"})
 
 
 def _do_without(sentence: str) -> NoReturn:

@@ -11,15 +11,17 @@ import pytest
 from local.application.build_command import write_build
 from local.application.code_check import check_places, describe
 from local.application.declaration import Application, read_application
-from local.application.new_command import make_application
+from local.application.new_command import make_application, templates
 from local.application.own_template import read_own_template
 from local.application.program import choose_program
 from local.deploying.deployment import Stack
 from local.errors import CannotStartError
 from local.options import Options
-from pushaside_service import TEMPLATE
+from pushaside.cli.main import main
+from pushaside_service import EXAMPLES, TEMPLATE
 
 MAXIMUM_LINES = 60
+MAXIMUM_LINES_OF_EXAMPLES = 120
 
 
 @pytest.fixture
@@ -70,6 +72,46 @@ def test_a_name_that_no_application_can_have_makes_nothing(tmp_path: Path, name:
     with pytest.raises(CannotStartError, match="use lower-case letters, digits and hyphens"):
         make_application(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+# pushaside new --template
+
+
+@pytest.mark.parametrize("template", templates())
+def test_a_copy_of_an_example_bears_the_new_name_and_runs(tmp_path: Path, template: str) -> None:
+    folder = tmp_path / "copied"
+    make_application(folder, template)
+    program = choose_program(Options(app=folder))
+    assert program.own is not None
+    assert program.own.application.declaration.name == "copied"
+    assert program.own.body["Description"].startswith("copied, ")
+    assert (folder / "README.md").read_text().startswith("# copied\n")
+    assert "The computes of copied:" in (folder / "computes" / "__init__.py").read_text()
+    assert ".pushaside/" in (folder / ".gitignore").read_text()
+
+
+@pytest.mark.parametrize("template", templates())
+def test_an_example_is_small_and_has_a_picture(template: str) -> None:
+    files = [path for path in (EXAMPLES / template).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    for path in files:
+        assert len(path.read_text().splitlines()) <= MAXIMUM_LINES_OF_EXAMPLES, path
+    readme = (EXAMPLES / template / "README.md").read_text()
+    assert len(readme.splitlines()) <= MAXIMUM_LINES
+    assert "```mermaid" in readme or ".svg" in readme
+
+
+def test_an_unknown_template_is_refused_with_the_closest_one(tmp_path: Path) -> None:
+    with pytest.raises(
+        CannotStartError, match=r"`order`\. Did you mean orders\? There are: .*orders"
+    ):
+        make_application(tmp_path / "shop", "order")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_of_new_lists_the_templates(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["new", "--help"])
+    assert f"the application to copy: {', '.join(templates())}" in " ".join(capsys.readouterr().out.split())
 
 
 # What runs

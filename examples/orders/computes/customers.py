@@ -1,0 +1,19 @@
+"""What a customer asks: its orders, and one of them."""
+
+from computes.access import may_see_customer
+from push import ComputeFailedError, Context, ErrorCode, compute
+
+
+@compute(ttl=60.0, stale_ttl=3600.0, authorize=may_see_customer)
+async def customer_orders(context: Context, customer: str) -> list[dict]:
+    """Orders of a customer, newest first."""
+    return await context.table("Orders").query({"customer": customer}, newest_first=True)
+
+
+@compute(ttl=60.0, stale_ttl=3600.0, authorize=may_see_customer)
+async def order(context: Context, customer: str, number: int) -> dict:
+    """One order of a customer."""
+    row = await context.table("Orders").get({"customer": customer, "number": number})
+    if row is None:
+        raise ComputeFailedError(f"{customer} has no order {number}.", code=ErrorCode.NOT_FOUND)
+    return row
