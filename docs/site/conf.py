@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 
 NAVIGATION = {
-    "Start": ["docs/local", "docs/page", "docs/comparison"],
+    "Start": ["docs/tutorial", "docs/local", "docs/page", "docs/comparison"],
     "Use": [
         "docs/commands",
         "docs/client",

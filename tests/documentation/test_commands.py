@@ -33,6 +33,9 @@ TESTED_ELSEWHERE = {
 }
 """Pages whose commands another test runs; but for those of the project."""
 
+WHOLLY_ELSEWHERE = {"docs/tutorial.md": "tests/documentation/test_tutorial.py"}
+"""Pages whose commands another test runs, those of the project too."""
+
 NOT_RUN = {
     "source .venv/bin/activate": "the tests' environment is this one already",
     "sam build": "reaches for AWS; CI builds by `make build`",
@@ -89,6 +92,8 @@ HTTP_EXAMPLES = {command for command, _ in EXAMPLES}
 
 def is_tested_elsewhere(command: Command) -> bool:
     if command.text in HTTP_EXAMPLES:
+        return True
+    if command.page in WHOLLY_ELSEWHERE:
         return True
     return command.page in TESTED_ELSEWHERE and not command.text.startswith("pushaside ")
 
@@ -216,6 +221,6 @@ def test_every_command_of_the_project_is_understood(command: Command) -> None:
 def test_what_is_listed_is_there_and_what_is_tested_elsewhere_is_tested_there() -> None:
     for text in NOT_RUN:
         assert any(text in command.text for command in ALL), text
-    for page, test in TESTED_ELSEWHERE.items():
+    for page, test in (TESTED_ELSEWHERE | WHOLLY_ELSEWHERE).items():
         assert page.rpartition("/")[2] in (ROOT / test).read_text()
     assert {command.text for command in ALL if command.page == "docs/http.md"} == HTTP_EXAMPLES

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 TESTED_ELSEWHERE = {
     ("docs/computes.md", "# "): "tests/unit/compute/test_documented_compute.py",
+    ("docs/tutorial.md", ""): "tests/documentation/test_tutorial.py",
     ("docs/third-parties.md", ""): "tests/third_parties/test_page.py",
     ("docs/react.md", '<script type="importmap">'): "tests/browser/test_react_on_the_stack.py",
 }

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from local.application.new_command import templates
 from tests.patience import PATIENCE_SECONDS
 from tests.unit.compute.test_documented_compute import shown_files
 
@@ -110,6 +111,19 @@ print(*(path for path in (TEMPLATE, CODE / "topics.json", *(path for path, _ in 
 """
     ended = run(environment, "python", "-c", code, folder=tmp_path)
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr
+
+
+def test_every_example_is_in_the_wheel_and_can_be_copied(environment: Path, tmp_path: Path) -> None:
+    for template in templates():
+        ended = run(environment, "pushaside", "new", template, "--template", template, folder=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        copied = {path.relative_to(tmp_path).as_posix() for path in tmp_path.joinpath(template).rglob("*.*")}
+        tracked = {
+            path.relative_to(ROOT / "examples").as_posix()
+            for path in ROOT.joinpath("examples", template).rglob("*.*")
+            if not {"__pycache__", ".pytest_cache"} & set(path.parts)
+        }
+        assert copied == {*tracked, f"{template}/.gitignore"}
 
 
 def test_the_tests_of_a_new_application_pass_and_so_does_one_of_the_running_application(

@@ -101,9 +101,7 @@ def test_an_example_is_small_and_has_a_picture(template: str) -> None:
 
 
 def test_an_unknown_template_is_refused_with_the_closest_one(tmp_path: Path) -> None:
-    with pytest.raises(
-        CannotStartError, match=r"`order`\. Did you mean orders\? There are: .*orders"
-    ):
+    with pytest.raises(CannotStartError, match=r"`order`\. Did you mean orders\? There are: .*orders"):
         make_application(tmp_path / "shop", "order")
     assert list(tmp_path.iterdir()) == []
 
