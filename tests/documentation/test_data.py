@@ -16,9 +16,13 @@ PROGRAMS = {"python", "js", "html", "sh", "bash", "shell", "console"}
 DATA = {"json", "yaml", "toml"}
 READERS = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
 ANSWERS = {"http"}
+"""Of commands: docs/http.md, by tests/e2e/test_http_page.py."""
+
 TYPE_CHECKED = {"tsx"}
 """Components, which `tests/unit/browser/test_types.py` checks."""
-"""Of commands: docs/http.md, by tests/e2e/test_http_page.py."""
+
+CHANGES = {"diff"}
+"""Of files of the tutorial, which `tests/documentation/test_tutorial.py` applies."""
 
 PICTURES = {
     "README.md": ["           request                     hit: result, from memory or Redis"],
@@ -56,7 +60,7 @@ def test_what_has_no_language_is_an_output_a_command_or_a_known_picture(page: st
 
 def test_every_language_is_one_that_is_run_or_read() -> None:
     languages = {block.language for page in pages() for block in blocks(page)}
-    assert languages - {"", "text"} <= PROGRAMS | DATA | ANSWERS | TYPE_CHECKED
+    assert languages - {"", "text"} <= PROGRAMS | DATA | ANSWERS | TYPE_CHECKED | CHANGES
 
 
 @pytest.mark.parametrize("block", every_block(*DATA), ids=str)

@@ -18,10 +18,9 @@ from local.deploying.deployment import Stack
 from local.errors import CannotStartError
 from local.options import Options
 from pushaside.cli.main import main
-from pushaside_service import EXAMPLES, TEMPLATE
+from pushaside_service import TEMPLATE
 
 MAXIMUM_LINES = 60
-MAXIMUM_LINES_OF_EXAMPLES = 120
 
 
 @pytest.fixture
@@ -88,16 +87,6 @@ def test_a_copy_of_an_example_bears_the_new_name_and_runs(tmp_path: Path, templa
     assert (folder / "README.md").read_text().startswith("# copied\n")
     assert "The computes of copied:" in (folder / "computes" / "__init__.py").read_text()
     assert ".pushaside/" in (folder / ".gitignore").read_text()
-
-
-@pytest.mark.parametrize("template", templates())
-def test_an_example_is_small_and_has_a_picture(template: str) -> None:
-    files = [path for path in (EXAMPLES / template).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    for path in files:
-        assert len(path.read_text().splitlines()) <= MAXIMUM_LINES_OF_EXAMPLES, path
-    readme = (EXAMPLES / template / "README.md").read_text()
-    assert len(readme.splitlines()) <= MAXIMUM_LINES
-    assert "```mermaid" in readme or ".svg" in readme
 
 
 def test_an_unknown_template_is_refused_with_the_closest_one(tmp_path: Path) -> None:
