@@ -25,4 +25,6 @@ def main(customer: str, number: str, item: str, status: str, total: str) -> None
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 6:
+        sys.exit(__doc__)
     main(*sys.argv[1:])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -55,6 +58,16 @@ def test_that_fails(pushaside_local):
     with connect(pushaside_local.websocket, token=pushaside_local.token("ann")) as client:
         client.request("broken")
 '''
+KILLER = """
+import os
+import signal
+from pathlib import Path
+
+
+def test_that_kills(pushaside_local):
+    Path("address").write_text(pushaside_local.http)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 BROKEN = '''
 from push import ComputeFailedError, compute
 
@@ -81,15 +94,42 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_tests(folder: Path, *arguments: str) -> str:
     """Run the tests of an application as its author does, and return what pytest prints."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHONPATH")}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     return ended.stdout + ended.stderr
 
 
-def test_the_test_that_the_page_shows_passes(shop: Path) -> None:
-    assert "1 passed" in run_tests(shop)
+@pytest.fixture(scope="module")
+def killed_run(shop: Path) -> str:
+    """What pytest prints until it is killed: it runs the test that the page shows, and one that kills it."""
+    last = shop / "tests" / "test_that_kills.py"
+    last.write_text(KILLER)
+    said = run_tests(shop, "-v")
+    last.unlink()
+    return said
+
+
+def test_the_test_that_the_page_shows_passes(killed_run: str) -> None:
+    assert "test_live.py::test_a_row_is_in_the_next_answer PASSED" in killed_run
+
+
+def test_the_application_ends_with_a_pytest_that_is_killed(shop: Path, killed_run: str) -> None:
+    assert "test_that_kills" in killed_run
+    address = urlsplit((shop / "address").read_text())
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not is_refused(address.hostname, address.port):
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+
+
+def is_refused(host: str | None, port: int | None) -> bool:
+    try:
+        socket.create_connection((host, port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_one_start_serves_the_session_and_a_failure_shows_what_was_printed(shop: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -120,16 +121,30 @@ def run_locally(folder: Path, work: Path, *options: str) -> Iterator[LocalApplic
     ready_file, log = work / "ready.json", work / "log"
     command = [_find_command(), "local", "--demo", "--port", "0"]
     command += ["--app", str(folder), "--ready-file", str(ready_file), *options]
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = _start(command, theirs, log)
+        try:
+            _wait_until_ready(process, ready_file, log)
+            yield _read(ready_file, log)
+        finally:
+            _stop(process)
+
+
+def _start(command: list[str], lifeline: socket.socket, log: Path) -> subprocess.Popen[bytes]:
+    """Start a command that ends with this process, even if something kills it."""
+    ending_with_us = [sys.executable, "-P", "-m", "local.embedded.native_child", str(lifeline.fileno())]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - the project's own command
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+        return subprocess.Popen(  # noqa: S603 - the project's own command
+            [*ending_with_us, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            pass_fds=[lifeline.fileno()],
         )
-    try:
-        _wait_until_ready(process, ready_file, log)
-        yield _read(ready_file, log)
-    finally:
-        _stop(process)
 
 
 def _read(ready_file: Path, log: Path) -> LocalApplication:
