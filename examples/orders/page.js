@@ -2,11 +2,23 @@
 
 import { createElement as h, useState } from "react";
 import { createRoot } from "react-dom/client";
+import { PushasideError } from "./pushaside.js";
 import { PushasideProvider, useConnectionState } from "./react.js";
 import { CustomerView } from "./customer.js";
 import { StaffView } from "./staff.js";
 
-const url = document.querySelector("meta[name=websocket-url]").content || `ws://${location.host}/v1`;
+const meta = (name) => document.querySelector(`meta[name=${name}]`).content;
+const websocketUrl = meta("websocket-url") || `ws://${location.host}/v1`;
+const httpUrl = meta("http-url") || `${location.origin}/`;
+
+/** Trade the token for a ticket, which opens one connection. Unlike a handshake, this says why a token is refused. */
+async function ticketUrl(token) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const response = await fetch(`${httpUrl.replace(/\/$/, "")}/tickets`, { method: "POST", headers });
+  const { ticket, detail } = await response.json();
+  if (response.status === 401) throw new PushasideError("unauthorized", `${detail} Sign out, and in again.`);
+  return `${websocketUrl}?ticket=${ticket}`;
+}
 
 /** Return the claims of a token. The service verifies them; the page only greets by them. */
 function readClaims(token) {
@@ -25,7 +37,7 @@ function App() {
     setToken(given);
   };
   if (!claims) return h(SignIn, { isRefused: token !== "", signIn });
-  return h(PushasideProvider, { key: token, url, token }, h(Tracker, { claims, signOut: () => signIn("") }));
+  return h(PushasideProvider, { key: token, url: () => ticketUrl(token) }, h(Tracker, { claims, signOut: () => signIn("") }));
 }
 
 function SignIn({ isRefused, signIn }) {

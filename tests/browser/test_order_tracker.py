@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -73,6 +74,18 @@ def test_the_page_of_one_customer_can_not_ask_for_the_orders_of_another(sign_in:
         [page.evaluate("`ws://${location.host}/v1`"), page.evaluate("sessionStorage.token")],
     )
     assert asked == "forbidden"
+
+
+def test_a_token_that_another_service_signed_is_refused_with_the_reason(
+    open_page: OpenPage, orders: LocalApplication
+) -> None:
+    page = open_page("about:blank", may_fail=True)  # Chromium reports the status 401
+    answer_for_cdn(page)
+    page.goto(f"{orders.http}app/")
+    page.get_by_label("Token").fill(replace(orders, token_secret="b" * 32).token("ada"))
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Sign out, and in again.", timeout=PATIENCE_MS)
+    expect(page.get_by_role("alert")).not_to_contain_text("undefined")
 
 
 def test_the_page_asks_for_another_token_if_this_is_none(open_page: OpenPage, orders: LocalApplication) -> None:
