@@ -171,4 +171,4 @@ class Started:
 def steady(text: str) -> str:
     """Take out of an output what is another at each time: numbers, epochs, where a result came from."""
     text = re.sub(r"\b(hit|miss|stale)\b", "cached", text)
-    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\b[\w-]{8}:\d+\b", "position", text))
+    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"(?<![\w-])[\w-]{8}:\d+\b", "position", text))

@@ -23,7 +23,7 @@ CHANGING = {
     r"\d{4}-\d\d-\d\dT[\d:.]+Z": "time",
     r'"cache":"(hit|stale|miss)"': '"cache":"..."',
     r'"age_ms":\d+': '"age_ms":0',
-    r"\b[A-Za-z0-9_-]{8}:\d+\b": "position",
+    r"(?<![\w-])[A-Za-z0-9_-]{8}:\d+\b": "position",
 }
 """What is another at each time: where it came from, how old it is, positions, and when."""
 
