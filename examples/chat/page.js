@@ -8,8 +8,13 @@ const meta = (name) => document.querySelector(`meta[name=${name}]`).content;
 const http = meta("http-url") || `${location.origin}/`;
 let room = null;
 
-async function join(name, token) {
-  const client = await connect(meta("websocket-url") || `ws://${location.host}/v1`, { token, connectAttempts: 2 });
+/** Return the handler of a failure: the service's own errors are sentences for people. */
+const showIn = (id) => (error) => {
+  if (!(error instanceof PushasideError)) throw error;
+  find(id).textContent = error.message;
+};
+
+async function join(client, name, token) {
   find("join").hidden = true;
   find("chat").hidden = false;
   client.addEventListener("statechange", () => (find("state").textContent = client.state));
@@ -18,11 +23,11 @@ async function join(name, token) {
     room = new Room(chosen, { client, http, token, name });
     for (const button of document.querySelectorAll("nav button"))
       button.ariaCurrent = String(button.dataset.topic === chosen.topic);
-    room.enter();
+    room.enter().catch(showIn("about"));
   };
   find("write").addEventListener("submit", (event) => {
     event.preventDefault();
-    room.publish(find("text").value);
+    room?.publish(find("text").value).catch(showIn("about"));
     find("text").value = "";
   });
   for await (const { data } of client.subscribe({ compute: "rooms" })) {
@@ -44,10 +49,8 @@ function makeButton(each, enter) {
 find("join").addEventListener("submit", async (event) => {
   event.preventDefault();
   find("refused").textContent = "";
-  try {
-    await join(find("name").value.trim(), find("token").value.trim() || undefined);
-  } catch (error) {
-    if (!(error instanceof PushasideError)) throw error;
-    find("refused").textContent = error.message;
-  }
+  const token = find("token").value.trim() || undefined;
+  const url = meta("websocket-url") || `ws://${location.host}/v1`;
+  const client = await connect(url, { token, connectAttempts: 2 }).catch(showIn("refused"));
+  if (client) join(client, find("name").value.trim(), token).catch(showIn("state"));
 });

@@ -1,5 +1,7 @@
 // A room: its last messages on entering, then each new one; and who is here.
 
+import { PushasideError } from "./pushaside.js";
+
 const HISTORY = 50;
 const find = (id) => document.getElementById(id);
 
@@ -54,9 +56,12 @@ export class Room {
   async #look() {
     const { http, token } = this.#service;
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
-    const response = await fetch(`${http}topics/${encodeURIComponent(this.topic)}`, { headers });
-    if (!response.ok) throw new Error(`The room cannot be read: ${response.status}.`);
-    return response.json();
+    const response = await fetch(`${http}topics/${encodeURIComponent(this.topic)}`, { headers }).catch(() => {
+      throw new PushasideError("unreachable", "The room cannot be reached. Choose it again.");
+    });
+    const answer = await response.json();
+    if (!response.ok) throw new PushasideError(answer.code ?? "internal", answer.detail ?? "The room cannot be read.");
+    return answer;
   }
 
   #showPresence({ count, joined, left }) {

@@ -5,7 +5,7 @@ import { connect, PushasideError } from "./pushaside.js";
 const AGAIN_MS = 30_000;
 const find = (id) => document.getElementById(id);
 const url = document.querySelector("meta[name=websocket-url]").content || `ws://${location.host}/v1`;
-const client = await connect(url);
+const client = await connect(url, { connectAttempts: Infinity });
 let asking;
 
 function showOrigin(name, { cache, ageMs }) {
