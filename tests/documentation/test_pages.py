@@ -12,7 +12,7 @@ import pytest
 from tests.documentation.blocks import ROOT
 
 COLUMNS = 100
-READMES = [*(ROOT / "clients").glob("*/README.md"), *(ROOT / "examples").glob("*/README.md")]
+READMES = [*(ROOT / "clients").glob("*/README.md"), *(ROOT / "examples").rglob("README.md")]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *READMES])
 SITE_PAGES = [page for page in PAGES if page.is_relative_to(ROOT / "docs") or page.parent == ROOT]
 FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)

@@ -51,7 +51,7 @@ def test_its_template_names_the_same_modules_sources_and_topics(folder: Path) ->
     assert parameters["ComputeModules"] == application.modules
     assert set(sources.get("tables", ())) == set(application.declaration.tables)
     assert set(sources.get("buckets", ())) == set(application.declaration.buckets)
-    assert json.loads(parameters.get("Topics", '""')) == json.loads(application.topics or '""')
+    assert json.loads(parameters.get("Topics", application.topics) or "[]") == json.loads(application.topics or "[]")
 
 
 def test_it_is_small(folder: Path) -> None:
