@@ -118,9 +118,8 @@ test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 test: setup-dev
 	$(PYTEST) -n 4 $(SHARED)
 
-# Collecting the ignored file takes seconds, even if none of its cases runs.
 test-fast: setup-dev
-	$(PYTEST) -n 2 $(SHARED) -m "not slow" --ignore tests/e2e/test_openapi.py
+	$(PYTEST) -n 2 $(SHARED) -m "not slow"
 
 # The state machines of `make test`, for longer. Each failure that they find becomes a plain test.
 FUZZ_EXAMPLES ?= 20000

@@ -14,6 +14,8 @@ from tests.browser.conftest import OpenPage
 from tests.browser.react_pages import evaluate, open_react
 from tests.browser.scripted_sockets import ScriptedService
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = "http://localhost:9"
 """Of the machine itself, so that the page may hash. Nothing listens there: Playwright answers."""
 

@@ -12,6 +12,7 @@ from tests.conformance.sockets import open_socket
 from tests.conformance.targets import Limits, NamedTargets, Target, Targets
 
 MAIN_STACK = "template"
+HERE = Path(__file__).parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="TOML file of deployed stacks to look at, in place of `pushaside local` (see README.md beside this)",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test here as slow: each needs a running stack."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ def test_the_first_request_is_a_miss_with_airports_and_then_a_hit(stack: Stack) 
 
 
 def without_times(summary: str) -> str:
-    return re.sub(r"[\d.]+ (ms|s)\b", r"# \1", summary)
+    return re.sub(r"[\d.]+ m?s\b", "#", summary)
 
 
 def test_the_python_example_prints_what_it_says(stack: Stack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 import pytest
@@ -34,8 +35,11 @@ async def test_nobody_waits_when_a_hot_key_expires_and_it_is_refreshed_once(stac
         await ask_once(sockets[0], BOARD)
         before = await count_computes(stack.http, "leaderboard")
         unavailable_before = times_unavailable(stack)
+        began = time.monotonic()
         answers = await ask_evenly(sockets, BOARD, REQUESTS, 1.3 * TTL_SECONDS)
-    assert await count_computes(stack.http, "leaderboard") - before == 1
+        lasted_seconds = time.monotonic() - began
+    # A busy machine needs longer, in which the key may expire again.
+    assert 1 <= await count_computes(stack.http, "leaderboard") - before <= lasted_seconds // TTL_SECONDS
     assert (answers.results, answers.errors, answers.repeated) == (REQUESTS, {}, 0)
     # On a machine too busy for Redis to answer in time, a request that found no Redis has to wait for its answer.
     assert answers.accepted <= times_unavailable(stack) - unavailable_before

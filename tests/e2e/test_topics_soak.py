@@ -26,7 +26,7 @@ from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.slow
 
-SOAK_SECONDS = 20.0
+SOAK_SECONDS = 12.0
 TOPICS = [f"room:soak-{number}" for number in range(5)]
 PUBLISHERS = 8
 PUBLISH_EVERY_SECONDS = 0.1

@@ -29,6 +29,7 @@ class Listener:
         self._told: defaultdict[str, asyncio.Queue[Frame]] = defaultdict(asyncio.Queue)
         self._positions: dict[str, tuple[str, int]] = {}
         self._etags: dict[str, str | None] = {}
+        self._resyncs: dict[str, Frame] = {}
         self.repeated = 0
         self._reading = asyncio.create_task(self._read())
 
@@ -62,7 +63,11 @@ class Listener:
         if frame["type"] == "update" and position[0] == epoch and position[1] <= offset:
             self.repeated += 1
             return False
+        if frame["type"] == "resync" and frame == self._resyncs.get(topic) and position == (epoch, offset):
+            return False
         self._positions[topic] = position
+        if frame["type"] == "resync":
+            self._resyncs[topic] = frame
         if frame["type"] == "subscribed" and etag is None:
             self._drop_what_came_before(topic, *position)
         is_old_value = etag is not None and etag == self._etags.get(topic)

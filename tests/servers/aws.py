@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from botocore.config import Config
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.responses import DynamoHandler
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.s3.models import s3_backends
 
@@ -46,9 +48,22 @@ NO_OPTIONS: dict[str, Any] = {
 """What moto fills in for a request that says nothing of it."""
 
 
+def _answer_one_at_a_time(method: Callable[[DynamoHandler], Any]) -> Callable[[DynamoHandler], Any]:
+    lock = threading.Lock()
+
+    @functools.wraps(method)
+    def answer(handler: DynamoHandler) -> Any:
+        with lock:
+            return method(handler)
+
+    return answer
+
+
 @pytest.fixture(scope="session")
 def aws_url() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    # The server has a thread for each request, and moto's writes are not atomic, as DynamoDB's are.
+    DynamoHandler.call_action = _answer_one_at_a_time(DynamoHandler.call_action)  # type: ignore[method-assign]
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

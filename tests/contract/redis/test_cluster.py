@@ -29,6 +29,8 @@ from tests.patience import PATIENCE_SECONDS
 from tests.servers.faulty_network import FaultyNetwork, clustered_networks
 from tests.servers.valkey import ask, ports_of_cluster, valkey_cluster
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS_PER_REQUEST = 3_999
 """ElastiCache Serverless takes no more (Amazon ElastiCache User Guide, "Redis OSS and Valkey configuration")."""
 

@@ -19,6 +19,8 @@ from tests.integration.client.scripted_http import ScriptedHttp, json_answer
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer, answering
 from tests.patience import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 CLIENT = Path(__file__).parents[3] / "clients" / "python"
 COMMAND = [sys.executable, "-c", "import sys; from pushaside.cli import main; sys.exit(main())"]
 TIMEOUT_SECONDS = PATIENCE_SECONDS

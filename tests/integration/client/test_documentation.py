@@ -26,6 +26,8 @@ from tests.integration.client.scripted_server import Peer, ScriptedServer
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 from tests.patience import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "client.md").read_text()
 PAGE_OF_COMMANDS = (ROOT / "docs" / "commands.md").read_text()

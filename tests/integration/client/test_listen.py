@@ -22,6 +22,8 @@ from pushaside.webhooks import sign_webhook
 from tests.integration.client.scripted_http import Answer, ScriptedHttp, etag_of, gzipped, json_answer, problem
 from tests.integration.client.test_command_line import TIMEOUT_SECONDS, Outcome, run, start
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
 DATA = b'[{"name":"Zo\xc3\xab"},1.0]'

@@ -15,6 +15,8 @@ from tests.integration.client.test_command_line import run, start
 from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 from tests.servers.faulty_network import FaultyNetwork
 
+pytestmark = pytest.mark.slow
+
 CHANNEL = "prices:eur"
 
 

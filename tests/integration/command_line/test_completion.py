@@ -14,6 +14,8 @@ from pushaside.cli.exits import Exit
 from tests.integration.client.test_command_line import CLIENT, Outcome, run
 from tests.patience import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 shtab = pytest.importorskip("shtab")
 
 

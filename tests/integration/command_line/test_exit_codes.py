@@ -19,6 +19,8 @@ from tests.integration.client.test_command_line import COMMAND, environment, fre
 from tests.integration.client.topic_server import Topics
 from tests.patience import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BY_SOCKET = {
     "request": ["request", "documents"],

@@ -14,6 +14,8 @@ from tests.integration.client.topic_server import LIVE_TOPIC, Topics
 from tests.integration.command_line.terminal import Terminal
 from tests.integration.tools.test_load import Service
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("rich")
 
 BOARD = ["--compute", "leaderboard", "--params", '{"board":"b"}']

@@ -18,6 +18,8 @@ from push.settings import ComputeSettings
 from push.sources.contexts import Context
 from tests.servers.aws import Aws
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def demo(aws: Aws) -> DemoReport:

@@ -45,6 +45,8 @@ from tests.servers.faulty_network import FaultyNetwork
 from tests.servers.valkey import ask, valkey
 from tests.worlds.functions import SETTINGS, middle, reply_with
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENTS = 3
 BATCH = 10
 
@@ -68,7 +70,7 @@ class Service:
         self.jobs, self.connections, self.counter = FakeJobs(), FakeConnections(), FakeCounter()
         self.tokens = Tokens()
         self.registry = Registry([self._declare()])
-        settings = CacheSettings(cache_url=f"redis://127.0.0.1:{port}/0", cache_timeout_ms=50)
+        settings = CacheSettings(cache_url=f"redis://127.0.0.1:{port}/0", cache_timeout_ms=250)
         self.stores = [RedisResults(SyncRedis(settings)) for _ in range(ENVIRONMENTS)]
         self.redis = [AsyncRedis(settings) for _ in range(ENVIRONMENTS)]
         self.environments = [reply_with(self._make_client_requests(store), now_ms) for store in self.stores]

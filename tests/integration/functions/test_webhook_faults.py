@@ -1,4 +1,4 @@
-"""A thousand webhooks to a receiver that fails, is slow and drops connections: each arrives, and is taken once."""
+"""Hundreds of webhooks to a receiver that fails, is slow and drops connections: each arrives, and is taken once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import heapq
 import itertools
 import json
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ from tests.servers.webhook_receivers import Received, Receiver, receiving, statu
 
 ACME = Tenant("acme")
 MASTER = b"m" * 32
-REQUESTS = 1000
+REQUESTS = 400
 WORKERS = 6
 SLOW_SECONDS = 0.2
 
@@ -124,26 +123,9 @@ class ImpatientQueue:
             return batch
 
 
-class OneAtATime:
-    """A client whose calls wait for each other: moto's updates are not atomic, as DynamoDB's are."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._lock = threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-
-        def call(**arguments: Any) -> Any:
-            with self._lock:
-                return method(**arguments)
-
-        return call
-
-
 @pytest.fixture
-def dynamodb(aws: Aws) -> OneAtATime:
-    return OneAtATime(aws.client("dynamodb"))
+def dynamodb(aws: Aws) -> Any:
+    return aws.client("dynamodb")
 
 
 def settled_row(number: int, deliver: str) -> dict[str, Any]:
@@ -198,7 +180,7 @@ def build_deliverer(aws: Aws, dynamodb: Any, queue: ImpatientQueue, dead_letters
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_thousand_webhooks_arrive_at_an_unreliable_receiver(aws: Aws, dynamodb: Any) -> None:
+async def test_hundreds_of_webhooks_arrive_at_an_unreliable_receiver(aws: Aws, dynamodb: Any) -> None:
     unreliable = UnreliableReceiver(Webhook(public_keys([MASTER], ACME).secrets[0]))
     queue, dead_letters = ImpatientQueue(random.Random(2)), FakeWebhookQueue()
     async with receiving(unreliable.answer) as receiver:

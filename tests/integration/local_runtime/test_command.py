@@ -25,6 +25,8 @@ from tests.integration.local_runtime.running_stacks import (
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.left_processes import is_running
 
+pytestmark = pytest.mark.slow
+
 
 def all_pids(stack: RunningStack) -> set[int]:
     return {pid for pids in stack.pids().values() for pid in pids}
@@ -74,7 +76,6 @@ def test_the_stats_show_what_is_in_the_queues(stack: RunningStack) -> None:
     eventually(lambda: stack.stats()["queues"]["UnreadQueue"]["visible"] == 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything_that_was_started(tmp_path: Path, number: signal.Signals) -> None:
     stack = start(tmp_path)
@@ -84,7 +85,6 @@ def test_a_signal_stops_everything_that_was_started(tmp_path: Path, number: sign
     assert not [pid for pid in pids if is_running(pid)]
 
 
-@pytest.mark.slow
 def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
     stack = start(tmp_path)
     pids = all_pids(stack)
@@ -93,7 +93,6 @@ def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
     eventually(lambda: not [pid for pid in pids if is_running(pid)])
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_of_an_event_it_leaves_no_process_behind(tmp_path: Path) -> None:
     stack = start(tmp_path)
     pids = all_pids(stack)
@@ -105,7 +104,6 @@ def test_killed_in_the_middle_of_an_event_it_leaves_no_process_behind(tmp_path: 
     eventually(lambda: not [pid for pid in pids if is_running(pid)])
 
 
-@pytest.mark.slow
 def test_a_redis_that_ends_is_started_again_on_its_port(tmp_path: Path) -> None:
     with running(tmp_path) as stack:
         (pid,) = stack.pids()["redis"]
@@ -116,7 +114,6 @@ def test_a_redis_that_ends_is_started_again_on_its_port(tmp_path: Path) -> None:
         assert stack.pids()["redis"] != [pid]
 
 
-@pytest.mark.slow
 def test_when_the_embedded_aws_ends_it_says_so_and_ends(tmp_path: Path) -> None:
     stack = start(tmp_path)
     pids = all_pids(stack)
@@ -127,7 +124,6 @@ def test_when_the_embedded_aws_ends_it_says_so_and_ends(tmp_path: Path) -> None:
     assert not [pid for pid in pids if is_running(pid)]
 
 
-@pytest.mark.slow
 def test_a_given_redis_and_aws_are_used_and_left_running(stack: RunningStack, tmp_path: Path) -> None:
     given = ("--redis-url", stack.ready["redis_url"], "--aws-endpoint", stack.ready["aws_endpoint"])
     other = start(tmp_path, *given, "--parameter", "Greeting=good day")
@@ -184,7 +180,6 @@ def copy_of_the_stack(folder: Path, **replaced: str) -> Path:
     return template
 
 
-@pytest.mark.slow
 def test_a_syntax_error_in_a_handler_is_refused(tmp_path: Path) -> None:
     template = copy_of_the_stack(tmp_path, work="def handler(event, context:\n    return None\n")
     sentence = sentence_of("--template", template)
@@ -192,13 +187,11 @@ def test_a_syntax_error_in_a_handler_is_refused(tmp_path: Path) -> None:
     assert "work.py, line 1" in sentence
 
 
-@pytest.mark.slow
 def test_an_import_that_fails_in_a_handler_is_refused(tmp_path: Path) -> None:
     template = copy_of_the_stack(tmp_path, web="import a_library_that_is_not_there\n")
     assert "HttpFunction cannot be loaded: ModuleNotFoundError: " in sentence_of("--template", template)
 
 
-@pytest.mark.slow
 def test_a_resource_that_cannot_be_deployed_is_refused(tmp_path: Path) -> None:
     template = copy_of_the_stack(tmp_path)
     template.write_text(template.read_text().replace("AWS::SQS::Queue}", "AWS::Nonsense::Thing}"))
@@ -214,7 +207,6 @@ def test_a_flag_with_a_wrong_value_is_refused(flags: tuple[str, str]) -> None:
     assert refuse(*flags).returncode == 2
 
 
-@pytest.mark.slow
 def test_changed_code_runs_in_the_next_environment_without_a_new_deployment(tmp_path: Path) -> None:
     template = copy_of_the_stack(tmp_path)
     with running(tmp_path, "--template", template, "--workers", 1) as stack:

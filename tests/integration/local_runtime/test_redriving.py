@@ -21,6 +21,8 @@ from local.deploying import aws_clients
 from local.deploying.sam_template import load_template
 from tests.servers.aws import aws_url  # noqa: F401  (a fixture)
 
+pytestmark = pytest.mark.slow
+
 QUEUES = ("Request", "Compute", "Delivery", "Webhook", "Change")
 STREAM_FAILURE = json.dumps({"DDBStreamBatchInfo": {"shardId": "s", "startSequenceNumber": "1"}})
 

@@ -14,6 +14,8 @@ from pushaside.protocol.data_forms import make_etag
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer
 from tests.integration.client.test_command_line import Outcome, run
 
+pytestmark = pytest.mark.slow
+
 
 def answer(request: dict, **fields: Any) -> str:
     data = json.dumps({"seed": request["params"]["seed"], "text": "ab"})

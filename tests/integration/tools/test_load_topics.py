@@ -16,6 +16,8 @@ from tests.integration.client.scripted_server import Peer, ScriptedServer
 from tests.integration.client.test_command_line import Outcome, run
 from tests.integration.tools.test_load import Service, document
 
+pytestmark = pytest.mark.slow
+
 Deliver = Callable[["Channels", Peer, dict], Awaitable[None]]
 FLAWS = ("lost", "doubled", "out_of_order", "wrong")
 
