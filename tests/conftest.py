@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tests.servers.left_processes import MARK, mark_processes, marked_processes
 from tests.servers.valkey import valkey, valkey_cluster
@@ -38,6 +40,9 @@ settings.load_profile("any machine")
 settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")))
 
 
+SHARED_STACKS = ("tests/browser/", "tests/conformance/", "tests/documentation/", "tests/third_parties/")
+"""Folders whose files share a stack. One worker runs all of them, or each worker would start the stack again."""
+
 _LOG_CHARACTERS = 8000
 _WATCHER = pytest.StashKey[subprocess.Popen[bytes]]()
 _ENDING_SECONDS = 10.0
@@ -48,6 +53,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell says so to what it starts in the background. The programs that tests press Ctrl-C in would inherit it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class StackScheduling(LoadFileScheduling):
+    """Gives all tests of a file, or of a folder with a shared stack, to one worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shared = next((folder for folder in SHARED_STACKS if nodeid.startswith(folder)), None)
+        return shared or super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StackScheduling:
+    return StackScheduling(config, log)
 
 
 @pytest.hookimpl(trylast=True)

@@ -217,11 +217,9 @@ async def test_keys_are_listed_by_their_prefix_in_order(files: BucketReader) -> 
 
 
 async def test_a_listing_continues_over_pages(aws: Aws, executor: ThreadPoolExecutor) -> None:
-    client = aws.client("s3")
     keys = [f"many/{number:04}" for number in range(1010)]
-    for key in keys:
-        client.put_object(Bucket=aws.bucket, Key=key, Body=b"")
-    files = S3Bucket(client=client, name="Files", bucket=aws.bucket, executor=executor)
+    aws.put_empty_objects(keys)
+    files = S3Bucket(client=aws.client("s3"), name="Files", bucket=aws.bucket, executor=executor)
     assert await files.list("many/") == keys
 
 

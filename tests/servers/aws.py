@@ -6,7 +6,7 @@ import functools
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,11 @@ class Aws:
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         return self.client("dynamodb").scan(TableName=self.tables[table])["Items"]
+
+    def put_empty_objects(self, keys: Sequence[str]) -> None:
+        """Put objects in moto itself: by requests it would take ten times as long."""
+        for key in keys:
+            s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(self.bucket, key, b"")
 
     def put_document(self, tenant: str, collection: str, document_id: str, content: bytes) -> None:
         key = f"documents/{tenant}/{collection}/{document_id}.json"
