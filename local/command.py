@@ -26,12 +26,22 @@ _EXAMPLES = [
 
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no public type for it
     """Add the subcommand to the command line of `pushaside`."""
-    defaults = Options()
     parser = subparsers.add_parser(
         "local",
         help="run a serverless WebSocket stack on this machine",
         description=_DESCRIPTION,
     )
+    defaults = Options()
+    _add_program(parser, defaults)
+    _add_address(parser, defaults)
+    _add_services(parser, defaults)
+    _add_limits(parser, defaults)
+    describe(parser, _EXAMPLES)
+    parser.set_defaults(run=run_command)
+
+
+def _add_program(parser: argparse.ArgumentParser, defaults: Options) -> None:
+    """Add the options that say what to run."""
     add = parser.add_argument
     add(
         "--template",
@@ -46,11 +56,36 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         metavar="DIR",
         help="folder of the application to run, with its pushaside.toml (default: this folder, if it has one)",
     )
+    add("--demo", action="store_true", help="load demonstration data")
+    add(
+        "--parameter",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a parameter of the template; may be repeated",
+    )
+
+
+def _add_address(parser: argparse.ArgumentParser, defaults: Options) -> None:
+    """Add the options of the address, and of what the command says about itself."""
+    add = parser.add_argument
     add("--host", default=defaults.host, help="address to listen on (default: %(default)s)")
     add(
         "--port", type=_port, default=defaults.port, help="port to listen on; 0 takes a free one (default: %(default)s)"
     )
-    add("--demo", action="store_true", help="load demonstration data")
+    add(
+        "--ready-file",
+        type=Path,
+        metavar="PATH",
+        help="write addresses and process id to this file when everything is up",
+    )
+    add("--quiet", action="store_true", help="hide what functions print")
+
+
+def _add_services(parser: argparse.ArgumentParser, defaults: Options) -> None:
+    """Add the options of the embedded services and of the functions."""
+    add = parser.add_argument
     add("--redis-url", metavar="URL", help="use this Redis or Valkey instead of the embedded one")
     add("--aws-endpoint", metavar="URL", help="use this AWS emulator instead of the embedded one")
     add(
@@ -67,6 +102,11 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         metavar="N",
         help="most environments of one function (default: %(default)s)",
     )
+
+
+def _add_limits(parser: argparse.ArgumentParser, defaults: Options) -> None:
+    """Add the options of what the gateway allows to clients."""
+    add = parser.add_argument
     add(
         "--auth",
         choices=("none", "jwt"),
@@ -88,23 +128,6 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no publ
         help="close a socket at this age (default: %(default)g)",
     )
     add("--throttle", action="store_true", help="throttle routes as the template declares")
-    add(
-        "--parameter",
-        type=_parameter,
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="set a parameter of the template; may be repeated",
-    )
-    add(
-        "--ready-file",
-        type=Path,
-        metavar="PATH",
-        help="write addresses and process id to this file when everything is up",
-    )
-    add("--quiet", action="store_true", help="hide what functions print")
-    describe(parser, _EXAMPLES)
-    parser.set_defaults(run=run_command)
 
 
 def run_command(arguments: argparse.Namespace) -> int:

@@ -93,7 +93,7 @@ class Pending:
 
 
 class Engine:
-    """Answers questions for one execution environment, and has missing results computed.
+    """Answers questions for one execution environment, and requests a compute of missing results.
 
     Args:
         registry: the computes on offer.

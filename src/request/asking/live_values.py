@@ -53,7 +53,7 @@ class LiveQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveValues:
-    """Finds the values of live results for one execution environment, and has missing ones computed.
+    """Finds the values of live results for one execution environment, and requests a compute of missing ones.
 
     Args:
         engine: parks the subscribers' waiter. Memory is not asked, so no value is older than its position.

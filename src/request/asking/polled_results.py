@@ -46,7 +46,7 @@ class _Look(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class PolledResults:
-    """Finds results for one execution environment, and has missing ones computed.
+    """Finds results for one execution environment, and requests a compute of missing ones.
 
     Args:
         engine: answers each look.
