@@ -160,4 +160,5 @@ def _storable(tags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _log_progress(task: Task, progress: Progress) -> None:
-    logger.info("%s: %g of %s done. %s", task.key.storage, progress.done, progress.total, progress.message)
+    total = "" if progress.total is None else f" of {progress.total:g}"
+    logger.info("%s: %g%s done. %s", task.key.storage, progress.done, total, progress.message)

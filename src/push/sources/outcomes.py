@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from push.computes import Computed
+from push.computes.sets import order_sets
 from push.errors import ComputeFailedError
 from push.results import is_storable
 
@@ -29,13 +30,13 @@ def complete(value: object, own_tags: Iterable[str], context_tags: Iterable[str]
 
 
 def encode_value(value: object) -> bytes:
-    """Return a value as JSON.
+    """Return a value as JSON, with the elements of sets in order: equal values have equal JSON.
 
     Raises:
         ComputeFailedError: JSON can't hold the value.
 
     """
     try:
-        return _encoder.encode(value)
+        return _encoder.encode(order_sets(value))
     except (TypeError, ValueError, RecursionError) as exc:
         raise ComputeFailedError(f"The compute's value cannot be written as JSON: {exc}.") from exc
