@@ -164,6 +164,7 @@ class Runtime:
         """Return the parameters that hold on this machine; those that the user chooses override the others."""
         offered = {
             "CacheUrl": redis_url,
+            "NatGateway": "off",  # belongs to the network of the cache that the stack would create
             "AuthMode": "none",
             "AllowSynthetic": "true",
             "AllowedOrigins": "*",

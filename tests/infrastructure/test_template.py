@@ -425,7 +425,92 @@ def test_what_is_stored_is_reached_by_tls_only(template: Template, policy: str) 
 def test_the_network_is_made_only_where_the_cache_is(template: Template) -> None:
     for name, each in template["Resources"].items():
         if each["Type"].startswith(("AWS::EC2::", "AWS::ElastiCache::")):
-            assert each["Condition"] == "MakeCache", name
+            assert each["Condition"] in {"MakeCache", "MakeNat"}, name
+
+
+NAT = {
+    "PublicSubnet",
+    "InternetGateway",
+    "InternetGatewayAttachment",
+    "PublicRouteTable",
+    "PublicSubnetRoutes",
+    "PublicRoute",
+    "NatAddress",
+    "Nat",
+    "NatRoute",
+}
+"""What leads to IPv4 addresses, and costs."""
+
+
+@pytest.mark.parametrize(
+    ("cache_url", "nat_gateway", "made"),
+    [("", "off", set()), ("", "on", NAT), ("redis://host:6379", "off", set()), ("redis://host:6379", "on", set())],
+)
+def test_a_nat_gateway_is_made_only_if_it_is_wanted_in_the_created_network(
+    template: Template, cache_url: str, nat_gateway: str, made: set[str]
+) -> None:
+    parameters = {"CacheUrl": cache_url, "NatGateway": nat_gateway}
+    network = {name: each for name, each in template["Resources"].items() if each["Type"].startswith("AWS::EC2::")}
+    conditional = {name: each for name, each in network.items() if each["Condition"] != "MakeCache"}
+    found = {name for name, each in conditional.items() if holds(template, each["Condition"], parameters)}
+    assert found == made
+
+
+def holds(template: Template, condition: Any, parameters: dict[str, str]) -> bool:
+    """Evaluate a condition over parameters that are plain texts."""
+
+    def text(operand: Any) -> str:
+        return parameters[operand["Ref"]] if isinstance(operand, dict) else str(operand)
+
+    match condition:
+        case str() as name:
+            return holds(template, template["Conditions"][name], parameters)
+        case {"Condition": str() as name}:
+            return holds(template, name, parameters)
+        case {"Fn::And": parts}:
+            return all(holds(template, part, parameters) for part in parts)
+        case {"Fn::Not": [part]}:
+            return not holds(template, part, parameters)
+        case {"Fn::Equals": [left, right]}:
+            return text(left) == text(right)
+        case _:
+            raise NotImplementedError(condition)
+
+
+def test_a_nat_gateway_beside_a_cache_of_ones_own_is_refused(template: Template) -> None:
+    rule = template["Rules"]["NatGatewayGoesWithTheCreatedNetwork"]
+    (assertion,) = rule["Assertions"]
+
+    def passes(cache_url: str, nat_gateway: str) -> bool:
+        parameters = {"CacheUrl": cache_url, "NatGateway": nat_gateway}
+        applies = holds(template, rule["RuleCondition"], parameters)
+        return not applies or holds(template, assertion["Assert"], parameters)
+
+    assert not passes("redis://host:6379", "on")
+    assert passes("redis://host:6379", "off")
+    assert passes("", "on")
+
+
+def test_private_subnets_reach_ipv4_addresses_through_the_nat_gateway_and_it_the_internet(template: Template) -> None:
+    resources = {name: each.get("Properties", {}) for name, each in template["Resources"].items()}
+    assert resources["NatRoute"] == {
+        "RouteTableId": {"Ref": "PrivateRouteTable"},
+        "DestinationCidrBlock": "0.0.0.0/0",
+        "NatGatewayId": {"Ref": "Nat"},
+    }
+    assert resources["Nat"]["SubnetId"] == {"Ref": "PublicSubnet"}
+    assert resources["PublicSubnetRoutes"]["RouteTableId"] == resources["PublicRoute"]["RouteTableId"]
+    assert resources["PublicRoute"]["GatewayId"] == {"Ref": "InternetGateway"}
+
+
+def test_every_permitted_network_has_room_for_the_subnets(template: Template) -> None:
+    pattern = template["Parameters"]["VpcCidr"]["AllowedPattern"]
+    sizes = [size for size in range(33) if re.fullmatch(pattern, f"10.91.0.0/{size}")]
+    cidrs = [each["Properties"]["CidrBlock"]["Fn::Select"] for each in of_type(template, "AWS::EC2::Subnet").values()]
+    indexes, host_bits = zip(*((index, cidr["Fn::Cidr"][2]) for index, cidr in cidrs), strict=True)
+    assert sorted(indexes) == [0, 1, 2]
+    assert set(host_bits) == {7}
+    assert 2 ** (32 - max(sizes)) >= len(cidrs) * 2**7
 
 
 def test_the_token_secret_is_long_enough_for_hs256(template: Template) -> None:

@@ -102,12 +102,25 @@ def test_a_million_misses_are_made_of_the_parts_that_the_page_names() -> None:
 
 
 def test_standing_still_costs_what_the_page_says() -> None:
-    still = PAGE.partition("## An idle deployment")[2].partition("## ")[0]
-    figures = [float(text) for text in re.findall(r"\| ([\d.]+) \|$", still, re.MULTILINE)]
-
     idle = Load(0, 0)
     standing = sum(cost.dollars for cost in costs_of(idle, flow_of(idle), []))
-    assert round(standing, 2) == round(sum(figures), 2) == 24.33
+    assert round(standing, 2) == round(sum(figures_of("| per month of 730 hours | |")), 2) == 24.33
+
+
+def test_a_nat_gateway_costs_what_the_pages_and_the_template_say() -> None:
+    nat = costs_of(Load(0, 0, nat_gateway=True), flow_of(Load(0, 0)), [])
+    without = costs_of(Load(0, 0), flow_of(Load(0, 0)), [])
+    dollars = sum(cost.dollars for cost in nat) - sum(cost.dollars for cost in without)
+
+    assert round(dollars, 2) == round(sum(figures_of("| per month of 730 hours | with `NatGateway` |")), 2) == 36.50
+    assert "It costs 36.50 dollars a month and 0.045 a gigabyte (us-east-1, 2026-09)" in TEMPLATE
+    assert "36.50 dollars a month and 0.045 a GB" in (ROOT / "docs" / "deploy.md").read_text()
+
+
+def figures_of(head: str) -> list[float]:
+    """The figures of the table of the page with this head, without the sum."""
+    table = PAGE.partition(head)[2].partition("\n\n")[0]
+    return [float(text) for text in re.findall(r"\| ([\d.]+) \|$", table, re.MULTILINE)]
 
 
 def test_clients_that_only_hold_their_connections_cost_what_the_page_says() -> None:
@@ -153,5 +166,5 @@ def test_beyond_a_billion_messages_are_cheaper(quantity: float, dollars: float) 
 
 def test_every_price_names_its_page() -> None:
     every = [each for each in vars(prices).values() if isinstance(each, prices.Price)]
-    assert len(every) == 16
+    assert len(every) == 18
     assert all(price.page and price.unit and price.dollars > 0 for price in every)

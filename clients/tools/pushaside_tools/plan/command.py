@@ -52,6 +52,9 @@ def add_parser(subparsers: Subparsers) -> None:
         default=24.0,
         help="with traffic (default: 24)",
     )
+    parser.add_argument(
+        "--nat-gateway", action="store_true", help="computes reach IPv4 APIs: the template's NatGateway is on"
+    )
     add_form_arguments(parser)
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
@@ -137,6 +140,7 @@ def make_load(arguments: argparse.Namespace) -> Load:
         update_bytes=arguments.update_bytes,
         pushes_per_second=arguments.pushes_per_second,
         hours_per_day=arguments.hours_per_day,
+        nat_gateway=arguments.nat_gateway,
     )
 
 

@@ -127,5 +127,8 @@ def _standing(load: Load) -> Iterator[Cost]:
     """Yield the lines that do not depend on traffic."""
     yield Cost("ElastiCache", "data", cache_gigabytes(load) * MONTH_HOURS, prices.CACHE_GIGABYTE_HOURS)
     yield Cost("VPC", "endpoint of SQS in two zones", ENDPOINT_ZONES * MONTH_HOURS, prices.ENDPOINT_HOURS)
+    if load.nat_gateway:
+        yield Cost("VPC", "NAT gateway", MONTH_HOURS, prices.NAT_HOURS)
+        yield Cost("VPC", "public IPv4 address", MONTH_HOURS, prices.ADDRESS_HOURS)
     yield Cost("CloudWatch", "alarms", ALARMS, prices.ALARMS)
     yield Cost("Secrets Manager", "secrets", SECRETS, prices.SECRETS)

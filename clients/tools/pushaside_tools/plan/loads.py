@@ -27,7 +27,8 @@ class Load:
 
     `connections` are open at once. `result_bytes` is the size of an answer's data as sent, and `cached_bytes` as
     stored. Each update goes to all `subscribers`; `pushes_per_second` are other messages to clients.
-    `callers_per_miss` callers wait for the same compute, which reads `reads_per_compute` objects from S3.
+    `callers_per_miss` callers wait for the same compute, which reads `reads_per_compute` objects from S3. With
+    `nat_gateway` computes reach IPv4 APIs through one.
     """
 
     requests_per_second: float
@@ -44,6 +45,7 @@ class Load:
     update_bytes: int = 500
     pushes_per_second: float = 0.0
     hours_per_day: float = 24.0
+    nat_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True)

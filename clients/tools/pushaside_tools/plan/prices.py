@@ -64,5 +64,7 @@ EGRESS = Price(
 LOG_BYTES = Price(0.50, GIGABYTE, "bytes of log", _WATCH)
 TRACES = Price(5.00, MILLION, "traces", "AWS X-Ray pricing")
 ENDPOINT_HOURS = Price(0.01, 1, "zone-hours of an endpoint", "AWS PrivateLink pricing")
+NAT_HOURS = Price(0.045, 1, "hours of a NAT gateway", "Amazon VPC pricing, NAT gateway")
+ADDRESS_HOURS = Price(0.005, 1, "hours of a public IPv4 address", "Amazon VPC pricing, Public IPv4 addresses")
 ALARMS = Price(0.10, 1, "alarms", _WATCH)
 SECRETS = Price(0.40, 1, "secrets", "AWS Secrets Manager pricing")
