@@ -80,7 +80,8 @@ class Runtime:
         aws_endpoint = options.aws_endpoint or (aws.endpoint_url if aws else "")
         clients = AwsClients(aws_endpoint)
         given, resources = await asyncio.to_thread(self._deploy_own, program.own, clients)
-        parameters = {**given, **self._own_parameters(program, redis_url)}
+        asked = {"AuthMode": options.auth} if options.auth is not None else {}
+        parameters = {**given, **self._offer(redis_url), **program.parameters, **asked, **options.parameters}
         stack, deployment = await asyncio.to_thread(self._deploy, template, code, clients, parameters)
         self._endpoints = Endpoints(aws_endpoint, self._url("http", deployment.websocket_api.stage))
         functions = self._start_functions(deployment)
@@ -150,19 +151,9 @@ class Runtime:
         stack = deploy(own.body, self._options.parameters, clients, OWN_STACK_NAME)
         return own.parameters(stack), stack.resources
 
-    def _deploy(
-        self,
-        template: dict[str, Any],
-        code: dict[str, FunctionCode],
-        clients: AwsClients,
-        parameters: Mapping[str, str],
-    ) -> tuple[Stack, Deployment]:
-        stack = deploy(template, parameters, clients)
-        return stack, read_deployment(stack, code, clients)
-
-    def _own_parameters(self, program: Program, redis_url: str) -> dict[str, str]:
-        """Return the parameters that hold on this machine; those that the user chooses override the others."""
-        offered = {
+    def _offer(self, redis_url: str) -> dict[str, str]:
+        """Return the runtime's own parameters; a template ignores those that it does not declare."""
+        return {
             "CacheUrl": redis_url,
             "NatGateway": "off",  # belongs to the network of the cache that the stack would create
             "AuthMode": "none",
@@ -171,9 +162,13 @@ class Runtime:
             "AllowPrivateWebhooks": "true",
             "ConnectionSeconds": f"{self._options.max_connection:g}",
         }
-        asked = {"AuthMode": self._options.auth} if self._options.auth is not None else {}
-        declared = program.own.application.parameters if program.own is not None else {}
-        return {**offered, **declared, **asked, **self._options.parameters}
+
+    @staticmethod
+    def _deploy(
+        template: dict[str, Any], code: dict[str, FunctionCode], clients: AwsClients, parameters: Mapping[str, str]
+    ) -> tuple[Stack, Deployment]:
+        stack = deploy(template, parameters, clients)
+        return stack, read_deployment(stack, code, clients)
 
     def _start_functions(self, deployment: Deployment) -> Functions:
         request_path = deployment.request_path

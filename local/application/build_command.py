@@ -20,6 +20,8 @@ from pushaside_service import CODE, TEMPLATE
 
 BUILT = ".pushaside"
 _REQUIREMENTS = "requirements.txt"
+_TOPICS = "topics.json"
+"""The namespaces of topics, which apply unless the template's parameter Topics names others."""
 _NOT_CARRIED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyi", "py.typed")
 
 _DESCRIPTION = (
@@ -47,8 +49,8 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Build the application and return the exit code."""
     try:
         application = read_application(arguments.app)
-        read_own_template(application)
         check_places(application)
+        read_own_template(application)
         asyncio.run(require_sound_code(application))
         write_build(application)
     except CannotStartError as error:
@@ -69,6 +71,8 @@ def write_build(application: Application) -> None:
     unfinished.mkdir()
     shutil.copy2(TEMPLATE, unfinished / "template.yaml")
     _write_code(unfinished / "src")
+    if application.topics:
+        (unfinished / "src" / _TOPICS).write_text(application.topics, encoding="utf-8")
     _write_layer(application, unfinished / "layer")
     shutil.rmtree(built, ignore_errors=True)
     unfinished.rename(built)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.application.declaration import FILE, Application, Source
+from local.application.given_parameters import check_given
 from local.deploying.deployable_template import leave_out
 from local.deploying.deployment import Stack
 from local.deploying.output_values import DeferredValues, resolve
@@ -39,7 +40,7 @@ class OwnTemplate:
             "ComputeLayers": "",
             "ComputeModules": application.modules,
             "Sources": json.dumps(_locate_sources(application, stack)),
-            "Topics": application.topics,
+            "Topics": application.topics or resolved.get("Topics", ""),
         }
 
 
@@ -47,7 +48,8 @@ def read_own_template(application: Application) -> OwnTemplate:
     """Read the application's template and take Pushaside out of it.
 
     Raises:
-        CannotStartError: it cannot be read, does not bring in Pushaside, or lacks a declared source.
+        CannotStartError: it cannot be read, does not bring in Pushaside, lacks a declared source, or contradicts the
+            declaration.
 
     """
     path = application.template
@@ -60,6 +62,7 @@ def read_own_template(application: Application) -> OwnTemplate:
         )
     _check_sources(application, body["Resources"])
     given = (body["Resources"][nested[0]].get("Properties") or {}).get("Parameters") or {}
+    check_given(application, given)
     leave_out(body, {nested[0]})
     return OwnTemplate(application, body, DeferredValues(body).defer(given, None))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,11 @@ class Program:
 
     template: Path
     own: OwnTemplate | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The parameters that the application declares for one machine."""
+        return self.own.application.parameters if self.own else {}
 
     def with_computes(self, code: dict[str, FunctionCode]) -> dict[str, FunctionCode]:
         """Return the code of the functions with the application's folder beside it, as if it were a layer."""
@@ -59,6 +65,6 @@ def choose_program(options: Options) -> Program:
 
 def _application(folder: Path) -> Program:
     application = read_application(folder)
-    own = read_own_template(application)
     check_places(application)
+    own = read_own_template(application)
     return Program(TEMPLATE, own)

@@ -162,6 +162,7 @@ def test_a_table_that_the_template_does_not_have_is_named_with_those_it_has(shop
 def test_a_table_that_exists_elsewhere_need_not_be_in_the_template(shop: Path) -> None:
     with (shop / "pushaside.toml").open("a") as file:
         file.write('\n[tables.Customers]\nname = "crm-customers"\n')
+    change(shop / "template.yaml", '{"tables": {', '{"tables": {"Customers": {"name": "crm-customers"}, ')
     program = choose_program(Options(app=shop))
     assert program.own is not None
     assert sources_of(program.own.application) == {
@@ -190,6 +191,114 @@ def test_a_module_that_is_not_there_says_what_to_create(shop: Path) -> None:
 def test_a_module_in_a_package_is_found(shop: Path) -> None:
     change(shop / "pushaside.toml", 'name = "shop"', 'name = "shop"\nmodules = ["computes.orders"]')
     check_places(read_application(shop))
+
+
+def test_sources_of_the_template_that_are_not_those_of_the_declaration_are_named(shop: Path) -> None:
+    with (shop / "pushaside.toml").open("a") as file:
+        file.write('\n[buckets.Files]\nname = "crm-files"\n')
+    sentence = sentence_of(shop)
+    assert sentence.startswith(
+        f"Sources in {shop / 'template.yaml'} names none as buckets, but pushaside.toml declares Files;"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sources", "complaint"),
+    [
+        ("", "names none as tables, but pushaside.toml declares Orders; name the same tables in both."),
+        ("{'tables': {}}", "is not JSON: Expecting property name"),
+        ("[]", "must be a JSON object."),
+        ('{"tables": {"Customers": {"name": "c"}}}', "names Customers as tables, but pushaside.toml declares Orders"),
+    ],
+)
+def test_sources_that_no_compute_could_read_are_refused(shop: Path, sources: str, complaint: str) -> None:
+    original = """!Sub '{"tables": {"Orders": {"name": "${Orders}"}}}'"""
+    change(shop / "template.yaml", original, json.dumps(sources))
+    assert complaint in sentence_of(shop)
+
+
+def test_sources_that_cloudformation_computes_are_left_to_it(shop: Path) -> None:
+    change(shop / "template.yaml", """!Sub '{"tables": {"Orders": {"name": "${Orders}"}}}'""", "!Ref SourcesOfStage")
+    assert choose_program(Options(app=shop)).own is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("ComputeModules: sales", "gives Pushaside the ComputeModules sales, but pushaside.toml offers computes;"),
+        ("LogLevel: INFO", "gives Pushaside no ComputeModules, but pushaside.toml offers computes;"),
+    ],
+)
+def test_modules_of_the_template_that_are_not_those_of_the_declaration_are_named(
+    shop: Path, line: str, complaint: str
+) -> None:
+    change(shop / "template.yaml", "ComputeModules: computes", line)
+    sentence = sentence_of(shop)
+    assert complaint in sentence
+    assert "write `ComputeModules: computes`" in sentence
+
+
+def test_parameters_of_the_declaration_are_those_of_the_program(shop: Path) -> None:
+    with (shop / "pushaside.toml").open("a") as file:
+        file.write("\n[parameters]\nResultDays = 2\n")
+    assert choose_program(Options(app=shop)).parameters == {"ResultDays": "2"}
+
+
+def test_a_parameter_that_pushaside_does_not_have_is_named_with_the_closest_one(shop: Path) -> None:
+    with (shop / "pushaside.toml").open("a") as file:
+        file.write("\n[parameters]\nResultDay = 2\n")
+    sentence = sentence_of(shop)
+    assert "pushaside.toml names the parameter ResultDay, which Pushaside does not have." in sentence
+    assert sentence.endswith("Did you mean ResultDays?")
+
+
+def test_a_parameter_of_the_template_that_pushaside_does_not_have_is_named(shop: Path) -> None:
+    change(shop / "template.yaml", "ComputeModules: computes", "ComputeModules: computes\n        Topic: ''")
+    assert "template.yaml gives Pushaside the parameter Topic, which Pushaside does not have." in sentence_of(shop)
+
+
+TOPICS = [{"match": "chat:*", "publish": "anybody"}]
+
+
+def give_topics(shop: Path, topics: object) -> None:
+    change(
+        shop / "template.yaml",
+        "ComputeModules: computes",
+        f"ComputeModules: computes\n        Topics: '{json.dumps(topics)}'",
+    )
+
+
+def declare_topics(shop: Path) -> None:
+    with (shop / "pushaside.toml").open("a") as file:
+        file.write('\n[[topics]]\nmatch = "chat:*"\npublish = "anybody"\n')
+
+
+def test_topics_of_the_template_that_are_not_those_of_the_declaration_are_refused(shop: Path) -> None:
+    declare_topics(shop)
+    give_topics(shop, TOPICS)
+    assert "differs from [[topics]] in pushaside.toml; remove Topics" in sentence_of(shop)
+
+
+def test_topics_may_be_in_both_if_they_are_the_same(shop: Path) -> None:
+    declare_topics(shop)
+    give_topics(shop, json.loads(read_application(shop).topics))
+    assert choose_program(Options(app=shop)).own is not None
+
+
+def test_topics_of_the_template_apply_on_one_machine_too(shop: Path) -> None:
+    give_topics(shop, TOPICS)
+    own = read_own_template(read_application(shop))
+    assert json.loads(own.parameters(Stack({}, {}, frozenset(), {}, {}))["Topics"]) == TOPICS
+
+
+def test_a_build_carries_the_topics_of_the_application(shop: Path) -> None:
+    write_build(read_application(shop))
+    shipped = json.loads((shop / ".pushaside/src/topics.json").read_text())
+    declare_topics(shop)
+    write_build(read_application(shop))
+    own = json.loads((shop / ".pushaside/src/topics.json").read_text())
+    assert [each["match"] for each in own] == ["*@*", "chat:*", "*"]
+    assert shipped != own
 
 
 def test_topics_come_before_the_default_ones(shop: Path) -> None:
