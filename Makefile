@@ -24,7 +24,7 @@ export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build distributions docs bench requirements clean
+.PHONY: help setup setup-dev setup-build run check test test-fast fuzz build wheels-check distributions docs bench requirements clean
 
 help:
 	@echo "make run           everything on this machine, with demo data, until Ctrl-C (PORT=$(PORT))"
@@ -32,6 +32,7 @@ help:
 	@echo "make fuzz          the state machines, with FUZZ_EXAMPLES examples each"
 	@echo "make check         lint, types, template rules, architecture"
 	@echo "make build         build and check what is deployed and what a release publishes"
+	@echo "make wheels-check  use the wheels in an empty environment, as a new user does"
 	@echo "make docs          the documentation as a site with navigation and search, in $(SITE)"
 	@echo "make bench         the measurements in benchmarks/"
 	@echo "make requirements  renew the pinned requirement files"
@@ -141,9 +142,15 @@ ifneq ($(RUNTIME_PYTHON),)
 	PATH="$(dir $(RUNTIME_PYTHON)):$$PATH" $(BUILD_BIN)/sam build --cached --parallel
 	for folder in .aws-sam/build/*Function; do $(COMPILE_BYTECODE) -s "$$folder" -p /var/task "$$folder" || exit; done
 	$(BUILD_BIN)/python .ci/check_artifact.py $(RUNTIME_PYTHON)
+	PATH="$(dir $(RUNTIME_PYTHON)):$(abspath $(BUILD_BIN)):$$PATH" $(BUILD_BIN)/python .ci/check_applications.py $(RUNTIME_PYTHON)
 else
 	@echo "sam build skipped: there is no python$(RUNTIME), the functions' runtime, on this machine."
 endif
+	$(BUILD_BIN)/python .ci/check_wheels.py
+
+# The same with `pushaside build` at the end, where `make build` has just built another application.
+wheels-check: distributions
+	PATH="$(dir $(RUNTIME_PYTHON)):$(abspath $(BUILD_BIN)):$$PATH" $(BUILD_BIN)/python .ci/check_wheels.py
 
 # What a release publishes. A wheel is made from its source distribution, so that both are whole.
 distributions: setup setup-build

@@ -50,7 +50,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     try:
         application = read_application(arguments.app)
         check_places(application)
-        read_own_template(application)
+        application = read_own_template(application).application
         asyncio.run(require_sound_code(application))
         write_build(application)
     except CannotStartError as error:

@@ -57,6 +57,7 @@ async def check_code(application: Application) -> Checked:
         stdout=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
         cwd=application.folder,
+        env={**os.environ, **application.environment},
     )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), _SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,10 +56,14 @@ class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application and its folder."""
+    """An application and its folder.
+
+    `environment` has the variables that the template gives the computes, as far as they are known before a deployment.
+    """
 
     folder: Path
     declaration: Declaration
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def template(self) -> Path:

@@ -17,7 +17,7 @@ from local.errors import CannotStartError
 from pushaside.cli.suggestions import suggest
 from pushaside_service import TEMPLATE
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}")
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _KINDS = ("tables", "buckets")
 
 
@@ -34,6 +34,27 @@ def check_given(application: Application, given: Mapping[str, Any]) -> None:
     _check_modules(application, given.get("ComputeModules", ""))
     _check_sources(application, given.get("Sources", ""))
     _check_topics(application, given.get("Topics", ""))
+
+
+def read_environment(
+    application: Application, given: Mapping[str, Any], parameters: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Return the environment variables of the computes, with the defaults of the template's own parameters.
+
+    What only a deployment knows is `x`. If CloudFormation computes the whole parameter, no variable is known.
+
+    Raises:
+        CannotStartError: ComputeEnvironment is not a JSON object of strings.
+
+    """
+    text = _text_of(given.get("ComputeEnvironment", ""), parameters)
+    variables: dict[str, str] = _read_json(application, "ComputeEnvironment", text, dict) if text else {}
+    for name, value in variables.items():
+        if not isinstance(value, str):
+            raise CannotStartError(
+                f"ComputeEnvironment in {application.template} gives {name} a value that is not a string; quote it."
+            )
+    return variables
 
 
 def _check_names(place: str, given: Iterable[str], known: Collection[str]) -> None:
@@ -81,13 +102,17 @@ def _check_topics(application: Application, given: Any) -> None:  # noqa: ANN401
         )
 
 
-def _text_of(value: Any) -> str | None:  # noqa: ANN401  # JSON
-    """Return a text with `x` in place of each variable; None if only CloudFormation knows it."""
+def _text_of(value: Any, parameters: Mapping[str, Mapping[str, Any]] = {}) -> str | None:  # noqa: ANN401  # JSON
+    """Return a text with defaults of parameters, else `x`, for its variables; None if only CloudFormation knows it."""
+
+    def known(variable: re.Match[str]) -> str:
+        return str(parameters.get(variable[1], {}).get("Default", "x"))
+
     match value:
         case str():
             return value
         case {"Fn::Sub": str() as text} | {"Fn::Sub": [str() as text, *_]}:
-            return _VARIABLE.sub("x", text)
+            return _VARIABLE.sub(known, text)
         case _:
             return None
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local.application.declaration import FILE, Application, Source
-from local.application.given_parameters import check_given
+from local.application.given_parameters import check_given, read_environment
 from local.deploying.deployable_template import leave_out
 from local.deploying.deployment import Stack
 from local.deploying.output_values import DeferredValues, resolve
@@ -63,6 +63,7 @@ def read_own_template(application: Application) -> OwnTemplate:
     _check_sources(application, body["Resources"])
     given = (body["Resources"][nested[0]].get("Properties") or {}).get("Parameters") or {}
     check_given(application, given)
+    application = replace(application, environment=read_environment(application, given, body.get("Parameters") or {}))
     leave_out(body, {nested[0]})
     return OwnTemplate(application, body, DeferredValues(body).defer(given, None))
 

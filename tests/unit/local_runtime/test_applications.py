@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tomllib
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local.application.build_command import write_build
-from local.application.code_check import check_places, describe
+from local.application.code_check import check_places, describe, require_sound_code
 from local.application.declaration import Application, read_application
 from local.application.new_command import make_application, templates
 from local.application.own_template import read_own_template
@@ -255,6 +256,36 @@ def test_a_parameter_that_pushaside_does_not_have_is_named_with_the_closest_one(
 def test_a_parameter_of_the_template_that_pushaside_does_not_have_is_named(shop: Path) -> None:
     change(shop / "template.yaml", "ComputeModules: computes", "ComputeModules: computes\n        Topic: ''")
     assert "template.yaml gives Pushaside the parameter Topic, which Pushaside does not have." in sentence_of(shop)
+
+
+def give_environment(shop: Path, value: str) -> None:
+    change(
+        shop / "template.yaml",
+        "ComputeModules: computes",
+        f"ComputeModules: computes\n        ComputeEnvironment: {value}",
+    )
+
+
+def test_the_check_of_the_code_knows_the_environment_of_the_computes(shop: Path) -> None:
+    give_environment(shop, """!Sub '{"STAGE": "${Stage}", "ORDERS": "${Orders}"}'""")
+    change(shop / "template.yaml", "Resources:\n", "Parameters:\n  Stage: {Type: String, Default: test}\nResources:\n")
+    change(shop / "computes/orders.py", "from push", "import os\nassert os.environ['STAGE'] == 'test'\nfrom push")
+    own = read_own_template(read_application(shop))
+    assert own.application.environment == {"STAGE": "test", "ORDERS": "x"}
+    asyncio.run(require_sound_code(own.application))
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("STAGE=test", "ComputeEnvironment in {} is not JSON: "),
+        ("'[]'", "ComputeEnvironment in {} must be a JSON object."),
+        ("""'{"LIMIT": 3}'""", "ComputeEnvironment in {} gives LIMIT a value that is not a string; quote it."),
+    ],
+)
+def test_an_environment_that_no_function_can_read_is_refused(shop: Path, value: str, complaint: str) -> None:
+    give_environment(shop, value)
+    assert complaint.format(shop / "template.yaml") in sentence_of(shop)
 
 
 TOPICS = [{"match": "chat:*", "publish": "anybody"}]

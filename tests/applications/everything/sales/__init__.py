@@ -1,0 +1,1 @@
+"""Computes over sales."""
