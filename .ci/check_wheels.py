@@ -130,7 +130,8 @@ def read_children(ready_file: Path) -> list[int]:
     address = json.loads(ready_file.read_text())["http"].rstrip("/") + "/_local/stats"
     with urllib.request.urlopen(address, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - of the ready file
         processes = json.load(answer)["processes"]
-    return [pid for each in processes.values() for pid in (each if isinstance(each, list) else [each])]
+    others = [pid for name, pid in processes.items() if name != "workers"]
+    return [*others, *(worker["pid"] for worker in processes["workers"])]
 
 
 def is_alive(pid: int) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -96,7 +97,9 @@ def describe(error: BaseException, folder: Path) -> Fault:
     for each in reversed(chain):
         for frame in reversed(traceback.extract_tb(each.__traceback__)):
             if _is_of(frame.filename, folder):
-                return Fault(_relative(frame.filename, folder), frame.lineno or 0, _sentence(each))
+                # A declaration that is refused begins with its own place.
+                sentence = re.sub(rf"^{re.escape(frame.filename)}:\d+: ", "", _sentence(each))
+                return Fault(_relative(frame.filename, folder), frame.lineno or 0, sentence)
     return Fault("", 0, sentence)
 
 

@@ -368,6 +368,24 @@ def test_an_error_while_importing_has_the_line_of_the_application(shop: Path) ->
     assert fault_of(shop, code).startswith("computes/orders.py, line 3: JSONDecodeError: ")
 
 
+def test_a_signature_that_is_no_schema_names_its_place_once(shop: Path) -> None:
+    change(shop / "computes/orders.py", "customer: str", "customer: complex")
+    with pytest.raises(CannotStartError) as caught:
+        asyncio.run(require_sound_code(read_application(shop)))
+    assert str(caught.value).startswith(
+        f"{shop}: computes/orders.py, line 6: `customer_orders`: the parameter `customer` has the type `complex`,"
+    )
+
+
+def test_two_computes_of_one_name_are_both_named(shop: Path) -> None:
+    (shop / "computes" / "sales.py").write_text((shop / "computes" / "orders.py").read_text())
+    with pytest.raises(CannotStartError) as caught:
+        asyncio.run(require_sound_code(read_application(shop)))
+    assert str(caught.value).startswith(f"{shop}: Two computes are named 'customer_orders': ")
+    assert "orders.py:6" in str(caught.value)
+    assert "sales.py:6" in str(caught.value)
+
+
 def test_a_package_that_is_missing_says_how_to_install_it(shop: Path) -> None:
     sentence = fault_of(shop, "import no_such_package.part\n")
     assert sentence.startswith("computes/orders.py, line 1: No module named 'no_such_package'. Add no_such_package to")
