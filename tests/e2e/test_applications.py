@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from local.application.new_command import templates
@@ -73,10 +74,10 @@ def variables() -> dict[str, str]:
 
 
 @contextmanager
-def running(environment: Path, shop: Path) -> Iterator[dict[str, Any]]:
+def running(environment: Path, shop: Path, *options: str) -> Iterator[dict[str, Any]]:
     """Run the application on a free port."""
     ready_file, log = shop.parent / "ready.json", shop.parent / "log"
-    command = [environment / "bin" / "pushaside", "local", "--demo", "--port", "0", "--ready-file", ready_file]
+    command = [environment / "bin" / "pushaside", "local", *options, "--port", "0", "--ready-file", ready_file]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=shop, stdout=output, stderr=output, env=variables())
     try:
@@ -138,7 +139,7 @@ def test_the_tests_of_a_new_application_pass_and_so_does_one_of_the_running_appl
 def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(environment: Path, shop: Path) -> None:
     code = shop / "computes" / "orders.py"
     original = code.read_text()
-    with running(environment, shop) as ready:
+    with running(environment, shop, "--demo") as ready:
 
         def ask() -> Any:
             params = '{"customer":"ada"}'
@@ -159,6 +160,43 @@ def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(envi
 
         code.write_text(original)
         until(lambda: [order["item"] for order in ask()] == ["desk", "lamp"])
+
+
+def test_modules_sources_topics_environment_and_packages_of_an_application_arrive(
+    environment: Path, tmp_path: Path
+) -> None:
+    application = tmp_path / "everything"
+    shutil.copytree(ROOT / "tests/applications/everything", application)
+    with running(environment, application) as ready:
+
+        def pushaside(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+            return run(environment, "pushaside", command, *arguments, "--url", ready["websocket"], folder=tmp_path)
+
+        assert json.loads(pushaside("request", "price").stdout) == {"currency": "EUR", "package": "IniConfig"}
+        report = pushaside("request", "report", "--params", '{"customer":"ada"}')
+        assert json.loads(report.stdout) == {"orders": 0, "report": None}
+        assert pushaside("publish", "news:today", "1").returncode == 0
+        assert "forbidden" in pushaside("publish", "other:today", "1").stderr
+        assert parameter(ready, "ResultDays") == "2"
+
+
+def parameter(ready: dict[str, Any], name: str) -> str:
+    """A parameter of the deployed stack of Pushaside."""
+    client = boto3.client(
+        "cloudformation",
+        endpoint_url=ready["aws_endpoint"],
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    stacks = client.describe_stacks()["Stacks"]
+    (value,) = [
+        each["ParameterValue"]
+        for stack in stacks
+        for each in stack.get("Parameters", [])
+        if each["ParameterKey"] == name
+    ]
+    return value
 
 
 @pytest.mark.parametrize("fault", ["def (\n", "import no_such_package\n", "raise ValueError('no')\n"])
