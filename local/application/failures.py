@@ -14,9 +14,10 @@ _REMEMBERED = 256
 
 
 class FailureLines:
-    """Rewrites the functions' log lines that hold a traceback; every other line stays as it is.
+    """Rewrites the functions' log lines about failed runs; every other line stays as it is.
 
-    Only the application's own frames are shown, and a failure that repeats in the next attempt is shown once.
+    Only the application's own frames are shown. A traceback that repeats in the next attempt is shown once; the line
+    that says that every attempt failed is always shown.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -25,27 +26,33 @@ class FailureLines:
 
     def rewrite(self, line: bytes) -> bytes:
         """Return the text to show for a line; empty if it repeats a failure."""
-        if b'"exception"' not in line:
+        if b'"attempt"' not in line:
             return line
         try:
             record = msgspec.json.decode(line)
         except msgspec.DecodeError:
             return line
-        exception = record.get("exception") if isinstance(record, dict) else None
-        if not isinstance(exception, str) or "attempt" not in record:
+        if not isinstance(record, dict) or "attempt" not in record or "params" not in record:
             return line
-        return self._show(record, exception).encode()
+        return self._show(record).encode()
 
-    def _show(self, record: dict[str, Any], exception: str) -> str:
-        text = self._own_frames(exception)
-        failure = (record.get("params"), text)
-        if failure in self._shown and record["attempt"] > 1:
+    def _show(self, record: dict[str, Any]) -> str:
+        exception = record.get("exception")
+        text = self._own_frames(exception) if isinstance(exception, str) else ""
+        if not record.get("is_last") and self._is_repeated(record, text):
             return ""
+        request = f", request {record['request_id']}" if record.get("request_id") else ""
+        return f"{record['message'].rstrip('.')}, params {record['params']}{request}\n{text}".rstrip("\n")
+
+    def _is_repeated(self, record: dict[str, Any], text: str) -> bool:
+        """Say whether an earlier attempt failed in the same way, and remember this one."""
+        failure = (record["params"], text)
+        if failure in self._shown and record["attempt"] > 1:
+            return True
         self._shown[failure] = None
         if len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
-        request = f", request {record['request_id']}" if record.get("request_id") else ""
-        return f"{record['message']}, params {record.get('params')}{request}\n{text}"
+        return False
 
     def _own_frames(self, exception: str) -> str:
         """Return a traceback with the application's frames; with all of them if there is none."""

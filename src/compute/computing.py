@@ -29,6 +29,12 @@ logger = logging.getLogger(__name__)
 _LOGGED_PARAMS_BYTES = 1000
 
 
+class LoggedFailureError(TransientError):
+    """A compute raised an exception that it did not declare as transient; its traceback is in the log already."""
+
+    default_code = ErrorCode.COMPUTE_FAILED
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A job with its compute, its key, and the number of this attempt, from 1."""
@@ -113,8 +119,8 @@ class Computing:
         try:
             return tuple(task.compute.tags(task.compute.parse_params(task.job.params)))
         except Exception as exc:
-            logger.exception("the `tags` function of %s raised", task.key.storage)
-            raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
+            logger.exception("the `tags` function of %s raised", task.key.storage, extra=describe(task))
+            raise LoggedFailureError from exc
 
     def _make_context(self, task: Task, started_ms: int) -> Context:
         return Context(
@@ -141,11 +147,11 @@ class Computing:
             sentence = f"{compute.name} took longer than its timeout of {compute.timeout_seconds:g} s."
             raise TransientError(sentence, code=ErrorCode.TIMEOUT) from exc
         except Exception as exc:
-            logger.exception("%s raised in attempt %d", task.key.storage, task.attempt, extra=_describe(task))
-            raise TransientError(code=ErrorCode.COMPUTE_FAILED) from exc
+            logger.exception("%s raised in attempt %d", task.key.storage, task.attempt, extra=describe(task))
+            raise LoggedFailureError from exc
 
 
-def _describe(task: Task) -> dict[str, object]:
+def describe(task: Task) -> dict[str, object]:
     """Return the fields of a log line that tell a failed run from others: its params, cut, and its first request."""
     waiter = task.job.waiter
     return {

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from compute.computing import Computing, Task
+from compute.computing import Computing, LoggedFailureError, Task, describe
 from compute.filling import Filler
 from compute.subscriber_updates import SubscriberUpdates
 from push.authorizing import forbidden
@@ -118,6 +118,7 @@ class KeyWorker:
         waiters = await self.leases.waiters(task.key)
         if task.attempt >= MAX_ATTEMPTS:
             error = PushasideError("The compute failed in every attempt.", code=ErrorCode.COMPUTE_FAILED)
+            _log_the_end(task, error)
             await self._refuse(task, waiters, error)
             return await self._release(task, claimed)
         again = Task(task.job.next_attempt(), task.compute, task.key, task.attempt + 1)
@@ -216,7 +217,7 @@ class KeyWorker:
             await self.leases.release(task.key, claimed.token, task.job.token)
             # A takeover has sent the next guardian already, which is the next attempt.
             return Disposition.DONE if task.job.kind is JobKind.GUARDIAN else Disposition.AGAIN
-        logger.error("%s failed in all %d attempts: %s", task.key.storage, MAX_ATTEMPTS, error.message)
+        _log_the_end(task, error)
         waiters = _union(parked, waiters)
         if (stale := self._stale_for_error(claimed)) is not None:
             await self._answer_requests(task, claimed, stale, waiters, CacheState.STALE)
@@ -248,6 +249,7 @@ class KeyWorker:
         except TransientError as exc:
             if task.attempt < MAX_ATTEMPTS:
                 return Disposition.AGAIN
+            _log_the_end(task, exc)
             return _done_if(await self.answers.send_error(waiters, exc), waiters)
         told = await self._send_result(task, waiters, result)
         await self._answer_parked(task, result)
@@ -274,6 +276,15 @@ class KeyWorker:
 
     async def _send(self, *jobs: Outgoing) -> None:
         await asyncio.to_thread(self.jobs.send, jobs)
+
+
+def _log_the_end(task: Task, error: PushasideError) -> None:
+    """Log that no attempt is left, with the traceback of the last one unless the log has it already."""
+    is_new = isinstance(error, TransientError) and not isinstance(error, LoggedFailureError)
+    fields = {**describe(task), "is_last": True}
+    sentence = "%s failed in all %d attempts: %s"
+    exc_info = error if is_new else None
+    logger.error(sentence, task.key.storage, MAX_ATTEMPTS, error.message, exc_info=exc_info, extra=fields)
 
 
 def _needs_cache(task: Task) -> bool:

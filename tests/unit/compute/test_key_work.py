@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 
 import msgspec
 import pytest
@@ -265,6 +266,35 @@ async def test_after_three_transient_failures_everybody_is_told_the_last(world: 
     assert await world.consume(job, receive_count=MAX_ATTEMPTS) == []
     assert errors(world.pushed("ann=")) == errors(world.pushed("ben=")) == ["source_throttled"]
     assert world.pushed()[0]["error"]["retry_after_ms"] == 500
+
+
+async def test_a_transient_failure_is_logged_with_its_traceback_once_no_attempt_is_left(
+    world: World, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    script.steps = [SourceThrottledError(f"The table is busy, {attempt}.") for attempt in (1, 2, 3)]
+    job = ask(world)
+    for count in (1, 2, 3):
+        await world.consume(job, receive_count=count)
+    traced = [record for record in caplog.records if record.exc_info]
+    assert [record.getMessage() for record in traced] == [
+        f"{key_of(world, job).storage} failed in all 3 attempts: The table is busy, 3."
+    ]
+    assert (traced[0].params, traced[0].request_id, traced[0].attempt) == ("{}", "1", 3)
+    assert traced[0].exc_info[1] is not None
+    assert "in scripted" in "".join(traceback.format_tb(traced[0].exc_info[1].__traceback__))
+
+
+async def test_an_exception_that_is_logged_in_its_attempt_is_not_traced_again_at_the_end(
+    world: World, script: Script, caplog: pytest.LogCaptureFixture
+) -> None:
+    script.steps = [KeyError("colour")] * 3
+    job = ask(world)
+    for count in (1, 2, 3):
+        await world.consume(job, receive_count=count)
+    *attempts, end = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert [bool(record.exc_info) for record in attempts] == [True] * 3
+    assert "failed in all 3 attempts" in end.getMessage()
+    assert not end.exc_info
 
 
 @pytest.mark.parametrize("fault", [ValueError("secret"), KeyError("secret"), RecursionError("secret")])

@@ -51,3 +51,23 @@ def test_a_failure_outside_the_application_is_shown_whole() -> None:
 def test_other_lines_stay_as_they_are() -> None:
     for each in (b"hello", b'{"message":"x"}', b'"exception"', b'{"exception": 3}'):
         assert FailureLines(SHOP).rewrite(each) == each
+
+
+def last_line(exception: str | None = None) -> bytes:
+    message = "public/customer_orders@1:58 failed in all 3 attempts: The warehouse does not answer."
+    record = {"message": message, "attempt": 3, "params": '{"customer":"ada"}', "request_id": "r-1", "is_last": True}
+    return json.dumps(record if exception is None else record | {"exception": exception}).encode()
+
+
+def test_the_end_of_all_attempts_is_one_sentence_if_its_traceback_was_shown() -> None:
+    assert FailureLines(SHOP).rewrite(last_line()).decode() == (
+        "public/customer_orders@1:58 failed in all 3 attempts: The warehouse does not answer, "
+        'params {"customer":"ada"}, request r-1'
+    )
+
+
+def test_the_end_of_all_attempts_is_shown_again_for_the_next_request() -> None:
+    lines = FailureLines(SHOP)
+    first = lines.rewrite(last_line(EXCEPTION))
+    assert b"orders.py" in first
+    assert lines.rewrite(last_line(EXCEPTION)) == first
