@@ -91,9 +91,7 @@ class Runtime:
         stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
         if program.own is not None:
             stats.reloader = self._start_reloading(program.own.application, deployment, functions, redis_url)
-        own_routes = self._page_routes(deployment, stack, clients, demo=options.demo and program.own is None)
-        if program.own is not None:
-            own_routes |= application_routes(program.own.application.folder)
+        own_routes = self._page_routes(program, deployment, stack, clients)
         await self._start_gateway(deployment, functions, stats, own_routes)
         addresses = self._describe(deployment, redis_url, aws_endpoint)
         return {**addresses, **await asyncio.to_thread(describe_program, parameters, stack, clients)}
@@ -222,13 +220,17 @@ class Runtime:
         return reloader
 
     def _page_routes(
-        self, deployment: Deployment, stack: Stack, clients: AwsClients, *, demo: bool
+        self, program: Program, deployment: Deployment, stack: Stack, clients: AwsClients
     ) -> dict[str, Route]:
-        routes = PageAssets(deployment.websocket_api.stage, demo=demo).routes
+        name = program.own.application.declaration.name if program.own is not None else ""
+        demo = self._options.demo and not name
+        routes = PageAssets(deployment.websocket_api.stage, demo=demo, application=name).routes
         if demo:
             scoring = Scoring(clients.client("dynamodb"), stack.resources["ScoresTable"])
             self._closing.append(scoring.close)
             routes[SCORE_PATH] = scoring.route
+        if program.own is not None:
+            routes |= application_routes(program.own.application.folder)
         return routes
 
     async def _start_gateway(

@@ -26,13 +26,18 @@ _UPLOT = _PAGE / "node_modules" / "uplot" / "dist"
 _MODULES = (
     "airports.js",
     "charts.js",
+    "compute_panel.js",
+    "computes.js",
     "connection.js",
     "dom.js",
     "figures.js",
     "leaderboard.js",
     "messages.js",
     "page.js",
+    "params_form.js",
     "rates.js",
+    "schema_fields.js",
+    "simple_fields.js",
     "states.js",
 )
 FILES: Final[Mapping[str, tuple[Path, str]]] = {
@@ -58,9 +63,9 @@ class PageAssets:
     Files are read at every request, so an edited file needs no restart. A browser with the current file gets 304.
     """
 
-    def __init__(self, stage: str, *, demo: bool) -> None:
-        """Pass the page the WebSocket API's `stage`, and whether there is demo data (`demo`)."""
-        self._stage, self._demo = html.escape(stage), demo
+    def __init__(self, stage: str, *, demo: bool, application: str = "") -> None:
+        """Pass the page the WebSocket API's `stage`, whether there is demo data, and an application's name."""
+        self._stage, self._demo, self._application = html.escape(stage), demo, html.escape(application)
 
     @property
     def routes(self) -> dict[str, Route]:
@@ -70,7 +75,13 @@ class PageAssets:
 
     def _answer_page(self, request: HttpRequest, connection: HttpConnection) -> None:
         has_charts = FILES["uPlot.esm.js"][0].is_file()
-        values = {"stage": self._stage, "demo": _yes_or_no(self._demo), "charts": _yes_or_no(has_charts)}
+        values = {
+            "stage": self._stage,
+            "application": self._application,
+            "title": self._application or "Pushaside",
+            "demo": _yes_or_no(self._demo),
+            "charts": _yes_or_no(has_charts),
+        }
         text = (_PAGE / "index.html").read_text(encoding="utf-8")
         for name, value in values.items():
             text = text.replace(f"{{{{{name}}}}}", value)

@@ -33,6 +33,11 @@ export class Connection extends EventTarget {
     return this.client?.state === "open";
   }
 
+  /** The token that the user gave; "" without one. */
+  get token() {
+    return this.#token;
+  }
+
   async open() {
     clearTimeout(this.#retrying);
     this.client?.close();

@@ -11,6 +11,7 @@ const EXAMPLE = {
   compute: "documents",
   params: { collection: "airports", ids: ["TX", "CA"], query: "[?contains(name, `International`)].{iata: iata, name: name}" },
 };
+const PING = { action: "ping" };
 
 export function setUpMessages(url) {
   const panel = find("messages");
@@ -34,7 +35,7 @@ export function setUpMessages(url) {
     else target.addEventListener("open", now, { once: true });
   }
 
-  find("message").value = JSON.stringify(EXAMPLE, null, 2);
+  find("message").value = JSON.stringify(document.documentElement.dataset.application ? PING : EXAMPLE, null, 2);
   find("message-form").addEventListener("submit", (event) => {
     event.preventDefault();
     send(find("message").value);

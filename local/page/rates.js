@@ -20,7 +20,8 @@ const TILES = [
   { name: "connections", title: "Connections" },
 ];
 
-export function setUpRates(connection, durations, scoreTimes, addPoint) {
+/** Set up the tiles. `onStats` is called with each reading of the runtime's numbers. */
+export function setUpRates(connection, durations, scoreTimes, addPoint, onStats) {
   const tiles = Object.fromEntries(TILES.map((tile) => [tile.name, new Tile(tile)]));
   find("tiles").append(...Object.values(tiles).map((tile) => tile.root));
   const rates = new Rates();
@@ -34,6 +35,7 @@ export function setUpRates(connection, durations, scoreTimes, addPoint) {
       addPoint({ at: Date.now() / 1000 });
       return;
     }
+    onStats(stats);
     const totals = totalsOf(stats);
     const perSecond = rates.of(totals, performance.now());
     recent.add(totals);

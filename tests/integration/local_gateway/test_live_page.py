@@ -63,6 +63,12 @@ class TestFiles:
         assert b"{{" not in body
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
+    async def test_the_page_knows_the_name_of_the_application(self, serve: Serve):
+        gateway = await serve(None, http_api(), own_routes=PageAssets("v1", demo=False, application="shop").routes)
+        body = (await fetch(gateway, get("/")))[2]
+        assert b'data-application="shop"' in body
+        assert b"<title>shop on one machine</title>" in body
+
     @pytest.mark.parametrize(
         ("name", "content_type"),
         [
