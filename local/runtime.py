@@ -89,10 +89,10 @@ class Runtime:
         client = AwsJsonClient(aws_endpoint)
         depths = await self._start_polling(deployment, functions, client, aws)
         stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
-        if program.own is not None:
-            stats.reloader = self._start_reloading(program.own.application, deployment, functions, redis_url)
         own_routes = self._page_routes(program, deployment, stack, clients)
-        await self._start_gateway(deployment, functions, stats, own_routes)
+        gateway = await self._start_gateway(deployment, functions, stats, own_routes)
+        if program.own is not None:
+            stats.reloader = self._start_reloading(program.own.application, deployment, functions, gateway, redis_url)
         addresses = self._describe(deployment, redis_url, aws_endpoint)
         return {**addresses, **await asyncio.to_thread(describe_program, parameters, stack, clients)}
 
@@ -210,11 +210,12 @@ class Runtime:
         return depths
 
     def _start_reloading(
-        self, application: Application, deployment: Deployment, functions: Functions, redis_url: str
+        self, application: Application, deployment: Deployment, functions: Functions, gateway: Gateway, redis_url: str
     ) -> Reloader:
+        gateway.remember_subscriptions()
         self._log.rewrite = FailureLines(application.folder).rewrite
         names = [each.name for each in deployment.functions if each.loads_computes]
-        reloader = Reloader(application, functions, names, redis_url, self._log)
+        reloader = Reloader(application, functions, names, redis_url, self._log, refresh=gateway.repeat_subscriptions)
         self._closing.append(reloader.close)
         reloader.start()
         return reloader
@@ -235,7 +236,7 @@ class Runtime:
 
     async def _start_gateway(
         self, deployment: Deployment, functions: Functions, stats: Stats, own_routes: dict[str, Route]
-    ) -> None:
+    ) -> Gateway:
         limits = Limits(
             idle_seconds=self._options.idle_timeout,
             connection_seconds=self._options.max_connection,
@@ -255,6 +256,7 @@ class Runtime:
             await gateway.start(self._options.host, self._port, self._listener)
         except OSError as error:
             raise CannotStartError(_port_sentence(self._options.host, self._port, error)) from error
+        return gateway
 
     # Addresses
 

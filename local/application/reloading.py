@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from watchfiles import Change, awatch
@@ -31,8 +31,16 @@ class Reloader:
     """Watches an application's folder and replaces the environments of the functions that load its code."""
 
     def __init__(
-        self, application: Application, functions: Functions, names: Iterable[str], redis_url: str, log: LogWriter
+        self,
+        application: Application,
+        functions: Functions,
+        names: Iterable[str],
+        redis_url: str,
+        log: LogWriter,
+        *,
+        refresh: Callable[[Collection[str]], None],
     ) -> None:
+        """Call `refresh` with the names of the computes after their results were removed."""
         self.fault: str | None = None
         """The fault of the code as it was saved last; the functions then run the last good code."""
         self.reloads = 0
@@ -41,6 +49,7 @@ class Reloader:
         self._names = tuple(names)
         self._redis_url = redis_url
         self._log = log
+        self._refresh = refresh
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -89,12 +98,13 @@ class Reloader:
         names = ", ".join(str(path.relative_to(self._application.folder)) for path in paths)
         self._say(f"reloaded {names} in {(time.perf_counter() - started) * 1000:.0f} ms")
 
-    async def _replace(self, computes: Iterable[str]) -> str | None:
+    async def _replace(self, computes: Collection[str]) -> str | None:
         """Replace the environments, those in use first; return a sentence if a function cannot load the code."""
         in_use, others = self._functions.in_use(self._names)
         faults = await self._functions.replace(in_use or others)
         if not faults:
             await remove_results(self._redis_url, computes)
+            self._refresh(computes)
             faults = await self._functions.replace(others if in_use else ())
         if not faults:
             return None

@@ -7,7 +7,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -18,6 +18,7 @@ from local.gateway.http_api import HttpApiStage
 from local.gateway.http_connection import HttpConnection
 from local.gateway.http_messages import HttpRequest, message_response, response
 from local.gateway.integration_calls import IntegrationCalls
+from local.gateway.live_subscriptions import LiveSubscriptions
 from local.gateway.management_api import ManagementApi
 from local.gateway.request_clock import RequestClock
 from local.gateway.request_ids import RequestIds
@@ -150,6 +151,18 @@ class Gateway:
     def pushes(self) -> Mapping[int, int]:
         """The number of `POST @connections` since the start, by the status of the answer."""
         return dict(self._management.pushes) if self._management is not None else {}
+
+    # Subscriptions
+
+    def remember_subscriptions(self) -> None:
+        """Remember the subscriptions to live results from now on, for `repeat_subscriptions`."""
+        if self._stage is not None:
+            self._stage.live = LiveSubscriptions()
+
+    def repeat_subscriptions(self, computes: Collection[str]) -> None:
+        """Have the service compute the results of computes that have subscribers, and push them if they changed."""
+        if self._stage is not None:
+            self._stage.repeat_subscriptions(computes)
 
     # Requests
 

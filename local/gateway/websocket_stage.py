@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final, assert_never
 
@@ -12,7 +12,8 @@ from websockets.frames import CloseCode
 
 from local.functions.invocation import Invocation, Outcome
 from local.gateway.api import FunctionIntegration, Limits, MockIntegration, WebSocketApi, WebSocketRoute
-from local.gateway.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls
+from local.gateway.integration_calls import INTEGRATION_TIMED_OUT, IntegrationCalls, OnEnd
+from local.gateway.live_subscriptions import ROUTES, LiveSubscriptions
 from local.gateway.mock_integration import is_constant, render
 from local.gateway.outgoing import OutgoingWrites
 from local.gateway.request_clock import RequestClock
@@ -59,6 +60,8 @@ class WebSocketStage:
         self.now = now
         self.outgoing = OutgoingWrites()
         self.connections: dict[str, WebSocketConnection] = {}
+        self.live: LiveSubscriptions | None = None
+        """None unless subscriptions may have to be repeated."""
         self.messages_in = 0
         self.messages_out = 0
         self._closing: dict[WebSocketConnection, float] = {}
@@ -78,6 +81,8 @@ class WebSocketStage:
     def connection_ended(self, connection: WebSocketConnection, code: int, reason: str) -> None:
         """Forget a connection, and invoke `$disconnect` without waiting for the answer."""
         self.connections.pop(connection.connection_id, None)
+        if self.live is not None:
+            self.live.forget(connection.connection_id)
         self._closing[connection] = self.now() + CLOSE_TIMEOUT_SECONDS
         if code in _RULE_BROKEN:
             log.info("connection %s closed with %d: %s", connection.connection_id, code, reason)
@@ -146,14 +151,24 @@ class WebSocketStage:
         integration = route.integration
         match integration:
             case FunctionIntegration():
-                event = message_event(
-                    route.key_json, connection.context, self.clock.moment(), request_id, self.ids.draw(), text
-                )
-                self.calls.invoke(integration, event, partial(self._answered, connection, route, request_id))
+                on_end: OnEnd = partial(self._answered, connection, route, request_id)
+                if self.live is not None and route.key in ROUTES:
+                    on_end = self.live.noting(connection.connection_id, text, on_end)
+                self.calls.invoke(integration, self._event(connection, route, request_id, text), on_end)
             case MockIntegration():
                 self._mocked(connection, route, request_id)
             case _:
                 assert_never(integration)
+
+    def repeat_subscriptions(self, computes: Collection[str]) -> None:
+        """Repeat the subscriptions to results of computes, without an answer to the clients."""
+        for connection_id, text in self.live.of(computes) if self.live is not None else ():
+            connection, route = self.connections.get(connection_id), self._selection.select(self._routes, text)
+            if connection is not None and route is not None and isinstance(route.integration, FunctionIntegration):
+                self.calls.invoke(route.integration, self._event(connection, route, self.ids.draw(), text), _ignore)
+
+    def _event(self, connection: WebSocketConnection, route: _PreparedRoute, request_id: str, text: str) -> bytes:
+        return message_event(route.key_json, connection.context, self.clock.moment(), request_id, self.ids.draw(), text)
 
     def send(self, connection: WebSocketConnection, message: bytes) -> bool:
         """Send a text message to a client. Return False if the connection has ended."""
