@@ -67,9 +67,11 @@ class Environment(asyncio.Protocol):
     write.
     """
 
-    def __init__(self, owner: EnvironmentOwner, function: Function) -> None:
+    def __init__(self, owner: EnvironmentOwner, function: Function, *, is_spare: bool = False) -> None:
         self.id = f"{str(uuid.uuid4())[:24]}"
         self.outstanding: dict[int, PendingEvent] = {}
+        self.is_spare = is_spare
+        """True until `release`: the worker has not loaded its handler, and gets no events."""
         self.is_ready = False
         self.is_stuck = False
         """True if the current event runs so long that no other event should wait behind it."""
@@ -91,6 +93,7 @@ class Environment(asyncio.Protocol):
         self._was_ready = False
         self._seen = 0
         self._timed_out: int | None = None
+        self._init_limit: asyncio.TimerHandle | None = None
 
     # Life
 
@@ -113,7 +116,8 @@ class Environment(asyncio.Protocol):
             )
         self.pid = self._process.pid
         # This comes before the connection, because a fast worker's first frame may arrive while this code waits for it.
-        self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
+        if not self.is_spare:
+            self._limit_init()
         await self._loop.create_unix_connection(lambda: self, sock=events)
 
     def _configuration(self, events: int, control: int, page: int) -> str:
@@ -126,8 +130,23 @@ class Environment(asyncio.Protocol):
             environment_id=self.id,
             arn=self._function.arn,
             timeout_seconds=self._function.timeout_seconds,
+            is_spare=self.is_spare,
         )
         return json.dumps(asdict(configuration))
+
+    def _limit_init(self) -> None:
+        self._init_limit = self._loop.call_later(_INIT_SECONDS, self.kill)
+
+    def _cancel_limit(self) -> None:
+        if self._init_limit is not None:
+            self._init_limit.cancel()
+
+    def release(self) -> None:
+        """Let a spare worker load its handler."""
+        self.is_spare = False
+        self._limit_init()
+        with contextlib.suppress(OSError):  # the process has ended, and connection_lost follows
+            self._control.send(b"\0")
 
     def close(self) -> None:
         """Let the worker end after it has answered its events."""
@@ -186,7 +205,7 @@ class Environment(asyncio.Protocol):
                 self._note_idle()
         elif kind == INITIALIZED:
             self.is_ready = self._was_ready = True
-            self._init_limit.cancel()
+            self._cancel_limit()
             self._owner.environment_ready(self)
             self.settled.set()
         elif kind == INIT_FAILED:
@@ -232,7 +251,7 @@ class Environment(asyncio.Protocol):
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
         self._control.close()
-        self._init_limit.cancel()
+        self._cancel_limit()
         if not self._was_ready and self.init_error is None:
             text = f"Error: Runtime exited {_exit_reason(self._process.returncode)}"
             self.init_error = _error_document("Runtime.ExitError", text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import importlib
 import json
+import os
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -17,6 +20,9 @@ from local.functions.lambda_context import FunctionIdentity, LambdaContext
 from local.functions.worker_frames import RAISED, RETURNED, RETURNED_TEXT
 
 Handler = Callable[[Any, LambdaContext], Any]
+
+_BUILDS_AT_IMPORT = "AWS_LAMBDA_INITIALIZATION_TYPE"
+"""The variable with which a handler's module builds its parts when it is imported, as on Lambda."""
 
 _OK = 200
 _TEXT_MEMBERS = 2
@@ -34,6 +40,22 @@ def load_handler(name: str) -> Handler:
     module = importlib.import_module(module_name.replace("/", "."))
     handler: Handler = getattr(module, function_name)
     return handler
+
+
+def import_ahead(name: str) -> None:
+    """Import what a handler's module imports, without building the handler's parts; `load_handler` then does the rest.
+
+    Only the parts load an application's modules, so `load_handler` sees these as they are saved then. It also reports
+    what goes wrong here.
+    """
+    module_name = name.rpartition(".")[0].replace("/", ".")
+    kind = os.environ.pop(_BUILDS_AT_IMPORT)
+    with contextlib.suppress(Exception):
+        importlib.import_module(module_name)
+    os.environ[_BUILDS_AT_IMPORT] = kind
+    sys.modules.pop(module_name, None)
+    # A compiled file of code that is saved twice in a second would be taken for the newer one.
+    sys.dont_write_bytecode = True
 
 
 class HandlerCalls:

@@ -68,6 +68,8 @@ class FunctionPool(EnvironmentOwner):
         self._ready: list[Environment] = []
         self._starting: dict[Environment, asyncio.Task[None]] = {}
         self._ending: set[Environment] = set()
+        self._spare: Environment | None = None
+        self._starting_spare: asyncio.Task[None] | None = None
         self._outdated: set[Environment] = set()
         """Starting environments that may have loaded older code."""
         self._waiting: deque[PendingEvent] = deque()
@@ -84,7 +86,7 @@ class FunctionPool(EnvironmentOwner):
     @property
     def environments(self) -> list[Environment]:
         """The environments with a running process."""
-        return [*self._ready, *self._starting, *self._ending]
+        return [*self._ready, *self._starting, *self._ending, *([self._spare] if self._spare else ())]
 
     @property
     def in_flight(self) -> int:
@@ -154,23 +156,40 @@ class FunctionPool(EnvironmentOwner):
         self._starting[environment] = asyncio.get_running_loop().create_task(start)
         return environment
 
+    def keep_spare(self) -> None:
+        """Start an environment that has imported everything but the application's code, for the next `replace`."""
+        if self._spare is None and not self._closing and not self.is_off:
+            self._spare = Environment(self, self.function, is_spare=True)
+            self._starting_spare = asyncio.get_running_loop().create_task(self._start(self._spare, self.function))
+
+    async def _release_spare(self) -> Environment | None:
+        """Let the spare environment load its handler; None if there is no spare."""
+        if self._starting_spare is not None:
+            await self._starting_spare
+        spare, starting = self._spare, self._starting_spare
+        self._spare = self._starting_spare = None
+        if spare is None or starting is None:
+            return None
+        self._starting[spare] = starting
+        spare.release()
+        return spare
+
     async def replace(self) -> bytes | None:
         """Replace the environments by ones that load the function's code again; connections and events stay.
 
         The older environments run events until a newer one is ready, and then answer those that they have. If the code
-        cannot be loaded, they go on, and Lambda's error document is returned.
+        cannot be loaded, they go on, and Lambda's error document is returned. `warm_up` starts the others.
         """
         if self.is_off:
             return None
         older = list(self._ready)
         self._outdated.update(self._starting)
-        first = self._start_one()
+        first = await self._release_spare() or self._start_one()
         await first.settled.wait()
         if first.init_error is not None:
             return first.init_error
         for environment in older:
             self._retire(environment)
-        self.warm_up()
         return None
 
     def _retire(self, environment: Environment) -> None:
@@ -206,6 +225,8 @@ class FunctionPool(EnvironmentOwner):
 
     def environment_lost(self, environment: Environment) -> None:
         """Remove a lost environment from the dispatch."""
+        if environment is self._spare:
+            self._spare = self._starting_spare = None
         self._starting.pop(environment, None)
         self._outdated.discard(environment)
         if environment in self._ready:
@@ -215,7 +236,7 @@ class FunctionPool(EnvironmentOwner):
     def environment_ended(self, environment: Environment, unstarted: list[PendingEvent]) -> None:
         """Replace an ended environment, unless the pool closes or the handler cannot be loaded."""
         self._ending.discard(environment)
-        if self._closing:
+        if self._closing or environment.is_spare:
             return
         if environment.init_error is not None:
             self._note_init_error(environment.init_error)
@@ -265,6 +286,8 @@ class FunctionPool(EnvironmentOwner):
     async def close(self) -> None:
         """Kill every environment."""
         self._closing = True
+        if self._starting_spare is not None:
+            await self._starting_spare
         await asyncio.gather(*self._starting.values())
         environments = self.environments
         for environment in environments:

@@ -73,6 +73,16 @@ class Functions(FunctionService):
         errors = await asyncio.gather(*(pool.replace() for pool in pools))
         return {pool.function.name: error for pool, error in zip(pools, errors, strict=True) if error is not None}
 
+    def warm_up(self, names: Iterable[str]) -> None:
+        """Start the warm environments that a replacement has left out."""
+        for name in names:
+            self.pools[name].warm_up()
+
+    def keep_spares(self, names: Iterable[str]) -> None:
+        """Keep a spare environment of each function, so that its next replacement is fast."""
+        for name in names:
+            self.pools[name].keep_spare()
+
     def in_use(self, names: Iterable[str]) -> tuple[list[str], list[str]]:
         """Split functions into those that have run an event and the others."""
         used = [name for name in names if self.pools[name].invocations]

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from local.functions.handler_calls import HandlerCalls, describe_error, load_handler
+from local.functions.handler_calls import HandlerCalls, describe_error, import_ahead, load_handler
 from local.functions.lambda_context import FunctionIdentity
 from local.functions.worker_frames import (
     ANSWER_HEADER,
@@ -46,6 +46,8 @@ class WorkerConfiguration:
     environment_id: str
     arn: str
     timeout_seconds: int
+    is_spare: bool = False
+    """True for a worker that loads its handler when a byte arrives on the control socket, and imports the rest now."""
 
 
 class Worker:
@@ -176,8 +178,12 @@ def main(configuration: WorkerConfiguration) -> None:
         progress.write(number, time.monotonic_ns())
 
     worker = Worker(events, control, start, calls.call)
-    worker.obey()
     _prepare_process(configuration.import_paths)
+    if configuration.is_spare:
+        import_ahead(configuration.handler)
+        if not control.recv(1):
+            return
+    worker.obey()
     try:
         calls.handler = load_handler(configuration.handler)
     except BaseException as error:  # noqa: BLE001  # reports whatever ends the function's import

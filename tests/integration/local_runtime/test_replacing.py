@@ -61,3 +61,57 @@ async def test_code_that_cannot_be_loaded_replaces_nothing(start, folder: Path) 
     errors = await service.functions.replace([service.function.name])
     assert b"ValueError" in errors[service.function.name]
     assert await service.do() == 1
+
+
+async def until_spare(service) -> int:
+    """Wait for the spare environment's process, and return its id."""
+    service.functions.keep_spares([service.function.name])
+    spare = service.pool.environments[-1]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while spare.pid is None:  # noqa: ASYNC110  # the pool starts the process in a task of its own
+            await asyncio.sleep(0)
+    return spare.pid
+
+
+async def test_a_spare_environment_loads_the_code_as_it_is_at_the_replacement(start, folder: Path) -> None:
+    service = await start(folder=folder, handler="saved.handler")
+    spare = await until_spare(service)
+    write(folder, 2)
+    assert await service.functions.replace([service.function.name]) == {}
+    assert await service.do() == 2
+    assert spare in service.pids
+
+
+async def test_a_spare_environment_gets_no_events(start, folder: Path) -> None:
+    service = await start(folder=folder, handler="saved.handler")
+    await until_spare(service)
+    write(folder, 2)
+    assert [await service.do() for _ in range(3)] == [1, 1, 1]
+
+
+async def test_a_spare_environment_that_cannot_load_the_code_replaces_nothing(start, folder: Path) -> None:
+    service = await start(folder=folder, handler="saved.handler")
+    await until_spare(service)
+    (folder / "saved.py").write_text("raise ValueError('no')")
+    errors = await service.functions.replace([service.function.name])
+    assert b"ValueError" in errors[service.function.name]
+    assert await service.do() == 1
+
+
+async def test_a_spare_environment_that_died_is_done_without(start, folder: Path) -> None:
+    service = await start(folder=folder, handler="saved.handler")
+    spare = service.pool.environments[-1] if await until_spare(service) else None
+    assert spare is not None
+    spare.kill()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await spare.ended.wait()
+    write(folder, 2)
+    assert await service.functions.replace([service.function.name]) == {}
+    assert await service.do() == 2
+
+
+async def test_the_warm_environments_beyond_the_first_start_when_they_are_asked_for(start, folder: Path) -> None:
+    service = await start(folder=folder, handler="saved.handler", warm=2)
+    await service.functions.replace([service.function.name])
+    service.functions.warm_up([service.function.name])
+    assert len([each for each in service.pool.environments if not each.is_spare]) >= 2

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from local.application.build_command import write_build
-from local.application.code_check import check_places, describe, require_sound_code
+from local.application.code_check import check_places, require_sound_code
+from local.application.code_faults import describe
 from local.application.declaration import Application, read_application
 from local.application.new_command import make_application, templates
 from local.application.own_template import read_own_template
