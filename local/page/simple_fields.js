@@ -67,20 +67,18 @@ class Field {
 
 export const mark = (isRequired) => (isRequired ? "" : element("span", { className: "optional" }, " optional"));
 
-/** Say the bounds of a schema, after its description. */
-export function hintOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, pattern, description }) {
-  const told = [];
-  const above = exclusiveMinimum ?? minimum;
-  const below = exclusiveMaximum ?? maximum;
-  if (above !== undefined && below !== undefined && exclusiveMinimum === undefined && exclusiveMaximum === undefined) told.push(`${above} to ${below}`);
-  else {
-    if (above !== undefined) told.push(exclusiveMinimum === undefined ? `at least ${above}` : `more than ${above}`);
-    if (below !== undefined) told.push(exclusiveMaximum === undefined ? `at most ${below}` : `less than ${below}`);
-  }
-  if (minLength !== undefined) told.push(`at least ${minLength} characters`);
-  if (maxLength !== undefined) told.push(`at most ${maxLength} characters`);
-  if (pattern !== undefined) told.push(`matches ${pattern}`);
-  return [description, told.join(", ")].filter(Boolean).join(" ");
+/** Say the bounds of a schema, after its description. A pattern is left to the service's sentence. */
+export function hintOf({ description, minLength, maxLength, exclusiveMinimum, exclusiveMaximum, ...node }) {
+  const above = exclusiveMinimum === undefined ? [node.minimum, "at least"] : [exclusiveMinimum, "more than"];
+  const below = exclusiveMaximum === undefined ? [node.maximum, "at most"] : [exclusiveMaximum, "less than"];
+  const length = boundsOf([minLength, "at least"], [maxLength, "at most"]);
+  return [description, boundsOf(above, below), length && `${length} characters`].filter(Boolean).join(" ");
+}
+
+/** Say two bounds, of which each may be absent: "1 to 100", "at least 1", "more than 0, less than 1". */
+function boundsOf([least, lower], [most, upper]) {
+  if (least !== undefined && most !== undefined && lower === "at least" && upper === "at most") return `${least} to ${most}`;
+  return [least !== undefined && `${lower} ${least}`, most !== undefined && `${upper} ${most}`].filter(Boolean).join(", ");
 }
 
 const placeholderOf = ({ default: value }) => (value === undefined || value === null || value === "" ? "" : `${value}`);

@@ -154,6 +154,7 @@ def test_a_form_sends_what_its_fields_hold_and_leaves_out_what_is_not_given(page
 
 def test_a_value_that_does_not_fit_is_told_at_its_field(page: Page) -> None:
     field(page, "words").fill("desk")
+    expect(field(page, "size")).to_have_accessible_description("1 to 100")
     field(page, "size").fill("1000")
     ask(page)
     expect(page.locator(".field-error:visible")).to_have_text("Expected `int` <= 100.")
