@@ -153,7 +153,30 @@ export interface SubscribeOptions {
   signal?: AbortSignal;
 }
 
-export type Subject = { topic: string } | { compute: string; params?: object };
+/**
+ * The computes of an application: `{ params: ...; result: ... }` by name. The file that `pushaside types` writes fills it.
+ * While it is empty, every name and all params are permitted.
+ */
+export interface Computes {}
+
+export type ComputeName = keyof Computes & string;
+export type ParamsOf<N extends ComputeName> = Computes[N] extends { params: infer P extends object } ? P : object;
+export type ResultOf<N extends ComputeName> = Computes[N] extends { result: infer R } ? R : any;
+
+/** The name of a compute without types: any, or none as soon as `Computes` has one. */
+export type UntypedName = [ComputeName] extends [never] ? string : never;
+
+/** The arguments after the name of a compute; its params are optional if none of them is required. */
+export type AskArguments<N extends ComputeName, O> = {} extends ParamsOf<N>
+  ? [params?: ParamsOf<N>, options?: O]
+  : [params: ParamsOf<N>, options?: O];
+
+/** The live result of a compute with types. */
+export type TypedSubject<N extends ComputeName> = { compute: N } & ({} extends ParamsOf<N>
+  ? { params?: ParamsOf<N> }
+  : { params: ParamsOf<N> });
+
+export type Subject = { topic: string } | { compute: UntypedName; params?: object };
 
 /** Dispatches `change` when `changed()` resolves, and `presence` where the topic has it. */
 export class Subscription<T = any> extends EventTarget implements AsyncIterableIterator<Update<T>> {
@@ -201,10 +224,15 @@ export class Client extends EventTarget {
   waitClosed(): Promise<void>;
   /** Connect. Call it once; `connect` does it for you. */
   open(): Promise<void>;
-  request<T = any>(compute: string, params?: object, options?: RequestOptions): Promise<Result<T>>;
+  request<N extends ComputeName>(compute: N, ...rest: AskArguments<N, RequestOptions>): Promise<Result<ResultOf<N>>>;
+  request<T = any>(compute: UntypedName, params?: object, options?: RequestOptions): Promise<Result<T>>;
   /** Request a result, and iterate over the request's progress and at last its result. */
+  stream<N extends ComputeName>(
+    compute: N,
+    ...rest: AskArguments<N, RequestOptions>
+  ): AsyncGenerator<Progress | Result<ResultOf<N>>, void, undefined>;
   stream<T = any>(
-    compute: string,
+    compute: UntypedName,
     params?: object,
     options?: RequestOptions,
   ): AsyncGenerator<Progress | Result<T>, void, undefined>;
@@ -212,6 +240,10 @@ export class Client extends EventTarget {
   ping(options?: AskOptions): Promise<number>;
   /** Publish a message to a channel, and resolve to its position there. */
   publish(topic: string, data: unknown, options?: AskOptions): Promise<string>;
+  subscribe<N extends ComputeName>(
+    subject: TypedSubject<N> & SubscribeOptions,
+    options?: SubscribeOptions,
+  ): Subscription<ResultOf<N>>;
   subscribe<T = any>(topic: string, options?: SubscribeOptions): Subscription<T>;
   subscribe<T = any>(subject: Subject & SubscribeOptions, options?: SubscribeOptions): Subscription<T>;
   /** Close the connection. Open requests fail with the code `closed`. */
@@ -283,13 +315,18 @@ export interface Resource<T = any> {
 export class HttpClient {
   constructor(url: string, options?: HttpOptions);
   /** Submit a request that the service will not lose. */
-  submit(compute: string, params?: object, options?: SubmitOptions): Promise<Accepted>;
+  submit<N extends ComputeName>(compute: N, ...rest: AskArguments<N, SubmitOptions>): Promise<Accepted>;
+  submit(compute: UntypedName, params?: object, options?: SubmitOptions): Promise<Accepted>;
   /** Return the state of a request. */
   look<T = any>(id: string, options?: LookOptions): Promise<RequestState<T>>;
   /** Wait for a request's result. Rejects with the request's error if it failed. */
   wait<T = any>(id: string, options?: AskOptions): Promise<Result<T>>;
   /** Get a result as a resource that HTTP caches may answer. */
-  result<T = any>(compute: string, params?: object, options?: ResultOptions<T>): Promise<Resource<T>>;
+  result<N extends ComputeName>(
+    compute: N,
+    ...rest: AskArguments<N, ResultOptions<ResultOf<N>>>
+  ): Promise<Resource<ResultOf<N>>>;
+  result<T = any>(compute: UntypedName, params?: object, options?: ResultOptions<T>): Promise<Resource<T>>;
   /** Get the secrets that sign this caller's webhooks, the current one first. Never use them in a page. */
   webhookSecrets(options?: AskOptions): Promise<readonly string[]>;
 }

@@ -1,5 +1,8 @@
 import type { ReactElement, ReactNode } from "react";
-import type { AskOptions, Client, Options, Presence, PushasideError, State, Token, Update } from "./pushaside.js";
+import type {
+  AskArguments, AskOptions, Client, ComputeName, Options, Presence, PushasideError, ResultOf, State, Token, UntypedName,
+  Update,
+} from "./pushaside.js";
 
 interface ProviderProps {
   children?: ReactNode;
@@ -73,7 +76,11 @@ export interface ResultState<T = any> {
 }
 
 /** Return the result of a compute, kept current while the component is mounted. */
-export function useResult<T = any>(compute: string, params?: object, options?: ResultOptions<T>): ResultState<T>;
+export function useResult<N extends ComputeName>(
+  compute: N,
+  ...rest: AskArguments<N, ResultOptions<ResultOf<N>>>
+): ResultState<ResultOf<N>>;
+export function useResult<T = any>(compute: UntypedName, params?: object, options?: ResultOptions<T>): ResultState<T>;
 
 export interface TopicOptions {
   /** Whether to subscribe; true by default. */

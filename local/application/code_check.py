@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from local.application.code_faults import Fault
 from local.application.declaration import FILE, Application
@@ -17,10 +19,15 @@ _SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The outcome of a check: a fault, or the names of the computes on offer."""
+    """The outcome of a check: a fault, or the computes on offer, as `GET /computes` lists them."""
 
     fault: Fault | None
-    computes: tuple[str, ...]
+    catalogue: tuple[Mapping[str, Any], ...]
+
+    @property
+    def computes(self) -> tuple[str, ...]:
+        """The names of the computes."""
+        return tuple(str(each["name"]) for each in self.catalogue)
 
 
 async def check_code(application: Application) -> Checked:

@@ -1,6 +1,6 @@
 """A process that imports an application's modules as the functions do: `python -m local.application.code_faults ...`.
 
-It prints a JSON document: the fault, or the names of the computes. Every save waits for it, so it imports little.
+It prints a JSON document: the fault, or the catalogue of the computes. Every save waits for it, so it imports little.
 """
 
 from __future__ import annotations
@@ -78,12 +78,13 @@ def main(folder: Path, modules: str) -> None:
     answer = os.dup(1)
     os.dup2(2, 1)
     sys.path[:0] = [str(CODE), str(folder)]
-    fault, computes = None, ()
+    fault, computes = None, []
     try:
-        computes = importlib.import_module("push.computes").load_registry(modules.split(",")).by_name
+        registry = importlib.import_module("push.computes").load_registry(modules.split(","))
+        computes = importlib.import_module("push.computes.catalogue").describe_all(registry)["computes"]
     except BaseException as error:  # noqa: BLE001  # a module may raise anything
         fault = describe(error, folder)
-    os.write(answer, json.dumps({"fault": fault and asdict(fault), "computes": list(computes)}).encode())
+    os.write(answer, json.dumps({"fault": fault and asdict(fault), "computes": computes}).encode())
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ OWN = {
     "subscribe": "print the updates of a channel or of a result",
     "publish": "publish a message to a channel",
     "computes": "list the computes on offer",
+    "types": "write TypeScript declarations for the computes on offer",
     "listen": "receive webhooks, and verify them",
     "ping": "measure the round trip to the service",
     "token": "make a token, signed with the service's secret",
