@@ -224,14 +224,14 @@ class Runtime:
         self, program: Program, deployment: Deployment, stack: Stack, clients: AwsClients
     ) -> dict[str, Route]:
         name = program.own.application.declaration.name if program.own is not None else ""
+        own_routes = application_routes(program.own.application.folder) if program.own is not None else {}
         demo = self._options.demo and not name
-        routes = PageAssets(deployment.websocket_api.stage, demo=demo, application=name).routes
+        stage = deployment.websocket_api.stage
+        routes = PageAssets(stage, demo=demo, application=name, has_own_page=bool(own_routes)).routes | own_routes
         if demo:
             scoring = Scoring(clients.client("dynamodb"), stack.resources["ScoresTable"])
             self._closing.append(scoring.close)
             routes[SCORE_PATH] = scoring.route
-        if program.own is not None:
-            routes |= application_routes(program.own.application.folder)
         return routes
 
     async def _start_gateway(

@@ -20,6 +20,7 @@ _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
 _BEARS_NAME = {
     "pushaside.toml": 'name = "{}"',
     "template.yaml": "Description: {}, with",
+    "samconfig.toml": 'stack_name = "{}"',
     "computes/__init__.py": "The computes of {}:",
     "README.md": "# {}\n",
 }

@@ -63,9 +63,13 @@ class PageAssets:
     Files are read at every request, so an edited file needs no restart. A browser with the current file gets 304.
     """
 
-    def __init__(self, stage: str, *, demo: bool, application: str = "") -> None:
-        """Pass the page the WebSocket API's `stage`, whether there is demo data, and an application's name."""
+    def __init__(self, stage: str, *, demo: bool, application: str = "", has_own_page: bool = False) -> None:
+        """Pass the page the WebSocket API's `stage`, and whether there is demo data.
+
+        For an application, pass its name and whether it has a page of its own.
+        """
         self._stage, self._demo, self._application = html.escape(stage), demo, html.escape(application)
+        self._has_own_page = has_own_page
 
     @property
     def routes(self) -> dict[str, Route]:
@@ -79,6 +83,7 @@ class PageAssets:
             "stage": self._stage,
             "application": self._application,
             "title": self._application or "Pushaside",
+            "without_page": "" if self._has_own_page else " hidden",
             "demo": _yes_or_no(self._demo),
             "charts": _yes_or_no(has_charts),
         }
