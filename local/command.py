@@ -90,10 +90,11 @@ def _add_services(parser: argparse.ArgumentParser, defaults: Options) -> None:
     add("--aws-endpoint", metavar="URL", help="use this AWS emulator instead of the embedded one")
     add(
         "--workers",
-        type=_positive_int,
+        type=_count,
         default=defaults.workers,
         metavar="N",
-        help="warm environments of each function on the request path (default: %(default)s)",
+        help="warm environments of each function on the request path; 0 starts every environment at its first event, "
+        "as AWS does (default: %(default)s)",
     )
     add(
         "--max-environments",
@@ -173,6 +174,13 @@ def _positive_int(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is negative")
     return number
 
 

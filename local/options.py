@@ -26,7 +26,10 @@ class Options:
     aws_endpoint: str | None = None
     """An AWS emulator to use instead of the embedded one."""
     workers: int = 2
-    """The warm environments of each function on the request path; every other function has one."""
+    """The warm environments of each function on the request path; every other function has one.
+
+    With 0, every environment starts at its first event.
+    """
     max_environments: int = 16
     auth: str | None = None
     """None: the application's `AuthMode`, or `none`."""

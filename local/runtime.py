@@ -173,7 +173,9 @@ class Runtime:
         functions = Functions(
             deployment.functions,
             self._start_environment,
-            warm=lambda function: self._options.workers if function.name in request_path else 1,
+            warm=lambda function: (
+                self._options.workers if function.name in request_path else min(1, self._options.workers)
+            ),
             limit=self._options.max_environments,
         )
         self._closing.append(functions.close)

@@ -84,6 +84,11 @@ class FunctionPool(EnvironmentOwner):
         return self._limit == 0
 
     @property
+    def has_warm(self) -> bool:
+        """True if environments start before the first event."""
+        return self._warm > 0
+
+    @property
     def environments(self) -> list[Environment]:
         """The environments with a running process."""
         return [*self._ready, *self._starting, *self._ending, *([self._spare] if self._spare else ())]
@@ -180,7 +185,7 @@ class FunctionPool(EnvironmentOwner):
         The older environments run events until a newer one is ready, and then answer those that they have. If the code
         cannot be loaded, they go on, and Lambda's error document is returned. `warm_up` starts the others.
         """
-        if self.is_off:
+        if self.is_off or not (self._warm or self.environments):
             return None
         older = list(self._ready)
         self._outdated.update(self._starting)
@@ -275,9 +280,9 @@ class FunctionPool(EnvironmentOwner):
                 self._grow()
 
     def reap(self) -> None:
-        """Close environments that have been idle for a while."""
+        """Close environments that have been idle for a while, except for one."""
         now = time.monotonic()
-        for environment in self._ready[self._warm :]:
+        for environment in self._ready[max(1, self._warm) :]:
             if not environment.outstanding and now - environment.idle_since > IDLE_SECONDS:
                 self._ready.remove(environment)
                 self._ending.add(environment)

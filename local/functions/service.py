@@ -41,14 +41,14 @@ class Functions(FunctionService):
         self._reaper: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        """Start the warm environments and return when each function has one.
+        """Start the warm environments and return when each function that has such has one.
 
         Raises CannotStartError if a handler cannot be loaded.
         """
         for pool in self.pools.values():
             pool.warm_up()
         for pool in self.pools.values():
-            if pool.is_off:
+            if not pool.has_warm:
                 continue
             await pool.first_ready
             if pool.init_error is not None:

@@ -30,7 +30,7 @@ class LocalTargets:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             ready_file, log = Path(folder, "ready.json"), Path(folder, "log")
             command = [str(_COMMAND), "local", "--template", str(STACKS / f"{stack}.yaml"), "--port", "0"]
-            command += ["--ready-file", str(ready_file), "--throttle", *_limit_flags(limits)]
+            command += ["--ready-file", str(ready_file), "--throttle", "--workers", "0", *_limit_flags(limits)]
             with log.open("wb") as output:
                 process = subprocess.Popen(
                     command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment()

@@ -59,9 +59,9 @@ class Stack:
 
 @contextmanager
 def running(folder: Path, *flags: str) -> Iterator[Stack]:
-    """Run the stack with further flags."""
+    """Run the stack with further flags. No environment starts before its first event: tests use few functions."""
     ready_file, log = folder / "ready.json", folder / "log"
-    command = [COMMAND, "local", "--demo", "--port", "0", "--ready-file", ready_file, *flags]
+    command = [COMMAND, "local", "--demo", "--port", "0", "--workers", "0", "--ready-file", ready_file, *flags]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with log.open("wb") as output:
         process = subprocess.Popen(

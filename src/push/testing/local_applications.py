@@ -109,6 +109,8 @@ def _find(kind: str, name: str, known: Mapping[str, str]) -> str:
 def run_locally(folder: Path, work: Path, *options: str) -> Iterator[LocalApplication]:
     """Run the application in `folder` by `pushaside local --demo` on a free port, until the block is left.
 
+    No environment starts before its first event, because tests use few of the functions.
+
     Args:
         folder: the application.
         work: an empty folder for the ready file and the log.
@@ -119,7 +121,7 @@ def run_locally(folder: Path, work: Path, *options: str) -> Iterator[LocalApplic
 
     """
     ready_file, log = work / "ready.json", work / "log"
-    command = [_find_command(), "local", "--demo", "--port", "0"]
+    command = [_find_command(), "local", "--demo", "--port", "0", "--workers", "0"]
     command += ["--app", str(folder), "--ready-file", str(ready_file), *options]
     ours, theirs = socket.socketpair()
     with ours:

@@ -201,7 +201,7 @@ def test_a_resource_that_cannot_be_deployed_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [("--port", "seventy"), ("--workers", "0"), ("--parameter", "x"), ("--auth", "maybe")]
+    "flags", [("--port", "seventy"), ("--workers", "-1"), ("--parameter", "x"), ("--auth", "maybe")]
 )
 def test_a_flag_with_a_wrong_value_is_refused(flags: tuple[str, str]) -> None:
     assert refuse(*flags).returncode == 2

@@ -71,6 +71,21 @@ async def test_events_are_spread_over_the_warm_environments(start) -> None:
             pass
 
 
+async def test_without_warm_environments_the_first_event_starts_one(start) -> None:
+    service = await start(warm=0)
+    assert service.pids == set()
+    first = await service.do()
+    service.pool.reap()
+    assert (await service.do())["pid"] == first["pid"]
+    assert service.pids == {first["pid"]}
+
+
+async def test_a_function_that_never_ran_is_not_started_to_replace_its_code(start) -> None:
+    service = await start(warm=0)
+    assert await service.pool.replace() is None
+    assert service.pids == set()
+
+
 @pytest.mark.parametrize("spin", [True, False], ids=["spin", "sleep"])
 async def test_a_slow_event_does_not_delay_those_sent_with_it(start, door: Door, spin: bool) -> None:
     service = await start(warm=2)

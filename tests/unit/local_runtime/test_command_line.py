@@ -44,7 +44,7 @@ def test_every_flag_is_an_option() -> None:
 
 @pytest.mark.parametrize(
     "flags",
-    ["--port x", "--port 65536", "--workers 0", "--idle-timeout 0", "--parameter A", "--parameter =1", "--auth x"],
+    ["--port x", "--port 65536", "--workers -1", "--idle-timeout 0", "--parameter A", "--parameter =1", "--auth x"],
 )
 def test_a_wrong_value_ends_with_exit_code_2(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
