@@ -46,6 +46,7 @@ NOT_RUN = {
     "pip install": "installs what `make setup-dev` has installed",
     "pushaside build &&": "of an application, and of a stack in AWS",
     "pytest": "runs an application's tests, as `tests/e2e/test_applications.py` does",
+    "pushaside types": "of an application; `tests/integration/command_line/test_types.py` runs it",
     "npm install": "installs what `make setup-dev` has installed",
     "--stack pushaside": "of a stack in AWS",
     "--url wss://API": "of a stack in AWS",

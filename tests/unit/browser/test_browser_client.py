@@ -78,7 +78,8 @@ def test_the_hooks_need_react_and_the_client_and_their_types_name_all_that_they_
     code, types = (CLIENT / "react.js").read_text(), (CLIENT / "react.d.ts").read_text()
     assert re.findall(r"from \"([^\"]+)\";", code) == ["react", "./pushaside.js"]
     exported = re.compile(r"^export function (\w+)", re.MULTILINE)
-    assert exported.findall(code) == exported.findall(types)
+    # The types declare the overloads of a function one by one.
+    assert exported.findall(code) == list(dict.fromkeys(exported.findall(types)))
 
 
 def test_who_does_not_use_the_hooks_does_not_need_react() -> None:
