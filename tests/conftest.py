@@ -40,7 +40,7 @@ settings.load_profile("any machine")
 settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")))
 
 
-SHARED_STACKS = ("tests/browser/", "tests/conformance/", "tests/documentation/", "tests/third_parties/")
+SHARED_STACKS = ("tests/browser/", "tests/conformance/", "tests/third_parties/")
 """Folders whose files share a stack. One worker runs all of them, or each worker would start the stack again."""
 
 _LOG_CHARACTERS = 8000

@@ -10,7 +10,7 @@ from tests.documentation.reader import Reader
 from tests.e2e.conftest import running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     folder = tmp_path_factory.mktemp("reader")
     with running(folder) as stack:
