@@ -11,7 +11,7 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 
 NAVIGATION = {
-    "Start": ["docs/tutorial", "docs/local", "docs/page", "docs/comparison"],
+    "Start": ["docs/tutorial", "examples/README", "docs/local", "docs/page", "docs/comparison"],
     "Use": [
         "docs/commands",
         "docs/client",
@@ -40,7 +40,7 @@ NAVIGATION = {
 
 project = "Pushaside"
 extensions = ["myst_parser"]
-include_patterns = ["*.md", "docs/**"]
+include_patterns = ["*.md", "docs/**", "examples/README.md", "examples/*/README.md"]
 exclude_patterns = [".*", "docs/site"]
 root_doc = "README"
 myst_heading_anchors = 3
@@ -64,6 +64,8 @@ def add_navigation(_: Sphinx, page: str, source: list[str]) -> None:
     """Append the navigation to the pages that lead to others, which stay plain Markdown in the repository."""
     if page == root_doc:
         source[0] += "".join(contents(caption, "", *pages) for caption, pages in NAVIGATION.items())
+    if page == "examples/README":
+        source[0] += contents("Examples", ":glob:", "", "*/README")
     if page == "docs/decisions/README":
         source[0] += contents("Decisions", ":glob:", "", "*")
 
