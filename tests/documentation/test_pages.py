@@ -14,7 +14,8 @@ from tests.documentation.blocks import ROOT
 COLUMNS = 100
 READMES = [*(ROOT / "clients").glob("*/README.md"), *(ROOT / "examples").rglob("README.md")]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *READMES])
-SITE_PAGES = [page for page in PAGES if page.is_relative_to(ROOT / "docs") or page.parent == ROOT]
+EXAMPLES = ROOT / "examples" / "README.md"
+SITE_PAGES = [page for page in PAGES if page.is_relative_to(ROOT / "docs") or page.parent == ROOT or page == EXAMPLES]
 FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
