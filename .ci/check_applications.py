@@ -33,7 +33,7 @@ NEW = "shop"
 STEP_SECONDS = 600.0
 FUNCTION = "AWS::Serverless::Function"
 CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"}
-"""What CloudFormation wants for a stack with roles and a nested application."""
+"""The capabilities that CloudFormation wants for a stack with roles and a nested application."""
 
 IMPORT = """
 import importlib, json, sys

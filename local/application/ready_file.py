@@ -1,4 +1,4 @@
-"""What the ready file says of a program beyond its addresses."""
+"""The fields of the ready file beyond the addresses: an application's sources, and the secret of its tokens."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class Gateway:
             self._stage.live = LiveSubscriptions()
 
     def repeat_subscriptions(self, computes: Collection[str]) -> None:
-        """Have the service compute the results of computes that have subscribers, and push them if they changed."""
+        """Repeat the subscriptions to results of computes: the service computes these results and pushes what changed."""
         if self._stage is not None:
             self._stage.repeat_subscriptions(computes)
 

@@ -25,20 +25,20 @@ export class ComputePanel {
     this.#durations = durations;
     this.form = new ParamsForm(compute);
     this.ask = element("button", { className: "primary" }, "Ask");
-    this.anew = element("button", { type: "button" }, "Skip the cache");
+    this.skip = element("button", { type: "button" }, "Skip the cache");
     this.follow = element("button", { type: "button", "aria-pressed": "false" }, "Subscribe");
     this.said = element("p", { className: "muted said", role: "status" });
     this.error = element("p", { className: "note bad", role: "alert", hidden: true });
     this.facts = element("dl", { className: "facts", hidden: true });
     this.data = element("pre", { className: "data", tabIndex: 0, role: "region", "aria-label": `Result of ${compute.name}`, hidden: true });
-    const buttons = element("div", { className: "row" }, this.ask, this.anew, this.follow, this.form.toggle);
+    const buttons = element("div", { className: "row" }, this.ask, this.skip, this.follow, this.form.toggle);
     const form = element("form", { noValidate: true }, this.form.root, buttons);
     this.root = element("article", { className: "compute", "aria-labelledby": `title-of-${compute.name}` }, headOf(compute), form, this.said, this.error, this.facts, this.data);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#request();
     });
-    this.anew.addEventListener("click", () => this.#request({ maxAge: 0 }));
+    this.skip.addEventListener("click", () => this.#request({ maxAge: 0 }));
     this.follow.addEventListener("click", () => (this.#subscription ? this.#unsubscribe() : this.#subscribe()));
     this.enable();
   }
@@ -53,7 +53,7 @@ export class ComputePanel {
 
   /** Enable the buttons only while the connection is open. */
   enable() {
-    for (const button of [this.ask, this.anew]) button.disabled = !this.#connection.isOpen;
+    for (const button of [this.ask, this.skip]) button.disabled = !this.#connection.isOpen;
     this.follow.disabled = !this.#connection.isOpen && !this.#subscription;
   }
 

@@ -148,6 +148,6 @@ def test_a_start_that_fails_is_tried_once_and_shows_why(shop: Path, tmp_path: Pa
     (shop / "computes" / "broken.py").write_text("def (\n")
     said = run_tests(shop, f"--basetemp={tmp_path / 'kept'}")
     assert "4 errors" in said, said
-    assert said.count("`pushaside local` ended with 2. It printed:") == 4, said
+    assert said.count("\n`pushaside local` ended with 2. It printed:") == 4, said
     assert len(list((tmp_path / "kept").glob("pushaside_local[0-9]*/log"))) == 1
     assert "computes/broken.py, line 1: invalid syntax." in said

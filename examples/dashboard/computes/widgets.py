@@ -1,4 +1,4 @@
-"""What the widgets have in common: how long they live, the shapes of their values, and how they read documents."""
+"""The common parts of the widgets: their times, the shapes of their values, and the reading of documents."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What a customer asks: its orders, and one of them."""
+"""Computes for customers: their orders, and one order."""
 
 from computes.access import may_see_customer
 from push import ComputeFailedError, Context, ErrorCode, compute

@@ -1,4 +1,4 @@
-"""What staff asks: the orders in a status, and totals. Both read the index `by-status`."""
+"""Computes for staff: the orders in a status, and totals. Both read the index `by-status`."""
 
 from typing import Annotated, Literal, get_args
 
