@@ -34,7 +34,13 @@ class Answers:
         return self.by_state.total()
 
     def note(self, frame: Mapping[str, Any], sent_at: dict[str, float]) -> None:
-        """Count a frame. A final answer removes its request from those that were sent."""
+        """Count a frame. A final answer removes its request from those that were sent.
+
+        Raises:
+            RuntimeError: If the frame is the gateway's own error, which names no request.
+        """
+        if "type" not in frame:
+            raise RuntimeError(f"the gateway answered with an error of its own: {frame}")
         if frame["type"] == "accepted":
             self.accepted += 1
         elif (began := sent_at.pop(frame["id"], None)) is None:
@@ -45,7 +51,7 @@ class Answers:
                 self.by_state[frame["cache"]] += 1
                 self.etags.add(frame["etag"])
             else:
-                self.errors[frame.get("error", frame).get("code", "gateway")] += 1
+                self.errors[frame["error"]["code"]] += 1
 
 
 @asynccontextmanager

@@ -63,6 +63,7 @@ class StackScheduling(LoadFileScheduling):
         return shared or super()._split_scope(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> StackScheduling:
     return StackScheduling(config, log)
 
