@@ -47,11 +47,13 @@ setup-dev: setup $(VENV)/dev.stamp $(VENV)/browser.stamp
 setup-build: $(BUILD_VENV)/build.stamp
 
 # The requirement files name every package with its hashes, so pip resolves nothing. They leave out pandas and
-# numpy, because only the data files of vega_datasets are used.
+# numpy, because only the data files of vega_datasets are used. Metadata of an older build would hide the entry points
+# of this installation, so it goes.
 $(VENV)/run.stamp: requirements/run.txt VERSION pyproject.toml setup.py clients/python/pyproject.toml clients/tools/pyproject.toml
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=/path/to/python')"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/run.txt
+	rm -rf *.egg-info clients/*/*.egg-info
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e clients/python -e clients/tools -e .
 	touch $@
 

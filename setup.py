@@ -1,4 +1,4 @@
-"""Adds to the wheel what is not beside the packages: service, browser client, examples and the page's chart."""
+"""Adds to the wheel the files that are not beside the packages: service, browser client, examples, the page's chart."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from setuptools.command.build_py import build_py
 _CHART = "local/page/node_modules/uplot"
 _FILES = {
     "template.yaml": "pushaside_service",
+    "docs/openapi.yaml": "pushaside_service",
     "clients/browser/pushaside.js": "pushaside_service/browser",
     "clients/browser/pushaside.d.ts": "pushaside_service/browser",
     "clients/browser/react.js": "pushaside_service/browser",

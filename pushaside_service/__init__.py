@@ -15,6 +15,9 @@ FOLDER = _HERE if _IS_INSTALLED else _HERE.parent
 
 TEMPLATE = FOLDER / "template.yaml"
 
+OPENAPI = (FOLDER if _IS_INSTALLED else FOLDER / "docs") / "openapi.yaml"
+"""The description of the HTTP API, which knows no computes."""
+
 CODE = FOLDER / "src"
 """The code of every function; `push` is beside it only in a clone, and else a package of its own."""
 

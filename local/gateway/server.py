@@ -160,7 +160,7 @@ class Gateway:
             self._stage.live = LiveSubscriptions()
 
     def repeat_subscriptions(self, computes: Collection[str]) -> None:
-        """Repeat the subscriptions to results of computes: the service computes these results and pushes what changed."""
+        """Repeat subscriptions to results of computes, so that the service computes them and pushes what changed."""
         if self._stage is not None:
             self._stage.repeat_subscriptions(computes)
 

@@ -47,6 +47,7 @@ NOT_RUN = {
     "pushaside build &&": "of an application, and of a stack in AWS",
     "pytest": "runs an application's tests, as `tests/e2e/test_applications.py` does",
     "pushaside types": "of an application; `tests/integration/command_line/test_types.py` runs it",
+    "pushaside openapi": "of an application; `tests/integration/command_line/test_openapi.py` runs it",
     "npm install": "installs what `make setup-dev` has installed",
     "--stack pushaside": "of a stack in AWS",
     "--url wss://API": "of a stack in AWS",

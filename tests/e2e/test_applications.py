@@ -16,6 +16,8 @@ from typing import Any
 
 import boto3
 import pytest
+import schemathesis
+import yaml
 
 from local.application.new_command import templates
 from tests.patience import PATIENCE_SECONDS
@@ -107,8 +109,9 @@ def test_what_is_installed_is_not_the_repository(environment: Path, tmp_path: Pa
 def test_the_service_and_the_page_are_in_the_wheel(environment: Path, tmp_path: Path) -> None:
     code = """
 from local.page.assets import FILES
-from pushaside_service import CODE, TEMPLATE
-print(*(path for path in (TEMPLATE, CODE / "topics.json", *(path for path, _ in FILES.values())) if not path.is_file()))
+from pushaside_service import CODE, OPENAPI, TEMPLATE
+files = (TEMPLATE, OPENAPI, CODE / "topics.json", *(path for path, _ in FILES.values()))
+print(*(path for path in files if not path.is_file()))
 """
     ended = run(environment, "python", "-c", code, folder=tmp_path)
     assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr
@@ -149,6 +152,7 @@ def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(envi
             return json.loads(ended.stdout)
 
         assert [order["item"] for order in ask()] == ["desk", "lamp"]
+        assert_descriptions_agree(environment, shop, ready)
 
         code.write_text(original.replace("newest_first=True", "newest_first=False"))
         until(lambda: [order["item"] for order in ask()] == ["lamp", "desk"])
@@ -160,6 +164,26 @@ def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(envi
 
         code.write_text(original)
         until(lambda: [order["item"] for order in ask()] == ["desk", "lamp"])
+
+
+def assert_descriptions_agree(environment: Path, shop: Path, ready: dict[str, Any]) -> None:
+    """The running service gives the types and the paths that the folder gives, and its answers fit them."""
+
+    def generated(command: str, *source: str) -> str:
+        ended = run(environment, "pushaside", command, *source, folder=shop)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    url = ("--url", ready["websocket"])
+    types = "customer_orders: { params: CustomerOrdersParams; result: CustomerOrdersResult };"
+    assert types in generated("types")
+    assert types in generated("types", *url)
+    described, of_folder = (yaml.safe_load(generated("openapi", *source)) for source in (url, ()))
+    path = "/results/customer_orders"
+    assert described["paths"][path] == of_folder["paths"][path]
+    operation = schemathesis.openapi.from_dict(described)[path]["GET"]
+    case = operation.Case(path_parameters={}, query={"params": '{"customer":"ada"}'}, headers={"Prefer": "wait=20"})
+    case.call_and_validate(base_url=ready["http"], timeout=PATIENCE_SECONDS)
 
 
 def test_modules_sources_topics_environment_and_packages_of_an_application_arrive(

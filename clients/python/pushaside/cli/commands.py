@@ -40,6 +40,7 @@ KNOWN = {
     "local": "run an application, or the whole service, on this machine",
     "new": "make the folder of a new application",
     "build": "build an application for `sam deploy`",
+    "openapi": "write the OpenAPI description of the computes on offer",
     "redrive": "send dead letters again",
 }
 """Commands of the project's other distributions, where the distribution's own summary does not describe them."""
@@ -50,6 +51,7 @@ INSTALLED_BY = {
     "new": "pushaside-service",
     "local": "pushaside-service",
     "build": "pushaside-service",
+    "openapi": "pushaside-service",
     "redrive": "pushaside-service",
 }
 """The distribution of each of these commands. All distributions have one version."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pushaside.cli.catalogues import CatalogueUnavailableError, add_catalogue_arguments, read_catalogue
-from pushaside.cli.exits import Exit
+from pushaside.cli.generated import add_generator_arguments, generate
 from pushaside.cli.helping import describe
 from pushaside.cli.typescript.declarations import render_declarations
 
@@ -29,42 +26,14 @@ _EXAMPLES = [
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("types", description=_DESCRIPTION)
-    add_catalogue_arguments(parser)
+    add_generator_arguments(parser)
     parser.add_argument(
         "--module", default="pushaside", help="the module that the page imports the client from (default: %(default)s)"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write to FILE, not to standard output")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if --output is out of date")
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
-    if arguments.check and arguments.output is None:
-        return _refuse("--check needs --output FILE, the file that it compares.")
-    try:
-        declarations = render_declarations(read_catalogue(arguments), arguments.module)
-        if arguments.check:
-            return _check(arguments.output, declarations)
-        if arguments.output is None:
-            print(declarations, end="", flush=True)
-        else:
-            arguments.output.write_text(declarations, encoding="utf-8")
-    except CatalogueUnavailableError as exc:
-        return _refuse(str(exc))
-    except OSError as exc:
-        return _refuse(f"{arguments.output} cannot be used: {exc.strerror}.")
-    return Exit.OK
-
-
-def _check(path: Path, declarations: str) -> int:
-    if path.is_file() and path.read_text(encoding="utf-8") == declarations:
-        return Exit.OK
-    print(f"pushaside: {path} is out of date; `pushaside types --output {path}` writes it.", file=sys.stderr)
-    return Exit.ERROR
-
-
-def _refuse(sentence: str) -> int:
-    print(f"pushaside: {sentence}", file=sys.stderr)
-    return Exit.USAGE
+    return generate(arguments, "types", lambda computes: render_declarations(computes, arguments.module))
