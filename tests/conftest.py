@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -61,6 +62,12 @@ class StackScheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         shared = next((folder for folder in SHARED_STACKS if nodeid.startswith(folder)), None)
         return shared or super()._split_scope(nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Take the modules and tests, which live to the end, out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

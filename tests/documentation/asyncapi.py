@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft7Validator
+from jsonschema_rs import Draft7Validator
 
 Document = dict[str, Any]
 
@@ -55,7 +55,7 @@ def payload_of(message: str) -> Document:
 def schema_validator(schema: Document) -> Draft7Validator:
     """Return a validator of a schema of the document, whose references lead to its components."""
     whole = {"allOf": [schema], "components": read_document()["components"]}
-    return Draft7Validator(whole, format_checker=Draft7Validator.FORMAT_CHECKER)
+    return Draft7Validator(whole, validate_formats=True)
 
 
 @cache
