@@ -122,7 +122,7 @@ test: setup-dev
 	$(PYTEST) -n 4 $(SHARED)
 
 test-fast: setup-dev
-	$(PYTEST) -n 4 $(SHARED) -m "not slow"
+	$(PYTEST) -n 3 $(SHARED) -m "not slow"
 
 # The state machines of `make test`, for longer. Each failure that they find becomes a plain test.
 FUZZ_EXAMPLES ?= 20000

@@ -15,6 +15,8 @@ import pytest
 import pushaside
 from tests.e2e.conftest import Stack
 
+pytestmark = pytest.mark.slow
+
 MODULES = [
     "pushaside",
     *(f"pushaside.{name}" for name in ("client", "connecting", "http.client", "subscription", "sync")),

@@ -48,6 +48,7 @@ def test_every_make_target_that_a_page_names_exists() -> None:
     assert {target for _, target in typed("make") if "=" not in target} <= targets
 
 
+@pytest.mark.slow
 def test_every_pushaside_command_that_a_page_names_exists() -> None:
     names = {command for _, command in typed("pushaside")}
     assert names

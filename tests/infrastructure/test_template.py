@@ -102,6 +102,7 @@ def actions(template: Template, function: str = "") -> set[str]:
     return {action for statement in allowed for action in as_list(statement["Action"])}
 
 
+@pytest.mark.slow
 def test_what_sam_makes_of_the_template_is_valid_too(translated: Template, tmp_path: Path) -> None:
     """cfn-lint takes any name that begins like a SAM resource for one that SAM will make; only here is that seen."""
     path = tmp_path / "translated.json"

@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
@@ -25,6 +26,8 @@ from push.topics.live_results import parse_entry
 from push.topics.topics import live_topic
 from tests.builders.results import EchoParams
 from tests.worlds.functions import World
+
+pytestmark = pytest.mark.slow
 
 TENANT = Tenant("acme")
 TAG = "source"

@@ -16,6 +16,7 @@ import itertools
 import random
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -26,6 +27,8 @@ from push.protocol.messages import Request
 from tests.fakes.simulated_queue import now
 from tests.fakes.virtual_time import VirtualTimeLoop
 from tests.worlds.lifecycle import LATE_SECONDS, Asked, Lifecycle, LifecycleParams
+
+pytestmark = pytest.mark.slow
 
 DRAIN_SECONDS = 20 * 60.0
 

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from tests.fakes.queues import FakeCounter
 from tests.fakes.simulated_queue import Queued, SimulatedQueue, now
 from tests.fakes.virtual_time import run_virtually
 from tests.fakes.webhooks import FakeAttempts
+
+pytestmark = pytest.mark.slow
 
 REQUESTS = 5
 

@@ -52,7 +52,12 @@ def _read_keys(schema: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
 def _load(template: Path) -> Any:  # noqa: ANN401 - any YAML
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    try:
+        from yaml import CSafeLoader as SafeLoader  # ten times as fast
+    except ImportError:  # PyYAML was built without LibYAML
+        from yaml import SafeLoader  # type: ignore[assignment]
+
+    class Loader(SafeLoader):
         """Reads the short forms of CloudFormation's functions as None: no key of a table is one."""
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -18,6 +19,8 @@ from push.topics.topics import Topic
 from tests.contract.redis.topic_stores import unique_topic
 from tests.fakes.clock import Clock
 from tests.fakes.topics import SyncFakeHistory, TopicModel
+
+pytestmark = pytest.mark.slow
 
 SIZES = st.integers(1, 8)
 
