@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from pushaside.cli.commands import KNOWN, OWN
 from pushaside.cli.exits import MEANINGS
+from pushaside.cli.main import build_whole_parser
 from tests.patience import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,31 @@ def test_the_page_of_commands_has_all_of_them_and_their_exit_codes() -> None:
     assert set(re.findall(r"^\| \[`(\w+)`\]", page, re.MULTILINE)) == {*OWN, *KNOWN}
     for code, meaning in MEANINGS.items():
         assert f"| {code.value} | {meaning} |" in page
+
+
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The parser of every command by its name."""
+    actions = build_whole_parser()._actions
+    (subparsers,) = [each for each in actions if isinstance(each, argparse._SubParsersAction)]
+    return subparsers.choices
+
+
+def with_option(option: str) -> set[str]:
+    return {name for name, parser in parsers().items() if option in parser._option_string_actions}
+
+
+def output_rows(page: str) -> list[set[str]]:
+    """The commands that each row of the table of outputs names."""
+    _, _, rest = page.partition("| | on a terminal | in a pipe or a file | with `--json` |\n")
+    rows = rest.partition("\n\n")[0].splitlines()[1:]
+    return [set(re.findall(r"`(\w+)`", row.split("|")[1])) for row in rows]
+
+
+def test_the_page_of_commands_says_which_of_them_have_an_output_for_people() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+
+    assert re.findall(r"^.*`--text`", page, re.MULTILINE) == ["The commands of the last row also have `--text`"]
+    assert output_rows(page)[-1] == with_option("--text")
 
 
 @pytest.mark.parametrize("target", ["setup", "run", "test", "check", "build", "docs", "bench"])
