@@ -135,7 +135,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     """Run the stack in the foreground and return the exit code."""
     import uvloop  # loading the runtime would slow `pushaside --help`
 
-    from local.runtime import run
+    from local.foreground import run
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run(read_options(arguments)))

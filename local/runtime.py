@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
-import signal
-import socket
-import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
-
-import orjson
 
 from local.application.code_check import require_sound_code
 from local.application.declaration import Application
@@ -31,7 +24,7 @@ from local.deploying.deployment import OWN_STACK_NAME, Stack, deploy
 from local.deploying.sam_template import load_template
 from local.embedded.aws_process import EmbeddedAws
 from local.embedded.redis_process import EmbeddedRedis
-from local.errors import CannotStartError, LocalRuntimeError, ServiceLostError
+from local.errors import CannotStartError, ServiceLostError
 from local.functions.code_folder import FunctionCode, locate_code
 from local.functions.environment import Environment
 from local.functions.output import FunctionOutput, LogWriter
@@ -39,12 +32,14 @@ from local.functions.service import Functions
 from local.functions.variables import Endpoints, function_environment
 from local.gateway.api import Limits
 from local.gateway.server import Gateway
+from local.listening_port import describe_port_error, reserve_port
 from local.metrics import Metrics
 from local.options import Options
 from local.page import PageAssets, Scoring, application_routes
 from local.page.assets import Route
 from local.page.scoring import PATH as SCORE_PATH
 from local.queue_depths import QueueDepths
+from local.ready_file import prepare_ready_file
 from local.sources.pollers import EventSources
 from local.stats import Stats
 
@@ -64,13 +59,13 @@ class Runtime:
     async def start(self) -> dict[str, Any]:
         """Start every part and return the content of the ready file; raise CannotStartError if a part cannot start."""
         options = self._options
-        _prepare_ready_file(options.ready_file)
+        prepare_ready_file(options.ready_file)
         program = choose_program(options)
         template = load_template(program.template)
         code = program.with_computes(locate_code(template, program.template))
         if program.own is not None:
             await require_sound_code(program.own.application)
-        self._port, self._listener = _reserve_port(options.host, options.port)
+        self._port, self._listener = reserve_port(options.host, options.port)
         self._closing.append(self._give_port_back)
         self._log = LogWriter(quiet=options.quiet)
         self._closing.append(self._log.close)
@@ -257,7 +252,7 @@ class Runtime:
         try:
             await gateway.start(self._options.host, self._port, self._listener)
         except OSError as error:
-            raise CannotStartError(_port_sentence(self._options.host, self._port, error)) from error
+            raise CannotStartError(describe_port_error(self._options.host, self._port, error)) from error
         return gateway
 
     # Addresses
@@ -276,81 +271,3 @@ class Runtime:
             "redis_url": redis_url,
             "pid": os.getpid(),
         }
-
-
-def _reserve_port(host: str, port: int) -> tuple[int, socket.socket | None]:
-    """Return the port to use; raise CannotStartError if it is taken. Call this before any part starts.
-
-    A free port that the system chose stays bound, because another process could get it before the gateway listens.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise CannotStartError(_port_sentence(host, port, error)) from error
-    free: int = listener.getsockname()[1]
-    if port:
-        listener.close()
-        return free, None
-    return free, listener
-
-
-def _port_sentence(host: str, port: int, error: OSError) -> str:
-    reason = "is in use" if error.errno == errno.EADDRINUSE else f"is not available: {error.strerror or error}"
-    return f"Port {port} of {host} {reason}; choose another with --port (0 takes a free one)."
-
-
-async def run(options: Options) -> int:
-    """Run until SIGINT or SIGTERM and return the exit code; print an error to standard error in one sentence."""
-    runtime = Runtime(options)
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    try:
-        ready = await _unless_stopped(runtime.start(), stopped)
-        if ready is not None:
-            _announce(ready, options.ready_file)
-            await _unless_stopped(runtime.lost(), stopped)
-    except LocalRuntimeError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    else:
-        return 0
-    finally:
-        await runtime.stop()
-
-
-async def _unless_stopped(work: Awaitable[Any], stopped: asyncio.Event) -> Any:  # noqa: ANN401  # the work's own type
-    """Return the work's result, or None if the runtime is told to stop first."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stopped.wait())
-    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    with contextlib.suppress(asyncio.CancelledError, LocalRuntimeError):
-        await working
-    return None
-
-
-def _prepare_ready_file(ready_file: Path | None) -> None:
-    """Remove the ready file of an earlier run, so that no reader takes it for this one's."""
-    if ready_file is None:
-        return
-    try:
-        ready_file.unlink(missing_ok=True)
-    except OSError as error:
-        raise CannotStartError(f"The ready file {ready_file} cannot be written: {error.strerror}.") from error
-    if not os.access(ready_file.parent, os.W_OK):
-        raise CannotStartError(f"The ready file {ready_file} cannot be written: its folder does not exist.")
-
-
-def _announce(ready: dict[str, Any], ready_file: Path | None) -> None:
-    """Print the line that begins with `ready`, after the complete ready file exists."""
-    if ready_file is not None:  # it may hold the secret of tokens, so other users can't read it
-        unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
-        unfinished.touch(mode=0o600)
-        unfinished.write_bytes(orjson.dumps(ready, option=orjson.OPT_INDENT_2) + b"\n")
-        unfinished.replace(ready_file)
-    print(f"ready: {ready['websocket']} (WebSocket), {ready['http']} (HTTP and page)", flush=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.runtime import _reserve_port
+from local.listening_port import reserve_port
 from tests.integration.local_runtime.running_stacks import (
     STACK,
     TEMPLATE,
@@ -220,7 +220,7 @@ def test_changed_code_runs_in_the_next_environment_without_a_new_deployment(tmp_
 
 
 def test_a_free_port_that_was_found_is_nobody_elses() -> None:
-    port, listener = _reserve_port("127.0.0.1", 0)
+    port, listener = reserve_port("127.0.0.1", 0)
     assert listener is not None
     with listener, pytest.raises(OSError, match="in use"):
         socket.create_server(("127.0.0.1", port))
