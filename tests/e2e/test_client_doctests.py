@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 MODULES = [
     "pushaside",
-    *(f"pushaside.{name}" for name in ("client", "connecting", "http.client", "subscription", "sync")),
+    *(f"pushaside.{name}" for name in ("client", "connecting", "http.client", "subscription", "sync", "sync.client")),
 ]
 """Those whose examples ask a service; the others' are run by the unit tests."""
 
@@ -41,7 +41,9 @@ def test_the_examples_are_true(stack: Stack, name: str, monkeypatch: pytest.Monk
         client = loop.run(connect())
         names = {"URL": stack.websocket, "HTTP_URL": stack.http, "client": client}
         runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-        for test in doctest.DocTestFinder().find(importlib.import_module(name), extraglobs=names):
+        module = importlib.import_module(name)
+        importable = vars(importlib.import_module(module.__package__)) | vars(module)
+        for test in doctest.DocTestFinder().find(module, globs=importable, extraglobs=names):
             runner.run(test, compileflags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         loop.run(client.close())
 

@@ -18,7 +18,7 @@ import pytest
 
 import pushaside
 from pushaside import Progress
-from pushaside.loop_thread import LoopThread
+from pushaside.sync.loop_thread import LoopThread
 from tests.integration.client.scripted_server import Peer, ScriptedServer, answering
 from tests.integration.client.test_connections import free_port
 from tests.integration.client.topic_server import Topics

@@ -13,7 +13,7 @@ MODULES = [
     "pushaside.cli.suggestions",
     "pushaside.errors",
     "pushaside.http.problems",
-    "pushaside.loop_thread",
+    "pushaside.sync.loop_thread",
     "pushaside.metrics",
     "pushaside.progress",
     "pushaside.protocol.data_forms",

@@ -1,36 +1,18 @@
-"""The client without asyncio: the same names, and every call blocks.
-
->>> with connect(URL) as client:
-...     result = client.request("documents", {"collection": "airports", "ids": ["TX"]}, deadline=10.0)
->>> result.data[0]["state"]
-'TX'
-
-Each client has one thread with an event loop for its connection; any number of threads may use the client. An exception
-that interrupts a call, such as Ctrl-C, cancels the request and frees everything.
-"""
+"""The blocking client: requests, subscriptions and publications."""
 
 from __future__ import annotations
 
 import asyncio
-import random as system_random
-import ssl
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pushaside import client as asynchronous
-from pushaside import connecting, subscription
-from pushaside.errors import PushasideError
-from pushaside.loop_thread import LoopThread
-from pushaside.metrics import Metrics
-from pushaside.place import Token
+from pushaside import subscription
 from pushaside.progress import Progress
 from pushaside.protocol.messages import Result
-from pushaside.protocol.topic_messages import Presence
-from pushaside.session.feeds import Update
-from pushaside.settings import Settings
-
-__all__ = ["Client", "Subscription", "connect"]
+from pushaside.sync.loop_thread import LoopThread
+from pushaside.sync.subscription import Subscription
 
 
 class Client:
@@ -169,139 +151,3 @@ class Client:
         finally:
             for each in asking:
                 each.cancel()
-
-
-class Subscription:
-    """The updates of a topic, in order and each once: an iterator that blocks.
-
-    `with` waits until the subscription is active, and ends it. The properties are those of `pushaside.Subscription`.
-    """
-
-    def __init__(self, thread: LoopThread, source: subscription.Subscription) -> None:
-        self._thread = thread
-        self._source = source
-
-    def __enter__(self) -> Self:
-        self._thread.run(self._source.__aenter__)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Update:
-        """Wait for the next update, without a limit."""
-        try:
-            return self._thread.run(self._source.__anext__)
-        except StopAsyncIteration:
-            raise StopIteration from None
-
-    def take(self, timeout: float) -> Update:
-        """Wait for the next update for `timeout` seconds.
-
-        Raises:
-            TimeoutError: none arrived; a later call returns it.
-
-        """
-
-        async def take() -> Update:
-            async with asyncio.timeout(timeout):
-                return await anext(self._source)
-
-        return self._thread.run(take)
-
-    def take_presence(self, timeout: float) -> Presence:
-        """Wait for the next presence message for `timeout` seconds, if the topic has presence.
-
-        Raises:
-            TimeoutError: none arrived; a later call returns it.
-
-        """
-
-        async def take() -> Presence:
-            async with asyncio.timeout(timeout):
-                return await anext(self._source.presence())
-
-        return self._thread.run(take)
-
-    def close(self) -> None:
-        """Unsubscribe, which ends all iterations. A second call does nothing."""
-
-        async def close() -> None:
-            self._source.close()
-
-        if not self._thread.has_stopped:
-            self._thread.run(close)
-
-    @property
-    def topic(self) -> str | None:
-        """The topic's name."""
-        return self._source.topic
-
-    @property
-    def position(self) -> str | None:
-        """The position of the last update taken, to subscribe `since` it later."""
-        return self._source.position
-
-    @property
-    def value(self) -> Any:  # noqa: ANN401  (JSON of the compute's making)
-        """The newest value of a live result, taken or not."""
-        return self._source.value
-
-    @property
-    def failure(self) -> PushasideError | None:
-        """The error of a live result whose compute fails at the moment."""
-        return self._source.failure
-
-    @property
-    def holds(self) -> bool:
-        """Whether the subscription is active."""
-        return self._source.holds
-
-
-def connect(
-    url: str,
-    *,
-    token: str | Callable[[], str] | None = None,
-    settings: Settings | None = None,
-    tls: ssl.SSLContext | None = None,
-    random: Callable[[], float] = system_random.random,
-    metrics: Metrics | None = None,
-) -> Client:
-    """Connect a client to the service at a URL.
-
-    The arguments are those of `pushaside.connect`. A function that returns a token may block, because it runs in a
-    thread of its own. Hooks of `metrics` run in the client's thread.
-
-    Raises:
-        ValueError: the URL is not a WebSocket URL.
-        PushasideError: the connection failed or was refused.
-
-    """
-    place = connecting.connect(
-        url, token=_off_the_loop(token), settings=settings, tls=tls, random=random, metrics=metrics
-    )
-
-    async def opened() -> asynchronous.Client:
-        return await place
-
-    thread = LoopThread()
-    try:
-        return Client(thread, thread.run(opened))
-    except BaseException:
-        thread.stop()
-        raise
-
-
-def _off_the_loop(token: str | Callable[[], str] | None) -> Token | None:
-    if token is None or isinstance(token, str):
-        return token
-
-    async def get_token() -> str:
-        return await asyncio.to_thread(token)
-
-    return get_token
