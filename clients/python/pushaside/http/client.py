@@ -18,20 +18,18 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
-from pushaside.backoff import full_jitter
 from pushaside.deadlines import Deadline
 from pushaside.errors import (
     CannotConnectError,
     PushasideError,
-    RequestTimeoutError,
     UnreadableResultError,
     error_from_wire,
 )
-from pushaside.http.calls import HttpAnswer, HttpCall, call, check_http_url
+from pushaside.http.calls import HttpAnswer, check_http_url
 from pushaside.http.downloads import Downloads
 from pushaside.http.durable_requests import Accepted, Deliver, Poll, RequestState, Resource, Sns, Webhook
-from pushaside.http.problems import error_from_answer
-from pushaside.place import Token, get_token
+from pushaside.http.service import HttpService
+from pushaside.place import Token
 from pushaside.protocol.data_forms import make_etag, parse_data
 from pushaside.protocol.messages import Failed, Linked, Result, read_fields
 from pushaside.protocol.questions import write_params
@@ -41,7 +39,6 @@ from pushaside.settings import Settings
 __all__ = ["Accepted", "Deliver", "HttpClient", "Poll", "RequestState", "Resource", "Sns", "Webhook"]
 
 _NOT_MODIFIED, _ACCEPTED, _REDIRECTED = 304, 202, frozenset((302, 303, 307, 308))
-_ERROR = 400
 _LONGEST_WAIT_SECONDS = 20
 """The longest long poll in seconds; API Gateway limits an integration to 30 seconds."""
 
@@ -71,13 +68,9 @@ class HttpClient:
         random: Callable[[], float] = system_random.random,
     ) -> None:
         check_http_url(url)
-        self._url = url.rstrip("/") + "/"
-        self._token = token
         self._settings = settings or Settings()
-        self._tls = tls
-        self._random = random
+        self._service = HttpService(url.rstrip("/") + "/", token=token, settings=self._settings, tls=tls, random=random)
         self._downloads = Downloads(self._settings, tls=tls, host=urlsplit(url).hostname)
-        self._was_reached = False
 
     async def submit(
         self,
@@ -113,7 +106,7 @@ class HttpClient:
             document["deadline_ms"] = max(1, round(request_deadline * 1000))
         if max_age is not None:
             document["max_age"] = max_age
-        answer = await self._ask("POST", "requests", Deadline(deadline), body=orjson.dumps(document))
+        answer = await self._service.ask("POST", "requests", Deadline(deadline), body=orjson.dumps(document))
         fields = _read_object(answer)
         return Accepted(_text(fields, "id") or request_id, _text(fields, "status") or "pending")
 
@@ -173,7 +166,7 @@ class HttpClient:
             headers = {"Prefer": f"wait={waited}"} if waited else {}
             if known is not None:
                 headers["If-None-Match"] = f'"{known.etag}"'
-            answer = await self._ask("GET", path, limit, headers=headers, wait=waited)
+            answer = await self._service.ask("GET", path, limit, headers=headers, wait=waited)
             if answer.status == _NOT_MODIFIED and known is not None:
                 return Resource(known.data, known.etag, _age(answer))
             if answer.status != _ACCEPTED:
@@ -189,7 +182,7 @@ class HttpClient:
             PushasideError: the service did not return them.
 
         """
-        fields = _read_object(await self._ask("GET", "webhooks/keys", Deadline(deadline)))
+        fields = _read_object(await self._service.ask("GET", "webhooks/keys", Deadline(deadline)))
         secrets = fields.get("secrets")
         if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
             raise UnreadableResultError("The service returned no secrets.")
@@ -203,7 +196,7 @@ class HttpClient:
             PushasideError: the service did not return them.
 
         """
-        computes = _read_object(await self._ask("GET", "computes", Deadline(deadline))).get("computes")
+        computes = _read_object(await self._service.ask("GET", "computes", Deadline(deadline))).get("computes")
         if not isinstance(computes, list) or not all(isinstance(compute, dict) for compute in computes):
             raise UnreadableResultError("The service returned no list of computes.")
         return tuple(computes)
@@ -215,7 +208,7 @@ class HttpClient:
         path = f"requests/{quote(request_id, safe='')}" + (f"?wait={wait:g}" if wait else "")
         links = 0
         while True:
-            answer = await self._ask("GET", path, limit, wait=wait)
+            answer = await self._service.ask("GET", path, limit, wait=wait)
             try:
                 async with limit.bound():
                     return await self._read_state(request_id, answer)
@@ -265,71 +258,6 @@ class HttpClient:
             # The storage behind the link does not know the etag, which is the hash of the data.
             etag = etag or await asyncio.to_thread(make_etag, body)
         return Resource(await asyncio.to_thread(parse_data, body), etag, _age(answer))
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        limit: Deadline,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        wait: float = 0.0,
-    ) -> HttpAnswer:
-        """Call until an answer is no error; retry after temporary errors."""
-        attempt, trouble = 0, ""
-        while True:
-            try:
-                return await self._call(method, path, limit, headers or {}, body, wait)
-            except RequestTimeoutError as exc:
-                if not trouble:
-                    raise
-                raise RequestTimeoutError(exc.message + trouble) from exc
-            except PushasideError as exc:
-                trouble = f" Before: {exc.message}"
-                if not exc.retryable or not self._was_reached or attempt >= self._settings.max_retries:
-                    raise
-                seconds = max(self._backoff(attempt), exc.retry_after or 0.0)
-                if seconds >= limit.left():
-                    raise
-            attempt += 1
-            await limit.sleep(seconds)
-
-    async def _call(
-        self, method: str, path: str, limit: Deadline, headers: Mapping[str, str], body: bytes | None, wait: float
-    ) -> HttpAnswer:
-        async with limit.bound():
-            token = await get_token(self._token)
-            request = HttpCall(
-                url=self._url + path,
-                # The deadline ends the call first, so that the error is a timeout of the request.
-                timeout_seconds=min(limit.left() + 1.0, self._settings.fetch_timeout_seconds + wait),
-                max_bytes=self._settings.max_result_bytes,
-                method=method,
-                headers=_headers(headers, token, body),
-                body=body,
-                tls=self._tls,
-            )
-            answer = await call(request)
-        self._was_reached = True
-        if answer.status >= _ERROR:
-            raise error_from_answer(answer)
-        return answer
-
-    def _backoff(self, attempt: int) -> float:
-        return full_jitter(
-            attempt,
-            self._random(),
-            base_seconds=self._settings.backoff_base_seconds,
-            cap_seconds=self._settings.backoff_cap_seconds,
-        )
-
-
-def _headers(headers: Mapping[str, str], token: str | None, body: bytes | None) -> dict[str, str]:
-    more = {} if token is None else {"Authorization": f"Bearer {token}"}
-    if body is not None:
-        more["Content-Type"] = "application/json"
-    return {"Accept": "application/json", **headers, **more}
 
 
 def _read_object(answer: HttpAnswer) -> dict[str, Any]:
