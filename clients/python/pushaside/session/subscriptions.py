@@ -9,48 +9,24 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 
 from pushaside.backoff import growing
 from pushaside.errors import PushasideError
-from pushaside.protocol.messages import Linked, Result
+from pushaside.protocol.messages import Result
 from pushaside.protocol.positions import Position
 from pushaside.protocol.questions import GZIP
 from pushaside.protocol.topic_messages import Presence, Pushed, Subscribed, Unsubscribed, Value
 from pushaside.protocol.topic_questions import Subject, SubscribeQuestion
 from pushaside.session.agenda import Agenda
-from pushaside.session.effects import Effect, Fetch, FetchFailure, Notify, Outcome, Remedy, TellPresence
+from pushaside.session.effects import Effect, FetchFailure, Notify, Outcome, Remedy, TellPresence
 from pushaside.session.exchanges import Exchange, Exchanges
 from pushaside.session.farewells import Farewells
 from pushaside.session.feeds import Feed, Update
+from pushaside.session.large_updates import LargeUpdates
 from pushaside.session.links import Link
-from pushaside.session.strays import Strays
+from pushaside.session.subscription import Plan, Subscription
+from pushaside.session.topic_index import TopicIndex
 from pushaside.settings import Settings
-
-
-class _Plan(Enum):
-    """The planned step of a subscription."""
-
-    CLOSE_GAP = auto()
-    """Resubscribe, unless the missing message has arrived by then."""
-    ASK = auto()
-    FETCH = auto()
-
-
-@dataclass(slots=True, eq=False)
-class _Subscription:
-    """A feed and its source: the link on which it is active, or the exchange that subscribes."""
-
-    feed: Feed
-    question: SubscribeQuestion
-    exchange: Exchange | None = None
-    link: Link | None = None
-    asked_at: float = -math.inf
-    failures: int = 0
-    plan: _Plan | None = None
-    fetching: Pushed | None = None
-    fetches: int = 0
 
 
 class Subscriptions:
@@ -70,13 +46,11 @@ class Subscriptions:
         self._exchanges = exchanges
         self._effects = effects
         self._accept = GZIP if settings.accept_gzip else ()
-        self._all: dict[str, _Subscription] = {}
-        self._by_topic: dict[str, dict[str, _Subscription]] = {}
-        self._unnamed: set[str] = set()
-        self._asked: dict[str, _Subscription] = {}
-        self._fetched: dict[str, _Subscription] = {}
+        self._all: dict[str, Subscription] = {}
+        self._topics = TopicIndex()
+        self._asked: dict[str, Subscription] = {}
+        self._large_updates = LargeUpdates(new_id, effects)
         self._farewells = Farewells(new_id, exchanges, self._left)
-        self._strays = Strays()
         self._agenda = Agenda()
         self.current: Link | None = None
         """The connection for new subscriptions."""
@@ -95,8 +69,8 @@ class Subscriptions:
         """Subscribe; `accept` lists forms of data that it reads, in addition to those that all read."""
         feed = Feed(self._new_id(), subject, since, self._settings.max_queued_updates)
         question = SubscribeQuestion(subject, lambda: feed.position, self._accept + accept)
-        subscription = self._all[feed.id] = _Subscription(feed, question)
-        self._name(subscription, feed.topic)
+        subscription = self._all[feed.id] = Subscription(feed, question)
+        self._topics.add(subscription)
         self._ask(subscription, now)
         return feed
 
@@ -122,9 +96,7 @@ class Subscriptions:
             self._detach(subscription)
             subscription.feed.end(copy.copy(error))
             self._tell(subscription)
-        self._by_topic.clear()
-        self._unnamed.clear()
-        self._strays.clear()
+        self._topics.clear()
 
     # The network's side
 
@@ -135,14 +107,14 @@ class Subscriptions:
         for subscription in self._all.values():
             self._ask(subscription, now)
             if subscription.exchange is None:
-                self._move(subscription, None)
+                subscription.move(None)
 
     def link_gone(self, link: Link) -> None:
         """Note that a connection is lost or retired."""
         if self.current is link:
             self.current = None
         for subscription_id in link.feeds.copy():
-            self._move(self._all[subscription_id], None)
+            self._all[subscription_id].move(None)
             self._tell(self._all[subscription_id])
 
     def take_subscribed(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
@@ -156,21 +128,17 @@ class Subscriptions:
             return
         self._drop_exchange(subscription)
         subscription.failures = 0
-        self._move(subscription, link)
-        self._name(subscription, subscribed.topic)
-        if (stray := self._strays.take(subscribed.topic)) is not None:
+        subscription.move(link)
+        if (stray := self._topics.name(subscription, subscribed.topic)) is not None:
             subscription.feed.push(stray)
         subscription.feed.subscribed(subscribed)
-        if not self._unnamed:
-            self._strays.clear()
         self._settle(subscription, now)
 
     def take_pushed(self, pushed: Pushed, now: float) -> None:
         """Handle a message of a topic, from any connection."""
-        subscriptions = self._by_topic.get(pushed.topic)
+        subscriptions = self._topics.subscribed.get(pushed.topic)
         if subscriptions is None:
-            if self._unnamed:
-                self._strays.hold(pushed)
+            self._topics.hold(pushed)
             return
         for subscription in list(subscriptions.values()):
             subscription.feed.push(pushed)
@@ -178,7 +146,7 @@ class Subscriptions:
 
     def take_presence(self, presence: Presence) -> None:
         """Handle a presence message; it has no position, so it is passed on as it arrives."""
-        for subscription_id in self._by_topic.get(presence.topic, ()):
+        for subscription_id in self._topics.subscribed.get(presence.topic, ()):
             self._effects.append(TellPresence(subscription_id, presence))
 
     def take_unsubscribed(self, unsubscribed: Unsubscribed) -> None:
@@ -187,7 +155,7 @@ class Subscriptions:
 
     def take_fetched(self, fetch_id: str, outcome: Result | FetchFailure, now: float) -> None:
         """Handle the outcome of a fetch, whose subscription may have ended."""
-        subscription = self._fetched.pop(fetch_id, None)
+        subscription = self._large_updates.take(fetch_id)
         if subscription is None or (pushed := subscription.fetching) is None:
             return
         if isinstance(outcome, Result):
@@ -201,14 +169,14 @@ class Subscriptions:
         for subscription_id in self._agenda.take_due(now):
             subscription = self._all[subscription_id]
             plan, subscription.plan = subscription.plan, None
-            if plan is _Plan.FETCH:
-                self._fetch(subscription)
+            if plan is Plan.FETCH:
+                self._large_updates.fetch(subscription)
             else:
                 self._ask(subscription, now)
 
     # Asking
 
-    def _ask(self, subscription: _Subscription, now: float) -> None:
+    def _ask(self, subscription: Subscription, now: float) -> None:
         """Send a subscription, or resume it; if it must wait for something, that sends it later."""
         feed = subscription.feed
         self._drop_exchange(subscription)
@@ -216,7 +184,7 @@ class Subscriptions:
         if self.current is None or feed.is_full or feed.error is not None or self._farewells.concern(feed.subject):
             return
         feed.begin()
-        self._forget_fetch(subscription)
+        self._large_updates.forget(subscription)
         exchange = Exchange(self._new_id(), subscription.question, now, math.inf)
         exchange.settled = lambda outcome: self._refused(subscription, exchange, outcome)
         subscription.exchange, subscription.asked_at = exchange, now
@@ -224,7 +192,7 @@ class Subscriptions:
         self._exchanges.add(exchange)
         self._exchanges.ask(exchange, self.current, now)
 
-    def _refused(self, subscription: _Subscription, exchange: Exchange, outcome: Outcome) -> None:
+    def _refused(self, subscription: Subscription, exchange: Exchange, outcome: Outcome) -> None:
         del self._asked[exchange.id]
         subscription.exchange = None
         if not isinstance(outcome, PushasideError):
@@ -232,13 +200,13 @@ class Subscriptions:
         if outcome.retryable and subscription.feed.is_subscribed:
             patience = max(self._backoff(subscription.failures), outcome.retry_after or 0.0)
             subscription.failures += 1
-            self._plan(subscription, _Plan.ASK, exchange.asked_at + patience)
+            self._plan(subscription, Plan.ASK, exchange.asked_at + patience)
         else:
             subscription.feed.end(outcome)
             self._detach(subscription)
             self._tell(subscription)
 
-    def _settle(self, subscription: _Subscription, now: float) -> None:
+    def _settle(self, subscription: Subscription, now: float) -> None:
         """Do what a change of the feed demands: notify, fetch, or plan to close a gap."""
         feed = subscription.feed
         self._tell(subscription)
@@ -246,43 +214,39 @@ class Subscriptions:
             self._give_back(subscription, now)
             return
         if feed.linked is not subscription.fetching:
-            self._forget_fetch(subscription)
-            if feed.linked is not None:
-                subscription.fetching = feed.linked
-                self._fetch(subscription)
+            self._large_updates.follow(subscription)
         if not feed.is_missing:
-            if subscription.plan is _Plan.CLOSE_GAP:
+            if subscription.plan is Plan.CLOSE_GAP:
                 self._unplan(subscription)
         elif subscription.exchange is None:
             self._plan_to_close_gap(subscription, now)
 
-    def _plan_to_close_gap(self, subscription: _Subscription, now: float) -> None:
+    def _plan_to_close_gap(self, subscription: Subscription, now: float) -> None:
         patience = self._settings.gap_seconds
-        if subscription.feed.is_elsewhere and subscription.plan is not _Plan.ASK:
+        if subscription.feed.is_elsewhere and subscription.plan is not Plan.ASK:
             # Waiting does not help, but this bounds the rate of resubscribing while old messages still arrive.
-            self._plan(subscription, _Plan.CLOSE_GAP, max(now, subscription.asked_at + patience))
+            self._plan(subscription, Plan.CLOSE_GAP, max(now, subscription.asked_at + patience))
         elif subscription.plan is None:
-            self._plan(subscription, _Plan.CLOSE_GAP, now + patience)
+            self._plan(subscription, Plan.CLOSE_GAP, now + patience)
 
-    def _give_back(self, subscription: _Subscription, now: float) -> None:
+    def _give_back(self, subscription: Subscription, now: float) -> None:
         """End a subscription, and unsubscribe unless another one has the same topic."""
         self._detach(subscription)
         topic = subscription.feed.topic
-        if topic is not None and topic not in self._by_topic:
+        if topic is not None and topic not in self._topics.subscribed:
             self._leave(topic, subscription.feed.subject, now)
 
-    def _detach(self, subscription: _Subscription) -> None:
+    def _detach(self, subscription: Subscription) -> None:
         """Expect nothing more for a subscription."""
         self._drop_exchange(subscription)
         self._unplan(subscription)
-        self._forget_fetch(subscription)
-        self._move(subscription, None)
-        self._name(subscription, None)
-        self._unnamed.discard(subscription.feed.id)
+        self._large_updates.forget(subscription)
+        subscription.move(None)
+        self._topics.remove(subscription)
 
     def _take_unwanted(self, link: Link | None, subscribed: Subscribed, now: float) -> None:
         """Unsubscribe a topic whose subscription ended before this answer arrived."""
-        if link is not None and link is self.current and subscribed.topic not in self._by_topic and not self._unnamed:
+        if link is not None and link is self.current and not self._topics.may_have(subscribed.topic):
             self._leave(subscribed.topic, None, now)
 
     def _leave(self, topic: str, subject: Subject | None, now: float) -> None:
@@ -293,78 +257,37 @@ class Subscriptions:
         """Send the subscriptions that waited, because the service may handle two messages at once in any order."""
         for subscription in self._all.values():
             if subscription.exchange is None and subscription.link is None and subscription.plan is None:
-                self._plan(subscription, _Plan.ASK, asked_at)
+                self._plan(subscription, Plan.ASK, asked_at)
 
-    # Data behind links
-
-    def _fetch(self, subscription: _Subscription) -> None:
-        pushed = subscription.fetching
-        if pushed is None or pushed.value is None or pushed.value.url is None:
-            return
-        subscription.fetches += 1
-        fetch_id = self._new_id()
-        self._fetched[fetch_id] = subscription
-        result = Result(fetch_id, pushed.topic, pushed.value.etag, "", 0.0, None)
-        self._effects.append(Fetch(fetch_id, Linked(result, pushed.value.url)))
-
-    def _fetch_later(self, subscription: _Subscription, failure: FetchFailure, now: float) -> None:
+    def _fetch_later(self, subscription: Subscription, failure: FetchFailure, now: float) -> None:
         if subscription.feed.skip_linked():
             return
         if failure.remedy is Remedy.NOTHING:
             subscription.feed.end(failure.error)
         elif failure.remedy is Remedy.FETCH_AGAIN and subscription.fetches < self._settings.fetch_attempts:
-            self._plan(subscription, _Plan.FETCH, now + self._backoff(subscription.fetches - 1))
+            self._plan(subscription, Plan.FETCH, now + self._backoff(subscription.fetches - 1))
         elif subscription.exchange is None:
-            self._plan(subscription, _Plan.ASK, now + self._backoff(subscription.failures))
+            self._plan(subscription, Plan.ASK, now + self._backoff(subscription.failures))
             subscription.failures += 1
-
-    def _forget_fetch(self, subscription: _Subscription) -> None:
-        subscription.fetching, subscription.fetches = None, 0
-        for fetch_id in [each for each, of in self._fetched.items() if of is subscription]:
-            del self._fetched[fetch_id]
 
     # Keeping the books
 
-    def _name(self, subscription: _Subscription, topic: str | None) -> None:
-        """Note the topic of a subscription; None if it is unknown or the subscription has ended."""
-        feed = subscription.feed
-        if feed.topic is not None and feed.topic in self._by_topic:
-            named = self._by_topic[feed.topic]
-            named.pop(feed.id, None)
-            if not named:
-                del self._by_topic[feed.topic]
-        if topic is None:
-            self._unnamed.add(feed.id)
-        else:
-            self._unnamed.discard(feed.id)
-            self._by_topic.setdefault(topic, {})[feed.id] = subscription
-
-    def _move(self, subscription: _Subscription, link: Link | None) -> None:
-        if subscription.link is not None:
-            subscription.link.feeds.discard(subscription.feed.id)
-        subscription.link = link
-        if subscription.feed.holds is not (link is not None):
-            subscription.feed.holds = link is not None
-            subscription.feed.has_news = True
-        if link is not None:
-            link.feeds.add(subscription.feed.id)
-
-    def _tell(self, subscription: _Subscription) -> None:
+    def _tell(self, subscription: Subscription) -> None:
         if subscription.feed.has_news:
             subscription.feed.has_news = False
             self._effects.append(Notify(subscription.feed.id))
 
-    def _drop_exchange(self, subscription: _Subscription) -> None:
+    def _drop_exchange(self, subscription: Subscription) -> None:
         if subscription.exchange is not None:
             self._exchanges.remove(subscription.exchange)
             del self._asked[subscription.exchange.id]
             subscription.exchange = None
 
-    def _plan(self, subscription: _Subscription, plan: _Plan, at: float) -> None:
+    def _plan(self, subscription: Subscription, plan: Plan, at: float) -> None:
         subscription.plan = plan
         self._agenda.put(subscription.feed.id, at)
 
-    def _unplan(self, subscription: _Subscription) -> None:
+    def _unplan(self, subscription: Subscription) -> None:
         subscription.plan = None
         self._agenda.drop(subscription.feed.id)
 
