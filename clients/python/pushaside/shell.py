@@ -7,11 +7,12 @@ import itertools
 import logging
 import math
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import assert_never
 from urllib.parse import urlsplit
 
 from pushaside import metrics as hooks
+from pushaside.alarm import Alarm
 from pushaside.connection import Connection, open_connection
 from pushaside.errors import ConnectionClosedError, PushasideError
 from pushaside.http.downloads import Downloads
@@ -37,11 +38,9 @@ from pushaside.session.effects import (
 from pushaside.session.feeds import Feed, Update
 from pushaside.session.session import Session
 from pushaside.subscription import Subscription
+from pushaside.tasks import Tasks
 
 logger = logging.getLogger("pushaside")
-
-_ARM_SECONDS = 0.005
-"""Delay before the shell sets the session's next timer, once for everything that happens in between."""
 
 
 class Shell:
@@ -58,14 +57,12 @@ class Shell:
         self._futures: dict[str, asyncio.Future[Outcome]] = {}
         self._watching: dict[str, Callable[[Progress], None]] = {}
         self._subscriptions: dict[str, Subscription] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._downloads = Downloads(place.settings, tls=place.tls, host=urlsplit(place.url).hostname)
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._connecting: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
-        self._arming: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks(self._loop, self._fail)
+        self._alarm = Alarm(self._loop, self._session.next_at, self._tick)
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended = asyncio.Event()
 
@@ -97,8 +94,7 @@ class Shell:
         """Close the connection; unanswered questions fail with `ConnectionClosedError`. A second call does nothing."""
         self._session.end(ConnectionClosedError("The client was closed."))
         self._carry_out()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.wait()
 
     async def ask(
         self, question: Question, deadline: float, on_progress: Callable[[Progress], None] | None = None
@@ -163,22 +159,11 @@ class Shell:
     # Effects
 
     def _carry_out(self) -> None:
-        """Carry out the session's effects, and look up its next timer a little later."""
+        """Carry out the session's effects, and set the alarm for its next tick."""
         for effect in self._session.take_effects():
             self._carry_out_one(effect)
-        if self._arming is None and not self._ended.is_set():
-            self._arming = self._loop.call_later(_ARM_SECONDS, self._arm)
-
-    def _arm(self) -> None:
-        """Set the timer for the session's next tick."""
-        self._arming = None
-        at = self._session.next_at()
-        if at is None:
-            self._disarm()
-        elif at < self._timer_at:
-            # A timer that fires too early costs less than a new one for every answer.
-            self._disarm()
-            self._timer, self._timer_at = self._loop.call_at(at, self._tick), at
+        if self._alarm.is_idle:
+            self._alarm.set_soon()
 
     def _carry_out_one(self, effect: Effect) -> None:
         match effect:
@@ -189,9 +174,9 @@ class Shell:
             case Report():
                 self._report(effect)
             case Fetch():
-                self._fetching[effect.id] = self._start(self._fetch(effect))
+                self._fetching[effect.id] = self._tasks.start(self._fetch(effect))
             case Connect():
-                self._connecting = self._start(self._connect(effect.after_seconds))
+                self._connecting = self._tasks.start(self._connect(effect.after_seconds))
             case Close():
                 self._close(effect)
             case Notify():
@@ -209,7 +194,7 @@ class Shell:
 
     def _close(self, close: Close) -> None:
         if (connection := self._connections.get(close.link)) is not None:
-            self._start(connection.close())
+            self._tasks.start(connection.close())
 
     def _notify(self, notify: Notify) -> None:
         if (subscription := self._subscriptions.get(notify.id)) is not None:
@@ -243,17 +228,10 @@ class Shell:
             self._stop_fetching(question_id)
         if not self._opened.done():
             self._opened.set_exception(error)
-        self._disarm()
+        self._alarm.stop()
         self._ended.set()
 
-    def _disarm(self) -> None:
-        for timer in (self._timer, self._arming):
-            if timer is not None:
-                timer.cancel()
-        self._timer, self._timer_at, self._arming = None, math.inf, None
-
     def _tick(self) -> None:
-        self._timer, self._timer_at = None, math.inf
         self._session.tick(self._loop.time())
         self._carry_out()
 
@@ -298,7 +276,7 @@ class Shell:
     def _connected(self, connection: Connection, seconds: float) -> None:
         link_id = next(self._link_ids)
         self._connections[link_id] = connection
-        self._start(self._listen(link_id, connection))
+        self._tasks.start(self._listen(link_id, connection))
         self._session.link_opened(link_id, self._loop.time())
         if not self._opened.done():
             self._opened.set_result(None)
@@ -321,16 +299,7 @@ class Shell:
             self._session.link_lost(link_id, self._loop.time())
             self._carry_out()
 
-    def _start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finish)
-        return task
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or (exc := task.exception()) is None:
-            return
+    def _fail(self, exc: BaseException) -> None:
         # A bug in the client. Ending the session leaves no caller waiting.
         logger.error("the client failed", exc_info=exc)
         error = ConnectionClosedError("The client has a fault; its log says which.")

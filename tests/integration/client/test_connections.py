@@ -318,8 +318,8 @@ async def test_a_closed_client_leaves_no_task_and_no_timer() -> None:
             await asyncio.gather(*(client.request("documents") for _ in range(10)))
             (await server.accept()).cut()
             await server.accept()
-        assert client._shell._timer is None
-        assert client._shell._tasks == set()
+        assert client._shell._alarm._timer is None
+        assert client._shell._tasks._running == set()
         assert client._shell._connections == {}
         assert {task for task in asyncio.all_tasks() - serving if "pushaside" in repr(task.get_coro())} == set()
     assert asyncio.all_tasks() == before
