@@ -41,7 +41,7 @@ from local.gateway.request_ids import RequestIds
 from local.gateway.websocket_connection import WebSocketConnection
 from local.gateway.websocket_stage import WebSocketStage
 from push.adapters.aws.sigv4 import Credentials, Signer
-from push.adapters.management.frame_series import ManagementSeries
+from push.adapters.management.push_requests import PushRequests
 from pushaside.protocol.messages import read_message
 from pushaside.protocol.questions import GZIP, ask_compute
 from pushaside.session.session import Session
@@ -144,9 +144,9 @@ def make_worker() -> Call:
 def make_push() -> Call:
     """Return the path of a push: a frame to a signed request to `@connections`."""
     signer = Signer(Credentials("AKIDEXAMPLE", "secret"), service="execute-api", region="us-east-1")
-    client = ManagementSeries("http://127.0.0.1:9/v1", signer)
+    requests = PushRequests("http://127.0.0.1:9/v1", signer)
     body = b"x" * 200
-    return partial(client.render, "L0SM9cOFvHcCIhw=", body, hashlib.sha256(body).hexdigest())
+    return partial(requests.render, "L0SM9cOFvHcCIhw=", body, hashlib.sha256(body).hexdigest())
 
 
 def make_client() -> Call:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import ssl
-import time
 from collections import deque
 from collections.abc import Sequence
-from typing import cast
-from urllib.parse import quote, urlsplit
-
-import httptools
+from urllib.parse import urlsplit
 
 from push.adapters.aws.sigv4 import Signer
+from push.adapters.management.push_connection import PushConnection, Work
+from push.adapters.management.push_requests import PushRequests
 from push.delivery.ports import Posted, PostOutcome, Series
 
 PUSH_SECONDS = 2.0
@@ -39,72 +36,6 @@ _LAST_SHARE = 0.05
 _LOOK_SECONDS = 0.05
 
 _OUTCOMES = {200: PostOutcome.DELIVERED, 410: PostOutcome.GONE, 429: PostOutcome.RETRY}
-_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]+")
-
-
-class _Work:
-    """A series that is being pushed; `tries` counts the HTTP connections that died under its current frame."""
-
-    __slots__ = ("connection_id", "delivered", "frames", "index", "tries")
-
-    def __init__(self, index: int, series: Series) -> None:
-        self.index = index
-        self.connection_id = series.connection_id
-        self.frames = series.frames
-        self.delivered = 0
-        self.tries = 0
-
-
-class _HttpConnection(asyncio.Protocol):
-    """An HTTP/1.1 connection that carries one request at a time, for one run at a time."""
-
-    __slots__ = ("_parser", "_transport", "is_open", "run", "sent_at", "since", "work")
-
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self.is_open = False
-        self.run: _Run | None = None
-        self.work: _Work | None = None
-        self.sent_at = 0.0
-        self.since = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # create_connection makes no other kind
-        self.is_open = True
-
-    def write(self, request: bytes) -> None:
-        """Send a whole request."""
-        assert self._transport is not None  # noqa: S101 - set when the connection was made
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.abort()
-            self._lose()
-
-    def on_message_complete(self) -> None:
-        """Handle a complete answer."""
-        if not self._parser.should_keep_alive():
-            self.abort()
-        if self.run is not None:
-            self.run.answered(self, self._parser.get_status_code())
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        self.is_open = False
-        self._lose()
-
-    def _lose(self) -> None:
-        if self.run is not None and self.work is not None:
-            self.run.lost(self)
-
-    def abort(self) -> None:
-        """Close at once, without sending buffered data."""
-        self.is_open = False
-        if self._transport is not None:
-            self._transport.abort()
 
 
 class ManagementSeries:
@@ -132,47 +63,22 @@ class ManagementSeries:
         self._host = parts.hostname or ""
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
-        self._host_header = self._host if parts.port is None else f"{self._host}:{parts.port}"
-        self._path = f"{parts.path.rstrip('/')}/%40connections/"
-        self._signed_path = quote(self._path, safe="/-_.~")
-        self._signer = signer
-        self._timestamp = (0, "")
+        self.requests = PushRequests(endpoint, signer)
         self.width = connections
         self.push_seconds = push_seconds
         self.last_seconds = last_seconds
-        self.idle: deque[_HttpConnection] = deque()
+        self.idle: deque[PushConnection] = deque()
 
     async def post_series(self, series: Sequence[Series]) -> list[Posted]:
         """See `SeriesConnections.post_series`."""
         return await _Run(self, series).end()
 
-    async def connect(self) -> _HttpConnection:
+    async def connect(self) -> PushConnection:
         """Open another connection."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self.push_seconds):
-            _, connection = await loop.create_connection(_HttpConnection, self._host, self._port, ssl=self._tls)
+            _, connection = await loop.create_connection(PushConnection, self._host, self._port, ssl=self._tls)
         return connection
-
-    def render(self, connection_id: str, body: bytes, digest: str) -> bytes:
-        """Return a signed request."""
-        name = _escape(connection_id)
-        # Encoding the name a second time changes only its percent signs.
-        signed_path = self._signed_path + name.replace("%", "%25")
-        headers = self._signer.sign("POST", self._host_header, signed_path, digest, self._now())
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        head = (
-            f"POST {self._path}{name} HTTP/1.1\r\nHost: {self._host_header}\r\n{lines}"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
-        return head.encode() + body
-
-    def _now(self) -> str:
-        second, text = self._timestamp
-        now = int(time.time())
-        if now != second:
-            text = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-            self._timestamp = now, text
-        return text
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -190,23 +96,17 @@ def outcome_of(status: int) -> PostOutcome:
     return PostOutcome.RETRY if status >= 500 else PostOutcome.REFUSED
 
 
-def _escape(connection_id: str) -> str:
-    # Ids are base64. `quote` works byte by byte, and would take as long as signing the push.
-    if _BASE64.fullmatch(connection_id):
-        return connection_id.replace("=", "%3D").replace("+", "%2B").replace("/", "%2F")
-    return quote(connection_id, safe="")
-
-
 class _Run:
     """One call of `post_series`."""
 
     def __init__(self, client: ManagementSeries, series: Sequence[Series]) -> None:
         self._client = client
+        self._render = client.requests.render
         self._loop = asyncio.get_running_loop()
         self._posted = [Posted(0) for _ in series]
-        self._waiting = deque(_Work(index, each) for index, each in enumerate(series) if each.frames)
+        self._waiting = deque(Work(index, each) for index, each in enumerate(series) if each.frames)
         self._total = self._left = len(self._waiting)
-        self._busy: set[_HttpConnection] = set()
+        self._busy: set[PushConnection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._digests: dict[bytes, str] = {}
         self._last_done = 0.0
@@ -259,7 +159,7 @@ class _Run:
         self._busy.add(connection)
         self._next(connection)
 
-    def _next(self, connection: _HttpConnection) -> None:
+    def _next(self, connection: PushConnection) -> None:
         """Give a connection the next series, or make it idle if there is none."""
         if self._waiting and connection.is_open and self._loop.time() >= self._paused_until:
             connection.work = self._waiting.popleft()
@@ -273,7 +173,7 @@ class _Run:
         elif self._waiting:
             self._widen()
 
-    def _pauses_for(self, work: _Work) -> bool:
+    def _pauses_for(self, work: Work) -> bool:
         """Count a throttled push; return whether all pushes pause now and retry it afterwards."""
         self._throttled += 1
         now = self._loop.time()
@@ -285,15 +185,15 @@ class _Run:
         self._waiting.appendleft(work)
         return True
 
-    def _push(self, connection: _HttpConnection, work: _Work) -> None:
+    def _push(self, connection: PushConnection, work: Work) -> None:
         frame = work.frames[work.delivered]
         digest = self._digests.get(frame)
         if digest is None:
             digest = self._digests[frame] = hashlib.sha256(frame).hexdigest()
         connection.sent_at = self._loop.time()
-        connection.write(self._client.render(work.connection_id, frame, digest))
+        connection.write(self._render(work.connection_id, frame, digest))
 
-    def answered(self, connection: _HttpConnection, status: int) -> None:
+    def answered(self, connection: PushConnection, status: int) -> None:
         """Handle the answer to a connection's push."""
         work = connection.work
         if work is None:
@@ -317,7 +217,7 @@ class _Run:
         self._finish(work, outcome_of(status))
         self._next(connection)
 
-    def lost(self, connection: _HttpConnection) -> None:
+    def lost(self, connection: PushConnection) -> None:
         """Handle a connection that ended before its push was answered."""
         work, connection.work = connection.work, None
         if work is not None:
@@ -331,7 +231,7 @@ class _Run:
         self._client.close()
         self._next(connection)
 
-    def _finish(self, work: _Work, outcome: PostOutcome) -> None:
+    def _finish(self, work: Work, outcome: PostOutcome) -> None:
         self._posted[work.index] = Posted(work.delivered, outcome)
         self._left -= 1
         self._last_done = self._loop.time()
