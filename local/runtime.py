@@ -37,6 +37,8 @@ from local.metrics import Metrics
 from local.options import Options
 from local.page import PageAssets, Scoring, application_routes
 from local.page.assets import Route
+from local.page.dependencies import PATH as DEPENDENCIES_PATH
+from local.page.dependencies import Dependencies
 from local.page.scoring import PATH as SCORE_PATH
 from local.queue_depths import QueueDepths
 from local.ready_file import prepare_ready_file
@@ -84,7 +86,7 @@ class Runtime:
         client = AwsJsonClient(aws_endpoint)
         depths = await self._start_polling(deployment, functions, client, aws)
         stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
-        own_routes = self._page_routes(program, deployment, stack, clients)
+        own_routes = self._page_routes(program, deployment, stack, clients, redis_url)
         gateway = await self._start_gateway(deployment, functions, stats, own_routes)
         if program.own is not None:
             stats.reloader = self._start_reloading(program.own.application, deployment, functions, gateway, redis_url)
@@ -218,13 +220,16 @@ class Runtime:
         return reloader
 
     def _page_routes(
-        self, program: Program, deployment: Deployment, stack: Stack, clients: AwsClients
+        self, program: Program, deployment: Deployment, stack: Stack, clients: AwsClients, redis_url: str
     ) -> dict[str, Route]:
         name = program.own.application.declaration.name if program.own is not None else ""
         own_routes = application_routes(program.own.application.folder) if program.own is not None else {}
         demo = self._options.demo and not name
         stage = deployment.websocket_api.stage
         routes = PageAssets(stage, demo=demo, application=name, has_own_page=bool(own_routes)).routes | own_routes
+        dependencies = Dependencies(redis_url)
+        self._closing.append(dependencies.close)
+        routes[DEPENDENCIES_PATH] = dependencies.route
         if demo:
             scoring = Scoring(clients.client("dynamodb"), stack.resources["ScoresTable"])
             self._closing.append(scoring.close)

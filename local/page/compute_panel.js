@@ -93,14 +93,14 @@ export class ComputePanel {
     try {
       await subscription.ready();
       write(this.said, "Subscribed. Each new result appears here.");
-      if (subscription.value !== null) this.#show(subscription.value);
+      if (subscription.value !== null) this.#show(subscription.value, { key: subscription.topic });
       for await (const { data, etag } of subscription) {
         if (subscription.failure) {
           this.#fail(subscription.failure);
           continue;
         }
         this.#updates += 1;
-        this.#show(data, { etag });
+        this.#show(data, { etag, key: subscription.topic });
         write(this.said, `Subscribed: ${count(this.#updates)} ${this.#updates === 1 ? "result" : "results"}, the last at ${new Date().toLocaleTimeString()}.`);
       }
     } catch (error) {
@@ -126,7 +126,7 @@ export class ComputePanel {
     this.enable();
   }
 
-  #show(data, { cache, ageMs, etag } = {}) {
+  #show(data, { cache, ageMs, etag, key } = {}) {
     this.error.hidden = true;
     const text = JSON.stringify(data, null, 2);
     const facts = [
@@ -137,9 +137,19 @@ export class ComputePanel {
     ];
     this.facts.replaceChildren(...facts.filter(Boolean).map(([term, value]) =>
       element("div", { className: term === "etag" ? "wide" : "" }, element("dt", {}, term), element("dd", {}, value))));
+    if (key) this.#showDependencies(key);
     const cut = `${text.slice(0, LONGEST)}\n… the first ${count(LONGEST)} of ${count(text.length)} characters`;
     write(this.data, text.length > LONGEST ? cut : text);
     this.facts.hidden = this.data.hidden = false;
+  }
+
+  /** Add the sources that the result depends on, if no newer result is shown by then. */
+  async #showDependencies(key) {
+    const shown = this.facts.firstChild;
+    const tags = await tagsOf(key);
+    if (tags === null || this.facts.firstChild !== shown) return;
+    const names = tags.length ? tags.map((tag) => element("code", {}, tag)) : ["no source: only time makes it stale"];
+    this.facts.append(element("div", { className: "wide sources" }, element("dt", {}, "depends on"), element("dd", {}, ...names)));
   }
 
   #fail(error) {
@@ -152,6 +162,16 @@ export class ComputePanel {
 }
 
 const WORDS = { hit: "from the cache", stale: "from the cache, and a newer result is being computed", miss: "computed for this request" };
+
+/** Read the tags of a stored result; null if the runtime cannot read it. */
+async function tagsOf(key) {
+  try {
+    const response = await fetch(`/_local/dependencies?key=${encodeURIComponent(key)}`, { signal: AbortSignal.timeout(5000) });
+    return response.ok ? (await response.json()).tags : null;
+  } catch {
+    return null;
+  }
+}
 
 /** Format a time that an author declared: 90 s, 5 min, 1 h. */
 function lengthOf(value) {

@@ -40,7 +40,7 @@ class Size(msgspec.Struct, frozen=True):
     size: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
 
 
-@compute(ttl=90.0, stale_ttl=3600.0, scope="shared")
+@compute(ttl=90.0, stale_ttl=3600.0, scope="shared", tags=("catalogue",))
 async def search(
     words: list[str],
     day: dt.date | None = None,
@@ -145,6 +145,7 @@ def test_a_form_sends_what_its_fields_hold_and_leaves_out_what_is_not_given(page
         "home": {"street": "Hill", "city": "Bern"},
         "extra": {"a": 1},
     }
+    expect(page.locator(".compute .sources code")).to_have_text(["catalogue"])
     ask(page)
     expect(page.locator(".compute .badge")).to_have_text("hit")
     expect(page.locator(".said")).to_have_text(re.compile(r"^Answered in [\d.]+ m?s: from the cache\.$"))
@@ -166,6 +167,12 @@ def test_a_value_that_does_not_fit_is_told_at_its_field(page: Page) -> None:
     field(page, "size").fill("10")
     ask(page)
     expect(page.locator(".compute .badge")).to_have_text("miss")
+
+
+def test_a_result_without_sources_is_said_to_have_none(page: Page) -> None:
+    choose(page, "large")
+    ask(page)
+    expect(page.locator(".compute .sources dd")).to_have_text("no source: only time makes it stale")
 
 
 def test_a_required_field_that_is_empty_is_not_sent(page: Page) -> None:
