@@ -14,9 +14,8 @@ from push.computes import Registry
 from push.computes.catalogue import describe_all
 from pushaside.cli.typescript.declarations import render_declarations
 from pushaside.cli.typescript.schema_types import type_of
-from tests.unit.browser.test_types import HERE, application, check_types
-
-__all__ = ["application"]  # a fixture
+from tests.unit.browser.test_types import REACT, STRICT
+from tests.unit.browser.typescript import HERE, Compiler
 
 
 class Line(msgspec.Struct):
@@ -140,9 +139,9 @@ def test_two_types_of_one_name_are_told_apart() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("usage", ["generated_usage.ts", "generated_usage.tsx"])
-def test_typescript_permits_right_uses_and_refuses_wrong_ones(application: Path, usage: str) -> None:
+def test_typescript_permits_right_uses_and_refuses_wrong_ones(
+    application: Path, typescript: Compiler, usage: str
+) -> None:
     (application / "computes.d.ts").write_text(declarations("./pushaside.js"))
     (application / usage).write_text((HERE / usage).read_text())
-    paths = [str(application / name) for name in ("computes.d.ts", usage)]
-    done = check_types("--strict", "--exactOptionalPropertyTypes", "--jsx", "react-jsx", *paths)
-    assert done.returncode == 0, done.stdout
+    assert typescript.check(*STRICT, *REACT, application / "computes.d.ts", application / usage) == ""

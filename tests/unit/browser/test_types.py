@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.patience import PATIENCE_SECONDS
+from tests.unit.browser.typescript import HERE, ROOT, Compiler
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
 CLIENT = ROOT / "clients" / "browser"
-PACKAGES = ROOT / "tests" / "node" / "node_modules"
-COMPILER = PACKAGES / "typescript" / "bin" / "tsc"
-OPTIONS = ("--noEmit", "--target", "es2024", "--lib", "es2024,dom,dom.asynciterable", "--module", "esnext")
-RESOLVING = ("--moduleResolution", "bundler", "--skipLibCheck", "false", "--ignoreConfig")
+STRICT = ("--strict", "--exactOptionalPropertyTypes")
+CODE = ("--allowJs", "--checkJs", "--strict", "false")
+REACT = ("--jsx", "react-jsx")
 
 MATCH = """
 import type * as said from "{types}";
@@ -30,23 +24,11 @@ declare function made<T>(): T;
 {checks}"""
 
 
-def check_types(*arguments: str) -> subprocess.CompletedProcess[str]:
-    node = shutil.which("node")
-    if node is None or not COMPILER.exists():
-        reason = "TypeScript is not installed: npm ci --ignore-scripts in tests/node, with Node from version 20"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    command = [node, str(COMPILER), *OPTIONS, *RESOLVING, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
+def test_a_callers_code_is_checked_by_the_types(typescript: Compiler) -> None:
+    assert typescript.check(*STRICT, HERE / "usage.ts") == ""
 
 
-def test_a_callers_code_is_checked_by_the_types() -> None:
-    done = check_types("--strict", "--exactOptionalPropertyTypes", str(HERE / "usage.ts"))
-    assert done.returncode == 0, done.stdout
-
-
-def test_the_clients_own_code_is_what_its_types_say(tmp_path: Path) -> None:
+def test_the_clients_own_code_is_what_its_types_say(tmp_path: Path, typescript: Compiler) -> None:
     types = CLIENT / "pushaside.d.ts"
     # Beside its types TypeScript would look at those alone.
     code = (CLIENT / "pushaside.js").read_text().replace("./pushaside.d.ts", str(types))
@@ -56,26 +38,15 @@ def test_the_clients_own_code_is_what_its_types_say(tmp_path: Path) -> None:
     checks += "".join(f"same<said.{name}>(made<code.{name}>());\n" for name in names if not name.islower())
     assert checks.count("\n") == len(names) > 0
     (tmp_path / "match.ts").write_text(MATCH.format(types=types, checks=checks))
-    done = check_types("--allowJs", "--checkJs", "--strict", "false", str(tmp_path / "match.ts"))
-    assert done.returncode == 0, done.stdout
+    assert typescript.check(*CODE, tmp_path / "match.ts") == ""
 
 
-@pytest.fixture
-def application(tmp_path: Path) -> Path:
-    """A folder of somebody who has installed React, with the client's types in it."""
-    for name in ("pushaside.d.ts", "react.d.ts"):
-        (tmp_path / name).write_text((CLIENT / name).read_text())
-    (tmp_path / "node_modules").symlink_to(PACKAGES)
-    return tmp_path
-
-
-def test_a_components_code_is_checked_by_the_types_of_the_hooks(application: Path) -> None:
+def test_a_components_code_is_checked_by_the_types_of_the_hooks(application: Path, typescript: Compiler) -> None:
     (application / "usage.tsx").write_text((HERE / "usage.tsx").read_text())
-    done = check_types("--strict", "--exactOptionalPropertyTypes", "--jsx", "react-jsx", str(application / "usage.tsx"))
-    assert done.returncode == 0, done.stdout
+    assert typescript.check(*STRICT, *REACT, application / "usage.tsx") == ""
 
 
-def test_the_code_of_the_hooks_is_what_its_types_say(application: Path) -> None:
+def test_the_code_of_the_hooks_is_what_its_types_say(application: Path, typescript: Compiler) -> None:
     code = (
         (CLIENT / "react.js").read_text().replace("./react.d.ts", "./said.js").replace("./pushaside.js", "./client.js")
     )
@@ -87,11 +58,10 @@ def test_the_code_of_the_hooks_is_what_its_types_say(application: Path) -> None:
     assert names == ["PushasideProvider", "useClient", "useConnectionState", "useResult", "useTopic"]
     checks = "".join(f"same<typeof said.{name}>(code.{name});\n" for name in names)
     (application / "match.ts").write_text(MATCH.format(types="./said.js", checks=checks))
-    done = check_types("--allowJs", "--checkJs", "--strict", "false", str(application / "match.ts"))
-    assert done.returncode == 0, done.stdout
+    assert typescript.check(*CODE, application / "match.ts") == ""
 
 
-def test_the_components_of_the_documentation_are_checked_by_the_types(application: Path) -> None:
+def test_the_components_of_the_documentation_are_checked_by_the_types(application: Path, typescript: Compiler) -> None:
     texts = [(ROOT / "docs" / "react.md").read_text(), (CLIENT / "README.md").read_text()]
     components = [each for text in texts for each in re.findall(r"```tsx\n(.*?)```", text, re.DOTALL)]
     assert len(components) == 6
@@ -100,5 +70,4 @@ def test_the_components_of_the_documentation_are_checked_by_the_types(applicatio
         path.write_text(
             component.replace('"pushaside/react"', '"./react.js"').replace('"pushaside"', '"./pushaside.js"')
         )
-    done = check_types("--strict", "--jsx", "react-jsx", *map(str, paths))
-    assert done.returncode == 0, done.stdout
+    assert typescript.check("--strict", *REACT, *paths) == ""
