@@ -19,7 +19,7 @@ from pushaside_tools.load.schedule import Schedule, share
 from pushaside_tools.load.tally import TopicTally
 
 _ANSWER_SECONDS = 10.0
-"""After this time a published message or a subscription counts as unanswered."""
+"""After this time, or the plan's deadline if that is longer, a message or a subscription counts as unanswered."""
 _LOOK_SECONDS = 0.05
 
 
@@ -52,6 +52,7 @@ class Broadcast:
         self._publishers: dict[int, Link] = {}
         self._pending: dict[str, _Publication] = {}
         self._heard = asyncio.Event()
+        self._answer_seconds = max(_ANSWER_SECONDS, plan.deadline)
         self.delivered_at = 0.0
 
     @property
@@ -73,7 +74,7 @@ class Broadcast:
 
     async def subscribed(self) -> None:
         """Wait until all subscriptions are answered; unanswered ones count as errors."""
-        until = time.monotonic() + _ANSWER_SECONDS
+        until = time.monotonic() + self._answer_seconds
         await self._wait(lambda: not self._unsubscribed, until)
         if self._unsubscribed:
             self._ledger.tally.errors["no answer to subscribe"] += len(self._unsubscribed)
@@ -85,10 +86,10 @@ class Broadcast:
         await asyncio.sleep(max(0.0, begins_at - time.monotonic()))
         seconds = self._plan.duration
         unsent = await send_at_rate(
-            self._schedule, begins_at, seconds, _ANSWER_SECONDS, self._publish, self._publishers
+            self._schedule, begins_at, seconds, self._answer_seconds, self._publish, self._publishers
         )
         self._ledger.tally.unsent += unsent
-        await self._wait(lambda: not self._pending, time.monotonic() + _ANSWER_SECONDS + 1)
+        await self._wait(lambda: not self._pending, time.monotonic() + self._answer_seconds + 1)
 
     async def settle(self, heads: Mapping[int, Position]) -> None:
         """Wait, up to the deadline, until all subscribers have reached these positions; count missing messages."""
@@ -102,7 +103,7 @@ class Broadcast:
         """Count messages as unconfirmed that have been unanswered for too long."""
         while self._pending:
             publish_id, oldest = next(iter(self._pending.items()))
-            if oldest.sent + _ANSWER_SECONDS > now:
+            if oldest.sent + self._answer_seconds > now:
                 return
             self._give_up(publish_id)
 
