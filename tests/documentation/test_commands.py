@@ -60,7 +60,7 @@ GOES_ON = ("pushaside subscribe", "pushaside listen")
 RUN = {"pushaside", "curl", "echo", "printf"}
 """Programs that do no harm. Whatever else a page says to type is to be listed above, or added here."""
 
-MEASURE_SECONDS = 1
+MEASURE_SECONDS = 0.3
 LISTEN_PORT = "8090"
 
 
@@ -155,7 +155,7 @@ class Terminals:
             text = text.replace("pushaside listen", f"pushaside listen --port {LISTEN_PORT}", 1)
         if text.startswith("pushaside load"):
             text = re.sub(r" --duration [\d.]+", "", text).replace(
-                "pushaside load", f"pushaside load --duration {MEASURE_SECONDS}", 1
+                "pushaside load", f"pushaside load --duration {MEASURE_SECONDS} --deadline {PATIENCE_SECONDS:g}", 1
             )
         if text.startswith("curl "):
             text = text.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
