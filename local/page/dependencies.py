@@ -17,13 +17,17 @@ from redis.exceptions import RedisError
 
 from local.gateway.http_connection import HttpConnection
 from local.gateway.http_messages import JSON_TYPE, HttpRequest, message_response, response
-from push.results import CorruptResultError, parse_result
 
 PATH: Final = "/_local/dependencies"
 
 _KEY = re.compile(r"[a-z0-9_-]{1,64}@[0-9]{1,9}:[0-9a-f]{32}")
 _HEADERS = (("Content-Type", JSON_TYPE), ("Cache-Control", "no-store"))
 _PAGE_NAMES = 500
+
+_MAGIC_AND_FORMAT = b"PA\x01"
+_TAG_COUNT_AT = 5
+_TAGS_AT = 57
+"""Of the stored form of results, which `src/push/results.py` describes."""
 
 
 class Dependencies:
@@ -54,7 +58,7 @@ class Dependencies:
     async def _answer(self, key: str, connection: HttpConnection) -> None:
         try:
             tags = await self.read(key)
-        except (RedisError, CorruptResultError) as error:
+        except (RedisError, ValueError) as error:
             connection.respond(message_response(503, f"The result cannot be read: {error}"))
         else:
             connection.respond(response(200, _HEADERS, orjson.dumps({"key": key, "tags": tags})))
@@ -64,12 +68,25 @@ class Dependencies:
 
         Raises:
             RedisError: Redis does not answer.
-            CorruptResultError: another version stored the result.
+            ValueError: another version of Pushaside stored the result.
 
         """
         tags: set[str] = set()
         async for name in self._redis.scan_iter(match=f"{{*/{key}}}:result", count=_PAGE_NAMES):
             stored = await self._redis.get(name)
             if isinstance(stored, bytes):
-                tags.update(parse_result(stored).tags)
+                tags.update(_tags_of(stored))
         return sorted(tags)
+
+
+def _tags_of(stored: bytes) -> list[str]:
+    """Return the tags of a stored result, each of which has its length in one byte before it."""
+    if not stored.startswith(_MAGIC_AND_FORMAT):
+        raise ValueError("a version of Pushaside with another format stored it.")
+    tags = []
+    position = _TAGS_AT
+    for _ in range(stored[_TAG_COUNT_AT]):
+        end = position + 1 + stored[position]
+        tags.append(stored[position + 1 : end].decode())
+        position = end
+    return tags
