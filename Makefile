@@ -117,12 +117,12 @@ SHARED = --dist loadfile --no-loadscope-reorder
 # Without bytecode, each of the hundreds of processes that the tests start compiles the project's modules again.
 test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 
-# Four processes on two cores, because some tests wait: for networks that are down, and for times to run out.
+# More processes than two cores need, because some tests wait: for networks that are down, and for times to run out.
 test: setup-dev
-	$(PYTEST) -n 4 $(SHARED)
+	$(PYTEST) -n 5 $(SHARED)
 
 test-fast: setup-dev
-	$(PYTEST) -n 3 $(SHARED) -m "not slow"
+	$(PYTEST) -n 4 $(SHARED) -m "not slow" --hypothesis-profile "while you work"
 
 # The state machines of `make test`, for longer. Each failure that they find becomes a plain test.
 FUZZ_EXAMPLES ?= 20000

@@ -38,6 +38,7 @@ settings.register_profile(
     suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.too_slow],
 )
 settings.load_profile("any machine")
+settings.register_profile("while you work", settings.get_profile("any machine"), max_examples=25)
 settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")))
 
 
@@ -50,6 +51,7 @@ _ENDING_SECONDS = 10.0
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # until all tests are collected; what collection makes lives to the end
     config.stash[_WATCHER] = mark_processes()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A shell says so to what it starts in the background. The programs that tests press Ctrl-C in would inherit it.
@@ -68,6 +70,7 @@ def pytest_collection_finish() -> None:
     """Take the modules and tests, which live to the end, out of every later garbage collection."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
