@@ -120,7 +120,7 @@ def test_failures_are_problems(stack: Stack) -> None:
 
 @pytest.mark.parametrize("fail", ["never", "always"])
 def test_a_request_is_told_of_from_the_beginning_to_the_end(stack: Stack, fail: str) -> None:
-    params = {"work_ms": 500, "fail": fail, "seed": uuid.uuid4().hex}
+    params = {"work_ms": 5000, "fail": fail, "seed": uuid.uuid4().hex}
     body = {"compute": "synthetic", "params": params, "deliver": {"poll": True}}
     accepted = ask(stack, "POST", "/requests", body=body, media_type="application/json")
     named = {"path_parameters": {"id": accepted.json()["id"]}}

@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 import pushaside
-from pushaside import Client, Settings, Update
+from pushaside import Client, Settings, Subscription, Update
 from tests.integration.client.scripted_server import Peer, ScriptedServer
 
 pytestmark = pytest.mark.slow
@@ -92,6 +92,13 @@ async def test_many_topics_come_in_order_and_each_once() -> None:
     assert history.pushed == TOPICS * UPDATES_PER_TOPIC
 
 
+async def be_busy(flood: Subscription, history: History) -> None:
+    """Take nothing until as many updates wait as may, and more are on their way; or until there are no more."""
+    enough = history.pushed + 2 * LIMIT
+    while (flood._feed.waiting < LIMIT or history.pushed < enough) and not history.has_pushed_all.is_set():
+        await asyncio.sleep(0.01)
+
+
 async def test_a_slow_consumer_gets_all_of_a_flood_and_the_client_keeps_little_of_it() -> None:
     history, most_waiting = History(FLOOD), 0
     async with client_of(history) as client, asyncio.timeout(90.0), client.subscribe("demo:flood") as flood:
@@ -100,8 +107,7 @@ async def test_a_slow_consumer_gets_all_of_a_flood_and_the_client_keeps_little_o
             check(await anext(flood), number)
             most_waiting = max(most_waiting, flood._feed.waiting)
             if number % 2000 == 0:
-                # It is busy with something else while more comes than may wait.
-                await asyncio.sleep(0.2)
+                await be_busy(flood, history)
         peak_bytes = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
