@@ -1,4 +1,4 @@
-"""Handler of changes of sources: table streams, and the queue of S3 notifications."""
+"""Handler of changes of sources: table streams, and the queue of S3 notifications and of tags that callers raise."""
 
 from __future__ import annotations
 

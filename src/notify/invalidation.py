@@ -11,7 +11,7 @@ from notify.live_changes import LiveChanges
 from push.cache.ports import TagIndex
 from push.errors import TransientError
 from push.metrics import Counter, Metric
-from push.sources.changes import TenantChanges, Told, merge, read_records
+from push.sources.changes import ScopeChanges, Told, merge, read_records
 from push.sources.ports import BoardCache
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Invalidation:
         """
         told = read_records(records)
         self._report(told)
-        failed = {record_id for changes in merge(told) for record_id in await self._apply_to_tenant(changes)}
+        failed = {record_id for changes in merge(told) for record_id in await self._apply_in_scope(changes)}
         return [each.record_id for each in told if each.record_id in failed]
 
     def _report(self, told: Sequence[Told]) -> None:
@@ -54,17 +54,17 @@ class Invalidation:
             for change in each.changes:
                 self.counter.count(Metric.CHANGE, dimension=("Source", change.source))
 
-    async def _apply_to_tenant(self, changes: TenantChanges) -> Sequence[str]:
-        """Return the ids of the records that failed: all records of the tenant, or none."""
+    async def _apply_in_scope(self, changes: ScopeChanges) -> Sequence[str]:
+        """Return the ids of the records that failed: all records of the scope, or none."""
         changed_at_ms, tags = self.now_ms(), list(changes.tags)
         try:
             # Boards first: a compute that starts after the versions are raised must not read an old score.
-            for board, scores in changes.scores.items():
-                await self.boards.update(changes.tenant, board, scores)
-            touched = await self.tags.invalidate(changes.tenant, tags)
-            await self.live.announce(changes.tenant, tags, changed_at_ms)
+            for (tenant, board), scores in changes.scores.items():
+                await self.boards.update(tenant, board, scores)
+            touched = await self.tags.invalidate(changes.scope, tags)
+            await self.live.announce(changes.scope, tags, changed_at_ms)
         except TransientError as exc:
-            logger.warning("changes of tenant %s are retried: %s", changes.tenant, exc.message)
+            logger.warning("changes of scope %s are retried: %s", changes.scope, exc.message)
             return changes.record_ids
         self.counter.count(Metric.INVALIDATED, touched)
         return ()

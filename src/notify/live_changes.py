@@ -10,8 +10,8 @@ from itertools import islice
 
 from push.cache.jobs import Job, JobKind, Outgoing
 from push.cache.ports import JobSender
-from push.computes import Tenant
 from push.errors import TransientError
+from push.tags import TagScope
 from push.topics.live_results import ChangePhase
 from push.topics.ports import LiveResults, RecentChanges, Subscribers
 from push.topics.subscriptions import LiveResult
@@ -70,7 +70,7 @@ class LiveChanges:
         self._now_ms = now_ms
         self._new_token = new_token
 
-    async def announce(self, tenant: Tenant, tags: Collection[str], changed_at_ms: int) -> None:
+    async def announce(self, scope: TagScope, tags: Collection[str], changed_at_ms: int) -> None:
         """Send the jobs for the live results of changed tags.
 
         The caller must have raised the tags' versions: a client that subscribes meanwhile reads them, or is found here.
@@ -79,7 +79,7 @@ class LiveChanges:
             TransientError: a service did not answer; a retry is safe.
 
         """
-        found = await self._live.live_of(tenant, tags)
+        found = await self._live.live_of(scope, tags)
         if not found:
             return
         await self._announce(found, changed_at_ms)

@@ -93,8 +93,16 @@ class CacheSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HttpSettings(AuthorizerSettings, OfferSettings):
-    """Settings of the HTTP API: durable requests, their results, and tickets."""
+class RaisedTagSettings(Settings):
+    """Settings of `POST /changes`: the queue of changes, and the claim of a token that grants the right."""
+
+    change_queue_url: str
+    change_claim: str = "changes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings(AuthorizerSettings, OfferSettings, RaisedTagSettings):
+    """Settings of the HTTP API: durable requests, their results, tickets, and changed tags."""
 
     request_queue_url: str
     requests_table: str

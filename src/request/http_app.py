@@ -1,4 +1,4 @@
-"""Handler of the HTTP API: health, one-time tickets, durable requests, the computes on offer, and webhooks' keys."""
+"""Handler of the HTTP API: health, tickets, durable requests, changed tags, the computes on offer, webhooks' keys."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from push.computes.catalogue import describe_all
 from push.durable.requests import RequestStatus
 from push.durable.webhook_keys import public_keys
 from push.errors import ErrorCode, PushasideError, RequestError
+from push.sources.raised_tags import parse_raised_tags, permit
 from request.durable.request_documents import render_request, seconds_to_retry
 from request.durable.requests import MAX_WAIT_SECONDS
 from request.http_messages import HttpResponse, identify, json_response, read_json_body, refuse
@@ -53,6 +54,8 @@ def handle(event: Mapping[str, Any], parts: HttpParts, *, now: float) -> HttpRes
                 return _accept_request(event, parts, identify(event, parts.tokens, now))
             case "GET /requests/{id}":
                 return _show_request(event, parts, identify(event, parts.tokens, now), now)
+            case "POST /changes":
+                return _raise_tags(event, parts, identify(event, parts.tokens, now))
             case "GET /computes":
                 return _show_computes(parts, identify(event, parts.tokens, now))
             case "GET /webhooks/keys":
@@ -84,6 +87,12 @@ def _show_request(event: Mapping[str, Any], parts: HttpParts, identity: Identity
     if record.status is RequestStatus.PENDING:
         headers["retry-after"] = str(seconds_to_retry(record, int(now * 1000)))
     return json_response(200, render_request(record, parts.link), headers)
+
+
+def _raise_tags(event: Mapping[str, Any], parts: HttpParts, identity: Identity) -> HttpResponse:
+    raised = parse_raised_tags(read_json_body(event))
+    parts.changes.send(permit(raised, identity.tenant, parts.change_right(identity.claims)))
+    return json_response(202, msgspec.json.encode({"status": "accepted"}))
 
 
 def _show_computes(parts: HttpParts, _identity: Identity) -> HttpResponse:

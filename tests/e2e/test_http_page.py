@@ -43,7 +43,7 @@ def shape(document: Any) -> Any:
 
 
 def test_every_command_prints_what_the_page_says(stack: Stack) -> None:
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 10
     for command, shown in EXAMPLES:
         command = command.replace("http://127.0.0.1:8080/", stack.http)
         done = subprocess.run(

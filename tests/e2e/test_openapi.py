@@ -54,7 +54,7 @@ def test_whatever_is_asked_is_answered_as_documented(stack: Stack, tmp_path: Pat
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"Tested: 10$", done.stdout, re.MULTILINE)
+    assert re.search(r"Tested: 11$", done.stdout, re.MULTILINE)
 
 
 def ask(stack: Stack, method: str, path: str, **parts: Any) -> Any:

@@ -16,6 +16,7 @@ from push.errors import (
 )
 from push.keys import Key
 from push.results import Result, serialize_header
+from push.tags import ALL_SCOPES, TagScope
 from tests.fakes.clock import no_delay
 
 QUEUED_LEASE_MS = 60_000
@@ -47,8 +48,8 @@ class CacheModel:
         self.now_ms = now_ms
         self.is_down = False
         self.entries: defaultdict[str, Entry] = defaultdict(Entry)
-        self.tag_versions: defaultdict[tuple[str | None, str], int] = defaultdict(int)
-        self.tagged: defaultdict[tuple[str | None, str], set[Key]] = defaultdict(set)
+        self.tag_versions: defaultdict[tuple[TagScope, str], int] = defaultdict(int)
+        self.tagged: defaultdict[tuple[Tenant | None, str], set[Key]] = defaultdict(set)
         self.accepted: dict[str, str] = {}
         self.has_topic: Callable[[Key], bool] = lambda _key: False
 
@@ -245,7 +246,7 @@ class FakeTags:
     async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
         await self._delay()
         self._check()
-        versions = tuple(self._model.tag_versions[tenant, tag] for tag in tags)
+        versions = self._versions(tenant, tags)
         await self._delay()
         return versions
 
@@ -254,21 +255,30 @@ class FakeTags:
         self._check()
         for tag in tags:
             self._model.tagged[key.tenant, tag].add(key)
-        versions = tuple(self._model.tag_versions[key.tenant, tag] for tag in tags)
+        versions = self._versions(key.tenant, tags)
         await self._delay()
         return versions
 
-    async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
+    async def invalidate(self, scope: TagScope, tags: Sequence[str]) -> int:
         await self._delay()
         self._check()
         for tag in tags:
-            self._model.tag_versions[tenant, tag] += 1
+            self._model.tag_versions[scope, tag] += 1
         await self._delay()
-        keys = {key for tag in tags for key in self._model.tagged[tenant, tag]}
+        keys = {
+            key
+            for (tenant, tag), tagged in self._model.tagged.items()
+            if tag in tags and scope in (tenant, ALL_SCOPES)
+            for key in tagged
+        }
         for key in keys:
             self._model.invalidate(key)
         await self._delay()
         return len(keys)
+
+    def _versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
+        versions = self._model.tag_versions
+        return tuple(versions[tenant, tag] + versions[ALL_SCOPES, tag] for tag in tags)
 
     def _check(self) -> None:
         if self._model.is_down:

@@ -14,6 +14,7 @@ from push.cache.jobs import Outgoing, Waiter
 from push.computes import Tenant
 from push.keys import Key
 from push.results import Result
+from push.tags import TagScope
 
 
 class ParkOutcome(enum.StrEnum):
@@ -179,7 +180,8 @@ class TagIndex(Protocol):
     """The index from tags to the results that carry them, so that a change of a source invalidates its results.
 
     A tag has a version, which every change of its source raises, and an index of the keys whose results carry it. Tags
-    belong to a tenant; None is the shared scope, whose computes read no tenant's data.
+    belong to a tenant; None is the shared scope, whose computes read no tenant's data. A change may also raise a tag in
+    all scopes: it raises a version that counts in each of them.
 
     A result made from an old value is never stored as fresh. The worker reads the versions before the sources, enlists
     the key right before the fill, and does not fill if a version has changed. A change raises the version first, then
@@ -200,7 +202,7 @@ class TagIndex(Protocol):
         Atomic for each tag. Enlisting again extends the time. Raises CacheUnavailableError.
         """
 
-    async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
+    async def invalidate(self, scope: TagScope, tags: Sequence[str]) -> int:
         """Raise the version of each tag, then the generation of every key under it, and mark their results stale.
 
         Results stay stored, to be answered as stale while they are refreshed. Returns the number of keys. Idempotent;

@@ -1,8 +1,8 @@
-"""Changes of sources: stream records and notifications, parsed into tags to invalidate.
+"""Changes of sources: stream records and messages, parsed into tags to invalidate.
 
-There are three kinds of records: those of the streams of the documents' index and of the scores, which differ in the
-keys of their tables, and S3's notifications of documents written or removed. Each names a tenant and tags. A record
-that can't be parsed is reported and does not block the others.
+There are four kinds of records: those of the streams of the documents' index and of the scores, which differ in the
+keys of their tables, S3's notifications of documents written or removed, and tags that callers raise. Each names a
+scope and tags. A record that can't be parsed is reported and does not block the others.
 
 Sources: "DynamoDB Streams record format" (DynamoDB API), "Event message structure" (Amazon S3 User Guide).
 """
@@ -20,11 +20,14 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from push.computes import Tenant
-from push.errors import PushasideError
+from push.errors import PushasideError, RequestError
 from push.keys import parse_tenant
 from push.names import Name
+from push.queues.bodies import decode_body
 from push.sources.boards import board_tag
 from push.sources.documents import collection_tag, document_tag
+from push.sources.raised_tags import parse_raised_tags
+from push.tags import TagScope
 
 _OBJECT_KEY = re.compile(r"documents/([^/]+)/([^/]+)/(.+)\.json")
 _TEST_EVENT = "s3:TestEvent"
@@ -37,6 +40,8 @@ class Source(enum.StrEnum):
     DOCUMENTS = "documents"
     SCORES = "scores"
     OBJECTS = "objects"
+    TAGS = "tags"
+    """A caller, which raised tags by name."""
 
 
 class UnreadableChangeError(PushasideError):
@@ -45,8 +50,9 @@ class UnreadableChangeError(PushasideError):
 
 @dataclass(frozen=True, slots=True)
 class NewScore:
-    """A member's score on a board after a change; None if the member was removed."""
+    """A member's score on a tenant's board after a change; None if the member was removed."""
 
+    tenant: Tenant
     board: str
     member: str
     score: float | None
@@ -54,10 +60,10 @@ class NewScore:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: the tenant whose data changed, and the tags to invalidate."""
+    """One change: the tags to invalidate, and their scope."""
 
     source: Source
-    tenant: Tenant
+    scope: TagScope
     tags: tuple[str, ...]
     score: NewScore | None = None
 
@@ -72,32 +78,33 @@ class Told:
 
 
 @dataclass(slots=True)
-class TenantChanges:
-    """All changes of a tenant's data in one batch: each tag once, and each score after its last change."""
+class ScopeChanges:
+    """All changes in a scope in one batch: each tag once, and each score after its last change."""
 
-    tenant: Tenant
+    scope: TagScope
     tags: dict[str, None] = field(default_factory=dict)
     """In order of first appearance."""
-    scores: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    scores: dict[tuple[Tenant, str], dict[str, float | None]] = field(default_factory=dict)
+    """By tenant and board, then by member."""
     record_ids: list[str] = field(default_factory=list)
 
 
 def read_records(records: Iterable[Mapping[str, Any]]) -> list[Told]:
-    """Parse the records of a batch, from a stream or from the queue of notifications, in order."""
+    """Parse the records of a batch, from a stream or from the queue of changes, in order."""
     return [_read_record(record) for record in records]
 
 
-def merge(told: Iterable[Told]) -> list[TenantChanges]:
-    """Merge the changes of a batch by tenant, in order of the tenants' first appearance."""
-    merged: dict[Tenant, TenantChanges] = {}
+def merge(told: Iterable[Told]) -> list[ScopeChanges]:
+    """Merge the changes of a batch by scope, in order of the scopes' first appearance."""
+    merged: dict[TagScope, ScopeChanges] = {}
     for each in told:
         for change in each.changes:
-            of_tenant = merged.setdefault(change.tenant, TenantChanges(change.tenant))
-            of_tenant.tags.update(dict.fromkeys(change.tags))
-            if change.score is not None:
-                of_tenant.scores.setdefault(change.score.board, {})[change.score.member] = change.score.score
-            if each.record_id not in of_tenant.record_ids[-1:]:
-                of_tenant.record_ids.append(each.record_id)
+            in_scope = merged.setdefault(change.scope, ScopeChanges(change.scope))
+            in_scope.tags.update(dict.fromkeys(change.tags))
+            if (new := change.score) is not None:
+                in_scope.scores.setdefault((new.tenant, new.board), {})[new.member] = new.score
+            if each.record_id not in in_scope.record_ids[-1:]:
+                in_scope.record_ids.append(each.record_id)
     return list(merged.values())
 
 
@@ -105,7 +112,7 @@ def _read_record(record: Mapping[str, Any]) -> Told:
     is_message = record["eventSource"] == "aws:sqs"
     record_id = record["messageId"] if is_message else record["dynamodb"]["SequenceNumber"]
     try:
-        changes = parse_notification(record["body"]) if is_message else (parse_stream_record(record),)
+        changes = parse_message(record["body"]) if is_message else (parse_stream_record(record),)
     except UnreadableChangeError as exc:
         return Told(record_id, problem=exc.message)
     return Told(record_id, changes)
@@ -148,9 +155,32 @@ def parse_stream_record(record: Mapping[str, Any]) -> Change:
         case {"board": partition, "member": member}:
             tenant, board = _split_partition(partition)
             score = None if data.new_image is None else _read_score(data.new_image)
-            return Change(Source.SCORES, tenant, (board_tag(board),), NewScore(board, member, score))
+            return Change(Source.SCORES, tenant, (board_tag(board),), NewScore(tenant, board, member, score))
         case _:
             raise UnreadableChangeError(f"A record has the keys {sorted(keys)}, which belong to no source.")
+
+
+class _Kind(msgspec.Struct):
+    tags: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+def parse_message(body: str) -> tuple[Change, ...]:
+    """Parse a message of the queue of changes: an S3 notification, or tags that a caller raised.
+
+    Raises:
+        UnreadableChangeError: it is neither.
+
+    """
+    try:
+        document = decode_body(body)
+        if msgspec.json.decode(document, type=_Kind).tags is msgspec.UNSET:
+            return parse_notification(document)
+        raised = parse_raised_tags(document)
+        return (Change(Source.TAGS, raised.tag_scope, raised.tags),)
+    except RequestError as exc:
+        raise UnreadableChangeError(exc.message) from exc
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+        raise UnreadableChangeError(f"A message is not JSON: {exc}.") from exc
 
 
 class _S3Object(msgspec.Struct):

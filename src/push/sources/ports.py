@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from push.computes import Tenant
 from push.sources.boards import Entry, View
 from push.sources.documents import Reference
+from push.sources.raised_tags import RaisedTags
 
 
 class Scores(Protocol):
@@ -64,6 +65,13 @@ class DocumentStore(Protocol):
         Raises ComputeFailedError if a document is absent or all are too large together, SourceThrottledError if the
         store throttles until the time is over, or TransientError.
         """
+
+
+class ChangeSender(Protocol):
+    """The sender to the queue of changes."""
+
+    def send(self, raised: RaisedTags) -> None:
+        """Send tags that a caller raised; they are durable when it returns. Raises QueueUnavailableError."""
 
 
 Value = Any

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from push.computes import Tenant
 from push.keys import Key
+from push.tags import TagScope
 from push.topics.fan_out_jobs import FanOutJob
 from push.topics.histories import Appended, Behind, History, NewMessage, Round, ShardBusy
 from push.topics.live_results import ChangePhase
@@ -253,11 +253,8 @@ class Subscribers(Protocol):
 class LiveResults(Protocol):
     """The live results that depend on tags, for workers that handle changes."""
 
-    async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
-        """Return the live results that depend on any of the tags, each once.
-
-        Tags belong to a tenant; None is the shared scope. Raises TransientError.
-        """
+    async def live_of(self, scope: TagScope, tags: Collection[str]) -> Sequence[LiveResult]:
+        """Return the live results that depend on any of the tags in a scope, each once. Raises TransientError."""
 
     async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
         """Remove a live result under each tag, unless a client has subscribed since it was read.

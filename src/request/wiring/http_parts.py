@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from functools import cached_property, partial
+from typing import Any
 
 from push.access.ports import Tickets, TokenVerifier
 from push.adapters.aws.clients import make_client
@@ -14,12 +15,22 @@ from push.adapters.dynamodb.webhooks import DynamoDbWebhooks
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.s3.payloads import S3Payloads
 from push.adapters.secrets.webhook_masters import WebhookMasters, fetch_masters
+from push.adapters.sqs.changes import SqsChanges
 from push.adapters.sqs.requests import SqsRequests
 from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.token_access import READ_TIMEOUT_SECONDS, make_tickets, make_verifier
 from push.computes import Registry
 from push.protocol.ports import Payloads
-from push.settings import AuthorizerSettings, HttpSettings, OfferSettings, TokenSettings, read_settings
+from push.settings import (
+    AuthorizerSettings,
+    HttpSettings,
+    OfferSettings,
+    RaisedTagSettings,
+    TokenSettings,
+    read_settings,
+)
+from push.sources.ports import ChangeSender
+from push.sources.raised_tags import ChangeRight, read_change_right
 from request.durable.deliver_checks import DeliverChecks
 from request.durable.requests import DurableRequests
 
@@ -79,6 +90,19 @@ class HttpParts:
         """The master secrets that webhooks' keys are derived from."""
         client = make_client("secretsmanager", read_timeout_seconds=READ_TIMEOUT_SECONDS)
         return WebhookMasters(partial(fetch_masters, client, self._settings.webhook_secret_arn))
+
+    @cached_property
+    def changes(self) -> ChangeSender:
+        """The queue of changes."""
+        return SqsChanges(make_client("sqs"), self._raised_tags.change_queue_url)
+
+    def change_right(self, claims: Mapping[str, Any]) -> ChangeRight:
+        """Return the right to raise tags; where every caller is admitted, every caller may raise all."""
+        return ChangeRight.ALL if self.tokens is None else read_change_right(claims, self._raised_tags.change_claim)
+
+    @cached_property
+    def _raised_tags(self) -> RaisedTagSettings:
+        return read_settings(RaisedTagSettings, self._environ)
 
     @cached_property
     def _checks(self) -> DeliverChecks:

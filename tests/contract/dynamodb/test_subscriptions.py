@@ -16,6 +16,7 @@ from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions, DynamoDb
 from push.computes import Tenant
 from push.errors import TransientError
 from push.keys import Key
+from push.tags import ALL_SCOPES
 from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import SHARDS, Topic, shard_of
 from tests.servers.aws import CREDENTIALS, Aws
@@ -219,6 +220,18 @@ async def test_tags_are_a_tenants_own(subscriptions: DynamoDbSubscriptions, live
     assert keys(await live_results.live_of(ACME, ["tag"])) == [KEY]
     assert keys(await live_results.live_of(None, ["tag"])) == [shared.key]
     assert keys(await live_results.live_of(Tenant("other"), ["tag"])) == []
+
+
+async def test_the_live_results_of_all_scopes_are_found_together(
+    subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
+) -> None:
+    globex = replace(LIVE, key=replace(KEY, tenant=Tenant("globex")))
+    shared = replace(LIVE, key=replace(KEY, tenant=None))
+    for live in (LIVE, globex, shared):
+        subscriptions.add_live(["tag", "other"], live)
+    found = keys(await live_results.live_of(ALL_SCOPES, ["tag"]))
+    assert sorted(found, key=str) == sorted([KEY, globex.key, shared.key], key=str)
+    assert not await live_results.live_of(ALL_SCOPES, ["unknown"])
 
 
 async def test_an_expired_live_result_is_not_found(

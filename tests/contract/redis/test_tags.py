@@ -7,7 +7,7 @@ import random
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -22,6 +22,7 @@ from push.errors import CacheUnavailableError
 from push.keys import Key
 from push.results import Result
 from push.settings import CacheSettings
+from push.tags import ALL_SCOPES, TagScope
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.fakes.cache import CacheModel, FakeLeases, FakeResults, FakeTags
 from tests.fakes.clock import Clock
@@ -113,7 +114,7 @@ async def test_every_change_raises_the_version(cache: Cache, tag: str) -> None:
 async def test_a_version_that_redis_forgot_is_not_given_again(redis_cache: InRedis, tag: str) -> None:
     await redis_cache.tags.invalidate(ACME, [tag])
     before = await redis_cache.tags.read_versions(ACME, [tag])
-    await redis_cache.redis.run("DEL", f"{{acme/{tag}}}:version")
+    await redis_cache.redis.run("DEL", f"{{tag/{tag}}}:acme:version")
     await asyncio.sleep(0.002)
     await redis_cache.tags.invalidate(ACME, [tag])
     assert await redis_cache.tags.read_versions(ACME, [tag]) != before
@@ -201,6 +202,36 @@ async def test_a_key_under_several_changed_tags_is_touched_once(cache: Cache, ta
     assert await cache.tags.invalidate(ACME, tags) == 1
 
 
+async def test_a_change_in_all_scopes_reaches_every_tenant_and_what_is_shared(cache: Cache, tag: str) -> None:
+    keys = [unique_key(), replace(unique_key(), tenant=GLOBEX), replace(unique_key(), tenant=None)]
+    other = unique_key()
+    for key in keys:
+        await cache.store(key, tag)
+    await cache.store(other, f"{tag} too")
+    assert await cache.tags.invalidate(ALL_SCOPES, [tag]) == len(keys)
+    assert [cache.is_stale(key) for key in (*keys, other)] == [True, True, True, False]
+
+
+async def test_a_change_in_all_scopes_raises_the_version_where_nothing_was_enlisted(cache: Cache, tag: str) -> None:
+    """A tenant's first compute may have read the source before the change, and enlists after it."""
+    before = await cache.tags.read_versions(ACME, [tag])
+    await cache.tags.invalidate(ALL_SCOPES, [tag])
+    assert await cache.tags.enlist(unique_key(), [tag], KEEP_MS) != before
+
+
+async def test_a_tenants_change_leaves_the_versions_of_others(cache: Cache, tag: str) -> None:
+    await cache.tags.invalidate(ACME, [tag])
+    assert await cache.tags.read_versions(GLOBEX, [tag]) == await cache.tags.read_versions(None, [tag]) == (0,)
+
+
+@pytest.mark.parametrize("odd", ["}", "{", "a}b", "}:*:version", "{}", "a b\x00é"])
+async def test_a_tag_may_be_any_text(cache: Cache, odd: str) -> None:
+    tag, key = f"{odd}{uuid.uuid4().hex}", unique_key()
+    await cache.store(key, tag)
+    assert await cache.tags.invalidate(ALL_SCOPES, [tag]) == 1
+    assert cache.is_stale(key)
+
+
 async def test_a_change_of_what_nothing_was_made_from_touches_nothing(cache: Cache, tag: str) -> None:
     assert await cache.tags.invalidate(ACME, [tag]) == 0
 
@@ -234,18 +265,26 @@ async def test_nothing_is_kept_for_ever(redis_cache: InRedis, tag: str) -> None:
     key = unique_key()
     await redis_cache.store(key, tag)
     await redis_cache.tags.invalidate(ACME, [tag])
-    for name in (f"{{acme/{tag}}}:version", f"{{acme/{tag}}}:keys", f"{{{key.storage}}}:generation"):
+    for name in (
+        f"{{tag/{tag}}}:acme:version",
+        f"{{tag/{tag}}}:acme:keys",
+        f"{{tag/{tag}}}:scopes",
+        f"{{{key.storage}}}:generation",
+    ):
         assert 0 < await redis_cache.redis.run("PTTL", name) <= KEPT_MS, name
 
 
-async def test_a_change_at_any_moment_of_a_compute_leaves_no_old_value_fresh(cache: Cache, tag: str) -> None:
+@pytest.mark.parametrize("scope", [ACME, ALL_SCOPES])
+async def test_a_change_at_any_moment_of_a_compute_leaves_no_old_value_fresh(
+    cache: Cache, tag: str, scope: TagScope
+) -> None:
     """Put the change before, between and after the steps of one who reads the old value."""
     for moment in range(5):
         key = unique_key()
 
         async def change(now: int, at: int = moment) -> None:
             if now == at:
-                await cache.tags.invalidate(ACME, [tag])
+                await cache.tags.invalidate(scope, [tag])
 
         claimed = await cache.claim(key)
         before = await cache.tags.read_versions(ACME, [tag])

@@ -183,6 +183,39 @@ async def test_without_redis_messages_come_back_soon_but_for_those_that_can_not_
     assert {each["body"] for each in again} <= set(bodies)
 
 
+@pytest.mark.parametrize(
+    ("raised", "is_reached"),
+    [
+        ({"tenant": "acme"}, True),
+        ({"scope": "all"}, True),
+        ({"tenant": "globex"}, False),
+        ({"scope": "shared"}, False),
+    ],
+)
+async def test_a_raised_tag_makes_the_results_of_its_scope_stale(
+    invoke: Invoke, cache: Cache, collection: str, raised: dict[str, str], is_reached: bool
+) -> None:
+    key, other = await cache.store(f"rates/{collection}"), await cache.store(f"fees/{collection}")
+    assert await invoke(message(json.dumps({"tags": [f"rates/{collection}"], **raised}))) == []
+    assert (await cache.is_stale(key), await cache.is_stale(other)) == (is_reached, False)
+
+
+@pytest.mark.parametrize("raised", [{"tenant": "acme"}, {"scope": "all"}])
+async def test_a_raised_tag_has_what_somebody_subscribes_to_computed_anew_and_nothing_else(
+    invoke: Invoke, cache: Cache, aws: Aws, compute_queue: str, collection: str, raised: dict[str, str]
+) -> None:
+    tag = f"rates/{collection}"
+    await cache.store(tag)
+    key = unique_key()
+    live = LiveResult(key, ACME, msgspec.Raw(b"{}"), int(time.time()) + 60)
+    subscriptions = DynamoDbSubscriptions(aws.client("dynamodb"), aws.tables["subscriptions"])
+    subscriptions.add([Subscription(live_topic(key), "ann=", "ann", live.expires_at)])
+    subscriptions.add_live([tag], live)
+    assert await invoke(message(json.dumps({"tags": [tag], **raised}))) == []
+    (job,) = jobs_in(aws, compute_queue)
+    assert (job.kind, job.compute, job.tenant) == (JobKind.LIVE, key.compute, ACME)
+
+
 def jobs_in(aws: Aws, queue: str) -> list[Job]:
     answer = aws.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
     return [parse_job(each["Body"]) for each in answer.get("Messages", ())]

@@ -43,6 +43,7 @@ def stack(aws: Aws, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
             REQUESTS_TABLE=aws.tables["requests"],
             WEBHOOKS_TABLE=aws.tables["webhooks"],
             REQUEST_QUEUE_URL=stack.queues["request"],
+            CHANGE_QUEUE_URL="unused",
             WEBHOOK_QUEUE_URL=stack.queues["webhook"],
             WEBHOOK_SECRET_ARN=stack.make_secret(WEBHOOK_SECRET),
             TOKEN_SECRET_ARN=stack.make_secret(TOKEN_SECRET),

@@ -14,6 +14,7 @@ from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.keys import Key
 from push.metrics import Metric
 from push.sources.boards import Entry, View
+from push.tags import ALL_SCOPES, TagScope
 from tests.builders.change_records import document_record, message, notification, score_record
 from tests.builders.results import NOW_MS
 from tests.fakes.queues import FakeCounter
@@ -28,19 +29,19 @@ class Effects(LiveChanges):
         self.announced: list[tuple[Any, ...]] = []
         self.away_after: set[str] = set()
 
-    def _note(self, tenant: str, *what: Any) -> None:
-        if tenant in self.away:
+    def _note(self, scope: TagScope, *what: Any) -> None:
+        if scope in self.away:
             raise CacheUnavailableError("Redis is away.")
-        self.noted.append((tenant, *what))
+        self.noted.append((scope, *what))
 
-    async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
-        self._note(str(tenant), *tags)
+    async def invalidate(self, scope: TagScope, tags: Sequence[str]) -> int:
+        self._note(scope, *tags)
         return 7
 
-    async def announce(self, tenant: Tenant, tags: Collection[str], changed_at_ms: int) -> None:
-        assert self.noted[-1] == (tenant, *tags), "the versions are raised before"
-        self.announced.append((tenant, *tags, changed_at_ms))
-        if tenant in self.away_after:
+    async def announce(self, scope: TagScope, tags: Collection[str], changed_at_ms: int) -> None:
+        assert self.noted[-1] == (scope, *tags), "the versions are raised before"
+        self.announced.append((scope, *tags, changed_at_ms))
+        if scope in self.away_after:
             raise QueueUnavailableError("SQS is away.")
 
     async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
@@ -141,6 +142,23 @@ async def test_live_results_are_computed_anew_once_their_tags_are_raised(
 ) -> None:
     await invalidation.apply([document_record("acme/airports", "CA")])
     assert effects.announced == [("acme", "documents:airports/CA", "documents:airports", NOW_MS)]
+
+
+@pytest.mark.parametrize(
+    ("body", "scope"),
+    [
+        ('{"tags":["rates","fees"],"tenant":"acme"}', "acme"),
+        ('{"tags":["rates","fees"],"scope":"shared"}', None),
+        ('{"tags":["rates","fees"],"scope":"all"}', ALL_SCOPES),
+    ],
+)
+async def test_raised_tags_go_the_way_of_every_change(
+    invalidation: Invalidation, effects: Effects, counter: FakeCounter, body: str, scope: TagScope
+) -> None:
+    assert await invalidation.apply([message(body)]) == []
+    assert effects.noted == [(scope, "rates", "fees")]
+    assert effects.announced == [(scope, "rates", "fees", NOW_MS)]
+    assert counter.of(Metric.CHANGE, ("Source", "tags")) == 1
 
 
 async def test_what_could_not_be_announced_is_tried_again(invalidation: Invalidation, effects: Effects) -> None:

@@ -13,6 +13,7 @@ from push.cache.jobs import Job, JobKind, Outgoing, serialize_job
 from push.computes import Tenant
 from push.errors import QueueUnavailableError, TransientError
 from push.keys import Key
+from push.tags import TagScope
 from push.topics.live_results import ChangePhase
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import Topic, live_topic
@@ -36,7 +37,7 @@ class FakeLiveResults:
         self.watched: set[Key] = set()
         self.is_down = False
 
-    async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
+    async def live_of(self, scope: TagScope, tags: Collection[str]) -> Sequence[LiveResult]:
         return list({each.key: each for tag in tags for each in self.by_tag.get(tag, ())}.values())
 
     async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,17 +18,22 @@ from push.adapters.dynamodb.subscription_rows import (
     Row,
     SubscriptionTable,
     deletions_of,
+    parse_scope,
     partition_of,
     read_subscription,
+    scopes_partition_of,
     tag_partition_of,
 )
 from push.computes import Tenant
 from push.errors import TransientError
 from push.keys import parse_storage
+from push.tags import ALL_SCOPES, TagScope
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import Topic, shard_of
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 
 class DynamoDbSubscribers:
@@ -78,24 +85,24 @@ class DynamoDbLiveResults:
     def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
         self._table = SubscriptionTable(client=client, name=table, now=now)
 
-    async def live_of(self, tenant: Tenant | None, tags: Collection[str]) -> Sequence[LiveResult]:
+    async def live_of(self, scope: TagScope, tags: Collection[str]) -> Sequence[LiveResult]:
         """See `LiveResults.live_of`."""
-        found = await asyncio.gather(*(asyncio.to_thread(self._live_of, tenant, tag) for tag in dict.fromkeys(tags)))
+        partitions = await _in_threads(partial(self._partitions_of, scope), dict.fromkeys(tags))
+        found = await _in_threads(self._live_in, chain.from_iterable(partitions))
         return list({live.key.storage: live for results in found for live in results}.values())
 
-    def _live_of(self, tenant: Tenant | None, tag: str) -> list[LiveResult]:
-        options = {
-            "KeyConditionExpression": "topic = :tag",
-            "FilterExpression": "expires_at > :now",
-            "ExpressionAttributeValues": {
-                ":tag": {"S": tag_partition_of(tenant, tag)},
-                ":now": {"N": str(int(self._table.now()))},
-            },
-            "ConsistentRead": True,
-        }
-        return [
-            _read_live(row) for page in self._table.query_all("find live results", **options) for row in page["Items"]
-        ]
+    def _partitions_of(self, scope: TagScope, tag: str) -> list[str]:
+        if scope is not ALL_SCOPES:
+            return [tag_partition_of(scope, tag)]
+        rows = self._rows_in(scopes_partition_of(tag))
+        return [tag_partition_of(parse_scope(row["connection_id"]["S"]), tag) for row in rows]
+
+    def _live_in(self, partition: str) -> list[LiveResult]:
+        return [_read_live(row) for row in self._rows_in(partition)]
+
+    def _rows_in(self, partition: str) -> Iterator[Row]:
+        for page in self._table.query_all("find live results", **self._table.unexpired(partition), ConsistentRead=True):
+            yield from page["Items"]
 
     async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
         """See `LiveResults.remove_live`."""
@@ -112,6 +119,10 @@ class DynamoDbLiveResults:
         except (BotoCoreError, ClientError) as exc:
             if not is_condition_failure(exc):
                 logger.warning("could not delete a live result without subscribers: %s", exc)
+
+
+async def _in_threads(read: Callable[[str], list[Item]], names: Iterable[str]) -> list[list[Item]]:
+    return await asyncio.gather(*(asyncio.to_thread(read, name) for name in names))
 
 
 def _read_live(row: Row) -> LiveResult:

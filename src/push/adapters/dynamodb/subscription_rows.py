@@ -4,9 +4,11 @@
 | --- | --- | --- | --- |
 | subscription | `<scope>/<topic>#<shard>` | the connection's id | `principal`, `options`, `connection_shard` |
 | live result | `tag/<scope>/<tag>` | the key's storage name | `tenant`, `params`, `written` |
+| scope of live results | `tag//<tag>` | the scope | |
 
-All rows have `expires_at`, in seconds. `tag/a/b` can not collide with a topic of a tenant `tag`, because every topic's
-name has a colon before its first `/`. The index `by_connection` (`connection_shard`, `topic`) has keys only.
+All rows have `expires_at`, in seconds. A row of a scope says that live results of that scope depend on the tag; it is
+never deleted before it expires. `tag/a/b` can not collide with a topic of a tenant `tag`, because every topic's name
+has a colon before its first `/`. The index `by_connection` (`connection_shard`, `topic`) has keys only.
 """
 
 from __future__ import annotations
@@ -80,13 +82,14 @@ class SubscriptionTable:
 
     def living(self, topic: Topic, shard: int) -> dict[str, Any]:
         """Return the query that selects the unexpired subscriptions of a shard."""
+        return self.unexpired(partition_of(topic, shard))
+
+    def unexpired(self, partition: str) -> dict[str, Any]:
+        """Return the query that selects the unexpired rows of a partition."""
         return {
             "KeyConditionExpression": "topic = :topic",
             "FilterExpression": "expires_at > :now",
-            "ExpressionAttributeValues": {
-                ":topic": {"S": partition_of(topic, shard)},
-                ":now": {"N": str(int(self.now()))},
-            },
+            "ExpressionAttributeValues": {":topic": {"S": partition}, ":now": {"N": str(int(self.now()))}},
         }
 
 
@@ -97,7 +100,22 @@ def partition_of(topic: Topic, shard: int) -> str:
 
 def tag_partition_of(tenant: Tenant | None, tag: str) -> str:
     """Return the hash key of the live results that depend on a tag."""
-    return f"tag/{'*' if tenant is None else tenant}/{tag}"
+    return f"tag/{scope_text(tenant)}/{tag}"
+
+
+def scopes_partition_of(tag: str) -> str:
+    """Return the hash key of the scopes with live results that depend on a tag."""
+    return f"tag//{tag}"
+
+
+def scope_text(tenant: Tenant | None) -> str:
+    """Return the form of a scope in rows."""
+    return "*" if tenant is None else tenant
+
+
+def parse_scope(text: str) -> Tenant | None:
+    """Return the scope that a row names."""
+    return None if text == "*" else Tenant(text)
 
 
 def key_of(topic: Topic, connection_id: str) -> dict[str, Any]:

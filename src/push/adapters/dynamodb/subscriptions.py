@@ -16,6 +16,8 @@ from push.adapters.dynamodb.subscription_rows import (
     deletions_of,
     key_of,
     read_subscription,
+    scope_text,
+    scopes_partition_of,
     tag_partition_of,
 )
 from push.topics.subscriptions import LiveResult, Right, Subscription
@@ -96,15 +98,24 @@ class DynamoDbTopicMembers:
 def _add_live(table: SubscriptionTable, tags: Collection[str], live: LiveResult) -> None:
     # `written` tells writes apart. A worker that found no subscriber deletes only the row it read, and not one that a
     # subscriber wrote since.
+    expires_at = {"N": str(live.expires_at)}
     attributes = {
         "connection_id": {"S": live.key.storage},
         "tenant": {"S": live.tenant},
         "principal": {"S": live.principal},
         "params": {"S": bytes(live.params).decode()},
         "written": {"S": secrets.token_hex(6)},
-        "expires_at": {"N": str(live.expires_at)},
+        "expires_at": expires_at,
     }
-    rows = [{"topic": {"S": tag_partition_of(live.key.tenant, tag)}, **attributes} for tag in dict.fromkeys(tags)]
+    scope = {"connection_id": {"S": scope_text(live.key.tenant)}, "expires_at": expires_at}
+    rows = [
+        row
+        for tag in dict.fromkeys(tags)
+        for row in (
+            {"topic": {"S": tag_partition_of(live.key.tenant, tag)}, **attributes},
+            {"topic": {"S": scopes_partition_of(tag)}, **scope},
+        )
+    ]
     table.write_all("record a live result", [{"PutRequest": {"Item": row}} for row in rows])
 
 

@@ -1,18 +1,29 @@
-"""Tags in Redis: the version of each tag, and an index of the keys whose results depend on it.
+"""Tags in Redis: the versions of each tag, and an index of the keys whose results depend on it, by scope.
 
-The two Redis keys of a tag share a hash slot, and so do those of a result key, but a tag and a result key do not. So no
-script touches both, which is why a change raises the version first (see `push.cache.ports.TagIndex`).
+| Redis key | content |
+| --- | --- |
+| `{tag/<tag>}:<scope>:version` | the version in a scope: a tenant's name, or `*` for the shared scope |
+| `{tag/<tag>}:version` | the version in all scopes |
+| `{tag/<tag>}:<scope>:keys` | the index of a scope |
+| `{tag/<tag>}:scopes` | the scopes that have an index |
+
+What a worker sees as a tag's version is the sum of the first two, so a change in all scopes is seen in each of them,
+also where nothing was enlisted before. The Redis keys of a tag share a hash slot, and so do those of a result key, but
+a tag and a result key do not. So no script touches both, which is why a change raises the version first (see
+`push.cache.ports.TagIndex`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from push.adapters.redis.connection import AsyncRedis, as_text, generation_name, load_script, result_name
 from push.computes import Tenant
 from push.keys import Key, parse_storage
+from push.tags import ALL_SCOPES, TagScope
 
 KEPT_MS = 24 * 60 * 60 * 1000
 """Lifetime of versions and generations: far longer than any compute that they guard."""
@@ -34,7 +45,8 @@ class RedisTags:
         """See `TagIndex.read_versions`."""
 
         async def read(tag: str) -> int:
-            return int(await self._redis.run("GET", _version_name(tenant, tag)) or 0)
+            versions = await self._redis.run("MGET", _version_name(tag, tenant), _version_name(tag, ALL_SCOPES))
+            return sum(int(version or 0) for version in versions)
 
         return tuple(await _for_each(tags, read))
 
@@ -42,30 +54,36 @@ class RedisTags:
         """See `TagIndex.enlist`."""
 
         async def enlist(tag: str) -> int:
-            names = (_version_name(key.tenant, tag), _index_name(key.tenant, tag))
-            return int(await self._redis.run_script(load_script("enlist_key"), names, (key.storage, keep_ms, KEPT_MS)))
+            versions = _version_name(tag, key.tenant), _version_name(tag, ALL_SCOPES)
+            names = (*versions, _index_name(tag, _scope_text(key.tenant)), _scopes_name(tag))
+            kept = key.storage, _scope_text(key.tenant), keep_ms, KEPT_MS
+            return int(await self._redis.run_script(load_script("enlist_key"), names, kept))
 
         return tuple(await _for_each(tags, enlist))
 
-    async def invalidate(self, tenant: Tenant | None, tags: Sequence[str]) -> int:
+    async def invalidate(self, scope: TagScope, tags: Sequence[str]) -> int:
         """See `TagIndex.invalidate`."""
 
         async def raise_version(tag: str) -> None:
-            await self._redis.run_script(load_script("raise_tag"), (_version_name(tenant, tag),), (KEPT_MS,))
+            await self._redis.run_script(load_script("raise_tag"), (_version_name(tag, scope),), (KEPT_MS,))
 
-        async def list_keys(tag: str) -> set[str]:
-            return await self._list_keys(_index_name(tenant, tag))
+        async def list_indexes(tag: str) -> list[str]:
+            return [_index_name(tag, each) for each in await self._list_scopes(tag, scope)]
 
         await _for_each(tags, raise_version)
-        keys = set[str]().union(*await _for_each(tags, list_keys))
+        indexes = chain.from_iterable(await _for_each(tags, list_indexes))
+        keys = set[str]().union(*await _for_each(indexes, self._list_names))
         await _for_each(keys, self._invalidate_key)
         return len(keys)
 
-    async def _list_keys(self, index_name: str) -> set[str]:
+    async def _list_scopes(self, tag: str, scope: TagScope) -> Iterable[str]:
+        return await self._list_names(_scopes_name(tag)) if scope is ALL_SCOPES else (_scope_text(scope),)
+
+    async def _list_names(self, set_name: str) -> set[str]:
         names: set[str] = set()
         cursor = "0"
         while True:
-            reply = await self._redis.run_script(load_script("scan_tag"), (index_name,), (cursor, _PAGE_NAMES))
+            reply = await self._redis.run_script(load_script("scan_tag"), (set_name,), (cursor, _PAGE_NAMES))
             cursor = as_text(reply[0])
             names.update(map(as_text, reply[1]))
             if cursor == "0":
@@ -77,16 +95,24 @@ class RedisTags:
         await self._redis.run_script(load_script("invalidate"), names, (KEPT_MS,))
 
 
-def _version_name(tenant: Tenant | None, tag: str) -> str:
-    return f"{_tag_name(tenant, tag)}:version"
+def _version_name(tag: str, scope: TagScope) -> str:
+    return f"{_tag_name(tag)}:version" if scope is ALL_SCOPES else f"{_tag_name(tag)}:{_scope_text(scope)}:version"
 
 
-def _index_name(tenant: Tenant | None, tag: str) -> str:
-    return f"{_tag_name(tenant, tag)}:keys"
+def _index_name(tag: str, scope_text: str) -> str:
+    return f"{_tag_name(tag)}:{scope_text}:keys"
 
 
-def _tag_name(tenant: Tenant | None, tag: str) -> str:
-    return f"{{{'*' if tenant is None else tenant}/{tag}}}"
+def _scopes_name(tag: str) -> str:
+    return f"{_tag_name(tag)}:scopes"
+
+
+def _tag_name(tag: str) -> str:
+    return f"{{tag/{tag}}}"
+
+
+def _scope_text(tenant: Tenant | None) -> str:
+    return "*" if tenant is None else tenant
 
 
 async def _for_each(items: Iterable[Item], run: Callable[[Item], Awaitable[Reply]]) -> list[Reply]:

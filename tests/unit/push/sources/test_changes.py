@@ -13,18 +13,22 @@ from hypothesis import strategies as st
 from compute.documents import DocumentsParams, documents_tags
 from compute.leaderboard import LeaderboardParams, leaderboard_tags
 from push.computes import Tenant
+from push.queues.bodies import encode_body
 from push.sources.changes import (
     Change,
     NewScore,
     Source,
     Told,
     merge,
+    parse_message,
     parse_notification,
     parse_stream_record,
     read_records,
 )
 from push.sources.changes import UnreadableChangeError as Unreadable
 from push.sources.documents import object_key
+from push.sources.raised_tags import RaisedTags, serialize_raised_tags
+from push.tags import ALL_SCOPES, TagScope
 from tests.builders.change_records import document_record, message, notification, score_record, text
 
 ACME = Tenant("acme")
@@ -57,7 +61,7 @@ def test_the_tags_are_those_of_the_results_made_from_a_document(tenant: str, col
     change = parse_stream_record(document_record(f"{tenant}/{collection}", document_id))
     (of_object,) = parse_notification(notification(object_key(tenant, collection, document_id)))
     one, every = DocumentsParams(collection, (document_id,)), DocumentsParams(collection)
-    assert change.tenant == of_object.tenant == tenant
+    assert change.scope == of_object.scope == tenant
     assert set(change.tags) == set(of_object.tags) == {*documents_tags(one), *documents_tags(every)}
 
 
@@ -67,12 +71,12 @@ def test_a_score_changes_its_board_and_says_where_the_member_is_now(
 ) -> None:
     change = parse_stream_record(score_record(f"{tenant}/{board}", member, repr(score)))
     tags = leaderboard_tags(LeaderboardParams(board))
-    assert change == Change(Source.SCORES, Tenant(tenant), tags, NewScore(board, member, score))
+    assert change == Change(Source.SCORES, Tenant(tenant), tags, NewScore(Tenant(tenant), board, member, score))
 
 
 def test_a_score_that_was_removed_takes_the_member_off() -> None:
     change = parse_stream_record(score_record("acme/chess", "ada", None))
-    assert change.score == NewScore("chess", "ada", None)
+    assert change.score == NewScore(ACME, "chess", "ada", None)
 
 
 def test_the_keys_of_objects_come_encoded() -> None:
@@ -129,7 +133,7 @@ def test_a_record_of_something_else_is_unreadable(record: dict[str, Any]) -> Non
 )
 def test_a_message_of_something_else_is_unreadable(body: str) -> None:
     with pytest.raises(Unreadable):
-        parse_notification(body)
+        parse_message(body)
 
 
 @given(json_values)
@@ -138,7 +142,8 @@ def test_no_record_raises_anything_else(value: Any) -> None:
         lambda: parse_stream_record(value),
         lambda: parse_stream_record({"dynamodb": value}),
         lambda: parse_stream_record({"dynamodb": {"Keys": value, "NewImage": value}}),
-        lambda: parse_notification(json.dumps(value)),
+        lambda: parse_message(json.dumps(value)),
+        lambda: parse_message(json.dumps({"tags": value})),
         lambda: parse_notification(json.dumps({"Records": [{"s3": {"object": value}}]})),
     ):
         with contextlib.suppress(Unreadable):
@@ -167,7 +172,45 @@ def test_messages_of_a_batch_are_known_by_their_ids() -> None:
     ]
 
 
-def test_changes_of_a_batch_are_put_together_by_tenant_each_tag_once() -> None:
+@pytest.mark.parametrize(
+    ("body", "scope"),
+    [
+        ('{"tags":["rates"],"tenant":"acme"}', ACME),
+        ('{"tags":["rates"],"scope":"shared"}', None),
+        ('{"tags":["rates"],"scope":"all","by":"an import"}', ALL_SCOPES),
+    ],
+)
+def test_a_message_may_raise_tags_by_name(body: str, scope: TagScope) -> None:
+    assert parse_message(body) == (Change(Source.TAGS, scope, ("rates",)),)
+
+
+def test_many_tags_arrive_compressed() -> None:
+    raised = RaisedTags(tuple(f"{number:0255}" for number in range(100)), tenant="acme")
+    body = encode_body(serialize_raised_tags(raised))
+    assert body.startswith("zstd:")
+    assert parse_message(body) == (Change(Source.TAGS, ACME, raised.tags),)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"tags":["rates"]}',
+        '{"tags":["rates"],"tenant":"*"}',
+        '{"tags":["rates"],"scope":"every"}',
+        '{"tags":["rates"],"scope":"shared","tenant":"acme"}',
+        '{"tags":[],"tenant":"acme"}',
+        '{"tags":"rates","tenant":"acme"}',
+        '{"tags":["' + "x" * 256 + '"],"tenant":"acme"}',
+        "zstd:rates",
+        "rates",
+    ],
+)
+def test_a_message_that_raises_tags_badly_is_unreadable(body: str) -> None:
+    with pytest.raises(Unreadable):
+        parse_message(body)
+
+
+def test_changes_of_a_batch_are_put_together_by_scope_each_tag_once() -> None:
     told = read_records(
         [
             document_record("acme/airports", "CA", "1"),
@@ -177,15 +220,15 @@ def test_changes_of_a_batch_are_put_together_by_tenant_each_tag_once() -> None:
         ]
     )
     acme, globex = merge(told)
-    assert (acme.tenant, acme.record_ids) == (ACME, ["1", "3", "4"])
+    assert (acme.scope, acme.record_ids) == (ACME, ["1", "3", "4"])
     assert list(acme.tags) == [*AIRPORTS, "documents:airports/TX"]
-    assert (globex.tenant, list(globex.tags), globex.record_ids) == ("globex", list(AIRPORTS), ["2"])
+    assert (globex.scope, list(globex.tags), globex.record_ids) == ("globex", list(AIRPORTS), ["2"])
 
 
 def test_of_several_changes_of_a_score_the_last_counts() -> None:
     told = read_records([score_record("acme/chess", "ada", score, str(n)) for n, score in enumerate(["1", None, "3"])])
     (acme,) = merge(told)
-    assert acme.scores == {"chess": {"ada": 3.0}}
+    assert acme.scores == {(ACME, "chess"): {"ada": 3.0}}
     assert list(acme.tags) == ["leaderboard:chess"]
 
 
@@ -208,18 +251,18 @@ def test_merging_loses_no_change(batch: list[dict[str, Any]]) -> None:
     for number, record in enumerate(batch):
         record["dynamodb"]["SequenceNumber"] = str(number)
     told = read_records(batch)
-    merged = {each.tenant: each for each in merge(told)}
+    merged = {each.scope: each for each in merge(told)}
     scores: dict[tuple[str, str, str], float | None] = {}
     for each in told:
         for change in each.changes:
-            assert set(change.tags) <= set(merged[change.tenant].tags)
-            assert each.record_id in merged[change.tenant].record_ids
+            assert set(change.tags) <= set(merged[change.scope].tags)
+            assert each.record_id in merged[change.scope].record_ids
             if change.score is not None:
-                scores[change.tenant, change.score.board, change.score.member] = change.score.score
+                scores[change.score.tenant, change.score.board, change.score.member] = change.score.score
     assert scores == {
         (tenant, board, member): score
-        for tenant, each in merged.items()
-        for board, members in each.scores.items()
+        for each in merged.values()
+        for (tenant, board), members in each.scores.items()
         for member, score in members.items()
     }
 

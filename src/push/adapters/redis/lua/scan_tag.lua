@@ -1,5 +1,5 @@
--- Read a page of a tag's index. A name that is in the index during the whole scan is on at least one page.
--- KEYS: 1 index
+-- Read a page of a tag's index or scopes. A name that is in the set during the whole scan is on at least one page.
+-- KEYS: 1 sorted set
 -- ARGV: 1 cursor, '0' to begin, 2 approximate number of names per page
 -- Returns {next cursor, '0' after the last page; list of key names}
 local page = redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
