@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 
 MODULES = [
     "pushaside",
-    *(f"pushaside.{name}" for name in ("client", "connecting", "http.client", "subscription", "sync", "sync.client")),
+    *(f"pushaside.{name}" for name in ("client", "connecting", "http.client", "subscription")),
+    *(f"pushaside.{name}" for name in ("sync", "sync.client", "sync.http_client")),
 ]
 """Those whose examples ask a service; the others' are run by the unit tests."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pushaside.cli.exits import MEANINGS, Exit
-from tests.integration.client.scripted_http import ScriptedHttp, json_answer
+from tests.integration.client.scripted_http import ScriptedHttp, json_answer, problem
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer, answering
 from tests.patience import PATIENCE_SECONDS
 
@@ -500,3 +500,46 @@ async def test_computes_of_a_service_that_is_not_there_are_an_error_of_the_conne
     outcome = await run("computes", "--http-url", "http://127.0.0.1:1/", "--json", "--deadline", "5")
     assert outcome.code == Exit.CONNECTION
     assert outcome.documents[0]["type"] == "error"
+
+
+CHANGE_ACCEPTED = json_answer({"status": "accepted"}, 202)
+
+
+async def test_changed_tags_are_told_and_nothing_is_on_standard_output() -> None:
+    with ScriptedHttp(CHANGE_ACCEPTED) as service:
+        outcome = await run("changed", "rates", "invoices/ann", "--http-url", service.url)
+    assert (outcome.code, outcome.out) == (0, "")
+    assert outcome.err.startswith("accepted · ")
+    assert outcome.err.endswith(" · rates invoices/ann\n")
+    assert service.asked[0].document == {"tags": ["rates", "invoices/ann"], "scope": "tenant"}
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--tenant", "acme"], {"scope": "tenant", "tenant": "acme"}),
+        (["--shared"], {"scope": "shared"}),
+        (["--all-tenants"], {"scope": "all"}),
+    ],
+)
+async def test_an_option_says_whose_results_change(option: list[str], told: dict[str, str]) -> None:
+    with ScriptedHttp(CHANGE_ACCEPTED) as service:
+        outcome = await run("changed", "rates", *option, "--http-url", service.url, "--json")
+    assert service.asked[0].document == {"tags": ["rates"], **told}
+    (document,) = outcome.documents
+    assert document.pop("elapsed_ms") > 0
+    assert document == {"type": "changed", "tags": ["rates"], "scope": told["scope"]}
+
+
+async def test_a_change_that_is_not_permitted_is_an_error_of_the_service() -> None:
+    with ScriptedHttp(problem(403, "forbidden")) as service:
+        outcome = await run("changed", "rates", "--http-url", service.url, "--json")
+    assert outcome.code == Exit.ERROR
+    assert outcome.documents[0]["error"]["code"] == "forbidden"
+
+
+@pytest.mark.parametrize("arguments", [[], ["rates", "--tenant", "a/b"], ["rates", "--shared", "--all-tenants"]])
+async def test_a_change_is_of_some_tags_in_one_scope(arguments: list[str]) -> None:
+    outcome = await run("changed", *arguments)
+    assert outcome.code == Exit.USAGE
+    assert outcome.err.startswith("pushaside changed: ")

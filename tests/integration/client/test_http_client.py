@@ -302,6 +302,40 @@ async def test_the_secrets_of_webhooks_are_told() -> None:
     assert service.asked[0].path == "/webhooks/keys"
 
 
+CHANGE_ACCEPTED = json_answer({"status": "accepted"}, 202)
+
+
+async def test_changed_tags_are_told_with_the_scope_of_the_results() -> None:
+    with ScriptedHttp(CHANGE_ACCEPTED) as service:
+        await client(service, token="t1").changed(["rates", "fees"])
+        await client(service).changed(iter(["rates"]), tenant="acme")
+        await client(service).changed({"rates"}, scope="all")
+    asked = service.asked[0]
+    assert (asked.method, asked.path, asked.headers["authorization"]) == ("POST", "/changes", "Bearer t1")
+    assert [each.document for each in service.asked] == [
+        {"tags": ["rates", "fees"], "scope": "tenant"},
+        {"tags": ["rates"], "scope": "tenant", "tenant": "acme"},
+        {"tags": ["rates"], "scope": "all"},
+    ]
+
+
+async def test_a_change_is_told_again_until_it_is_accepted() -> None:
+    with ScriptedHttp(problem(503, "internal", retryable=True), HANG_UP, CHANGE_ACCEPTED) as service:
+        await client(service).changed(["rates"])
+    assert [each.document["tags"] for each in service.asked] == [["rates"]] * 3
+
+
+async def test_a_change_that_the_token_does_not_permit_is_an_error() -> None:
+    with ScriptedHttp(problem(403, "forbidden")) as service, pytest.raises(pushaside.ForbiddenError):
+        await client(service).changed(["rates"], scope="shared")
+
+
+async def test_one_string_is_not_taken_for_a_tag_of_each_character() -> None:
+    with ScriptedHttp(CHANGE_ACCEPTED) as service, pytest.raises(TypeError, match=r"Pass a list of tags: \['rates'\]"):
+        await client(service).changed("rates")
+    assert service.asked == []
+
+
 async def test_the_computes_on_offer_are_told() -> None:
     with ScriptedHttp(json_answer({"computes": [{"name": "orders"}]})) as service:
         assert await client(service).computes() == ({"name": "orders"},)

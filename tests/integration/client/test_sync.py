@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 import pushaside
 from pushaside import Progress
 from pushaside.sync.loop_thread import LoopThread
+from tests.integration.client.scripted_http import ScriptedHttp, json_answer, problem
 from tests.integration.client.scripted_server import Peer, ScriptedServer, answering
 from tests.integration.client.test_connections import free_port
 from tests.integration.client.topic_server import Topics
@@ -226,3 +228,34 @@ def test_ctrl_c_frees_everything() -> None:
 
     assert said == "0 left\n['MainThread']\n"
     assert process.returncode == 0
+
+
+# Without a socket
+
+
+def test_the_http_client_has_every_method_of_the_one_with_asyncio() -> None:
+    public = [name for name in vars(pushaside.HttpClient) if not name.startswith("_")]
+    for name in public:
+        blocking = inspect.signature(getattr(pushaside.sync.HttpClient, name))
+        assert blocking == inspect.signature(getattr(pushaside.HttpClient, name)), name
+
+
+def test_http_calls_block_until_they_are_answered() -> None:
+    accepted = json_answer({"id": "r1", "status": "pending"}, 202)
+    with ScriptedHttp(accepted, json_answer({"status": "accepted"}, 202), json_answer({"computes": []})) as service:
+        client = pushaside.sync.HttpClient(service.url, token=lambda: "t1")
+        assert client.submit("documents", id="r1").id == "r1"
+        client.changed(["rates"], tenant="acme")
+        assert client.computes() == ()
+    assert {each.headers["authorization"] for each in service.asked} == {"Bearer t1"}
+    assert service.asked[1].document == {"tags": ["rates"], "scope": "tenant", "tenant": "acme"}
+
+
+async def test_an_http_call_blocks_where_a_loop_runs_too() -> None:
+    with ScriptedHttp(json_answer({"secrets": ["whsec_1"]})) as service:
+        assert pushaside.sync.HttpClient(service.url).webhook_secrets() == ("whsec_1",)
+
+
+def test_an_http_calls_error_is_raised() -> None:
+    with ScriptedHttp(problem(404, "not_found")) as service, pytest.raises(pushaside.NotFoundError):
+        pushaside.sync.HttpClient(service.url).look("r1")

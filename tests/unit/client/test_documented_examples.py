@@ -12,6 +12,8 @@ MODULES = [
     "pushaside.cli.subscribe",
     "pushaside.cli.suggestions",
     "pushaside.errors",
+    "pushaside.http.answers",
+    "pushaside.http.changes",
     "pushaside.http.problems",
     "pushaside.sync.loop_thread",
     "pushaside.metrics",

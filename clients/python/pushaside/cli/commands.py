@@ -25,6 +25,7 @@ OWN = {
     "request": "request the result of a compute",
     "subscribe": "print the updates of a channel or of a result",
     "publish": "publish a message to a channel",
+    "changed": "say that the sources of tags changed",
     "computes": "list the computes on offer",
     "types": "write TypeScript declarations for the computes on offer",
     "listen": "receive webhooks, and verify them",

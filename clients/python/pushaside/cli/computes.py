@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pushaside.cli.connecting import add_connection_arguments, http_url_beside, run_reporting
+from pushaside.cli.connecting import (
+    add_connection_arguments,
+    add_http_url_argument,
+    make_http_client,
+    run_reporting,
+)
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import http_url, seconds
+from pushaside.cli.option_values import seconds
 from pushaside.cli.output import print_document
-from pushaside.http.client import HttpClient
 
 if TYPE_CHECKING:
     from pushaside.cli.commands import Subparsers
@@ -34,13 +37,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
     )
     add_connection_arguments(parser)
-    parser.add_argument(
-        "--http-url",
-        metavar="URL",
-        type=http_url,
-        default=os.environ.get("PUSHASIDE_HTTP_URL") or None,
-        help="the HTTP API, if its host or port differs from the socket's",
-    )
+    add_http_url_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, errors too")
     describe(parser, _EXAMPLES)
     parser.set_defaults(run=run)
@@ -50,8 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
 
     async def work() -> None:
-        client = HttpClient(arguments.http_url or http_url_beside(arguments.url), token=arguments.token)
-        computes = await client.computes(deadline=arguments.deadline)
+        computes = await make_http_client(arguments).computes(deadline=arguments.deadline)
         if arguments.json:
             print_document({"computes": list(computes)})
         else:

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from urllib.parse import urlsplit
 
-from pushaside import Client, PushasideError, Settings, connect
+from pushaside import Client, HttpClient, PushasideError, Settings, connect
 from pushaside.cli.exits import exit_of
-from pushaside.cli.option_values import websocket_url
+from pushaside.cli.option_values import http_url, websocket_url
 from pushaside.cli.output import error_document, print_document
 
 DEFAULT_URL = "ws://127.0.0.1:8080/v1"
@@ -31,6 +31,22 @@ def add_token_argument(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("PUSHASIDE_TOKEN") or None,
         help="the token to connect with; PUSHASIDE_TOKEN keeps it out of the list of processes",
     )
+
+
+def add_http_url_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that use the HTTP API alone."""
+    parser.add_argument(
+        "--http-url",
+        metavar="URL",
+        type=http_url,
+        default=os.environ.get("PUSHASIDE_HTTP_URL") or None,
+        help="the HTTP API, if its host or port differs from the socket's",
+    )
+
+
+def make_http_client(arguments: argparse.Namespace) -> HttpClient:
+    """Make the client of such a command."""
+    return HttpClient(arguments.http_url or http_url_beside(arguments.url), token=arguments.token)
 
 
 def default_http_url() -> str:

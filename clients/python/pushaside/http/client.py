@@ -12,7 +12,7 @@ import math
 import random as system_random
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -25,12 +25,15 @@ from pushaside.errors import (
     UnreadableResultError,
     error_from_wire,
 )
+from pushaside.http.answers import read_age, read_object
 from pushaside.http.calls import HttpAnswer, check_http_url
+from pushaside.http.changes import ChangeScope, write_changed
 from pushaside.http.downloads import Downloads
 from pushaside.http.durable_requests import Accepted, Deliver, Poll, RequestState, Resource, Sns, Webhook
 from pushaside.http.service import HttpService
 from pushaside.place import Token
 from pushaside.protocol.data_forms import make_etag, parse_data
+from pushaside.protocol.fields import read_text
 from pushaside.protocol.messages import Failed, Linked, Result, read_fields
 from pushaside.protocol.questions import write_params
 from pushaside.reaching import read_seconds
@@ -107,8 +110,8 @@ class HttpClient:
         if max_age is not None:
             document["max_age"] = max_age
         answer = await self._service.ask("POST", "requests", Deadline(deadline), body=orjson.dumps(document))
-        fields = _read_object(answer)
-        return Accepted(_text(fields, "id") or request_id, _text(fields, "status") or "pending")
+        fields = read_object(answer)
+        return Accepted(read_text(fields, "id") or request_id, read_text(fields, "status") or "pending")
 
     async def look(self, request_id: str, *, wait: float = 0.0, deadline: float = 30.0) -> RequestState:
         """Return the state of a request, after at most `wait` seconds (up to 25) for it to be settled.
@@ -168,11 +171,33 @@ class HttpClient:
                 headers["If-None-Match"] = f'"{known.etag}"'
             answer = await self._service.ask("GET", path, limit, headers=headers, wait=waited)
             if answer.status == _NOT_MODIFIED and known is not None:
-                return Resource(known.data, known.etag, _age(answer))
+                return Resource(known.data, known.etag, read_age(answer))
             if answer.status != _ACCEPTED:
                 return await self._read_resource(answer, limit)
             if limit.now() - began < waited / 2 or waited == 0:
                 await limit.sleep(read_seconds(answer.headers.get("retry-after", "")) or 1.0)
+
+    async def changed(
+        self,
+        tags: Iterable[str],
+        *,
+        scope: ChangeScope = "tenant",
+        tenant: str | None = None,
+        deadline: float = 30.0,
+    ) -> None:
+        """Say that the sources of tags changed; the change is durable once this returns, within `deadline` seconds.
+
+        Results with one of the tags become stale, and subscribers receive the new ones. `scope` says which results:
+        those of one tenant (the caller's own, or `tenant`), `shared` ones, or `all`.
+
+        Raises:
+            ForbiddenError: the token does not permit raising these tags.
+            RequestTimeoutError: the service did not accept the change before the deadline.
+            PushasideError: the service refused the change; the code decides the class.
+
+        """
+        # A repeat is harmless, so retries need no id.
+        await self._service.ask("POST", "changes", Deadline(deadline), body=write_changed(tags, scope, tenant))
 
     async def webhook_secrets(self, *, deadline: float = 30.0) -> tuple[str, ...]:
         """Return the secrets that sign this caller's webhooks, the current one first.
@@ -182,7 +207,7 @@ class HttpClient:
             PushasideError: the service did not return them.
 
         """
-        fields = _read_object(await self._service.ask("GET", "webhooks/keys", Deadline(deadline)))
+        fields = read_object(await self._service.ask("GET", "webhooks/keys", Deadline(deadline)))
         secrets = fields.get("secrets")
         if not isinstance(secrets, list) or not all(isinstance(secret, str) for secret in secrets):
             raise UnreadableResultError("The service returned no secrets.")
@@ -196,7 +221,7 @@ class HttpClient:
             PushasideError: the service did not return them.
 
         """
-        computes = _read_object(await self._service.ask("GET", "computes", Deadline(deadline))).get("computes")
+        computes = read_object(await self._service.ask("GET", "computes", Deadline(deadline))).get("computes")
         if not isinstance(computes, list) or not all(isinstance(compute, dict) for compute in computes):
             raise UnreadableResultError("The service returned no list of computes.")
         return tuple(computes)
@@ -219,8 +244,8 @@ class HttpClient:
                     raise
 
     async def _read_state(self, request_id: str, answer: HttpAnswer) -> RequestState:
-        fields = _read_object(answer)
-        status = _text(fields, "status") or "pending"
+        fields = read_object(answer)
+        status = read_text(fields, "status") or "pending"
         delivery = fields.get("delivery")
         outcome: Result | PushasideError | None = None
         if status == "failed":
@@ -257,20 +282,4 @@ class HttpClient:
                 body = await self._downloads.fetch_data(answer.headers.get("location", ""))
             # The storage behind the link does not know the etag, which is the hash of the data.
             etag = etag or await asyncio.to_thread(make_etag, body)
-        return Resource(await asyncio.to_thread(parse_data, body), etag, _age(answer))
-
-
-def _read_object(answer: HttpAnswer) -> dict[str, Any]:
-    fields = parse_data(answer.body)
-    if not isinstance(fields, dict):
-        raise UnreadableResultError("The service's answer is not a JSON object.")
-    return fields
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) else None
-
-
-def _age(answer: HttpAnswer) -> float:
-    return read_seconds(answer.headers.get("age", "")) or 0.0
+        return Resource(await asyncio.to_thread(parse_data, body), etag, read_age(answer))

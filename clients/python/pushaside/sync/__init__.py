@@ -11,6 +11,7 @@ that interrupts a call, such as Ctrl-C, cancels the request and frees everything
 
 from pushaside.sync.client import Client
 from pushaside.sync.connecting import connect
+from pushaside.sync.http_client import HttpClient
 from pushaside.sync.subscription import Subscription
 
-__all__ = ["Client", "Subscription", "connect"]
+__all__ = ["Client", "HttpClient", "Subscription", "connect"]

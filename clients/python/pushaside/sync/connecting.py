@@ -36,7 +36,7 @@ def connect(
 
     """
     place = connecting.connect(
-        url, token=_off_the_loop(token), settings=settings, tls=tls, random=random, metrics=metrics
+        url, token=off_the_loop(token), settings=settings, tls=tls, random=random, metrics=metrics
     )
 
     async def opened() -> asynchronous.Client:
@@ -50,7 +50,8 @@ def connect(
         raise
 
 
-def _off_the_loop(token: str | Callable[[], str] | None) -> Token | None:
+def off_the_loop(token: str | Callable[[], str] | None) -> Token | None:
+    """Return a token whose function runs in a thread of its own, because it may block."""
     if token is None or isinstance(token, str):
         return token
 
