@@ -288,6 +288,13 @@ export interface ResultOptions<T = any> extends AskOptions {
   known?: Resource<T>;
 }
 
+export interface ChangedOptions extends AskOptions {
+  /** The results that the change reaches: of one tenant, shared ones, or those of every tenant and shared ones. */
+  scope?: "tenant" | "shared" | "all";
+  /** With the scope `tenant`: the tenant of the results; the caller's own by default. */
+  tenant?: string;
+}
+
 /** A request that the service will not lose. */
 export interface Accepted {
   readonly id: string;
@@ -327,6 +334,11 @@ export class HttpClient {
     ...rest: AskArguments<N, ResultOptions<ResultOf<N>>>
   ): Promise<Resource<ResultOf<N>>>;
   result<T = any>(compute: UntypedName, params?: object, options?: ResultOptions<T>): Promise<Resource<T>>;
+  /**
+   * Say that the sources of tags changed; the change is durable once the promise resolves. Results with one of the tags
+   * become stale, and subscribers receive the new ones.
+   */
+  changed(tags: Iterable<string>, options?: ChangedOptions): Promise<void>;
   /** Get the secrets that sign this caller's webhooks, the current one first. Never use them in a page. */
   webhookSecrets(options?: AskOptions): Promise<readonly string[]>;
 }

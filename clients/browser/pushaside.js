@@ -2452,6 +2452,21 @@ export class HttpClient {
   }
 
   /**
+   * Say that the sources of tags changed; the change is durable once the promise resolves. Results with one of the tags
+   * become stale, and subscribers receive the new ones. `scope` says which results: those of one tenant (the caller's
+   * own, or `tenant`), `shared` ones, or `all`.
+   * @param {Iterable<string>} tags
+   * @param {import("./pushaside.d.ts").ChangedOptions} options
+   * @returns {Promise<void>}
+   */
+  async changed(tags, { scope = "tenant", tenant, ...options } = {}) {
+    if (typeof tags === "string") throw new TypeError(`\`tags\` is one string. Pass a list of tags: ["${tags}"].`);
+    const body = writeJson({ tags: [...tags], scope, tenant }, "tags");
+    // A repeat is harmless, so retries need no id.
+    await this.#within(options, (limit) => this.#ask("changes", limit, { method: "POST", body }));
+  }
+
+  /**
    * Get the secrets that sign this caller's webhooks, the current one first. Never use them in a page.
    * @param {import("./pushaside.d.ts").AskOptions} options
    * @returns {Promise<readonly string[]>}

@@ -186,6 +186,38 @@ test("aborting its signal rejects with the reason", async () => {
   assert.equal(clock.size, 0);
 });
 
+test("changed tags are told with the scope of the results", async () => {
+  const { client, calls } = service([answer(202, { status: "accepted" })], { token: "t1" });
+  assert.equal(await client.changed(["rates", "fees"]), undefined);
+  await client.changed(new Set(["rates"]), { tenant: "acme" });
+  await client.changed(["rates"], { scope: "all", deadline: 5 });
+  assert.deepEqual([calls[0].url, calls[0].method], ["http://api/changes", "POST"]);
+  assert.equal(calls[0].headers.Authorization, "Bearer t1");
+  assert.deepEqual(calls.map(({ body }) => JSON.parse(body)), [
+    { tags: ["rates", "fees"], scope: "tenant" },
+    { tags: ["rates"], scope: "tenant", tenant: "acme" },
+    { tags: ["rates"], scope: "all" },
+  ]);
+});
+
+test("a change is told again until it is accepted", async () => {
+  const { client, calls, clock } = service([problem(503, "internal"), broken, answer(202, { status: "accepted" })]);
+  await within(clock, 60, client.changed(["rates"]));
+  assert.equal(calls.length, 3);
+});
+
+test("a change that the token does not permit is an error", async () => {
+  const { client, calls } = service([problem(403, "forbidden")]);
+  await assert.rejects(client.changed(["rates"], { scope: "shared" }), { code: "forbidden", retryable: false });
+  assert.equal(calls.length, 1);
+});
+
+test("one string is not taken for a tag of each character", async () => {
+  const { client, calls } = service([answer(202, {})]);
+  await assert.rejects(client.changed("rates"), /Pass a list of tags: \["rates"\]/);
+  assert.equal(calls.length, 0);
+});
+
 test("the secrets of webhooks are told", async () => {
   assert.deepEqual(await service([answer(200, { secrets: ["whsec_1"] })]).client.webhookSecrets(), ["whsec_1"]);
   await assert.rejects(service([answer(200, {})]).client.webhookSecrets(), { code: "unreadable" });

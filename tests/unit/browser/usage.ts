@@ -76,6 +76,9 @@ export async function withoutSocket(): Promise<Airport[]> {
   const again = await http.result("documents", {}, { known, deadline: 5 });
   // @ts-expect-error  A result goes to one place.
   await http.submit("documents", {}, { deliver: { post: "https://a.example/" } });
+  await http.changed(["rates"], { scope: "tenant", tenant: "acme", deadline: 5 });
+  // @ts-expect-error  There is no such scope.
+  await http.changed(["rates"], { scope: "everything" });
   const secrets: readonly string[] = await http.webhookSecrets();
   return secrets.length ? again.data : (await http.wait<Airport[]>(id)).data;
 }
