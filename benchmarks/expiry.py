@@ -72,7 +72,7 @@ from tests.fakes.delivery import (
     FakeRecorder,
     FakeRecords,
 )
-from tests.fakes.live_results import FakeFanOutJobSender
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveLinks
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.servers.valkey import valkey
 
@@ -172,6 +172,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         cache_url=url,
         compute_queue_url="",
         fan_out_queue_url="",
+        subscriptions_table="",
         delivery_queue_url="",
         connections_table="",
         requests_table="",
@@ -206,6 +207,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
             now_ms=clock,
         ),
         updates=live,
+        links=FakeLiveLinks(),
         jobs=jobs,
         counter=counter,
         now_ms=clock,

@@ -140,6 +140,7 @@ def _set_environment(redis: str, queues: str, connections: str) -> None:
         AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI=connections,
         ALLOW_SYNTHETIC="true",
         CONNECTIONS_TABLE="connections",
+        SUBSCRIPTIONS_TABLE="subscriptions",
         REQUESTS_TABLE="requests",
         DOCUMENTS_TABLE="documents",
         SCORES_TABLE="scores",

@@ -18,6 +18,7 @@ from compute.subscriber_updates import SubscriberUpdates
 from compute.wiring import make_worker
 from push.adapters.aws.clients import make_client
 from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.dynamodb.subscribers import DynamoDbLiveLinks
 from push.adapters.redis.connection import shared_async_redis
 from push.adapters.redis.leases import RedisLeases
 from push.adapters.redis.live_histories import RedisLiveHistories
@@ -87,6 +88,7 @@ def build() -> ComputeParts:
         tags=RedisTags(redis),
         answers=answers,
         updates=updates,
+        links=DynamoDbLiveLinks(make_client("dynamodb"), settings.subscriptions_table),
         jobs=jobs,
         counter=metrics,
         now_ms=now_ms,

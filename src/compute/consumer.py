@@ -11,7 +11,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from compute.computing import Task
-from compute.key_work import Disposition, KeyWorker
+from compute.dispositions import Disposition
+from compute.key_work import KeyWorker
 from push.cache.jobs import (
     GUARDIAN_DELAY_SECONDS,
     NO_DEADLINE_MS,

@@ -47,6 +47,9 @@ class Filler:
     async def fill(self, task: Task, claimed: Claimed, expired: set[Waiter]) -> tuple[Result, Filled | None]:
         """Compute a claimed key and store the result.
 
+        A change during the compute is noticed for tags that are known before it: from the params, and from the result
+        before.
+
         Returns the result and the outcome of its fill, which is None if Redis stopped answering. Waiters whose
         deadline passed meanwhile are added to `expired`.
 
@@ -54,12 +57,14 @@ class Filler:
             TransientError: the compute failed and a retry may succeed.
 
         """
-        tags = self.computing.tags_of(task)
+        before = claimed.result
+        tags = dict.fromkeys((*self.computing.tags_of(task), *(before.tags if before else ())))
         for _ in range(MAX_COMPUTES):
-            versions = await self._read_versions(task, tags)
+            versions = await self._read_versions(task, tuple(tags))
             result = await self.keeper.compute(task, claimed, expired)
+            tags.update(dict.fromkeys(result.tags))
             try:
-                if versions == (await self._enlist(task, result))[: len(tags)]:
+                if _are_unchanged(versions, await self._enlist(task, result)):
                     filled = await self._install(task, claimed, result)
                     if filled.outcome is not FillOutcome.OUTDATED:
                         return result, filled
@@ -77,19 +82,19 @@ class Filler:
         except CacheUnavailableError:
             return None
 
-    async def _read_versions(self, task: Task, tags: tuple[str, ...]) -> tuple[int, ...] | None:
-        """Read the tag versions that must not change until the fill; None, which equals no versions, without Redis."""
+    async def _read_versions(self, task: Task, tags: tuple[str, ...]) -> dict[str, int] | None:
+        """Read the versions of tags that must not change until the fill; None without Redis."""
         try:
-            return await self.tags.read_versions(task.key.tenant, tags) if tags else ()
+            return dict(zip(tags, await self.tags.read_versions(task.key.tenant, tags) if tags else (), strict=True))
         except CacheUnavailableError:
             return None
 
-    async def _enlist(self, task: Task, result: Result) -> tuple[int, ...]:
+    async def _enlist(self, task: Task, result: Result) -> dict[str, int]:
         """Add the key to the indexes of its tags, and return the versions of the tags."""
         if not result.tags:
-            return ()
+            return {}
         keep_ms = result.stale_until_ms - self.now_ms() + _ENLISTED_LONGER_MS
-        return await self.tags.enlist(task.key, result.tags, keep_ms)
+        return dict(zip(result.tags, await self.tags.enlist(task.key, result.tags, keep_ms), strict=True))
 
     async def _install(self, task: Task, claimed: Claimed, result: Result) -> Filled:
         filled = await self.leases.fill(task.key, claimed, result, LEASE_TERM_MS, self.now_ms())
@@ -97,3 +102,8 @@ class Filler:
             self.counter.count(Metric.REFUSED_FILL)
             logger.warning("a fill of %s was refused: %s", task.key.storage, filled.outcome)
         return filled
+
+
+def _are_unchanged(before: dict[str, int] | None, now: dict[str, int]) -> bool:
+    """Return whether the tags of a result have the versions that were read before; new tags have none to compare."""
+    return before is not None and all(before.get(tag, version) == version for tag, version in now.items())

@@ -7,13 +7,14 @@ from a dead one finds them all.
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from compute.computing import Computing, LoggedFailureError, Task, describe
+from compute.dispositions import Disposition, done_if
 from compute.filling import Filler
+from compute.late_tags import LateTags
 from compute.subscriber_updates import SubscriberUpdates
 from push.authorizing import forbidden
 from push.cache.freshness import Freshness, judge
@@ -34,16 +35,6 @@ WATCH_MS = (GUARDIAN_DELAY_SECONDS - 1) * 1000
 logger = logging.getLogger(__name__)
 
 
-class Disposition(enum.Enum):
-    """The fate of a job's queue message."""
-
-    DONE = "done"
-    AGAIN = "again"
-    """The queue redelivers it after a backoff."""
-    LATER = "later"
-    """It is sent again as a new message, because a try without Redis must not count against its receives."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyWorker:
     """Works on keys for one execution environment.
@@ -54,6 +45,7 @@ class KeyWorker:
         leases: the leases and the parked waiters.
         answers: answers requests.
         updates: publishes to subscribers.
+        late_tags: links the tags that a run names to its subscribers.
         jobs: the compute queue, for guardians and for waiters that a fill came too early for.
         counter: counts takeovers.
         now_ms: the clock, in milliseconds since 1970.
@@ -65,6 +57,7 @@ class KeyWorker:
     leases: Leases
     answers: WaiterAnswers
     updates: SubscriberUpdates
+    late_tags: LateTags
     jobs: JobSender
     counter: Counter
     now_ms: Callable[[], int]
@@ -140,7 +133,7 @@ class KeyWorker:
         if filled is None:
             if task.job.kind is JobKind.LIVE:
                 return Disposition.LATER
-            return _done_if(await self._send_result(task, waiters, result), waiters)
+            return done_if(await self._send_result(task, waiters, result), waiters)
         # Even if the fill was refused, the result is right for waiters that asked before the compute began.
         return await self._answer_filled(task, claimed, result, filled, _union(filled.waiters, waiters))
 
@@ -157,10 +150,13 @@ class KeyWorker:
         return await self._answer(task, claimed, result, waiters)
 
     async def _answer(self, task: Task, claimed: Claimed, result: Result, waiters: Sequence[Waiter]) -> Disposition:
-        """Answer the waiters that a result suits, and release the lease."""
+        """Answer the waiters that a result suits, and release the lease.
+
+        If subscribers may have missed a change, their waiter stays parked, and gets another job.
+        """
         await self._answer_requests(task, claimed, result, waiters)
         live = [waiter for waiter in waiters if waiter.is_live and suits(waiter, result)]
-        if live:
+        if live and await self.late_tags.link(task, claimed, result):
             await self.updates.publish(task.key, claimed.token, live, result)
         return await self._release(task, claimed)
 
@@ -250,10 +246,10 @@ class KeyWorker:
             if task.attempt < MAX_ATTEMPTS:
                 return Disposition.AGAIN
             _log_the_end(task, exc)
-            return _done_if(await self.answers.send_error(waiters, exc), waiters)
+            return done_if(await self.answers.send_error(waiters, exc), waiters)
         told = await self._send_result(task, waiters, result)
         await self._answer_parked(task, result)
-        return _done_if(told, waiters)
+        return done_if(told, waiters)
 
     async def _answer_parked(self, task: Task, result: Result) -> None:
         """Answer waiters that were parked during the compute, by functions that reached Redis earlier than this one.
@@ -289,11 +285,6 @@ def _log_the_end(task: Task, error: PushasideError) -> None:
 
 def _needs_cache(task: Task) -> bool:
     return task.job.kind in (JobKind.GUARDIAN, JobKind.LIVE)
-
-
-def _done_if(told: Sequence[Waiter], waiters: Sequence[Waiter]) -> Disposition:
-    """Retry a job if some waiters could not be answered and Redis does not keep them."""
-    return Disposition.DONE if len(told) == len(waiters) else Disposition.AGAIN
 
 
 def _union(waiters: Sequence[Waiter], others: Sequence[Waiter]) -> list[Waiter]:

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from compute.computing import Computing
 from compute.filling import Filler
 from compute.key_work import KeyWorker
+from compute.late_tags import LateTags
 from compute.lease_keeping import LeaseKeeper
 from compute.subscriber_updates import SubscriberUpdates
 from push.cache.ports import JobSender, Leases, TagIndex
 from push.delivery.waiter_answers import WaiterAnswers
 from push.metrics import Counter
+from push.topics.ports import LiveLinks
 
 
 def make_worker(
@@ -21,6 +23,7 @@ def make_worker(
     tags: TagIndex,
     answers: WaiterAnswers,
     updates: SubscriberUpdates,
+    links: LiveLinks,
     jobs: JobSender,
     counter: Counter,
     now_ms: Callable[[], int],
@@ -34,6 +37,7 @@ def make_worker(
         leases=leases,
         answers=answers,
         updates=updates,
+        late_tags=LateTags(computing=computing, leases=leases, links=links, now_ms=now_ms),
         jobs=jobs,
         counter=counter,
         now_ms=now_ms,

@@ -191,15 +191,13 @@ class FanOutSettings(CacheSettings, ManagementSettings, OfferSettings, TopicSett
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
+class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings, TopicSettings):
     """Settings of the function that computes results, fills the cache and answers waiters."""
 
     compute_queue_url: str
-    fan_out_queue_url: str
     documents_table: str = ""
     scores_table: str = ""
     sources: str = ""
-    topics: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,8 @@ async def rate(currency: str) -> int:
 
 
 @compute(ttl=300.0, stale_ttl=300.0, scope="shared")
-async def holidays(context: Context) -> int:
-    """The holidays, from a service elsewhere."""
+async def holidays(context: Context, year: int) -> int:
+    """The holidays of a year, from a service elsewhere."""
     context.depends_on("holidays")
     return time.time_ns()
 '''
@@ -93,8 +93,7 @@ async def test_a_result_without_subscribers_is_computed_when_a_caller_requests_i
 async def test_a_shared_results_tag_is_raised_in_the_shared_scope_or_in_all(
     stack: Stack, client: pushaside.Client, scope: str
 ) -> None:
-    await client.request("holidays")
-    async with client.subscribe(compute="holidays") as holidays:
+    async with client.subscribe(compute="holidays", params={"year": 2026 if scope == "all" else 2027}) as holidays:
         first = await take(holidays)
         await raise_tags(stack, tags=["holidays"], scope=scope)
         assert await take(holidays) > first

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from push.errors import QueueUnavailableError
 from push.keys import Key
 from push.topics.fan_out_jobs import FanOutJob, Farewell
 from push.topics.histories import NewMessage
 from push.topics.positions import Position
+from push.topics.subscriptions import LiveResult
 from push.topics.topics import live_topic
 from tests.fakes.cache import CacheModel
 from tests.fakes.clock import no_delay
@@ -39,6 +40,19 @@ class FakeLiveHistories:
                 self.appended.append((key, appended.position, message))
         await self._delay()
         return is_held
+
+
+class FakeLiveLinks:
+    """`LiveLinks` by tag."""
+
+    def __init__(self) -> None:
+        self.by_tag: dict[str, dict[Key, LiveResult]] = {}
+        self.on_add: Callable[[], None] = lambda: None
+
+    async def add(self, tags: Collection[str], live: LiveResult) -> None:
+        self.on_add()
+        for tag in tags:
+            self.by_tag.setdefault(tag, {})[live.key] = live
 
 
 class FakeFanOutJobSender:

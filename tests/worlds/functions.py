@@ -42,7 +42,7 @@ from tests.fakes.delivery import (
     FakeRecorder,
     FakeRecords,
 )
-from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveHistories
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveHistories, FakeLiveLinks
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.fakes.topics import TopicModel
 
@@ -50,6 +50,7 @@ SETTINGS = ComputeSettings(
     cache_url="redis://unused",
     compute_queue_url="unused",
     fan_out_queue_url="unused",
+    subscriptions_table="unused",
     delivery_queue_url="unused",
     connections_table="unused",
     requests_table="unused",
@@ -122,12 +123,14 @@ class World:
             leases=self.leases, histories=self.histories, payloads=self.payloads, fan_out=self.fan_out
         )
         self.tags = FakeTags(self.model)
+        self.links = FakeLiveLinks()
         self.worker = make_worker(
             computing=self.computing,
             leases=self.leases,
             tags=self.tags,
             answers=self.answers,
             updates=self.live,
+            links=self.links,
             jobs=self.jobs,
             counter=self.counter,
             now_ms=self.clock,

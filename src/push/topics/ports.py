@@ -250,6 +250,13 @@ class Subscribers(Protocol):
         """Remove the subscriptions of closed connections. Never raises: a subscription that is left expires."""
 
 
+class LiveLinks(Protocol):
+    """The links from tags to live results, for workers that compute."""
+
+    async def add(self, tags: Collection[str], live: LiveResult) -> None:
+        """See `Subscriptions.add_live`."""
+
+
 class LiveResults(Protocol):
     """The live results that depend on tags, for workers that handle changes."""
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from botocore.config import Config
 
-from push.adapters.dynamodb.subscribers import DynamoDbLiveResults, DynamoDbSubscribers
+from push.adapters.dynamodb.subscribers import DynamoDbLiveLinks, DynamoDbLiveResults, DynamoDbSubscribers
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions, DynamoDbTopicMembers
 from push.computes import Tenant
 from push.errors import TransientError
@@ -220,6 +220,17 @@ async def test_tags_are_a_tenants_own(subscriptions: DynamoDbSubscriptions, live
     assert keys(await live_results.live_of(ACME, ["tag"])) == [KEY]
     assert keys(await live_results.live_of(None, ["tag"])) == [shared.key]
     assert keys(await live_results.live_of(Tenant("other"), ["tag"])) == []
+
+
+async def test_a_worker_links_tags_as_a_subscription_does(
+    aws: Aws, client: Any, live_results: DynamoDbLiveResults
+) -> None:
+    await DynamoDbLiveLinks(client, aws.tables["subscriptions"], lambda: NOW).add(["late"], LIVE)
+    for scope in (ACME, ALL_SCOPES):
+        (found,) = await live_results.live_of(scope, ["late"])
+        assert replace(found, written="") == LIVE
+    with pytest.raises(TransientError):
+        await DynamoDbLiveLinks(client, "none").add(["late"], LIVE)
 
 
 async def test_the_live_results_of_all_scopes_are_found_together(

@@ -77,6 +77,7 @@ def settings(aws: Aws, redis_url: str) -> ComputeSettings:
         compute_queue_url="",
         delivery_queue_url="",
         fan_out_queue_url="",
+        subscriptions_table=aws.tables["subscriptions"],
         connections_table=aws.tables["connections"],
         documents_table=aws.tables["documents"],
         scores_table=aws.tables["scores"],

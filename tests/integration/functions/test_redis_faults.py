@@ -38,7 +38,7 @@ from request.asking.engine import Engine
 from tests.fakes.cache import FakeJobs
 from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnections, FakeDeliveries, FakePayloads, FakeRecorder, FakeRecords
-from tests.fakes.live_results import FakeFanOutJobSender
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveLinks
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.patience import PATIENCE_SECONDS
 from tests.servers.faulty_network import FaultyNetwork
@@ -186,6 +186,7 @@ class Service:
                 payloads=FakePayloads(),
                 fan_out=FakeFanOutJobSender(),
             ),
+            links=FakeLiveLinks(),
             jobs=self.jobs,
             counter=self.counter,
             now_ms=now_ms,

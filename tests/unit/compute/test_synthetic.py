@@ -22,6 +22,7 @@ SETTINGS = ComputeSettings(
     cache_url="redis://127.0.0.1:1/0",
     compute_queue_url="",
     fan_out_queue_url="",
+    subscriptions_table="",
     delivery_queue_url="",
     connections_table="",
     requests_table="",

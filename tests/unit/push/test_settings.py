@@ -55,7 +55,7 @@ def test_what_is_absent_or_unusable_is_named(environment: dict[str, str], name: 
 
 
 def test_a_choice_is_one_of_its_kind() -> None:
-    tables = dict.fromkeys(("CONNECTIONS_TABLE", "REQUESTS_TABLE", "WEBHOOK_QUEUE_URL"), "x")
+    tables = dict.fromkeys(("CONNECTIONS_TABLE", "SUBSCRIPTIONS_TABLE", "REQUESTS_TABLE", "WEBHOOK_QUEUE_URL"), "x")
     environment = (
         REQUEST
         | tables

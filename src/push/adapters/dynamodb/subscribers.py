@@ -79,6 +79,17 @@ class DynamoDbSubscribers:
             logger.warning("could not delete the rows of gone subscribers: %s %r", exc.message, exc.__cause__)
 
 
+class DynamoDbLiveLinks:
+    """`push.topics.ports.LiveLinks` on DynamoDB."""
+
+    def __init__(self, client: Any, table: str, now: Callable[[], float] = time.time) -> None:  # noqa: ANN401
+        self._table = SubscriptionTable(client=client, name=table, now=now)
+
+    async def add(self, tags: Collection[str], live: LiveResult) -> None:
+        """See `LiveLinks.add`."""
+        await asyncio.to_thread(self._table.write_live, tags, live)
+
+
 class DynamoDbLiveResults:
     """`push.topics.ports.LiveResults` on DynamoDB."""
 

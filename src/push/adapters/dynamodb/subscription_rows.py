@@ -13,8 +13,9 @@ has a colon before its first `/`. The index `by_connection` (`connection_shard`,
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from push.adapters.dynamodb.errors import translate
 from push.computes import Tenant
 from push.errors import TransientError
-from push.topics.subscriptions import Right, Subscription
+from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import Topic, shard_of
 
 _BATCH_ROWS = 25
@@ -79,6 +80,11 @@ class SubscriptionTable:
             if not writes:
                 return
         raise TransientError(f"DynamoDB did not {what}.")
+
+    def write_live(self, tags: Collection[str], live: LiveResult) -> None:
+        """Put the rows that lead from tags to a live result."""
+        rows = [row for tag in dict.fromkeys(tags) for row in _write_live(tag, live)]
+        self.write_all("record a live result", [{"PutRequest": {"Item": row}} for row in rows])
 
     def living(self, topic: Topic, shard: int) -> dict[str, Any]:
         """Return the query that selects the unexpired subscriptions of a shard."""
@@ -138,6 +144,26 @@ def read_subscription(topic: Topic, row: Row) -> Subscription:
         options=frozenset(filter(None, row["options"]["S"].split(","))),
         right=_read_right(row) if "claims" in row else None,
     )
+
+
+def _write_live(tag: str, live: LiveResult) -> Iterator[Row]:
+    expires_at = {"N": str(live.expires_at)}
+    yield {
+        "topic": {"S": tag_partition_of(live.key.tenant, tag)},
+        "connection_id": {"S": live.key.storage},
+        "tenant": {"S": live.tenant},
+        "principal": {"S": live.principal},
+        "params": {"S": bytes(live.params).decode()},
+        # Tells writes apart. A worker that found no subscriber deletes only the row it read, and not one that a
+        # subscriber wrote since.
+        "written": {"S": secrets.token_hex(6)},
+        "expires_at": expires_at,
+    }
+    yield {
+        "topic": {"S": scopes_partition_of(tag)},
+        "connection_id": {"S": scope_text(live.key.tenant)},
+        "expires_at": expires_at,
+    }
 
 
 def _read_right(row: Row) -> Right:

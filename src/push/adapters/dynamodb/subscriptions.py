@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -16,9 +15,6 @@ from push.adapters.dynamodb.subscription_rows import (
     deletions_of,
     key_of,
     read_subscription,
-    scope_text,
-    scopes_partition_of,
-    tag_partition_of,
 )
 from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import SHARDS, Topic, parse_topic_storage, shard_of
@@ -68,7 +64,7 @@ class DynamoDbSubscriptions:
 
     def add_live(self, tags: Collection[str], live: LiveResult) -> None:
         """See `Subscriptions.add_live`."""
-        _add_live(self._table, tags, live)
+        self._table.write_live(tags, live)
 
 
 class DynamoDbTopicMembers:
@@ -93,30 +89,6 @@ class DynamoDbTopicMembers:
     def _pages(self, topic: Topic, **options: Any) -> Iterator[Row]:  # noqa: ANN401 - boto3's own options
         for shard in range(SHARDS):
             yield from self._table.query_all("find subscribers", **self._table.living(topic, shard), **options)
-
-
-def _add_live(table: SubscriptionTable, tags: Collection[str], live: LiveResult) -> None:
-    # `written` tells writes apart. A worker that found no subscriber deletes only the row it read, and not one that a
-    # subscriber wrote since.
-    expires_at = {"N": str(live.expires_at)}
-    attributes = {
-        "connection_id": {"S": live.key.storage},
-        "tenant": {"S": live.tenant},
-        "principal": {"S": live.principal},
-        "params": {"S": bytes(live.params).decode()},
-        "written": {"S": secrets.token_hex(6)},
-        "expires_at": expires_at,
-    }
-    scope = {"connection_id": {"S": scope_text(live.key.tenant)}, "expires_at": expires_at}
-    rows = [
-        row
-        for tag in dict.fromkeys(tags)
-        for row in (
-            {"topic": {"S": tag_partition_of(live.key.tenant, tag)}, **attributes},
-            {"topic": {"S": scopes_partition_of(tag)}, **scope},
-        )
-    ]
-    table.write_all("record a live result", [{"PutRequest": {"Item": row}} for row in rows])
 
 
 def _connection_shard(connection_id: str, shard: int) -> dict[str, str]:
