@@ -68,8 +68,10 @@ class Computing:
     clock_us: Callable[[], int]
     random: Callable[[], float]
 
-    async def compute(self, task: Task) -> Result:
+    async def compute(self, task: Task, stored_version: int = 0) -> Result:
         """Run the compute once and return its value, or its deterministic failure, as a result.
+
+        `stored_version` is the source version of the stored result, for the compute's context.
 
         Raises:
             TransientError: the compute failed and a retry may succeed, it took too long, or its large value could not
@@ -78,7 +80,7 @@ class Computing:
         """
         name = ("ComputeName", task.compute.name)
         started_ms, started_us = self.now_ms(), self.clock_us()
-        context = self._make_context(task, started_ms)
+        context = self._make_context(task, started_ms, stored_version)
         self.counter.count(Metric.COMPUTE, dimension=name)
         try:
             computed = await self._run(task, context)
@@ -87,7 +89,8 @@ class Computing:
             logger.info("%s failed: %s", task.key.storage, exc.message)
             self.counter.count(Metric.COMPUTE_FAILURE, dimension=name)
             # A failure has tags too: the next change of its sources may make the compute succeed.
-            computed = Computed(None, tags=(*self.tags_of(task), *_storable(context.tags)))
+            tags = (*self.tags_of(task), *_storable(context.tags))
+            computed = Computed(None, _version_of(exc), tags)
             status, data = Status.FAILURE, render_error_object(exc)
         cost_us = self.clock_us() - started_us
         self.counter.count(Metric.COMPUTE_MILLISECONDS, cost_us / 1000, dimension=name)
@@ -122,7 +125,7 @@ class Computing:
             logger.exception("the `tags` function of %s raised", task.key.storage, extra=describe(task))
             raise LoggedFailureError from exc
 
-    def _make_context(self, task: Task, started_ms: int) -> Context:
+    def _make_context(self, task: Task, started_ms: int, stored_version: int) -> Context:
         return Context(
             tenant=task.job.tenant,
             principal=task.job.principal,
@@ -132,6 +135,7 @@ class Computing:
             sources=self.sources,
             report=partial(_log_progress, task),
             settings=self.settings,
+            stored_version=stored_version,
         )
 
     async def _run(self, task: Task, context: Context) -> Computed:
@@ -159,6 +163,12 @@ def describe(task: Task) -> dict[str, object]:
         "request_id": waiter.request_id if waiter else "",
         "attempt": task.attempt,
     }
+
+
+def _version_of(failure: ComputeFailedError | RequestError) -> int:
+    """Return the source version of a failure; 0 if it has none that can be stored."""
+    version = failure.source_version if isinstance(failure, ComputeFailedError) else 0
+    return version if is_storable((), version) else 0
 
 
 def _storable(tags: tuple[str, ...]) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class LeaseKeeper:
         is_done = asyncio.Event()
         keeping = asyncio.create_task(self._keep(task.key, claimed, is_done, expired))
         try:
-            return await self.computing.compute(task)
+            return await self.computing.compute(task, 0 if claimed.result is None else claimed.result.source_version)
         finally:
             # Not cancelled: it may be sending a `timeout` to a waiter.
             is_done.set()

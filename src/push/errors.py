@@ -98,9 +98,28 @@ class RequestError(PushasideError):
 
 
 class ComputeFailedError(PushasideError):
-    """A compute failed, and will fail again for the same params."""
+    """A compute failed, and will fail again for the same params.
+
+    Args:
+        message: one sentence for a person; defaults to the code's sentence.
+        code: the error code on the wire; defaults to the class's code.
+        retry_after_ms: how long the caller should wait before a retry, in milliseconds.
+        source_version: the version of the source that made the compute fail, as in `push.computes.Computed`.
+
+    """
 
     default_code = ErrorCode.COMPUTE_FAILED
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: ErrorCode | None = None,
+        retry_after_ms: int | None = None,
+        source_version: int = 0,
+    ) -> None:
+        super().__init__(message, code=code, retry_after_ms=retry_after_ms)
+        self.source_version = source_version
 
 
 class TransientError(PushasideError):

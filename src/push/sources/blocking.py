@@ -105,6 +105,11 @@ class BlockingContext:
         """The time at which the run stops, in seconds since 1970. Reads after it raise TimeoutError."""
         return self._context.deadline
 
+    @property
+    def stored_version(self) -> int:
+        """The source version of the stored result; see `Context`."""
+        return self._context.stored_version
+
     def table(self, name: str) -> BlockingTable:
         """Return the reader of a table; see `Context.table`."""
         return BlockingTable(self._context.table(name), self._wait)

@@ -96,10 +96,22 @@ class Context:
         sources: the tables and buckets.
         report: receives the progress.
         settings: the function's; for the computes of this project alone.
+        stored_version: the source version of the stored result, 0 without one. A result of a lower version is refused.
 
     """
 
-    __slots__ = ("_principal", "_report", "_scope", "_settings", "_sources", "_tags", "_tenant", "attempt", "deadline")
+    __slots__ = (
+        "_principal",
+        "_report",
+        "_scope",
+        "_settings",
+        "_sources",
+        "_tags",
+        "_tenant",
+        "attempt",
+        "deadline",
+        "stored_version",
+    )
 
     def __init__(
         self,
@@ -112,12 +124,14 @@ class Context:
         sources: Sources | None = None,
         report: Callable[[Progress], None] = drop_progress,
         settings: ComputeSettings | None = None,
+        stored_version: int = 0,
     ) -> None:
         self._tenant = tenant
         self._principal = principal
         self._scope = scope
         self.attempt = attempt
         self.deadline = deadline
+        self.stored_version = stored_version
         self._sources = sources or NoSources()
         self._report = report
         self._settings = settings

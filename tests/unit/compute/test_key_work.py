@@ -740,6 +740,26 @@ async def test_what_is_stored_knows_its_cost_tags_and_version(world: World, scri
     assert (stored.computed_at_ms, stored.cost_us) == (started_ms, 250_000)
 
 
+async def test_a_compute_learns_the_version_of_the_stored_result(script: Script) -> None:
+    """So that it need not compute from a source that lags behind it."""
+    seen: list[int] = []
+
+    @compute(name="scripted", ttl=10.0, stale_ttl=60.0, tags=lambda params: ("scripted",))
+    async def versioned(params: EchoParams, context: Context) -> object:
+        seen.append(context.stored_version)
+        if len(seen) == 2:
+            raise ComputeFailedError(source_version=11)
+        return Computed(len(seen), source_version=9 + 2 * len(seen) - 2)
+
+    world = World(computes=(versioned,))
+    for _ in range(3):
+        world.ask(compute="scripted", max_age=0)
+        await world.consume_sent()
+        world.clock.advance(1)
+    assert seen == [0, 9, 11]
+    assert world.counter.of(Metric.REFUSED_FILL) == 0
+
+
 async def test_who_was_parked_while_redis_was_away_for_the_compute_is_answered_by_it_all_the_same(
     world: World, script: Script
 ) -> None:
