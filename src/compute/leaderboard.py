@@ -1,4 +1,6 @@
-"""The compute `leaderboard`: ranks from a sorted set in Redis, which is rebuilt from DynamoDB when it is missing.
+"""The compute `leaderboard`: ranks from a sorted set in Redis, which is read from DynamoDB when it is missing.
+
+Changes only mark members of the set; a reader reads marked members from DynamoDB before it uses the set.
 
 Functions that only check params import this module too, so clients of AWS and Redis are imported at their first use.
 """
@@ -7,17 +9,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
 
 import msgspec
 
-from push.computes import Tenant, compute
+from push.computes import Computed, Tenant, compute
 from push.errors import CacheUnavailableError, ComputeFailedError, ErrorCode
 from push.names import Name
 from push.settings import ComputeSettings
-from push.sources.boards import Around, Entry, Top, View, board_tag, require_member, view_scores
+from push.sources.boards import (
+    Around,
+    BoardView,
+    ChangedMembers,
+    RefreshedMembers,
+    Top,
+    View,
+    board_tag,
+    require_member,
+    view_scores,
+)
 from push.sources.contexts import Context
 from push.sources.ports import BoardCache, Scores
 
@@ -29,6 +43,9 @@ NEIGHBOURS = 5
 _POLL_SECONDS = 0.05
 _WAIT_SECONDS = 5.0
 """The time to wait for another worker's rebuild before reading the source."""
+
+_CLOCKS_APART_MS = 10_000
+"""The most that the clocks of Redis and of this machine may differ."""
 
 Member = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
@@ -63,17 +80,17 @@ def leaderboard_tags(params: LeaderboardParams) -> tuple[str, ...]:
 )
 async def leaderboard(params: LeaderboardParams, context: Context) -> object:
     """Return a list of entries `{"rank", "member", "score"}`; for `rank` a single entry."""
-    reader = build(context.settings)
-    if params.rank is not None:
-        view = Around(params.rank, neighbours=0)
-        (entry,) = require_member(await reader.read(context.tenant, params.board, view), view, params.board)
-        return entry.as_json()
-    if params.around is not None:
-        view = Around(params.around, NEIGHBOURS)
-        entries = require_member(await reader.read(context.tenant, params.board, view), view, params.board)
+    member = params.rank or params.around
+    if member is None:
+        view: View = Top(params.top or DEFAULT_TOP)
     else:
-        entries = await reader.read(context.tenant, params.board, Top(params.top or DEFAULT_TOP))
-    return [entry.as_json() for entry in entries]
+        view = Around(member, 0 if params.rank else NEIGHBOURS)
+    reader = build(context.settings)
+    found = await reader.read(context.tenant, params.board, view, context.stored_version)
+    if member is not None:
+        require_member(found, member, params.board)
+    entries = [entry.as_json() for entry in found.entries]
+    return Computed(entries[0] if params.rank else entries, found.version)
 
 
 @cache
@@ -90,15 +107,24 @@ def build(settings: ComputeSettings) -> BoardReader:
     return BoardReader(scores, RedisLeaderboards(shared_async_redis(settings)))
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class BoardReader:
-    """Reads boards for one execution environment. Without Redis it reads the source, which is slower."""
+    """Reads boards for one execution environment. Without Redis it reads the source, which is slower.
+
+    A result that was read past Redis is newer than the board there, which lags behind the source. So its version is
+    later than that of the board, and the next reader of the same key, which asks for that version, rebuilds the board.
+    """
 
     scores: Scores
     boards: BoardCache
+    now_ms: Callable[[], int] = _now_ms
 
-    async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry]:
-        """Return a view of a board; an empty list if the board or the member does not exist.
+    async def read(self, tenant: Tenant, board: str, view: View, lowest_version: int = 0) -> BoardView:
+        """Return a view of a board of at least a version; no entries if the board or the member does not exist.
 
         Raises:
             ComputeFailedError: the board is too large.
@@ -106,41 +132,58 @@ class BoardReader:
 
         """
         try:
-            entries = await self._read_kept(tenant, board, view)
+            found = await self._read_kept(tenant, board, view, lowest_version)
         except CacheUnavailableError as exc:
             logger.warning("reading a leaderboard from its source: %s", exc.message)
-            entries = None
-        if entries is None:
-            return view_scores(await self._read_source(tenant, board), view)
-        return entries
+            found = None
+        if found is None:
+            scores = await self._read_source(tenant, board, lowest_version)
+            return BoardView(view_scores(scores, view), self._version_now(lowest_version))
+        return found
 
-    async def _read_kept(self, tenant: Tenant, board: str, view: View) -> list[Entry] | None:
+    async def _read_kept(self, tenant: Tenant, board: str, view: View, lowest_version: int) -> BoardView | None:
         """Read a board in Redis, or rebuild it, or wait for another worker's rebuild; None if that takes too long."""
         loop = asyncio.get_running_loop()
         until = loop.time() + _WAIT_SECONDS
+        refreshed: RefreshedMembers | None = None
         while loop.time() < until:
-            entries = await self.boards.read(tenant, board, view)
-            if entries is not None:
-                return entries
-            token = await self.boards.begin_rebuild(tenant, board)
-            if token is not None:
-                return view_scores(await self._rebuild(tenant, board, token), view)
-            await asyncio.sleep(_POLL_SECONDS)
+            found = await self.boards.read(tenant, board, view, lowest_version, refreshed)
+            if isinstance(found, BoardView):
+                return found
+            refreshed = await self._refresh(tenant, board, found) if found else None
+            if refreshed is None:
+                token = await self.boards.begin_rebuild(tenant, board, lowest_version)
+                if token is not None:
+                    return await self._rebuild(tenant, board, view, lowest_version, token)
+                await asyncio.sleep(_POLL_SECONDS)
         return None
 
-    async def _rebuild(self, tenant: Tenant, board: str, token: str) -> dict[str, float]:
-        scores = None
-        try:
-            scores = await self._read_source(tenant, board)
-        finally:
-            await self._end_rebuild(tenant, board, token, scores)
-        return scores
+    async def _refresh(self, tenant: Tenant, board: str, changed: ChangedMembers) -> RefreshedMembers:
+        scores = await asyncio.to_thread(self.scores.read_some, tenant, board, changed.members)
+        return RefreshedMembers(changed, scores)
 
-    async def _end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
+    async def _rebuild(self, tenant: Tenant, board: str, view: View, lowest_version: int, token: str) -> BoardView:
+        scores = version = None
         try:
-            await self.boards.end_rebuild(tenant, board, token, scores)
+            scores = await self._read_source(tenant, board, lowest_version)
+        finally:
+            version = await self._end_rebuild(tenant, board, token, scores)
+        return BoardView(view_scores(scores, view), version or self._version_now(lowest_version))
+
+    async def _end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> int | None:
+        try:
+            return await self.boards.end_rebuild(tenant, board, token, scores)
         except CacheUnavailableError as exc:
             logger.warning("a rebuilt leaderboard was not stored: %s", exc.message)
+            return None
 
-    async def _read_source(self, tenant: Tenant, board: str) -> dict[str, float]:
-        return await asyncio.to_thread(self.scores.read_all, tenant, board)
+    async def _read_source(self, tenant: Tenant, board: str, lowest_version: int) -> dict[str, float]:
+        try:
+            return await asyncio.to_thread(self.scores.read_all, tenant, board)
+        except ComputeFailedError as exc:
+            exc.source_version = self._version_now(lowest_version)
+            raise
+
+    def _version_now(self, lowest_version: int) -> int:
+        """Return the version of a state that was read from the source just now: later than that of any board."""
+        return max(lowest_version, self.now_ms() + _CLOCKS_APART_MS)

@@ -1,4 +1,4 @@
-"""Invalidation: a change updates leaderboards, marks every result with its tags stale, and refreshes live results."""
+"""Invalidation: a change marks members of boards, marks results with its tags stale, and refreshes live results."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Invalidation:
         changed_at_ms, tags = self.now_ms(), list(changes.tags)
         try:
             # Boards first: a compute that starts after the versions are raised must not read an old score.
-            for (tenant, board), scores in changes.scores.items():
-                await self.boards.update(tenant, board, scores)
+            for (tenant, board), members in changes.members.items():
+                await self.boards.mark_changed(tenant, board, members)
             touched = await self.tags.invalidate(changes.scope, tags)
             await self.live.announce(changes.scope, tags, changed_at_ms)
         except TransientError as exc:

@@ -42,6 +42,38 @@ class Around:
 View = Top | Around
 
 
+@dataclass(frozen=True, slots=True)
+class BoardView:
+    """Part of a board, and the version of the state that it was read from: a time in milliseconds since 1970.
+
+    A board in Redis has the time at which its rebuild began. A state that was read past Redis has a time after its end.
+    So a board of at least the version of another state began to be read after that state: it is not older.
+    """
+
+    entries: list[Entry]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedMembers:
+    """The members of a stored board that changed since their scores were read, and when they were listed.
+
+    `refresh` and `position` tell what happened to the board after the listing.
+    """
+
+    members: tuple[str, ...]
+    refresh: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshedMembers:
+    """The scores of changed members, read from the source after the listing; a member without a score is absent."""
+
+    changed: ChangedMembers
+    scores: dict[str, float]
+
+
 def board_tag(board: str) -> str:
     """Return the tag of a board."""
     return f"leaderboard:{board}"
@@ -63,13 +95,14 @@ def _entries(items: Sequence[tuple[str, float]], first_rank: int) -> list[Entry]
     return [Entry(first_rank + index, member, score) for index, (member, score) in enumerate(items)]
 
 
-def require_member(entries: list[Entry], view: Around, board: str) -> list[Entry]:
-    """Return the entries, or raise if the member has none.
+def require_member(found: BoardView, member: str, board: str) -> BoardView:
+    """Return the view around a member, or raise if the member is not on the board.
 
     Raises:
         ComputeFailedError: the member is not on the board (`not_found`).
 
     """
-    if not entries:
-        raise ComputeFailedError(f"The board {board!r} has no member {view.member!r}.", code=ErrorCode.NOT_FOUND)
-    return entries
+    if not found.entries:
+        sentence = f"The board {board!r} has no member {member!r}."
+        raise ComputeFailedError(sentence, code=ErrorCode.NOT_FOUND, source_version=found.version)
+    return found

@@ -10,7 +10,6 @@ Sources: "DynamoDB Streams record format" (DynamoDB API), "Event message structu
 from __future__ import annotations
 
 import enum
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,13 +48,15 @@ class UnreadableChangeError(PushasideError):
 
 
 @dataclass(frozen=True, slots=True)
-class NewScore:
-    """A member's score on a tenant's board after a change; None if the member was removed."""
+class ChangedMember:
+    """A member of a tenant's board whose row was written or removed.
+
+    Its score is not part of the change: a change may arrive after a newer state of the row was read.
+    """
 
     tenant: Tenant
     board: str
     member: str
-    score: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Change:
     source: Source
     scope: TagScope
     tags: tuple[str, ...]
-    score: NewScore | None = None
+    member: ChangedMember | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,13 @@ class Told:
 
 @dataclass(slots=True)
 class ScopeChanges:
-    """All changes in a scope in one batch: each tag once, and each score after its last change."""
+    """All changes in a scope in one batch: each tag and each member of a board once."""
 
     scope: TagScope
     tags: dict[str, None] = field(default_factory=dict)
     """In order of first appearance."""
-    scores: dict[tuple[Tenant, str], dict[str, float | None]] = field(default_factory=dict)
-    """By tenant and board, then by member."""
+    members: dict[tuple[Tenant, str], dict[str, None]] = field(default_factory=dict)
+    """By tenant and board, in order of first appearance."""
     record_ids: list[str] = field(default_factory=list)
 
 
@@ -101,8 +102,8 @@ def merge(told: Iterable[Told]) -> list[ScopeChanges]:
         for change in each.changes:
             in_scope = merged.setdefault(change.scope, ScopeChanges(change.scope))
             in_scope.tags.update(dict.fromkeys(change.tags))
-            if (new := change.score) is not None:
-                in_scope.scores.setdefault((new.tenant, new.board), {})[new.member] = new.score
+            if (changed := change.member) is not None:
+                in_scope.members.setdefault((changed.tenant, changed.board), {})[changed.member] = None
             if each.record_id not in in_scope.record_ids[-1:]:
                 in_scope.record_ids.append(each.record_id)
     return list(merged.values())
@@ -122,17 +123,8 @@ class _Text(msgspec.Struct, rename={"text": "S"}):
     text: str
 
 
-class _Number(msgspec.Struct, rename={"text": "N"}):
-    text: str
-
-
-class _ScoreImage(msgspec.Struct):
-    score: _Number
-
-
-class _StreamData(msgspec.Struct, rename={"keys": "Keys", "new_image": "NewImage"}):
+class _StreamData(msgspec.Struct, rename={"keys": "Keys"}):
     keys: dict[str, _Text]
-    new_image: dict[str, Any] | None = None
 
 
 class _StreamRecord(msgspec.Struct):
@@ -143,7 +135,7 @@ def parse_stream_record(record: Mapping[str, Any]) -> Change:
     """Parse a record of the stream of the documents' index or of the scores.
 
     Raises:
-        UnreadableChangeError: it is neither, or it holds an invalid name or score.
+        UnreadableChangeError: it is neither, or it holds an invalid name.
 
     """
     data = _convert(record, _StreamRecord).dynamodb
@@ -154,8 +146,7 @@ def parse_stream_record(record: Mapping[str, Any]) -> Change:
             return _document_change(Source.DOCUMENTS, tenant, collection, document_id)
         case {"board": partition, "member": member}:
             tenant, board = _split_partition(partition)
-            score = None if data.new_image is None else _read_score(data.new_image)
-            return Change(Source.SCORES, tenant, (board_tag(board),), NewScore(tenant, board, member, score))
+            return Change(Source.SCORES, tenant, (board_tag(board),), ChangedMember(tenant, board, member))
         case _:
             raise UnreadableChangeError(f"A record has the keys {sorted(keys)}, which belong to no source.")
 
@@ -245,17 +236,6 @@ def _tenant(text: str) -> Tenant:
 def _name(text: str) -> str:
     name: str = _convert(text, Name)
     return name
-
-
-def _read_score(image: Mapping[str, Any]) -> float:
-    text: str = _convert(image, _ScoreImage).score.text
-    try:
-        score = float(text)
-    except ValueError as exc:
-        raise UnreadableChangeError(f"The score {text!r} is not a finite number.") from exc
-    if not math.isfinite(score):
-        raise UnreadableChangeError(f"The score {text!r} is not a finite number.")
-    return score
 
 
 def _convert(value: object, kind: Any) -> Any:  # noqa: ANN401 - as varied as what is read

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from push.computes import Tenant
-from push.sources.boards import Entry, View
+from push.sources.boards import BoardView, ChangedMembers, RefreshedMembers, View
 from push.sources.documents import Reference
 from push.sources.raised_tags import RaisedTags
 
 
 class Scores(Protocol):
-    """The durable store of all boards. Methods block."""
+    """The durable store of all boards, strongly consistent. A row without a numeric score counts as absent.
+
+    Methods block.
+    """
 
     def read_all(self, tenant: Tenant, board: str) -> dict[str, float]:
         """Return the score of every member.
@@ -20,26 +23,46 @@ class Scores(Protocol):
         Raises ComputeFailedError if there are more than `MAX_MEMBERS`, SourceThrottledError or TransientError.
         """
 
+    def read_some(self, tenant: Tenant, board: str, members: Collection[str]) -> dict[str, float]:
+        """Return the scores of some members, omitting absent ones. Raises SourceThrottledError or TransientError."""
+
 
 class BoardCache(Protocol):
-    """Boards cached for reading. Every method may raise CacheUnavailableError."""
+    """Boards cached for reading. Every method may raise CacheUnavailableError.
 
-    async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry] | None:
-        """Return part of a board; None if the board is absent, an empty list if the member is absent."""
+    A change only marks its members. A reader reads marked members from the source and stores what it read. So a board
+    never goes back in time, in whatever order changes arrive and however often:
 
-    async def begin_rebuild(self, tenant: Tenant, board: str) -> str | None:
-        """Take the right to rebuild an absent board, atomically; None if it exists or another worker has the right."""
+    - a rebuild reads the source after the board became absent, and after it began to collect marks;
+    - a refresh reads the source after it listed the marks, and is stored only if nothing else was stored since.
+    """
 
-    async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
-        """Store the board if the right is still held, and release the right, in one step.
+    async def read(
+        self, tenant: Tenant, board: str, view: View, lowest_version: int, refreshed: RefreshedMembers | None = None
+    ) -> BoardView | ChangedMembers | None:
+        """Return part of a board of at least a version, or the members to read from the source first.
 
-        Without scores nothing is stored. Updates made since the rebuild began are applied on top.
+        `refreshed` answers an earlier ChangedMembers. It is stored, in the same step, unless another reader stored
+        something since the listing; then the answer may again be ChangedMembers. None if the board is absent or older.
+        A view has no entries if its member is absent.
         """
 
-    async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
-        """Set the scores of members, or remove them with None, if the board exists or is being rebuilt.
+    async def begin_rebuild(self, tenant: Tenant, board: str, lowest_version: int) -> str | None:
+        """Take the right to rebuild a board that is absent or older than a version, atomically.
 
-        Idempotent. The caller applies changes of one member in order.
+        An older board is dropped. None if the board exists or another worker has the right.
+        """
+
+    async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> int | None:
+        """Store the board if the right is still held, and release the right, in one step.
+
+        Without scores nothing is stored. Returns the board's version, or None if it was not stored.
+        """
+
+    async def mark_changed(self, tenant: Tenant, board: str, members: Collection[str]) -> None:
+        """Mark members whose rows changed, if the board exists or is being rebuilt.
+
+        Idempotent, in any order. The changes must be committed at the source. A board with too many marks is dropped.
         """
 
 

@@ -14,7 +14,7 @@ from redis.crc import key_slot
 
 import push.adapters.redis
 from push.adapters.redis.connection import AsyncRedis, Script, load_script
-from push.adapters.redis.leaderboards import RedisLeaderboards
+from push.adapters.redis.leaderboards import MAX_CHANGED, RedisLeaderboards
 from push.adapters.redis.leases import RedisLeases
 from push.adapters.redis.tags import RedisTags
 from push.cache.jobs import Waiter
@@ -22,7 +22,7 @@ from push.cache.ports import Claimed
 from push.computes import Tenant
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
-from push.sources.boards import Top
+from push.sources.boards import ChangedMembers, RefreshedMembers, Top
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.contract.redis.clients import Client, open_client
 from tests.patience import PATIENCE_SECONDS
@@ -177,11 +177,14 @@ async def test_no_command_has_more_arguments_than_a_request_may_have(recording: 
     scores = {f"member {number}": float(number) for number in range(5000)}
     await leases.settle(key, waiters)
     board = key.digest
-    token = await boards.begin_rebuild(Tenant("acme"), board)
+    token = await boards.begin_rebuild(Tenant("acme"), board, 0)
     assert token
     await boards.end_rebuild(Tenant("acme"), board, token, dict(scores))
-    await boards.update(Tenant("acme"), board, dict(scores))
-    assert await boards.read(Tenant("acme"), board, Top(1000))
+    await boards.mark_changed(Tenant("acme"), board, list(scores)[:MAX_CHANGED])
+    changed = await boards.read(Tenant("acme"), board, Top(1000), 0)
+    assert isinstance(changed, ChangedMembers)
+    assert await boards.read(Tenant("acme"), board, Top(1000), 0, RefreshedMembers(changed, scores))
+    await boards.mark_changed(Tenant("acme"), board, scores)
     assert max(len(command) for command in recording.commands) > 1000
     assert max(len(command) for command in recording.commands) <= ARGUMENTS_PER_REQUEST
 
@@ -195,11 +198,11 @@ async def test_the_keys_of_each_script_share_a_slot(recording: RecordingRedis) -
     await tags.enlist(key, ("a", "b"), 1000)
     await tags.invalidate(key.tenant, ("a", "b"))
     await leases.release(key, claimed.token, "queued 2")
-    token = await boards.begin_rebuild(Tenant("acme"), key.digest)
+    token = await boards.begin_rebuild(Tenant("acme"), key.digest, 0)
     assert token
     await boards.end_rebuild(Tenant("acme"), key.digest, token, {"member": 1.0})
-    await boards.update(Tenant("acme"), key.digest, {"member": 2.0})
-    await boards.read(Tenant("acme"), key.digest, Top(1))
+    await boards.mark_changed(Tenant("acme"), key.digest, ["member"])
+    await boards.read(Tenant("acme"), key.digest, Top(1), 0)
     assert len(recording.scripts) >= 10
     for keys in recording.scripts:
         assert len({key_slot(name.encode()) for name in keys}) == 1, keys

@@ -15,6 +15,8 @@ import msgspec
 import pytest
 
 import notify.changes_app
+from compute.leaderboard import BoardReader
+from push.adapters.dynamodb.scores import DynamoDbScores
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions
 from push.adapters.redis.connection import AsyncRedis, shared_async_redis
 from push.adapters.redis.leaderboards import RedisLeaderboards
@@ -29,7 +31,7 @@ from push.settings import CacheSettings, ChangeSettings, read_settings
 from push.sources.boards import Entry, Top
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import live_topic
-from tests.builders.change_records import document_record, message, notification, score_record
+from tests.builders.change_records import document_record, message, notification, score_record, text
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.servers.aws import Aws
 from tests.servers.queues import send, wait_for
@@ -130,16 +132,42 @@ async def test_a_changed_object_does_so_too(invoke: Invoke, cache: Cache, collec
 
 
 async def test_a_changed_score_is_on_the_board_and_its_results_are_stale(
-    invoke: Invoke, cache: Cache, collection: str
+    invoke: Invoke, cache: Cache, collection: str, aws: Aws
 ) -> None:
     key = await cache.store(f"leaderboard:{collection}")
-    token = await cache.boards.begin_rebuild(ACME, collection)
-    assert token is not None
-    await cache.boards.end_rebuild(ACME, collection, token, {"ada": 1.0, "bob": 2.0, "cyd": 3.0})
+    reader = BoardReader(DynamoDbScores(aws.client("dynamodb"), aws.tables["scores"]), cache.boards)
+    aws.put_scores("acme", collection, {"ada": 1.0, "bob": 2.0, "cyd": 3.0})
+    assert await scores_of(reader, collection) == [3.0, 2.0, 1.0]
+    aws.put_scores("acme", collection, {"ada": 5.0})
+    row = {"board": text(f"acme/{collection}"), "member": text("cyd")}
+    aws.client("dynamodb").delete_item(TableName=aws.tables["scores"], Key=row)
     board = f"acme/{collection}"
     assert await invoke(score_record(board, "ada", "5", "1"), score_record(board, "cyd", None, "2")) == []
-    assert await cache.boards.read(ACME, collection, Top(9)) == [Entry(1, "ada", 5.0), Entry(2, "bob", 2.0)]
+    found = await reader.read(ACME, collection, Top(9))
+    assert found.entries == [Entry(1, "ada", 5.0), Entry(2, "bob", 2.0)]
     assert await cache.is_stale(key)
+
+
+async def test_a_change_that_is_older_than_the_board_does_not_undo_a_newer_one(
+    invoke: Invoke, cache: Cache, collection: str, aws: Aws
+) -> None:
+    """A slow consumer of the stream, and a board that expired meanwhile: subscribers once saw 10, 20, 15, 20."""
+    scores = DynamoDbScores(aws.client("dynamodb"), aws.tables["scores"])
+    reader, seen = BoardReader(scores, cache.boards), []
+    for score in (10.0, 15.0, 20.0):
+        aws.put_scores("acme", collection, {"ada": score})
+        if score == 10.0:
+            seen += await scores_of(reader, collection)
+    await cache.redis.run("DEL", f"{{acme/{collection}}}:board")
+    seen += await scores_of(reader, collection)
+    for number, score in enumerate(("15", "20"), start=1):
+        await invoke(score_record(f"acme/{collection}", "ada", score, str(number)))
+        seen += await scores_of(reader, collection)
+    assert seen == [10.0, 20.0, 20.0, 20.0]
+
+
+async def scores_of(reader: BoardReader, board: str) -> list[float]:
+    return [entry.score for entry in (await reader.read(ACME, board, Top(9))).entries]
 
 
 async def test_another_tenants_change_touches_nothing(invoke: Invoke, cache: Cache, collection: str) -> None:

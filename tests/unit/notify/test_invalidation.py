@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.keys import Key
 from push.metrics import Metric
-from push.sources.boards import Entry, View
+from push.sources.boards import BoardView, ChangedMembers, RefreshedMembers, View
 from push.tags import ALL_SCOPES, TagScope
 from tests.builders.change_records import document_record, message, notification, score_record
 from tests.builders.results import NOW_MS
@@ -44,8 +44,8 @@ class Effects(LiveChanges):
         if scope in self.away_after:
             raise QueueUnavailableError("SQS is away.")
 
-    async def update(self, tenant: Tenant, board: str, scores: Mapping[str, float | None]) -> None:
-        self._note(tenant, board, dict(scores))
+    async def mark_changed(self, tenant: Tenant, board: str, members: Collection[str]) -> None:
+        self._note(tenant, board, list(members))
 
     async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
         raise AssertionError("a change reads no versions")
@@ -53,13 +53,15 @@ class Effects(LiveChanges):
     async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
         raise AssertionError("a change enlists nothing")
 
-    async def read(self, tenant: Tenant, board: str, view: View) -> list[Entry] | None:
+    async def read(
+        self, tenant: Tenant, board: str, view: View, lowest_version: int, refreshed: RefreshedMembers | None = None
+    ) -> BoardView | ChangedMembers | None:
         raise AssertionError("a change reads no board")
 
-    async def begin_rebuild(self, tenant: Tenant, board: str) -> str | None:
+    async def begin_rebuild(self, tenant: Tenant, board: str, lowest_version: int) -> str | None:
         raise AssertionError("a change rebuilds no board")
 
-    async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> None:
+    async def end_rebuild(self, tenant: Tenant, board: str, token: str, scores: dict[str, float] | None) -> int | None:
         raise AssertionError("a change rebuilds no board")
 
 
@@ -83,16 +85,16 @@ async def test_a_changed_document_invalidates_its_tags(invalidation: Invalidatio
     assert effects.noted == [("acme", "documents:airports/CA", "documents:airports")]
 
 
-async def test_a_board_is_up_to_date_before_its_tag_is_invalidated(
+async def test_members_of_a_board_are_marked_before_its_tag_is_invalidated(
     invalidation: Invalidation, effects: Effects
 ) -> None:
     await invalidation.apply([score_record("acme/chess", "ada", "5")])
-    assert effects.noted == [("acme", "chess", {"ada": 5.0}), ("acme", "leaderboard:chess")]
+    assert effects.noted == [("acme", "chess", ["ada"]), ("acme", "leaderboard:chess")]
 
 
 async def test_a_tag_is_invalidated_once_in_a_batch(invalidation: Invalidation, effects: Effects) -> None:
     await invalidation.apply([score_record("acme/chess", "ada", str(n), str(n)) for n in range(50)])
-    assert effects.noted == [("acme", "chess", {"ada": 49.0}), ("acme", "leaderboard:chess")]
+    assert effects.noted == [("acme", "chess", ["ada"]), ("acme", "leaderboard:chess")]
 
 
 async def test_what_cant_be_read_is_counted_and_holds_up_nothing(

@@ -1,25 +1,20 @@
 -- Install a rebuilt leaderboard if the caller still holds the rebuild lock, and release the lock.
--- Scores that changed during the rebuild are applied on top: the rebuild may have read them before they changed.
--- KEYS: 1 draft (absent if there is nothing to install), 2 board, 3 rebuild lock,
---       4 changes (hash of members to negated scores, '' for a removed member)
--- ARGV: 1 token, 2 how long to keep the board (ms)
--- Returns 1 if the caller held the lock, else 0
+-- Members that changed during the rebuild stay marked: it may have read them before they changed.
+-- KEYS: 1 draft (absent if there is nothing to install), 2 board, 3 rebuild lock, 4 state (read_board.lua)
+-- ARGV: 1 token
+-- Returns the board's version as a string if it is installed, else '0'
+local version, refresh = unpack(redis.call('HMGET', KEYS[4], 'version', 'refresh'))
+local is_ours = version and refresh == ARGV[1]
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then
-  redis.call('DEL', KEYS[1])
-  return 0
+  redis.call('UNLINK', KEYS[1])
+  -- An earlier try of the same caller installed the board, and its reply was lost.
+  return is_ours and redis.call('EXISTS', KEYS[2]) == 1 and version or '0'
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then
+redis.call('DEL', KEYS[3])
+if is_ours and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('RENAME', KEYS[1], KEYS[2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
-  local changes = redis.call('HGETALL', KEYS[4])
-  for index = 1, #changes, 2 do
-    local member, score = changes[index], changes[index + 1]
-    if score == '' then
-      redis.call('ZREM', KEYS[2], member)
-    else
-      redis.call('ZADD', KEYS[2], score, member)
-    end
-  end
+  redis.call('PEXPIRE', KEYS[2], redis.call('PTTL', KEYS[4]))
+  return version
 end
-redis.call('DEL', KEYS[3], KEYS[4])
-return 1
+redis.call('UNLINK', KEYS[1], KEYS[4])
+return '0'
