@@ -8,13 +8,14 @@
 --       and for each member: negated score ('' if the source has none), member
 -- Returns {'absent'} | {'changed', refresh, position, {changed member, ...}} | {'unknown_member', version}
 --         | {'found', version, index of the first member, {member, negated score, ...}}
-local version, position, refresh = unpack(redis.call('HMGET', KEYS[2], 'version', 'position', 'refresh'))
+local version = redis.call('HGET', KEYS[2], 'version')
 -- Redis may evict either key alone.
 if not version or tonumber(version) < tonumber(ARGV[4]) or redis.call('EXISTS', KEYS[1]) == 0 then
   return {'absent'}
 end
+local refresh = ARGV[5] and redis.call('HGET', KEYS[2], 'refresh')
 -- The caller's own token is there if an earlier try stored the scores and its reply was lost.
-local is_refreshed = ARGV[7] ~= nil and refresh == ARGV[7]
+local is_refreshed = ARGV[5] and refresh == ARGV[7]
 if ARGV[5] and refresh == ARGV[5] then
   local marks, scored, gone = {}, {}, {}
   for index = 8, #ARGV, 2 do
@@ -56,7 +57,8 @@ if not is_refreshed and redis.call('HLEN', KEYS[2]) > 3 then
       members[#members + 1] = string.sub(field, 9)
     end
   end
-  return {'changed', refresh, position, members}
+  local now = redis.call('HMGET', KEYS[2], 'refresh', 'position')
+  return {'changed', now[1], now[2], members}
 end
 local first, last = 0, ARGV[2] - 1
 if ARGV[1] == 'around' then
