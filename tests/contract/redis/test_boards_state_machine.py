@@ -28,6 +28,8 @@ from push.settings import CacheSettings
 from push.sources.boards import BoardView, ChangedMembers, RefreshedMembers, Top, View
 from tests.servers.valkey import valkey
 
+pytestmark = pytest.mark.slow
+
 ACME = Tenant("acme")
 MEMBERS = ("ada", "bob", "cyd")
 KEYS = ("one", "two")
@@ -190,6 +192,26 @@ class Boards(RuleBasedStateMachine):
             self.strayed.append(self.workers.pop(key))
         self.workers[key] = self.run(self.begin(self.stored_versions[key], clock_ms))
         self.step(key, steps)
+
+    @rule(
+        key=st.sampled_from(KEYS),
+        member=st.sampled_from(MEMBERS),
+        steps=st.integers(1, 6),
+        is_delivered=st.booleans(),
+        is_overtaken=st.booleans(),
+    )
+    def change_during_a_compute(
+        self, key: str, member: str, steps: int, *, is_delivered: bool, is_overtaken: bool
+    ) -> None:
+        """The worker of the other key may do all of its work meanwhile, and looks again afterwards."""
+        (other,) = set(KEYS) - {key}
+        self.compute(key, 0, steps)
+        self.change(member, is_removed=False, is_delivered=is_delivered)
+        if is_overtaken:
+            self.compute(other, 0, FAR)
+        if key in self.workers:
+            self.step(key, FAR)
+        self.compute(other, 0, FAR)
 
     async def begin(self, stored_version: int, clock_ms: int) -> Worker:
         boards = SteppedBoards(self.boards, self.network)
