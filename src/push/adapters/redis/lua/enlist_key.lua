@@ -6,19 +6,17 @@
 -- Returns the sum of the versions, '0' if the tag never changed
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function keep(set, name)
+for i = 1, 2 do
   -- Drop up to 100 expired names. Each call adds one, so the set shrinks faster than it grows.
-  local expired = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 100)
+  local expired = redis.call('ZRANGEBYSCORE', KEYS[i + 2], '-inf', now, 'LIMIT', 0, 100)
   if #expired > 0 then
-    redis.call('ZREM', set, unpack(expired))
+    redis.call('ZREM', KEYS[i + 2], unpack(expired))
   end
-  redis.call('ZADD', set, 'GT', string.format('%.0f', now + ARGV[3]), name)
-  if redis.call('PTTL', set) < tonumber(ARGV[3]) then
-    redis.call('PEXPIRE', set, ARGV[3])
+  redis.call('ZADD', KEYS[i + 2], 'GT', string.format('%.0f', now + ARGV[3]), ARGV[i])
+  if redis.call('PTTL', KEYS[i + 2]) < tonumber(ARGV[3]) then
+    redis.call('PEXPIRE', KEYS[i + 2], ARGV[3])
   end
 end
-keep(KEYS[3], ARGV[1])
-keep(KEYS[4], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 return string.format('%.0f', (redis.call('GET', KEYS[1]) or 0) + (redis.call('GET', KEYS[2]) or 0))
