@@ -119,7 +119,7 @@ test test-fast fuzz: export PYTHONDONTWRITEBYTECODE :=
 
 # More processes than two cores need, because some tests wait: for networks that are down, and for times to run out.
 test: setup-dev
-	$(PYTEST) -n 5 $(SHARED)
+	$(PYTEST) -n 4 $(SHARED)
 
 test-fast: setup-dev
 	$(PYTEST) -n 4 $(SHARED) -m "not slow" --hypothesis-profile "while you work"
