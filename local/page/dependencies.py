@@ -23,6 +23,7 @@ PATH: Final = "/_local/dependencies"
 _KEY = re.compile(r"[a-z0-9_-]{1,64}@[0-9]{1,9}:[0-9a-f]{32}")
 _HEADERS = (("Content-Type", JSON_TYPE), ("Cache-Control", "no-store"))
 _PAGE_NAMES = 500
+_REDIS_SECONDS = 3.0
 
 _MAGIC_AND_FORMAT = b"PA\x01"
 _TAG_COUNT_AT = 5
@@ -34,7 +35,9 @@ class Dependencies:
     """Reads the tags of results from Redis."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis: Redis = Redis.from_url(redis_url)
+        self._redis: Redis = Redis.from_url(
+            redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        )
         self._reading: set[asyncio.Task[None]] = set()
 
     def route(self, request: HttpRequest, connection: HttpConnection) -> None:

@@ -76,3 +76,12 @@ async def test_a_result_of_another_format_is_said_to_be_unreadable(gateway: Gate
     status, _, body = await fetch(gateway, get(f"{PATH}?key={KEY}"))
     assert status == 503
     assert b"cannot be read" in body
+
+
+async def test_a_redis_that_is_not_reached_is_said(serve: Serve, unused_tcp_port: int) -> None:
+    dependencies = Dependencies(f"redis://127.0.0.1:{unused_tcp_port}/0")
+    gateway = await serve(None, http_api(), own_routes={PATH: dependencies.route})
+    status, _, body = await fetch(gateway, get(f"{PATH}?key={KEY}"))
+    await dependencies.close()
+    assert status == 503
+    assert orjson.loads(body)["message"].startswith("The result cannot be read: ")
