@@ -10,23 +10,6 @@ import yaml
 
 from pushaside.cli.main import main
 
-COMPUTES = '''\
-from push import compute
-
-
-@compute
-async def greeting(name: str = "you") -> str:
-    """Greet."""
-    return name
-'''
-
-
-@pytest.fixture
-def application(tmp_path: Path) -> Path:
-    (tmp_path / "pushaside.toml").write_text('name = "shop"\n')
-    (tmp_path / "computes.py").write_text(COMPUTES)
-    return tmp_path
-
 
 def run(application: Path, *arguments: str) -> int:
     return main(["openapi", "--app", str(application), *arguments])

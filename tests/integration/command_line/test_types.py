@@ -8,23 +8,6 @@ import pytest
 
 from pushaside.cli.main import main
 
-COMPUTES = '''\
-from push import compute
-
-
-@compute
-async def greeting(name: str = "you") -> str:
-    """Greet."""
-    return name
-'''
-
-
-@pytest.fixture
-def application(tmp_path: Path) -> Path:
-    (tmp_path / "pushaside.toml").write_text('name = "shop"\n')
-    (tmp_path / "computes.py").write_text(COMPUTES)
-    return tmp_path
-
 
 def run(application: Path, *arguments: str) -> int:
     return main(["types", "--app", str(application), *arguments])
@@ -41,7 +24,8 @@ def test_check_fails_when_the_file_is_out_of_date(application: Path, capsys: pyt
     assert run(application, *written, "--check") == 1
     assert run(application, *written) == 0
     assert run(application, *written, "--check") == 0
-    (application / "computes.py").write_text(COMPUTES.replace("name", "person"))
+    computes = application / "computes.py"
+    computes.write_text(computes.read_text().replace("name", "person"))
     before = output.read_text()
     assert run(application, *written, "--check") == 1
     assert output.read_text() == before

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pushaside.cli.connecting import add_token_argument, http_url_beside
-from pushaside.cli.option_values import http_url, seconds, websocket_url
+from pushaside.cli.connecting import add_deadline_argument, add_token_argument, http_url_beside
+from pushaside.cli.option_values import http_url, websocket_url
 from pushaside.errors import PushasideError
 from pushaside.http.client import HttpClient
 
@@ -36,9 +36,7 @@ def add_catalogue_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--http-url", metavar="URL", type=http_url, default=None, help="its HTTP API, in place of --url"
     )
-    parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
-    )
+    add_deadline_argument(parser)
     add_token_argument(parser)
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from pushaside.cli.connecting import (
     add_connection_arguments,
+    add_deadline_argument,
     add_http_url_argument,
     make_http_client,
     run_reporting,
 )
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import checked, seconds
+from pushaside.cli.option_values import checked
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 from pushaside.tokens import check_tenant
 
@@ -56,9 +57,7 @@ def add_parser(subparsers: Subparsers) -> None:
         const="all",
         help="results of every tenant, and shared results",
     )
-    parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
-    )
+    add_deadline_argument(parser)
     add_connection_arguments(parser)
     add_http_url_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, errors too")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pushaside.cli.connecting import (
     add_connection_arguments,
+    add_deadline_argument,
     add_http_url_argument,
     make_http_client,
     run_reporting,
 )
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import seconds
 from pushaside.cli.output import print_document
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ _EXAMPLES = [
 def add_parser(subparsers: Subparsers) -> None:
     """Add the command."""
     parser = subparsers.add_parser("computes", description=_DESCRIPTION)
-    parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
-    )
+    add_deadline_argument(parser)
     add_connection_arguments(parser)
     add_http_url_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, errors too")

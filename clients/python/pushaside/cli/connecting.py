@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pushaside import Client, HttpClient, PushasideError, Settings, connect
 from pushaside.cli.exits import exit_of
-from pushaside.cli.option_values import http_url, websocket_url
+from pushaside.cli.option_values import http_url, seconds, websocket_url
 from pushaside.cli.output import error_document, print_document
 
 DEFAULT_URL = "ws://127.0.0.1:8080/v1"
@@ -41,6 +41,13 @@ def add_http_url_argument(parser: argparse.ArgumentParser) -> None:
         type=http_url,
         default=os.environ.get("PUSHASIDE_HTTP_URL") or None,
         help="the HTTP API, if its host or port differs from the socket's",
+    )
+
+
+def add_deadline_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the option of commands that end with one answer."""
+    parser.add_argument(
+        "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
     )
 
 

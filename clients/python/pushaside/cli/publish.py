@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from pushaside import Client
-from pushaside.cli.connecting import add_connection_arguments, run_connected
+from pushaside.cli.connecting import add_connection_arguments, add_deadline_argument, run_connected
 from pushaside.cli.helping import describe
-from pushaside.cli.option_values import json_value, seconds
+from pushaside.cli.option_values import json_value
 from pushaside.cli.output import describe_elapsed, milliseconds, print_document
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("publish", description=_DESCRIPTION)
     parser.add_argument("topic", metavar="TOPIC", help="the channel, such as prices:eur")
     parser.add_argument("data", metavar="JSON", type=json_value, help="the message")
-    parser.add_argument(
-        "--deadline", metavar="S", type=seconds, default=30.0, help="time out after S seconds (default: 30)"
-    )
+    add_deadline_argument(parser)
     add_connection_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document, errors too")
     describe(parser, _EXAMPLES)
