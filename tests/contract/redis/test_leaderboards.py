@@ -307,6 +307,23 @@ class TestRebuilds:
         assert await install(boards, board, {"a": 20.0}, seen) == seen
         assert await boards.read(ACME, board, Top(1), seen) == BoardView([Entry(1, "a", 20.0)], seen)
 
+    async def test_a_board_that_is_too_old_is_absent_to_everybody_from_the_rebuild_on(
+        self, boards: RedisLeaderboards, board: str
+    ) -> None:
+        version = await install(boards, board, {"old": 1.0})
+        token = await boards.begin_rebuild(ACME, board, version + 60_000)
+        assert token is not None
+        assert await boards.read(ACME, board, Top(1), 0) is None
+
+    async def test_a_rebuild_whose_marks_were_replaced_is_not_installed(
+        self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
+    ) -> None:
+        token = await boards.begin_rebuild(ACME, board, 0)
+        assert token is not None
+        await redis.run("HSET", f"{{acme/{board}}}:board:state", "refresh", "another rebuild's")
+        assert await boards.end_rebuild(ACME, board, token, {"old": 1.0}) is None
+        assert await boards.read(ACME, board, Top(1), 0) is None
+
     async def test_an_installation_whose_reply_was_lost_says_so_again(
         self, boards: RedisLeaderboards, redis: AsyncRedis, board: str
     ) -> None:
