@@ -153,6 +153,7 @@ class Runtime:
             "NatGateway": "off",  # belongs to the network of the cache that the stack would create
             "AuthMode": "none",
             "AllowSynthetic": "true",
+            "ExplainResults": "true",
             "AllowedOrigins": "*",
             "AllowPrivateWebhooks": "true",
             "ConnectionSeconds": f"{self._options.max_connection:g}",

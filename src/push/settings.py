@@ -139,7 +139,9 @@ class RequestSettings(AnswerSettings, TopicSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ResultsSettings(TokenSettings, AnswerSettings):
-    """Settings of the function that answers `GET /results`."""
+    """Settings of the function that answers `GET /results`; it may tell which tags a result has."""
+
+    explain_results: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

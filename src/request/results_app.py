@@ -65,6 +65,7 @@ class ResultsParts:
             link=payloads.link,
             is_open=settings.auth_mode == "none",
             guarded=frozenset(name for name, compute in computes if compute.authorize is not None),
+            explains=settings.explain_results,
         )
 
     @cached_property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import zlib
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ _TEXT_BYTES = 900_000
 
 _MAX_BODY_CHARACTERS = 5_500_000
 """A function's response holds 6 MB ("Lambda quotas", Developer Guide)."""
+
+_MAX_TAGS_CHARACTERS = 6000
+"""All headers of a response together hold 10,240 bytes ("Amazon API Gateway quotas", Developer Guide)."""
 
 _LEVEL = 4
 _GZIP_FORMAT = 31
@@ -51,6 +55,7 @@ class ResultRenderer:
         link: makes a URL from a payload's name, valid for so many seconds.
         is_open: callers need no token, and all get the same results.
         guarded: names of the computes with a rule `authorize`, for which no cache may answer.
+        explains: responses tell which tags the result has.
 
     """
 
@@ -58,6 +63,7 @@ class ResultRenderer:
     link: Link
     is_open: bool
     guarded: Container[str] = ()
+    explains: bool = False
 
     def render(self, event: Mapping[str, Any], answer: Answer) -> HttpResponse:
         """Return the response to an event."""
@@ -68,6 +74,8 @@ class ResultRenderer:
             # Even the caller's own cache asks again at every use (RFC 9111, 5.2.2.4).
             fields["cache-control"] = "private, no-cache"
         fields["vary"] = "Accept-Encoding" if self.is_open else "Accept-Encoding, Authorization"
+        if self.explains:
+            fields |= _tag_fields(answer.result.tags)
         if answer.result.status is Status.FAILURE:
             return problem_response(_stored_error(answer.result.data), fields)
         is_gzip = accepts_gzip(read_header(event, "Accept-Encoding"))
@@ -89,7 +97,7 @@ class ResultRenderer:
             return {"statusCode": 200, "headers": headers, "body": data.decode()}
         if len(data) * 4 // 3 <= _MAX_BODY_CHARACTERS:
             return _binary_response(headers, base64.b64encode(data).decode())
-        return self._redirect(answer, fields["vary"])
+        return self._redirect(answer, fields)
 
     def _gzip(self, answer: Answer) -> str:
         data = answer.result.data
@@ -99,10 +107,23 @@ class ResultRenderer:
         compressed = compressor.compress(data) + compressor.flush()
         return base64.b64encode(compressed).decode() if len(compressed) < len(data) else ""
 
-    def _redirect(self, answer: Answer, vary: str) -> HttpResponse:
-        """Redirect to the payload, which is stored encoded, whatever the client accepts."""
+    def _redirect(self, answer: Answer, fields: Mapping[str, str]) -> HttpResponse:
+        """Redirect to the payload, which is stored encoded, whatever the client accepts.
+
+        No cache stores the response, because the link expires.
+        """
         url = self.link(payload_name(answer.key, answer.result.etag), LINK_SECONDS)
-        return json_response(307, msgspec.json.encode({"url": url}), {"location": url, "vary": vary})
+        kept = {name: value for name, value in fields.items() if name not in ("age", "cache-control")}
+        return json_response(307, msgspec.json.encode({"url": url}), {**kept, "location": url})
+
+
+def _tag_fields(tags: Sequence[str]) -> dict[str, str]:
+    """Return the headers that name the tags of a result, as JSON in ASCII, and how many there was no room for."""
+    told = list(tags)
+    while len(text := json.dumps(told)) > _MAX_TAGS_CHARACTERS:
+        told = told[: len(told) // 2]
+    left_out = len(tags) - len(told)
+    return {"pushaside-tags": text, **({"pushaside-tags-left-out": str(left_out)} if left_out else {})}
 
 
 def _may_encode(answer: Answer) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pushaside.cli.exits import MEANINGS, Exit
-from tests.integration.client.scripted_http import ScriptedHttp, json_answer, problem
+from tests.integration.client.scripted_http import Answer, ScriptedHttp, json_answer, problem
 from tests.integration.client.scripted_server import Peer, Script, ScriptedServer, answering
 from tests.patience import PATIENCE_SECONDS
 
@@ -112,6 +112,32 @@ async def test_a_request_as_json_is_the_wires_fields_and_the_time_it_took() -> N
     assert (document["type"], document["cache"], document["age_ms"]) == ("result", "hit", 75_000)
     assert document["data"] == AIRPORTS
     assert document["elapsed_ms"] > 0
+
+
+async def test_an_explained_request_names_the_tags_of_its_result() -> None:
+    told = Answer(200, b"[]", {"Pushaside-Tags": '["rates", "prices"]'})
+    with ScriptedHttp(told, told) as service:
+        asked = ("request", "documents", "--explain", "--http-url", service.url)
+        outcome = await run_against(with_airports, *asked)
+        as_json = await run_against(with_airports, *asked, "--json")
+
+    assert outcome.code == Exit.OK
+    assert json.loads(outcome.out) == AIRPORTS
+    assert outcome.err.splitlines()[1:] == ["depends on", "  rates", "  prices"]
+    assert as_json.documents[0]["tags"] == ["rates", "prices"]
+
+
+async def test_a_result_without_tags_depends_on_no_source() -> None:
+    with ScriptedHttp(Answer(200, b"[]", {"Pushaside-Tags": "[]"})) as service:
+        outcome = await run_against(with_airports, "request", "documents", "--explain", "--http-url", service.url)
+    assert outcome.err.splitlines()[1:] == ["depends on no source"]
+
+
+async def test_a_service_that_tells_no_tags_is_said_to_explain_nothing() -> None:
+    with ScriptedHttp(Answer(200, b"[]")) as service:
+        outcome = await run_against(with_airports, "request", "documents", "--explain", "--http-url", service.url)
+    assert (outcome.code, outcome.out) == (Exit.ERROR, "")
+    assert "ExplainResults" in outcome.err
 
 
 async def test_what_is_given_is_what_is_asked() -> None:

@@ -247,6 +247,20 @@ async def test_a_result_is_a_resource() -> None:
     assert service.asked[0].headers["prefer"] == "wait=9"
 
 
+async def test_a_resource_has_the_tags_that_the_service_tells() -> None:
+    told = {"Pushaside-Tags": '["rates", "prices"]', "Pushaside-Tags-Left-Out": "3"}
+    with ScriptedHttp(Answer(200, TEXT, told), Answer(200, TEXT, {"Pushaside-Tags": "[]"})) as service:
+        asking = client(service)
+        assert (await asking.result("documents")).tags == ("rates", "prices", "... and 3 more")
+        assert (await asking.result("documents")).tags == ()
+
+
+async def test_tags_that_can_not_be_read_are_an_error() -> None:
+    told = Answer(200, TEXT, {"Pushaside-Tags": '{"rates":1}'})
+    with ScriptedHttp(told) as service, pytest.raises(pushaside.UnreadableResultError):
+        await client(service).result("documents")
+
+
 async def test_a_resource_that_still_holds_is_not_sent_again() -> None:
     known = Resource(DATA, "5f2a", 7.0)
     with ScriptedHttp(Answer(304, headers={"ETag": '"5f2a"', "Age": "9"})) as service:

@@ -37,7 +37,7 @@ class Tokens:
 class Parts:
     """One execution environment on fakes."""
 
-    def __init__(self, world: World, *, is_open: bool = False) -> None:
+    def __init__(self, world: World, *, is_open: bool = False, explains: bool = False) -> None:
         self.tokens = None if is_open else Tokens()
         self.metrics = FakeCounter()
         self.results = PolledResults(
@@ -46,7 +46,10 @@ class Parts:
             sleep=lambda seconds: world.clock.advance(int(seconds * 1000)),
         )
         self.renderer = ResultRenderer(
-            encode=self.results.engine.encode, link=lambda name, seconds: f"https://s3/{name}", is_open=is_open
+            encode=self.results.engine.encode,
+            link=lambda name, seconds: f"https://s3/{name}",
+            is_open=is_open,
+            explains=explains,
         )
 
 
@@ -67,8 +70,8 @@ def event(compute: str = "echo", params: str | None = None, **headers: str) -> d
     }
 
 
-def ask(world: World, *, is_open: bool = False, **asked: Any) -> dict[str, Any]:
-    return handle(event(**asked), Parts(world, is_open=is_open), now=0.0)
+def ask(world: World, *, is_open: bool = False, explains: bool = False, **asked: Any) -> dict[str, Any]:
+    return handle(event(**asked), Parts(world, is_open=is_open, explains=explains), now=0.0)
 
 
 def store(world: World, data: bytes, *, compute: str = "echo", tenant: str = "acme", **result: Any) -> Key:
@@ -179,6 +182,36 @@ def test_what_fits_no_answer_is_fetched_from_a_link(world: World) -> None:
     assert url.startswith(f"https://s3/payloads/results/tenants/acme/{key.public}/")
     assert json.loads(answer["body"]) == {"url": url}
     assert answer["headers"]["cache-control"] == "no-store"
+
+
+def test_the_tags_of_a_result_are_told_where_the_deployment_explains_results(world: World) -> None:
+    key = store(world, b"[]", tags=("rates", "preise/\u20ac"))
+    etag = world.model.entry(key).result.etag
+
+    answers = [ask(world, explains=True), ask(world, explains=True, if_none_match=f'"{etag}"')]
+
+    assert [answer["statusCode"] for answer in answers] == [200, 304]
+    for answer in answers:
+        assert answer["headers"]["pushaside-tags"].isascii()
+        assert json.loads(answer["headers"]["pushaside-tags"]) == ["rates", "preise/\u20ac"]
+        assert "pushaside-tags-left-out" not in answer["headers"]
+
+
+def test_no_tag_is_told_elsewhere(world: World) -> None:
+    store(world, b"[]", tags=("rates",))
+    assert "pushaside-tags" not in ask(world)["headers"]
+
+
+def test_tags_that_no_header_has_room_for_are_counted(world: World) -> None:
+    tags = tuple(f"{number:0255}" for number in range(255))
+    store(world, b"[]", tags=tags)
+
+    headers = ask(world, explains=True)["headers"]
+
+    told = json.loads(headers["pushaside-tags"])
+    assert told == list(tags[: len(told)])
+    assert len(told) + int(headers["pushaside-tags-left-out"]) == len(tags)
+    assert sum(len(name) + len(value) for name, value in headers.items()) < 10_240
 
 
 def test_what_is_not_there_yet_is_pending(world: World) -> None:

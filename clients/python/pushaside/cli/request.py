@@ -14,6 +14,7 @@ from pushaside.cli.helping import describe
 from pushaside.cli.option_values import http_url, json_object, seconds, seconds_or_zero
 from pushaside.cli.output import describe_result, print_data, print_document, result_document
 from pushaside.cli.screen.progress import ask
+from pushaside.errors import NotFoundError
 from pushaside.http.client import HttpClient, Webhook
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _EXAMPLES = [
     ('pushaside request leaderboard --params \'{"board":"demo","top":3}\' --max-age 0', "computed again"),
     ("pushaside request leaderboard --params '{\"board\":\"demo\"}' | jq '.[0]'", "the data alone, for a script"),
     ('pushaside request documents --params \'{"collection":"airports"}\' --poll', "by HTTP, without a socket"),
+    ('pushaside request leaderboard --params \'{"board":"demo"}\' --explain', "and what the result depends on"),
 ]
 
 
@@ -60,13 +62,18 @@ def add_parser(subparsers: Subparsers) -> None:
         type=http_url,
         help="request by HTTP, have the result posted to URL, and do not wait",
     )
+    ways.add_argument(
+        "--explain",
+        action="store_true",
+        help="also print what the result depends on: a change of one of these tags makes it stale",
+    )
     parser.add_argument("--id", help="the request's id, for --poll and --webhook: the same id is the same request")
     parser.add_argument(
         "--http-url",
         metavar="URL",
         type=http_url,
         default=os.environ.get("PUSHASIDE_HTTP_URL") or None,
-        help="the HTTP API, for --poll and --webhook (default: on the host and port of --url)",
+        help="the HTTP API, for --poll, --webhook and --explain (default: on the host and port of --url)",
     )
     add_connection_arguments(parser)
     parser.add_argument(
@@ -94,9 +101,24 @@ def run(arguments: argparse.Namespace) -> int:
             max_age=arguments.max_age,
             is_quiet=arguments.json,
         )
-        _print_result(arguments, result, time.perf_counter() - began)
+        elapsed_seconds = time.perf_counter() - began
+        tags = await _read_tags(arguments, deadline) if arguments.explain else None
+        _print_result(arguments, result, elapsed_seconds, tags)
 
     return run_connected(arguments, work, open_timeout=min(_OPEN_TIMEOUT, deadline))
+
+
+async def _read_tags(arguments: argparse.Namespace, deadline: float) -> tuple[str, ...]:
+    """Return the tags of the stored result.
+
+    Raises:
+        PushasideError: the deployment does not tell, or the result cannot be had by HTTP.
+
+    """
+    resource = await _http_client(arguments).result(arguments.compute, arguments.params, deadline=deadline)
+    if resource.tags is None:
+        raise NotFoundError("This service does not tell what results depend on: its parameter ExplainResults is false.")
+    return resource.tags
 
 
 async def _poll(arguments: argparse.Namespace) -> None:
@@ -137,9 +159,15 @@ def _http_client(arguments: argparse.Namespace) -> HttpClient:
     return HttpClient(arguments.http_url or http_url_beside(arguments.url), token=arguments.token)
 
 
-def _print_result(arguments: argparse.Namespace, result: Result, elapsed_seconds: float) -> None:
+def _print_result(
+    arguments: argparse.Namespace, result: Result, elapsed_seconds: float, tags: tuple[str, ...] | None = None
+) -> None:
     if arguments.json:
-        print_document(result_document(result, elapsed_seconds))
+        explained = {} if tags is None else {"tags": tags}
+        print_document({**result_document(result, elapsed_seconds), **explained})
     else:
         print(describe_result(result, elapsed_seconds), file=sys.stderr, flush=True)
+        if tags is not None:
+            lines = ["depends on", *(f"  {tag}" for tag in tags)] if tags else ["depends on no source"]
+            print(*lines, sep="\n", file=sys.stderr, flush=True)
         print_data(result.data)

@@ -25,7 +25,7 @@ from pushaside.errors import (
     UnreadableResultError,
     error_from_wire,
 )
-from pushaside.http.answers import read_age, read_object
+from pushaside.http.answers import read_age, read_object, read_tags
 from pushaside.http.calls import HttpAnswer, check_http_url
 from pushaside.http.changes import ChangeScope, write_changed
 from pushaside.http.downloads import Downloads
@@ -171,7 +171,7 @@ class HttpClient:
                 headers["If-None-Match"] = f'"{known.etag}"'
             answer = await self._service.ask("GET", path, limit, headers=headers, wait=waited)
             if answer.status == _NOT_MODIFIED and known is not None:
-                return Resource(known.data, known.etag, read_age(answer))
+                return Resource(known.data, known.etag, read_age(answer), read_tags(answer))
             if answer.status != _ACCEPTED:
                 return await self._read_resource(answer, limit)
             if limit.now() - began < waited / 2 or waited == 0:
@@ -282,4 +282,4 @@ class HttpClient:
                 body = await self._downloads.fetch_data(answer.headers.get("location", ""))
             # The storage behind the link does not know the etag, which is the hash of the data.
             etag = etag or await asyncio.to_thread(make_etag, body)
-        return Resource(await asyncio.to_thread(parse_data, body), etag, read_age(answer))
+        return Resource(await asyncio.to_thread(parse_data, body), etag, read_age(answer), read_tags(answer))

@@ -69,9 +69,13 @@ class RequestState:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """The data of a result as HTTP caches store it; `age` is in seconds."""
+    """The data of a result as HTTP caches store it; `age` is in seconds.
+
+    `tags` name what the result depends on, or are None if the deployment does not tell.
+    """
 
     # Only the caller knows the shape of the compute's JSON.
     data: Any
     etag: str
     age: float
+    tags: tuple[str, ...] | None = None
