@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from compute.computing import Computing, Task
 from compute.lease_keeping import LeaseKeeper
 from push.cache.jobs import LEASE_TERM_MS, Waiter
-from push.cache.ports import Claimed, Filled, FillOutcome, Leases, TagIndex
+from push.cache.ports import Claimed, Filled, FillOutcome, Leases, TagIndex, TagVersion
 from push.errors import CacheUnavailableError
 from push.metrics import Counter, Metric
 from push.results import Result
@@ -82,14 +82,14 @@ class Filler:
         except CacheUnavailableError:
             return None
 
-    async def _read_versions(self, task: Task, tags: tuple[str, ...]) -> dict[str, int] | None:
+    async def _read_versions(self, task: Task, tags: tuple[str, ...]) -> dict[str, TagVersion] | None:
         """Read the versions of tags that must not change until the fill; None without Redis."""
         try:
             return dict(zip(tags, await self.tags.read_versions(task.key.tenant, tags) if tags else (), strict=True))
         except CacheUnavailableError:
             return None
 
-    async def _enlist(self, task: Task, result: Result) -> dict[str, int]:
+    async def _enlist(self, task: Task, result: Result) -> dict[str, TagVersion]:
         """Add the key to the indexes of its tags, and return the versions of the tags."""
         if not result.tags:
             return {}
@@ -104,6 +104,6 @@ class Filler:
         return filled
 
 
-def _are_unchanged(before: dict[str, int] | None, now: dict[str, int]) -> bool:
+def _are_unchanged(before: dict[str, TagVersion] | None, now: dict[str, TagVersion]) -> bool:
     """Return whether the tags of a result have the versions that were read before; new tags have none to compare."""
     return before is not None and all(before.get(tag, version) == version for tag, version in now.items())

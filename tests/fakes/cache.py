@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from push.cache.jobs import NO_DEADLINE_MS, Outgoing, Waiter, live_waiter
-from push.cache.ports import Busy, Claimed, Filled, FillOutcome, Parked, ParkOutcome, Renewed
+from push.cache.ports import Busy, Claimed, Filled, FillOutcome, Parked, ParkOutcome, Renewed, TagVersion
 from push.computes import Tenant
 from push.errors import (
     CacheUnavailableError,
@@ -16,7 +16,7 @@ from push.errors import (
 )
 from push.keys import Key
 from push.results import Result, serialize_header
-from push.tags import ALL_SCOPES, TagScope
+from push.tags import ALL_SCOPES, TagScope, scope_of
 from tests.fakes.clock import no_delay
 
 QUEUED_LEASE_MS = 60_000
@@ -69,6 +69,13 @@ class CacheModel:
         self.tag_versions.clear()
         self.tagged.clear()
         self.accepted.clear()
+
+    def raise_tag(self, scope: TagScope, tag: str) -> None:
+        self.tag_versions[scope, tag] = max(self.now_ms(), self.tag_versions[scope, tag] + 1)
+
+    def tag_version(self, tenant: Tenant | None, tag: str) -> TagVersion:
+        versions = [self.tag_versions[scope, tag] for scope in (scope_of(tag, tenant), ALL_SCOPES)]
+        return TagVersion(sum(versions), max(0, self.now_ms() - max(versions)))
 
     def invalidate(self, key: Key) -> None:
         entry = self.entry(key)
@@ -243,18 +250,18 @@ class FakeTags:
         self._model = model
         self._delay = delay
 
-    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
+    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
         await self._delay()
         self._check()
         versions = self._versions(tenant, tags)
         await self._delay()
         return versions
 
-    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
+    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[TagVersion, ...]:
         await self._delay()
         self._check()
         for tag in tags:
-            self._model.tagged[key.tenant, tag].add(key)
+            self._model.tagged[scope_of(tag, key.tenant), tag].add(key)
         versions = self._versions(key.tenant, tags)
         await self._delay()
         return versions
@@ -263,12 +270,12 @@ class FakeTags:
         await self._delay()
         self._check()
         for tag in tags:
-            self._model.tag_versions[scope, tag] += 1
+            self._model.raise_tag(scope if scope is ALL_SCOPES else scope_of(tag, scope), tag)
         await self._delay()
         keys = {
             key
             for (tenant, tag), tagged in self._model.tagged.items()
-            if tag in tags and scope in (tenant, ALL_SCOPES)
+            if tag in tags and (scope is ALL_SCOPES or scope_of(tag, scope) == tenant)
             for key in tagged
         }
         for key in keys:
@@ -276,9 +283,8 @@ class FakeTags:
         await self._delay()
         return len(keys)
 
-    def _versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
-        versions = self._model.tag_versions
-        return tuple(versions[tenant, tag] + versions[ALL_SCOPES, tag] for tag in tags)
+    def _versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
+        return tuple(self._model.tag_version(tenant, tag) for tag in tags)
 
     def _check(self) -> None:
         if self._model.is_down:

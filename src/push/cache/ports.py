@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from push.cache.jobs import Outgoing, Waiter
@@ -176,12 +176,30 @@ class JobSender(Protocol):
         """Send up to ten jobs in one call; all are durable when it returns. Raises QueueUnavailableError."""
 
 
+@dataclass(frozen=True, slots=True)
+class TagVersion:
+    """What is known of a tag at one moment. Equal versions mean that the tag's source did not change in between."""
+
+    number: int
+    """0 for a tag that never changed."""
+    age_ms: int = field(compare=False)
+    """Time since the newest change, by the store's clock; since 1970 for a tag that never changed."""
+
+    def is_younger_than(self, milliseconds: float) -> bool:
+        """Return whether the tag changed within the last `milliseconds`.
+
+        A duration is compared rather than a time: the clocks of the store and of the caller may differ.
+        """
+        return self.age_ms <= milliseconds
+
+
 class TagIndex(Protocol):
     """The index from tags to the results that carry them, so that a change of a source invalidates its results.
 
     A tag has a version, which every change of its source raises, and an index of the keys whose results carry it. Tags
     belong to a tenant; None is the shared scope, whose computes read no tenant's data. A change may also raise a tag in
-    all scopes: it raises a version that counts in each of them.
+    all scopes: it raises a version that counts in each of them. Tags of tracked sources belong to the shared scope,
+    whatever the tenant of the key (`push.tags.scope_of`).
 
     A result made from an old value is never stored as fresh. The worker reads the versions before the sources, enlists
     the key right before the fill, and does not fill if a version has changed. A change raises the version first, then
@@ -190,13 +208,13 @@ class TagIndex(Protocol):
     marked stale.
     """
 
-    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
-        """Return the version of each tag, 0 for one that never changed; call it before reading the sources.
+    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
+        """Return the version of each tag; call it before reading the sources.
 
         Raises CacheUnavailableError.
         """
 
-    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
+    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[TagVersion, ...]:
         """Add a key to the index of each tag for `keep_ms`, and return the tags' versions.
 
         Atomic for each tag. Enlisting again extends the time. Raises CacheUnavailableError.

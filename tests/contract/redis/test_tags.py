@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -100,14 +101,14 @@ def tag() -> str:
 
 
 async def test_a_tag_that_never_changed_has_version_zero(cache: Cache, tag: str) -> None:
-    assert await cache.tags.read_versions(ACME, [tag, f"{tag} too"]) == (0, 0)
+    assert [each.number for each in await cache.tags.read_versions(ACME, [tag, f"{tag} too"])] == [0, 0]
 
 
 async def test_every_change_raises_the_version(cache: Cache, tag: str) -> None:
     versions = []
     for _ in range(3):
         await cache.tags.invalidate(ACME, [tag])
-        versions += await cache.tags.read_versions(ACME, [tag])
+        versions += [each.number for each in await cache.tags.read_versions(ACME, [tag])]
     assert versions == sorted(set(versions))
 
 
@@ -125,7 +126,20 @@ async def test_enlisting_tells_the_versions_in_the_order_of_the_tags(cache: Cach
     tags = [f"{tag} {name}" for name in "abc"]
     enlisted = await cache.tags.enlist(unique_key(), tags, KEEP_MS)
     assert enlisted == await cache.tags.read_versions(ACME, tags)
-    assert [version > 0 for version in enlisted] == [False, True, False]
+    assert [version.number > 0 for version in enlisted] == [False, True, False]
+
+
+@pytest.mark.parametrize("scope", [ACME, ALL_SCOPES])
+async def test_a_version_tells_how_long_ago_the_tag_changed(cache: Cache, tag: str, scope: TagScope) -> None:
+    tags = [tag, f"{tag} too"]
+    before = time.monotonic()
+    await cache.tags.invalidate(scope, [tag])
+    for changed, unchanged in (
+        await cache.tags.read_versions(ACME, tags),
+        await cache.tags.enlist(unique_key(), tags, KEEP_MS),
+    ):
+        assert changed.is_younger_than((time.monotonic() - before) * 1000 + 1)
+        assert not unchanged.is_younger_than(KEPT_MS)
 
 
 async def test_a_change_marks_what_was_made_from_it_stale_and_keeps_it(cache: Cache, tag: str) -> None:
@@ -220,8 +234,21 @@ async def test_a_change_in_all_scopes_raises_the_version_where_nothing_was_enlis
 
 
 async def test_a_tenants_change_leaves_the_versions_of_others(cache: Cache, tag: str) -> None:
+    others = [await cache.tags.read_versions(each, [tag]) for each in (GLOBEX, None)]
     await cache.tags.invalidate(ACME, [tag])
-    assert await cache.tags.read_versions(GLOBEX, [tag]) == await cache.tags.read_versions(None, [tag]) == (0,)
+    assert [await cache.tags.read_versions(each, [tag]) for each in (GLOBEX, None)] == others
+
+
+@pytest.mark.parametrize("scope", [None, ACME, ALL_SCOPES])
+async def test_a_tag_of_a_source_is_one_tag_for_every_tenant(cache: Cache, tag: str, scope: TagScope) -> None:
+    tag = f"@{tag}"
+    keys = [unique_key(), replace(unique_key(), tenant=GLOBEX), replace(unique_key(), tenant=None)]
+    for key in keys:
+        await cache.store(key, tag)
+    assert await cache.tags.invalidate(scope, [tag]) == len(keys)
+    assert [cache.is_stale(key) for key in keys] == [True, True, True]
+    versions = {(await cache.tags.read_versions(key.tenant, [tag]))[0].number for key in keys}
+    assert len(versions - {0}) == len(versions) == 1
 
 
 @pytest.mark.parametrize("odd", ["}", "{", "a}b", "}:*:version", "{}", "a b\x00é"])

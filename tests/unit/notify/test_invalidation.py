@@ -9,6 +9,7 @@ import pytest
 
 from notify.invalidation import Invalidation
 from notify.live_changes import LiveChanges
+from push.cache.ports import TagVersion
 from push.computes import Tenant
 from push.errors import CacheUnavailableError, QueueUnavailableError
 from push.keys import Key
@@ -47,10 +48,10 @@ class Effects(LiveChanges):
     async def mark_changed(self, tenant: Tenant, board: str, members: Collection[str]) -> None:
         self._note(tenant, board, list(members))
 
-    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
+    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
         raise AssertionError("a change reads no versions")
 
-    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
+    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[TagVersion, ...]:
         raise AssertionError("a change enlists nothing")
 
     async def read(

@@ -8,7 +8,8 @@
 | `{tag/<tag>}:scopes` | the scopes that have an index |
 
 What a worker sees as a tag's version is the sum of the first two, so a change in all scopes is seen in each of them,
-also where nothing was enlisted before. The Redis keys of a tag share a hash slot, and so do those of a result key, but
+also where nothing was enlisted before. Versions are times of the Redis server's clock in milliseconds, unless a tag
+changes more than once in one. The Redis keys of a tag share a hash slot, and so do those of a result key, but
 a tag and a result key do not. So no script touches both, which is why a change raises the version first (see
 `push.cache.ports.TagIndex`).
 """
@@ -20,16 +21,19 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import chain
 from typing import TypeVar
 
+from push.adapters.redis.command_batches import MOST_COMMANDS
 from push.adapters.redis.connection import AsyncRedis, as_text, generation_name, load_script, result_name
+from push.cache.ports import TagVersion
 from push.computes import Tenant
 from push.keys import Key, parse_storage
-from push.tags import ALL_SCOPES, TagScope
+from push.tags import ALL_SCOPES, TagScope, scope_of
 
 KEPT_MS = 24 * 60 * 60 * 1000
 """Lifetime of versions and generations: far longer than any compute that they guard."""
 
 _PAGE_NAMES = 500
-_CONCURRENT_COMMANDS = 8
+_CONCURRENT_COMMANDS = 2 * MOST_COMMANDS
+"""While Redis works on one batch of commands, the client prepares the next."""
 
 Item = TypeVar("Item")
 Reply = TypeVar("Reply")
@@ -41,23 +45,22 @@ class RedisTags:
     def __init__(self, redis: AsyncRedis) -> None:
         self._redis = redis
 
-    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[int, ...]:
+    async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
         """See `TagIndex.read_versions`."""
 
-        async def read(tag: str) -> int:
-            versions = await self._redis.run("MGET", _version_name(tag, tenant), _version_name(tag, ALL_SCOPES))
-            return sum(int(version or 0) for version in versions)
+        async def read(tag: str) -> TagVersion:
+            return _version(await self._redis.run_script(load_script("read_tag"), _version_names(tag, tenant), ()))
 
         return tuple(await _for_each(tags, read))
 
-    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[int, ...]:
+    async def enlist(self, key: Key, tags: Sequence[str], keep_ms: int) -> tuple[TagVersion, ...]:
         """See `TagIndex.enlist`."""
 
-        async def enlist(tag: str) -> int:
-            versions = _version_name(tag, key.tenant), _version_name(tag, ALL_SCOPES)
-            names = (*versions, _index_name(tag, _scope_text(key.tenant)), _scopes_name(tag))
-            kept = key.storage, _scope_text(key.tenant), keep_ms, KEPT_MS
-            return int(await self._redis.run_script(load_script("enlist_key"), names, kept))
+        async def enlist(tag: str) -> TagVersion:
+            scope = _scope_text(scope_of(tag, key.tenant))
+            names = (*_version_names(tag, key.tenant), _index_name(tag, scope), _scopes_name(tag))
+            args = (key.storage, scope, keep_ms, KEPT_MS)
+            return _version(await self._redis.run_script(load_script("enlist_key"), names, args))
 
         return tuple(await _for_each(tags, enlist))
 
@@ -65,10 +68,11 @@ class RedisTags:
         """See `TagIndex.invalidate`."""
 
         async def raise_version(tag: str) -> None:
-            await self._redis.run_script(load_script("raise_tag"), (_version_name(tag, scope),), (KEPT_MS,))
+            name = _version_name(tag, _changed_scope(tag, scope))
+            await self._redis.run_script(load_script("raise_tag"), (name,), (KEPT_MS,))
 
         async def list_indexes(tag: str) -> list[str]:
-            return [_index_name(tag, each) for each in await self._list_scopes(tag, scope)]
+            return [_index_name(tag, each) for each in await self._list_scopes(tag, _changed_scope(tag, scope))]
 
         await _for_each(tags, raise_version)
         indexes = chain.from_iterable(await _for_each(tags, list_indexes))
@@ -93,6 +97,19 @@ class RedisTags:
         key = parse_storage(storage)
         names = (generation_name(key), result_name(key))
         await self._redis.run_script(load_script("invalidate"), names, (KEPT_MS,))
+
+
+def _version(reply: Sequence[bytes]) -> TagVersion:
+    number, age_ms = map(int, reply)
+    return TagVersion(number, age_ms)
+
+
+def _changed_scope(tag: str, scope: TagScope) -> TagScope:
+    return scope if scope is ALL_SCOPES else scope_of(tag, scope)
+
+
+def _version_names(tag: str, tenant: Tenant | None) -> tuple[str, str]:
+    return _version_name(tag, scope_of(tag, tenant)), _version_name(tag, ALL_SCOPES)
 
 
 def _version_name(tag: str, scope: TagScope) -> str:

@@ -3,7 +3,7 @@
 -- KEYS: 1 version in the scope, 2 version in all scopes, 3 index (sorted set of key names, scored by the time each may
 --       be dropped (ms)), 4 scopes (sorted set of scopes, scored likewise)
 -- ARGV: 1 name of the key, 2 scope, 3 how long both stay in the sets (ms), 4 how long to keep the versions (ms)
--- Returns the sum of the versions, '0' if the tag never changed
+-- Returns what read_tag returns
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 1, 2 do
@@ -19,4 +19,6 @@ for i = 1, 2 do
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
-return string.format('%.0f', (redis.call('GET', KEYS[1]) or 0) + (redis.call('GET', KEYS[2]) or 0))
+local version, version_everywhere = tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(redis.call('GET', KEYS[2]) or 0)
+local age = math.max(0, now - math.max(version, version_everywhere))
+return {string.format('%.0f', version + version_everywhere), string.format('%.0f', age)}
