@@ -49,7 +49,8 @@ class CacheModel:
         self.is_down = False
         self.entries: defaultdict[str, Entry] = defaultdict(Entry)
         self.tag_versions: defaultdict[tuple[TagScope, str], int] = defaultdict(int)
-        self.tagged: defaultdict[tuple[Tenant | None, str], set[Key]] = defaultdict(set)
+        self.tagged: defaultdict[tuple[Tenant | None, str], dict[Key, int]] = defaultdict(dict)
+        self.enlistings = itertools.count(1)
         self.accepted: dict[str, str] = {}
         self.has_topic: Callable[[Key], bool] = lambda _key: False
 
@@ -261,7 +262,7 @@ class FakeTags:
         await self._delay()
         self._check()
         for tag in tags:
-            self._model.tagged[scope_of(tag, key.tenant), tag].add(key)
+            self._model.tagged[scope_of(tag, key.tenant), tag][key] = next(self._model.enlistings)
         versions = self._versions(key.tenant, tags)
         await self._delay()
         return versions
@@ -272,14 +273,18 @@ class FakeTags:
         for tag in tags:
             self._model.raise_tag(scope if scope is ALL_SCOPES else scope_of(tag, scope), tag)
         await self._delay()
-        keys = {
-            key
-            for (tenant, tag), tagged in self._model.tagged.items()
+        found = [
+            (index, key, enlisting)
+            for (tenant, tag), index in self._model.tagged.items()
             if tag in tags and (scope is ALL_SCOPES or scope_of(tag, scope) == tenant)
-            for key in tagged
-        }
-        for key in keys:
+            for key, enlisting in index.items()
+        ]
+        for key in (keys := {key for _, key, _ in found}):
             self._model.invalidate(key)
+            await self._delay()
+        for index, key, enlisting in found:
+            if index.get(key) == enlisting:
+                del index[key]
         await self._delay()
         return len(keys)
 

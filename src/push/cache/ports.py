@@ -205,7 +205,8 @@ class TagIndex(Protocol):
     the key right before the fill, and does not fill if a version has changed. A change raises the version first, then
     walks the index. If it raises the version before the enlisting, the worker sees different versions. If it raises it
     after, it finds the key in the index and raises the key's generation: a later fill is refused, and an earlier one is
-    marked stale.
+    marked stale. Then it takes the key out of the index, unless the key was enlisted again meanwhile. The next fill is
+    claimed after the generation was raised, so its worker enlists the key again.
     """
 
     async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
@@ -223,6 +224,7 @@ class TagIndex(Protocol):
     async def invalidate(self, scope: TagScope, tags: Sequence[str]) -> int:
         """Raise the version of each tag, then the generation of every key under it, and mark their results stale.
 
-        Results stay stored, to be answered as stale while they are refreshed. Returns the number of keys. Idempotent;
-        after an error it may be partly done, and the caller repeats it. Raises CacheUnavailableError.
+        Results stay stored, to be answered as stale while they are refreshed. Returns the number of keys; if there are
+        thousands, one that has several of the tags may be counted for each. After an error it may be partly done, and
+        the caller repeats it: it continues with the keys that are left. Raises CacheUnavailableError.
         """

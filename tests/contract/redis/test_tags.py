@@ -216,6 +216,14 @@ async def test_a_key_under_several_changed_tags_is_touched_once(cache: Cache, ta
     assert await cache.tags.invalidate(ACME, tags) == 1
 
 
+async def test_a_key_is_touched_again_only_after_it_was_enlisted_again(cache: Cache, tag: str) -> None:
+    key = unique_key()
+    await cache.store(key, tag)
+    assert [await cache.tags.invalidate(ACME, [tag]) for _ in range(2)] == [1, 0]
+    await cache.store(key, tag)
+    assert [await cache.tags.invalidate(ACME, [tag]) for _ in range(2)] == [1, 0]
+
+
 async def test_a_change_in_all_scopes_reaches_every_tenant_and_what_is_shared(cache: Cache, tag: str) -> None:
     keys = [unique_key(), replace(unique_key(), tenant=GLOBEX), replace(unique_key(), tenant=None)]
     other = unique_key()
@@ -292,6 +300,7 @@ async def test_nothing_is_kept_for_ever(redis_cache: InRedis, tag: str) -> None:
     key = unique_key()
     await redis_cache.store(key, tag)
     await redis_cache.tags.invalidate(ACME, [tag])
+    await redis_cache.tags.enlist(key, [tag], KEEP_MS)
     for name in (
         f"{{tag/{tag}}}:acme:version",
         f"{{tag/{tag}}}:acme:keys",

@@ -12,7 +12,9 @@ for i = 1, 2 do
   if #expired > 0 then
     redis.call('ZREM', KEYS[i + 2], unpack(expired))
   end
-  redis.call('ZADD', KEYS[i + 2], 'GT', string.format('%.0f', now + ARGV[3]), ARGV[i])
+  -- Each enlisting raises the score, so that delist_keys can tell that there was one.
+  local before = tonumber(redis.call('ZSCORE', KEYS[i + 2], ARGV[i]) or '0')
+  redis.call('ZADD', KEYS[i + 2], string.format('%.0f', math.max(now + ARGV[3], before + 1)), ARGV[i])
   if redis.call('PTTL', KEYS[i + 2]) < tonumber(ARGV[3]) then
     redis.call('PEXPIRE', KEYS[i + 2], ARGV[3])
   end
