@@ -21,8 +21,9 @@ from push.protocol.ports import Payloads
 from push.results import Result, Status, is_storable, make_etag
 from push.settings import ComputeSettings
 from push.sources.contexts import Context, NoSources, Progress
-from push.sources.outcomes import complete, encode_value
+from push.sources.outcomes import complete, encode_value, with_tags_of_reads
 from push.sources.ports import Sources
+from push.sources.tracking import NO_WATCH, TagWatch
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +69,13 @@ class Computing:
     clock_us: Callable[[], int]
     random: Callable[[], float]
 
-    async def compute(self, task: Task, stored_version: int = 0) -> Result:
+    async def compute(self, task: Task, stored_version: int = 0, watch: TagWatch = NO_WATCH) -> Result:
         """Run the compute once and return its value, or its deterministic failure, as a result.
 
-        `stored_version` is the source version of the stored result, for the compute's context.
+        Args:
+            task: what to compute.
+            stored_version: the source version of the stored result, for the compute's context.
+            watch: watches the tags of what the run reads.
 
         Raises:
             TransientError: the compute failed and a retry may succeed, it took too long, or its large value could not
@@ -80,7 +84,7 @@ class Computing:
         """
         name = ("ComputeName", task.compute.name)
         started_ms, started_us = self.now_ms(), self.clock_us()
-        context = self._make_context(task, started_ms, stored_version)
+        context = self._make_context(task, started_ms, stored_version, watch)
         self.counter.count(Metric.COMPUTE, dimension=name)
         try:
             computed = await self._run(task, context)
@@ -89,7 +93,7 @@ class Computing:
             logger.info("%s failed: %s", task.key.storage, exc.message)
             self.counter.count(Metric.COMPUTE_FAILURE, dimension=name)
             # A failure has tags too: the next change of its sources may make the compute succeed.
-            tags = (*self.tags_of(task), *_storable(context.tags))
+            tags = with_tags_of_reads((*self.tags_of(task), *_storable(context.tags)), context.reads)
             computed = Computed(None, _version_of(exc), tags)
             status, data = Status.FAILURE, render_error_object(exc)
         cost_us = self.clock_us() - started_us
@@ -125,7 +129,7 @@ class Computing:
             logger.exception("the `tags` function of %s raised", task.key.storage, extra=describe(task))
             raise LoggedFailureError from exc
 
-    def _make_context(self, task: Task, started_ms: int, stored_version: int) -> Context:
+    def _make_context(self, task: Task, started_ms: int, stored_version: int, watch: TagWatch) -> Context:
         return Context(
             tenant=task.job.tenant,
             principal=task.job.principal,
@@ -136,6 +140,7 @@ class Computing:
             report=partial(_log_progress, task),
             settings=self.settings,
             stored_version=stored_version,
+            watch=watch,
         )
 
     async def _run(self, task: Task, context: Context) -> Computed:
@@ -144,7 +149,7 @@ class Computing:
         try:
             async with asyncio.timeout(compute.timeout_seconds):
                 value = await run_compute(compute, params, context)
-            return complete(value, self.tags_of(task), context.tags)
+            return complete(value, self.tags_of(task), context.tags, context.reads)
         except (ComputeFailedError, RequestError, TransientError):
             raise
         except TimeoutError as exc:

@@ -10,7 +10,11 @@ import msgspec
 
 from push.computes import Scope, Tenant
 from push.errors import ComputeFailedError, ErrorCode
+from push.sources.outcomes import reserved_tag
 from push.sources.ports import BucketReader, Sources, TableReader
+from push.sources.table_tags import TrackedTable
+from push.sources.tracking import NO_WATCH, TagWatch, TrackedBucketReader, TrackedReads, TrackedTableReader
+from push.tags import SOURCE_MARK
 
 if TYPE_CHECKING:
     from push.settings import ComputeSettings
@@ -38,6 +42,14 @@ class NoSources:
 
     def bucket(self, name: str) -> BucketReader:
         """See `Sources.bucket`."""
+        raise unknown_source("bucket", name, ())
+
+    def tracked_table(self, name: str) -> TrackedTable:
+        """See `Sources.tracked_table`."""
+        raise unknown_source("table", name, ())
+
+    def bucket_name(self, name: str) -> str:
+        """See `Sources.bucket_name`."""
         raise unknown_source("bucket", name, ())
 
 
@@ -97,11 +109,13 @@ class Context:
         report: receives the progress.
         settings: the function's; for the computes of this project alone.
         stored_version: the source version of the stored result, 0 without one. A result of a lower version is refused.
+        watch: watches the tags of what the run reads.
 
     """
 
     __slots__ = (
         "_principal",
+        "_reads",
         "_report",
         "_scope",
         "_settings",
@@ -125,6 +139,7 @@ class Context:
         report: Callable[[Progress], None] = drop_progress,
         settings: ComputeSettings | None = None,
         stored_version: int = 0,
+        watch: TagWatch = NO_WATCH,
     ) -> None:
         self._tenant = tenant
         self._principal = principal
@@ -136,6 +151,7 @@ class Context:
         self._report = report
         self._settings = settings
         self._tags: dict[str, None] = {}
+        self._reads = TrackedReads(watch)
 
     @property
     def tenant(self) -> Tenant:
@@ -180,32 +196,46 @@ class Context:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that the run depends on so far."""
+        """The tags that the run has named so far, without those of what it has read."""
         return tuple(self._tags)
 
+    @property
+    def reads(self) -> TrackedReads:
+        """The tags of what the run has read so far."""
+        return self._reads
+
     def table(self, name: str) -> TableReader:
-        """Return the reader of a table, by its name in pushaside.toml.
+        """Return the reader of a table, by its name in pushaside.toml. Changes of what it reads make the result stale.
 
         Raises:
             ComputeFailedError: no table has the name.
 
         """
-        return self._sources.table(name)
+        return TrackedTableReader(self._sources.table(name), self._sources.tracked_table(name), self._reads)
 
     def bucket(self, name: str) -> Bucket:
-        """Return the reader of a bucket, by its name in pushaside.toml.
+        """Return the reader of a bucket, by its name in pushaside.toml. Changes of what it reads make the result stale.
 
         Raises:
             ComputeFailedError: no bucket has the name.
 
         """
-        return Bucket(self._sources.bucket(name))
+        reader = TrackedBucketReader(self._sources.bucket(name), self._sources.bucket_name(name), self._reads)
+        return Bucket(reader)
 
     def depends_on(self, *tags: str) -> None:
-        """Add tags to the result: a change of one of them invalidates it."""
+        """Add tags to the result: a change of one of them invalidates it. Reads need none: see `table` and `bucket`.
+
+        Raises:
+            TypeError: a tag is not a string.
+            ValueError: a tag begins with `@`, as those of reads do.
+
+        """
         for tag in tags:
             if not isinstance(tag, str):
                 raise TypeError(f"A tag is a string, not {type(tag).__name__}.")
+            if tag.startswith(SOURCE_MARK):
+                raise ValueError(reserved_tag(tag))
             self._tags[tag] = None
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:

@@ -10,12 +10,20 @@ from push.computes import Computed
 from push.computes.sets import order_sets
 from push.errors import ComputeFailedError
 from push.results import is_storable
+from push.sources.tracking import TrackedReads
+from push.tags import SOURCE_MARK
 
 _encoder = msgspec.json.Encoder()
 
 
-def complete(value: object, own_tags: Iterable[str], context_tags: Iterable[str]) -> Computed:
-    """Return a function's value with all of its tags: the compute's own first, as they are, then each other one once.
+MAX_TAGS = 255
+"""The number of tags for which a stored result has room."""
+
+
+def complete(value: object, own_tags: Iterable[str], context_tags: Iterable[str], reads: TrackedReads) -> Computed:
+    """Return a function's value with all of its tags.
+
+    The compute's own tags come first, as they are, then each other tag of the author once, then those of the reads.
 
     Raises:
         ComputeFailedError: the tags or the source version can't be stored.
@@ -23,10 +31,27 @@ def complete(value: object, own_tags: Iterable[str], context_tags: Iterable[str]
     """
     computed = value if isinstance(value, Computed) else Computed(value)
     own = tuple(own_tags)
-    tags = (*own, *(tag for tag in dict.fromkeys((*context_tags, *computed.tags)) if tag not in own))
+    named = (*own, *(tag for tag in dict.fromkeys((*context_tags, *computed.tags)) if tag not in own))
+    tags = with_tags_of_reads(named, reads)
     if not is_storable(tags, computed.source_version):
         raise ComputeFailedError("The compute's tags or source version cannot be stored.")
+    if (reserved := next((tag for tag in named if tag.startswith(SOURCE_MARK)), None)) is not None:
+        raise ComputeFailedError(reserved_tag(reserved))
     return Computed(computed.value, computed.source_version, tags)
+
+
+def with_tags_of_reads(named: tuple[str, ...], reads: TrackedReads) -> tuple[str, ...]:
+    """Return the tags that an author named and those of a run's reads: the widest ones if there is no room for all."""
+    tags = (*named, *reads.tags)
+    return tags if len(tags) <= MAX_TAGS else (*named, *reads.widest())
+
+
+def reserved_tag(tag: str) -> str:
+    """Return the sentence about a tag of an author that looks like one of a read."""
+    return (
+        f"The tag {tag!r} begins with `{SOURCE_MARK}`, as only the tags of tables and buckets do. Pushaside adds"
+        " those of what a compute reads; give other tags another first character."
+    )
 
 
 def encode_value(value: object) -> bytes:

@@ -9,6 +9,7 @@ from push.computes import Tenant
 from push.sources.boards import BoardView, ChangedMembers, RefreshedMembers, View
 from push.sources.documents import Reference
 from push.sources.raised_tags import RaisedTags
+from push.sources.table_tags import TrackedTable
 
 
 class Scores(Protocol):
@@ -154,10 +155,19 @@ class BucketReader(Protocol):
 
 
 class Sources(Protocol):
-    """The tables and buckets of an application, by their logical names."""
+    """The tables and buckets of an application, by their logical names.
+
+    Every method raises ComputeFailedError if no table or bucket has the name.
+    """
 
     def table(self, name: str) -> TableReader:
-        """Return the reader of a table. Raises ComputeFailedError if no table has the name."""
+        """Return the reader of a table."""
 
     def bucket(self, name: str) -> BucketReader:
-        """Return the reader of a bucket. Raises ComputeFailedError if no bucket has the name."""
+        """Return the reader of a bucket."""
+
+    def tracked_table(self, name: str) -> TrackedTable:
+        """Return a table as its tags need it."""
+
+    def bucket_name(self, name: str) -> str:
+        """Return the physical name of a bucket."""

@@ -12,6 +12,7 @@ import msgspec
 from push.callers import Caller
 from push.computes import AnyCompute, Registry, Tenant, load_registry
 from push.sources.contexts import unknown_source
+from push.sources.table_tags import TrackedTable
 from push.testing.buckets import MemoryBucket
 from push.testing.runs import Run, run
 from push.testing.tables import MemoryTable
@@ -124,6 +125,15 @@ class MemorySources:
     def bucket(self, name: str) -> MemoryBucket:
         """See `Sources.bucket`."""
         return _find("bucket", name, self.buckets)
+
+    def tracked_table(self, name: str) -> TrackedTable:
+        """See `Sources.tracked_table`; the logical name stands for the physical one."""
+        return self.table(name).tracked
+
+    def bucket_name(self, name: str) -> str:
+        """See `Sources.bucket_name`; the logical name stands for the physical one."""
+        self.bucket(name)
+        return name
 
 
 def _find(kind: str, name: str, known: Mapping[str, _Source]) -> _Source:

@@ -26,7 +26,8 @@ class Run:
     Args:
         value: the value as clients receive it, decoded from its JSON.
         json: the JSON that would be stored.
-        tags: the tags that would be stored: a change of one invalidates the result.
+        tags: the tags that would be stored: a change of one invalidates the result. Those of reads begin with `@`, and
+            have the logical names of tables and buckets.
         key: the name of the result in the cache: callers that share a result have the same.
         progress: what the function reported.
 
@@ -64,7 +65,7 @@ async def run(compute: AnyCompute, params: bytes, caller: Caller, sources: Sourc
     )
     async with asyncio.timeout(compute.timeout_seconds):
         value = await run_compute(compute, parsed, context)
-    computed = complete(value, compute.tags(parsed), context.tags)
+    computed = complete(value, compute.tags(parsed), context.tags, context.reads)
     encoded = encode_value(computed.value)
     return Run(
         value=msgspec.json.decode(encoded),

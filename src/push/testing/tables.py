@@ -9,6 +9,7 @@ from typing import Any
 from push.adapters.dynamodb.values import read_row, write_row
 from push.errors import ComputeFailedError
 from push.sources.ports import Row, Value
+from push.sources.table_tags import TrackedTable
 
 Keys = tuple[str, str | None]
 """The attributes of the partition key and of the sort key, if there is one."""
@@ -32,6 +33,11 @@ class MemoryTable:
         self._keys: Keys = (partition, sort)
         self._indexes = {index: _keys_of(index, names) for index, names in (indexes or {}).items()}
         self._rows: dict[tuple[Any, ...], Row] = {}
+
+    @property
+    def tracked(self) -> TrackedTable:
+        """The table as its tags need it."""
+        return TrackedTable(self._name, {index: tuple(filter(None, keys)) for index, keys in self._indexes.items()})
 
     def put(self, *rows: Mapping[str, Value]) -> None:
         """Store rows; a row of the same key is replaced.

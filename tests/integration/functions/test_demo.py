@@ -35,7 +35,7 @@ def demo(aws: Aws) -> DemoReport:
 async def run(compute: AnyCompute, settings: ComputeSettings, **params: Any) -> Any:
     context = Context(tenant=Tenant("public"), attempt=1, settings=settings)
     value = await compute.invoke(compute.parse_params(msgspec.json.encode(params)), context)
-    return json.loads(msgspec.json.encode(complete(value, (), ()).value))
+    return json.loads(msgspec.json.encode(complete(value, (), (), context.reads).value))
 
 
 def test_everything_is_loaded_without_importing_pandas(demo: DemoReport) -> None:

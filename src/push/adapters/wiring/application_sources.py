@@ -10,6 +10,7 @@ from push.adapters.dynamodb.tables import DynamoDbTable
 from push.sources.contexts import unknown_source
 from push.sources.declared import DeclaredSources
 from push.sources.ports import BucketReader, TableReader
+from push.sources.table_tags import TrackedTable
 
 _THREADS = 32
 """The number of reads that one execution environment makes at once, over all computes."""
@@ -26,13 +27,10 @@ class ApplicationSources:
     def table(self, name: str) -> TableReader:
         """See `Sources.table`."""
         if name not in self._tables:
-            source = self._declared.tables.get(name)
-            if source is None:
-                raise unknown_source("table", name, list(self._declared.tables))
             self._tables[name] = DynamoDbTable(
                 client=make_client("dynamodb", connections=_THREADS),
                 name=name,
-                table=source.name,
+                table=self.tracked_table(name).name,
                 executor=_threads(),
             )
         return self._tables[name]
@@ -40,16 +38,28 @@ class ApplicationSources:
     def bucket(self, name: str) -> BucketReader:
         """See `Sources.bucket`."""
         if name not in self._buckets:
-            source = self._declared.buckets.get(name)
-            if source is None:
-                raise unknown_source("bucket", name, list(self._declared.buckets))
+            bucket = self.bucket_name(name)
             # Imported on demand: few applications read buckets.
             from push.adapters.s3.buckets import S3Bucket
 
             self._buckets[name] = S3Bucket(
-                client=make_client("s3", connections=_THREADS), name=name, bucket=source.name, executor=_threads()
+                client=make_client("s3", connections=_THREADS), name=name, bucket=bucket, executor=_threads()
             )
         return self._buckets[name]
+
+    def tracked_table(self, name: str) -> TrackedTable:
+        """See `Sources.tracked_table`."""
+        declared = self._declared.tables.get(name)
+        if declared is None:
+            raise unknown_source("table", name, list(self._declared.tables))
+        return declared.tracked
+
+    def bucket_name(self, name: str) -> str:
+        """See `Sources.bucket_name`."""
+        declared = self._declared.buckets.get(name)
+        if declared is None:
+            raise unknown_source("bucket", name, list(self._declared.buckets))
+        return declared.name
 
 
 @cache

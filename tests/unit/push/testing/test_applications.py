@@ -77,7 +77,7 @@ def test_a_run_shows_value_json_tags_and_key(app: Application) -> None:
     run = app.asked_by(principal="ann").run("customer_orders", customer="ann", status="sent")
     assert [row["order"] for row in run.value] == [2, 0]
     assert run.json == b'[{"customer":"ann","order":2,"status":"sent"},{"customer":"ann","order":0,"status":"sent"}]'
-    assert run.tags == ("orders/ann", "clock")
+    assert run.tags == ("orders/ann", "clock", "@Orders?customer=ann")
     assert run.key.startswith("tenant/customer_orders@1:")
 
 
