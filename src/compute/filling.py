@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from compute.computing import Computing, Task
 from compute.lease_keeping import LeaseKeeper
+from compute.watching import WatchedTags
 from push.cache.jobs import LEASE_TERM_MS, Waiter
 from push.cache.ports import Claimed, Filled, FillOutcome, Leases, TagIndex, TagVersion
 from push.errors import CacheUnavailableError
 from push.metrics import Counter, Metric
-from push.results import Result
+from push.results import Result, Status
 
 MAX_COMPUTES = 3
 """Computes in a row while the sources of a key keep changing. The last result is stored as stale."""
@@ -21,6 +22,22 @@ _ENLISTED_LONGER_MS = 60_000
 """A key stays in the indexes of its tags this much longer than its result is stored."""
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A computed result, and what became of it.
+
+    Args:
+        result: the result.
+        filled: the outcome of its fill; None if Redis stopped answering.
+        settles_at_ms: until when what the run read may lag behind changes that were told already; 0 if it does not.
+
+    """
+
+    result: Result
+    filled: Filled | None
+    settles_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +61,13 @@ class Filler:
     counter: Counter
     now_ms: Callable[[], int]
 
-    async def fill(self, task: Task, claimed: Claimed, expired: set[Waiter]) -> tuple[Result, Filled | None]:
+    async def fill(self, task: Task, claimed: Claimed, expired: set[Waiter]) -> Made:
         """Compute a claimed key and store the result.
 
-        A change during the compute is noticed for tags that are known before it: from the params, and from the result
-        before.
+        A change during the compute is noticed. The versions of tags that are known before it, from the params and from
+        the result before, are read at once; those of other reads, each before its read.
 
-        Returns the result and the outcome of its fill, which is None if Redis stopped answering. Waiters whose
-        deadline passed meanwhile are added to `expired`.
+        Waiters whose deadline passed meanwhile are added to `expired`.
 
         Raises:
             TransientError: the compute failed and a retry may succeed.
@@ -59,21 +75,25 @@ class Filler:
         """
         before = claimed.result
         tags = dict.fromkeys((*self.computing.tags_of(task), *(before.tags if before else ())))
+        settles_at_ms = 0
         for _ in range(MAX_COMPUTES):
-            versions = await self._read_versions(task, tuple(tags))
-            result = await self.keeper.compute(task, claimed, expired)
+            watched = await self._watch(task, tuple(tags))
+            result = await self.keeper.compute(task, claimed, expired, watched)
             tags.update(dict.fromkeys(result.tags))
             try:
-                if _are_unchanged(versions, await self._enlist(task, result)):
+                versions = await self._enlist(task, result)
+                settles_at_ms = watched.settles_at_ms(versions)
+                result = _fresh_until(result, settles_at_ms)
+                if watched.are_unchanged(versions):
                     filled = await self._install(task, claimed, result)
                     if filled.outcome is not FillOutcome.OUTDATED:
-                        return result, filled
+                        return Made(result, filled, settles_at_ms)
                 logger.info("the sources of %s changed while it was computed", task.key.storage)
                 claimed = replace(claimed, generation=await self.leases.read_generation(task.key))
             except CacheUnavailableError:
-                return result, None
+                return Made(result, None)
         result = replace(result, is_invalidated=True)
-        return result, await self._install_as_stale(task, claimed, result)
+        return Made(result, await self._install_as_stale(task, claimed, result), settles_at_ms)
 
     async def _install_as_stale(self, task: Task, claimed: Claimed, result: Result) -> Filled | None:
         """Store the newest result of a key that changes faster than it is computed; its next reader refreshes it."""
@@ -82,12 +102,11 @@ class Filler:
         except CacheUnavailableError:
             return None
 
-    async def _read_versions(self, task: Task, tags: tuple[str, ...]) -> dict[str, TagVersion] | None:
-        """Read the versions of tags that must not change until the fill; None without Redis."""
-        try:
-            return dict(zip(tags, await self.tags.read_versions(task.key.tenant, tags) if tags else (), strict=True))
-        except CacheUnavailableError:
-            return None
+    async def _watch(self, task: Task, tags: tuple[str, ...]) -> WatchedTags:
+        """Begin to watch the tags that are known before a run."""
+        watched = WatchedTags(index=self.tags, tenant=task.key.tenant, began_ms=self.now_ms(), now_ms=self.now_ms)
+        await watched.begin(tags)
+        return watched
 
     async def _enlist(self, task: Task, result: Result) -> dict[str, TagVersion]:
         """Add the key to the indexes of its tags, and return the versions of the tags."""
@@ -104,6 +123,10 @@ class Filler:
         return filled
 
 
-def _are_unchanged(before: dict[str, TagVersion] | None, now: dict[str, TagVersion]) -> bool:
-    """Return whether the tags of a result have the versions that were read before; new tags have none to compare."""
-    return before is not None and all(before.get(tag, version) == version for tag, version in now.items())
+def _fresh_until(result: Result, settles_at_ms: int) -> Result:
+    """Return a result that is fresh only until its reads have settled, if they may lag."""
+    if not 0 < settles_at_ms < result.fresh_until_ms:
+        return result
+    # A failure is never usable as stale.
+    stale_until_ms = result.stale_until_ms if result.status is Status.VALUE else settles_at_ms
+    return replace(result, fresh_until_ms=settles_at_ms, stale_until_ms=stale_until_ms)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,9 @@ MAX_ATTEMPTS = 3
 
 WATCH_MS = (GUARDIAN_DELAY_SECONDS - 1) * 1000
 """Shorter than a guardian's delay, so that no guardian is dropped because of its own watch."""
+
+LOOK_EARLY_MS = 200
+"""A noted look covers no changes in its last milliseconds, in case the queue's clock is ahead of Redis's."""
 
 logger = logging.getLogger(__name__)
 
@@ -126,16 +130,31 @@ class KeyWorker:
                 return await self._answer(task, claimed, stored, waiting)
         expired: set[Waiter] = set()
         try:
-            result, filled = await self.filler.fill(task, claimed, expired)
+            made = await self.filler.fill(task, claimed, expired)
         except TransientError as exc:
             return await self._fail(task, claimed, _without(waiters, expired), exc)
-        waiters = _without(waiters, expired)
+        waiters, result, filled = _without(waiters, expired), made.result, made.filled
         if filled is None:
             if task.job.kind is JobKind.LIVE:
                 return Disposition.LATER
             return done_if(await self._send_result(task, waiters, result), waiters)
+        if made.settles_at_ms and any(waiter.is_live for waiter in filled.waiters):
+            await self._look_when_settled(task, made.settles_at_ms)
         # Even if the fill was refused, the result is right for waiters that asked before the compute began.
         return await self._answer_filled(task, claimed, result, filled, _union(filled.waiters, waiters))
+
+    async def _look_when_settled(self, task: Task, settles_at_ms: int) -> None:
+        """Have the key computed again for its subscribers when its reads have settled, if no such job is to come.
+
+        That job sees no change that is so recent, so it needs no further one. It is sent before it is noted: a worker
+        that dies in between causes a job too many.
+        """
+        delay_seconds = max(0, math.ceil((settles_at_ms - self.now_ms()) / 1000))
+        if await self.leases.is_looked_at(task.key):
+            return
+        await self._send(Outgoing(task.job.look_again(settles_at_ms), delay_seconds))
+        if delay_seconds:
+            await self.leases.note_look(task.key, delay_seconds * 1000 - LOOK_EARLY_MS)
 
     def _is_done(self, task: Task, stored: Result) -> bool:
         is_fresh = judge(stored, self.now_ms()) is Freshness.FRESH

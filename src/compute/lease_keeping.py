@@ -15,6 +15,7 @@ from push.errors import CacheUnavailableError, ErrorCode, PushasideError
 from push.keys import Key
 from push.metrics import Counter, Metric
 from push.results import Result
+from push.sources.tracking import TagWatch
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +39,10 @@ class LeaseKeeper:
     counter: Counter
     now_ms: Callable[[], int]
 
-    async def compute(self, task: Task, claimed: Claimed, expired: set[Waiter]) -> Result:
+    async def compute(self, task: Task, claimed: Claimed, expired: set[Waiter], watch: TagWatch) -> Result:
         """Compute while renewing the lease; add waiters whose deadline passes meanwhile to `expired`.
+
+        `watch` watches the tags of what the run reads.
 
         Raises:
             TransientError: the compute failed and a retry may succeed, or it took too long.
@@ -48,7 +51,8 @@ class LeaseKeeper:
         is_done = asyncio.Event()
         keeping = asyncio.create_task(self._keep(task.key, claimed, is_done, expired))
         try:
-            return await self.computing.compute(task, 0 if claimed.result is None else claimed.result.source_version)
+            stored_version = 0 if claimed.result is None else claimed.result.source_version
+            return await self.computing.compute(task, stored_version, watch)
         finally:
             # Not cancelled: it may be sending a `timeout` to a waiter.
             is_done.set()

@@ -39,6 +39,7 @@ class Entry:
     generation: int = 0
     rests_until_ms: int = 0
     watched_until_ms: int = 0
+    looked_at_until_ms: int = 0
 
 
 class CacheModel:
@@ -203,6 +204,15 @@ class FakeLeases:
     async def read_generation(self, key: Key) -> str:
         await self._delay()
         return str(self._model.entry(key).generation)
+
+    async def is_looked_at(self, key: Key) -> bool:
+        await self._delay()
+        return self._model.entry(key).looked_at_until_ms > self._model.now_ms()
+
+    async def note_look(self, key: Key, look_ms: int) -> None:
+        await self._delay()
+        self._model.entry(key).looked_at_until_ms = self._model.now_ms() + look_ms
+        await self._delay()
 
     async def watch(self, key: Key, watch_ms: int) -> None:
         await self._delay()

@@ -25,6 +25,8 @@ from push.errors import PushasideError
 from push.protocol.messages import Request
 from push.queues.redelivery import Redelivery
 from push.settings import ComputeSettings
+from push.sources.contexts import NoSources
+from push.sources.ports import Sources
 from request.asking.client_encodings import ClientEncodings
 from request.asking.client_requests import ClientRequests
 from request.asking.engine import Engine
@@ -75,6 +77,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     trust_ms: int = 1000
     recorder: AnswerRecorder = field(default_factory=FakeRecorder)
+    sources: Sources = field(default_factory=NoSources)
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.computes)
@@ -110,6 +113,7 @@ class World:
         )
         self.computing = Computing(
             settings=SETTINGS,
+            sources=self.sources,
             payloads=self.payloads,
             counter=self.counter,
             now_ms=self.clock,

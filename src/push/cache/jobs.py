@@ -92,6 +92,11 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return this job with the next attempt's number."""
         return msgspec.structs.replace(self, attempt=self.attempt + 1)
 
+    def look_again(self, newer_than_ms: int) -> Self:
+        """Return a job that computes the key for its subscribers, from reads at a time or later."""
+        live = msgspec.structs.replace(self.follow_up(), kind=JobKind.LIVE)
+        return msgspec.structs.replace(live, newer_than_ms=newer_than_ms)
+
     def follow_up(self) -> Self:
         """Return a job for the waiters that need a newer result than this job's."""
         return msgspec.structs.replace(self, kind=JobKind.REQUEST, attempt=1, waiter=None, deadline_ms=0)

@@ -147,6 +147,12 @@ class Leases(Protocol):
     async def read_generation(self, key: Key) -> str:
         """Return the key's generation; a fill succeeds only if it is unchanged. Raises CacheUnavailableError."""
 
+    async def is_looked_at(self, key: Key) -> bool:
+        """Return whether `note_look` recorded a job for the key that is still to come. Raises CacheUnavailableError."""
+
+    async def note_look(self, key: Key, look_ms: int) -> None:
+        """Record that a job in `look_ms` computes the key again for its subscribers. Raises CacheUnavailableError."""
+
     async def watch(self, key: Key, watch_ms: int) -> None:
         """Record for `watch_ms` that a guardian will look at the key. Raises CacheUnavailableError."""
 

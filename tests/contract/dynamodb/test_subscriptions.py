@@ -245,6 +245,18 @@ async def test_the_live_results_of_all_scopes_are_found_together(
     assert not await live_results.live_of(ALL_SCOPES, ["unknown"])
 
 
+async def test_the_live_results_of_all_tenants_are_found_by_a_tag_of_a_source(
+    subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
+) -> None:
+    globex = replace(LIVE, key=replace(KEY, tenant=Tenant("globex")))
+    for live in (LIVE, globex):
+        subscriptions.add_live(["@orders"], live)
+    found = await live_results.live_of(None, ["@orders"])
+    assert sorted(keys(found), key=str) == sorted([KEY, globex.key], key=str)
+    await live_results.remove_live(["@orders"], found[0])
+    assert keys(await live_results.live_of(None, ["@orders"])) == [found[1].key]
+
+
 async def test_an_expired_live_result_is_not_found(
     subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
 ) -> None:

@@ -216,6 +216,15 @@ async def test_a_busy_key_tells_whether_a_guardian_is_to_look_at_it(cache: Cache
     assert await cache.leases.claim(key, "queued 2", TERM_MS, {}) == Busy(is_watched=False)
 
 
+async def test_a_key_tells_whether_a_look_is_to_come(cache: Cache) -> None:
+    key = unique_key()
+    assert not await cache.leases.is_looked_at(key)
+    await cache.leases.note_look(key, 30)
+    assert await cache.leases.is_looked_at(key)
+    await cache.pass_ms(60)
+    assert not await cache.leases.is_looked_at(key)
+
+
 async def test_a_lease_queued_for_another_job_is_not_claimed(cache: Cache) -> None:
     key = unique_key()
     cache.park(key, ANN, token="queued 1")

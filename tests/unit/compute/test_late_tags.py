@@ -26,10 +26,12 @@ class Rates:
 
     def __init__(self) -> None:
         self.value = "first"
+        self.runs = 0
         self.during: list[Callable[[], Awaitable[None]]] = []
 
         @compute(name="rates", ttl=10.0, stale_ttl=60.0, tags=("early",))
         async def rates(params: EchoParams, context: Context) -> object:
+            self.runs += 1
             context.depends_on("late")
             value = self.value
             if self.during:
@@ -101,6 +103,24 @@ async def test_a_change_during_a_run_is_noticed_if_an_earlier_result_had_the_tag
     stored = rates.world.model.entry(rates.key).result
     assert stored is not None
     assert (stored.data, stored.is_invalidated) == (b'"third"', False)
+
+
+@pytest.mark.parametrize("tag", ["early", "late", "returned"])
+async def test_a_change_during_the_first_run_is_noticed(rates: Rates, tag: str) -> None:
+    async def change() -> None:
+        rates.value = "second"
+        await rates.world.tags.invalidate(ACME, [tag])
+
+    rates.during = [change]
+    await rates.world.consume(rates.job())
+    assert rates.values == ["second"]
+
+
+async def test_a_change_before_the_first_run_costs_no_second_one(rates: Rates) -> None:
+    await rates.world.tags.invalidate(ACME, ["late"])
+    rates.world.clock.advance(1000)
+    await rates.world.consume(rates.job())
+    assert rates.runs == 1
 
 
 async def test_subscribers_keep_waiting_while_the_table_is_away(rates: Rates) -> None:

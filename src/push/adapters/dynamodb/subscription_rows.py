@@ -7,8 +7,10 @@
 | scope of live results | `tag//<tag>` | the scope | |
 
 All rows have `expires_at`, in seconds. A row of a scope says that live results of that scope depend on the tag; it is
-never deleted before it expires. `tag/a/b` can not collide with a topic of a tenant `tag`, because every topic's name
-has a colon before its first `/`. The index `by_connection` (`connection_shard`, `topic`) has keys only.
+never deleted before it expires. The scope of a tag is the key's, or the shared one if it is a tag of a source
+(`push.tags.scope_of`). Such a tag changes in that scope only, and has no row of it. `tag/a/b` can not collide with a
+topic of a tenant `tag`, because every topic's name has a colon before its first `/`. The index `by_connection`
+(`connection_shard`, `topic`) has keys only.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from push.adapters.dynamodb.errors import translate
 from push.computes import Tenant
 from push.errors import TransientError
+from push.tags import SOURCE_MARK, scope_of
 from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import Topic, shard_of
 
@@ -105,8 +108,8 @@ def partition_of(topic: Topic, shard: int) -> str:
 
 
 def tag_partition_of(tenant: Tenant | None, tag: str) -> str:
-    """Return the hash key of the live results that depend on a tag."""
-    return f"tag/{scope_text(tenant)}/{tag}"
+    """Return the hash key of the live results of a tenant's keys, or of shared ones, that depend on a tag."""
+    return f"tag/{scope_text(scope_of(tag, tenant))}/{tag}"
 
 
 def scopes_partition_of(tag: str) -> str:
@@ -159,6 +162,8 @@ def _write_live(tag: str, live: LiveResult) -> Iterator[Row]:
         "written": {"S": secrets.token_hex(6)},
         "expires_at": expires_at,
     }
+    if tag.startswith(SOURCE_MARK):
+        return
     yield {
         "topic": {"S": scopes_partition_of(tag)},
         "connection_id": {"S": scope_text(live.key.tenant)},

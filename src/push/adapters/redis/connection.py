@@ -69,6 +69,11 @@ def generation_name(key: Key) -> str:
     return f"{{{key.storage}}}:generation"
 
 
+def look_name(key: Key) -> str:
+    """Return the Redis key that exists while a job is about to compute the key again for its subscribers."""
+    return f"{{{key.storage}}}:look"
+
+
 def watch_name(key: Key) -> str:
     """Return the Redis key that exists while a guardian is about to check the key."""
     return f"{{{key.storage}}}:watch"

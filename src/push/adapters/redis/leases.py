@@ -11,6 +11,7 @@ from push.adapters.redis.connection import (
     generation_name,
     lease_name,
     load_script,
+    look_name,
     rest_name,
     result_name,
     waiters_name,
@@ -69,6 +70,14 @@ class RedisLeases:
     async def read_generation(self, key: Key) -> str:
         """See `Leases.read_generation`."""
         return as_text(await self._redis.run("GET", generation_name(key)) or b"0")
+
+    async def is_looked_at(self, key: Key) -> bool:
+        """See `Leases.is_looked_at`."""
+        return bool(await self._redis.run("EXISTS", look_name(key)))
+
+    async def note_look(self, key: Key, look_ms: int) -> None:
+        """See `Leases.note_look`."""
+        await self._redis.run("SET", look_name(key), 1, "PX", look_ms)
 
     async def watch(self, key: Key, watch_ms: int) -> None:
         """See `Leases.watch`."""
