@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -255,6 +256,33 @@ async def test_the_live_results_of_all_tenants_are_found_by_a_tag_of_a_source(
     assert sorted(keys(found), key=str) == sorted([KEY, globex.key], key=str)
     await live_results.remove_live(["@orders"], found[0])
     assert keys(await live_results.live_of(None, ["@orders"])) == [found[1].key]
+
+
+class CountedClient:
+    """A client of DynamoDB that counts the calls of each operation."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.calls: Counter[str] = Counter()
+
+    def __getattr__(self, operation: str) -> Any:
+        self.calls[operation] += 1
+        return getattr(self._client, operation)
+
+
+@pytest.mark.parametrize("mark", ["", "@"])
+async def test_the_live_results_of_a_few_of_many_tags_are_found_in_few_calls(
+    aws: Aws, client: Any, subscriptions: DynamoDbSubscriptions, mark: str
+) -> None:
+    """As many as a batch of 100 records may raise."""
+    tags = [f"{mark}orders#{number}" for number in range(1000)]
+    shared = replace(LIVE, key=replace(KEY, tenant=None))
+    subscriptions.add_live([tags[7], tags[700]], LIVE)
+    subscriptions.add_live([tags[999]], shared)
+    counted = CountedClient(client)
+    found = await DynamoDbLiveResults(counted, aws.tables["subscriptions"], lambda: NOW).live_of(ACME, tags)
+    assert sorted(keys(found), key=str) == sorted([KEY, *([shared.key] if mark else [])], key=str)
+    assert counted.calls == {"batch_get_item": 10, "query": 3 if mark else 2}
 
 
 async def test_an_expired_live_result_is_not_found(

@@ -13,7 +13,7 @@ from push.adapters.dynamodb.errors import translate
 from push.backoff import backoff_seconds
 from push.errors import SourceThrottledError
 
-_KEYS_PER_CALL = 100
+KEYS_PER_CALL = 100
 """DynamoDB API, BatchGetItem."""
 
 _TRIES = 5
@@ -41,8 +41,8 @@ def read_rows(
 
     """
     rows: list[Mapping[str, Any]] = []
-    for start in range(0, len(keys), _KEYS_PER_CALL):
-        some = {"Keys": keys[start : start + _KEYS_PER_CALL], "ConsistentRead": True, **projection}
+    for start in range(0, len(keys), KEYS_PER_CALL):
+        some = {"Keys": keys[start : start + KEYS_PER_CALL], "ConsistentRead": True, **projection}
         rows += _read_batch(client, table, {table: some}, what)
     return rows
 

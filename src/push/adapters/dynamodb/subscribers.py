@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from push.adapters.dynamodb.batch_reads import KEYS_PER_CALL, read_rows
 from push.adapters.dynamodb.errors import is_condition_failure
 from push.adapters.dynamodb.subscription_rows import (
     Row,
@@ -21,7 +22,9 @@ from push.adapters.dynamodb.subscription_rows import (
     parse_scope,
     partition_of,
     read_subscription,
+    scope_key_of,
     scopes_partition_of,
+    tag_of_scopes_partition,
     tag_partition_of,
 )
 from push.computes import Tenant
@@ -34,6 +37,12 @@ from push.topics.topics import Topic, shard_of
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
+Name = TypeVar("Name")
+
+_FEW_TAGS = 8
+"""So many tags are queried at once. Of more, one call for a hundred first tells which have live results at all."""
+
+_SCOPE_ROW = {"ProjectionExpression": "topic"}
 
 
 class DynamoDbSubscribers:
@@ -98,9 +107,23 @@ class DynamoDbLiveResults:
 
     async def live_of(self, scope: TagScope, tags: Collection[str]) -> Sequence[LiveResult]:
         """See `LiveResults.live_of`."""
-        partitions = await _in_threads(partial(self._partitions_of, scope), dict.fromkeys(tags))
+        distinct = list(dict.fromkeys(tags))
+        if scope is not ALL_SCOPES and len(distinct) > _FEW_TAGS:
+            distinct = await self._tags_with_live(scope, distinct)
+        partitions = await _in_threads(partial(self._partitions_of, scope), distinct)
         found = await _in_threads(self._live_in, chain.from_iterable(partitions))
         return list({live.key.storage: live for results in found for live in results}.values())
+
+    async def _tags_with_live(self, scope: Tenant | None, tags: Sequence[str]) -> list[str]:
+        """Return those of the tags that have, or lately had, live results in a scope."""
+
+        def read(some: Sequence[str]) -> list[str]:
+            keys = [scope_key_of(scope, tag) for tag in some]
+            rows = read_rows(self._table.client, self._table.name, keys, _SCOPE_ROW, "find tags of live results")
+            return [tag_of_scopes_partition(row["topic"]["S"]) for row in rows]
+
+        slices = (tags[start : start + KEYS_PER_CALL] for start in range(0, len(tags), KEYS_PER_CALL))
+        return list(chain.from_iterable(await _in_threads(read, slices)))
 
     def _partitions_of(self, scope: TagScope, tag: str) -> list[str]:
         if scope is not ALL_SCOPES:
@@ -132,7 +155,7 @@ class DynamoDbLiveResults:
                 logger.warning("could not delete a live result without subscribers: %s", exc)
 
 
-async def _in_threads(read: Callable[[str], list[Item]], names: Iterable[str]) -> list[list[Item]]:
+async def _in_threads(read: Callable[[Name], list[Item]], names: Iterable[Name]) -> list[list[Item]]:
     return await asyncio.gather(*(asyncio.to_thread(read, name) for name in names))
 
 

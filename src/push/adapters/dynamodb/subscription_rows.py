@@ -8,9 +8,8 @@
 
 All rows have `expires_at`, in seconds. A row of a scope says that live results of that scope depend on the tag; it is
 never deleted before it expires. The scope of a tag is the key's, or the shared one if it is a tag of a source
-(`push.tags.scope_of`). Such a tag changes in that scope only, and has no row of it. `tag/a/b` can not collide with a
-topic of a tenant `tag`, because every topic's name has a colon before its first `/`. The index `by_connection`
-(`connection_shard`, `topic`) has keys only.
+(`push.tags.scope_of`). `tag/a/b` can not collide with a topic of a tenant `tag`, because every topic's name has a colon
+before its first `/`. The index `by_connection` (`connection_shard`, `topic`) has keys only.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from push.adapters.dynamodb.errors import translate
 from push.computes import Tenant
 from push.errors import TransientError
-from push.tags import SOURCE_MARK, scope_of
+from push.tags import scope_of
 from push.topics.subscriptions import LiveResult, Right, Subscription
 from push.topics.topics import Topic, shard_of
 
@@ -35,6 +34,8 @@ _BATCH_ROWS = 25
 
 _BATCH_TRIES = 4
 _BATCH_PAUSE_SECONDS = 0.05
+
+_SCOPES = "tag//"
 
 Row = Mapping[str, Any]
 
@@ -114,7 +115,17 @@ def tag_partition_of(tenant: Tenant | None, tag: str) -> str:
 
 def scopes_partition_of(tag: str) -> str:
     """Return the hash key of the scopes with live results that depend on a tag."""
-    return f"tag//{tag}"
+    return f"{_SCOPES}{tag}"
+
+
+def tag_of_scopes_partition(partition: str) -> str:
+    """Return the tag that a hash key of `scopes_partition_of` names."""
+    return partition.removeprefix(_SCOPES)
+
+
+def scope_key_of(tenant: Tenant | None, tag: str) -> dict[str, Any]:
+    """Return the key of the row that says that live results of a tenant's keys, or of shared ones, depend on a tag."""
+    return {"topic": {"S": scopes_partition_of(tag)}, "connection_id": {"S": scope_text(scope_of(tag, tenant))}}
 
 
 def scope_text(tenant: Tenant | None) -> str:
@@ -162,13 +173,7 @@ def _write_live(tag: str, live: LiveResult) -> Iterator[Row]:
         "written": {"S": secrets.token_hex(6)},
         "expires_at": expires_at,
     }
-    if tag.startswith(SOURCE_MARK):
-        return
-    yield {
-        "topic": {"S": scopes_partition_of(tag)},
-        "connection_id": {"S": scope_text(live.key.tenant)},
-        "expires_at": expires_at,
-    }
+    yield {**scope_key_of(live.key.tenant, tag), "expires_at": expires_at}
 
 
 def _read_right(row: Row) -> Right:
