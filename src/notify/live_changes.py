@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
@@ -19,8 +20,22 @@ from push.topics.topics import SHARDS, live_topic
 
 _JOBS_PER_CALL = 10
 
+AT_ONCE = 200
+"""The most jobs of one change that are sent without a delay."""
+
+SPREAD_PER_SECOND = 500
+"""The jobs of one change that become due in a second after that."""
+
+_LONGEST_SPREAD_SECONDS = 60
+
+_DEBOUNCE_OF_MANY_MS = 1000
+"""The least debounce of the results of a change that concerns more than `AT_ONCE`."""
+
 _LOOKED_AFTER = 0.1
 """The share of changes that check whether results still have subscribers, at four reads for each result."""
+
+_LOOKED_AT = 50
+"""The most results that one change checks."""
 
 _EARLY_MS = 200
 """A delayed job covers no changes in its last milliseconds, in case the queue's clock is ahead of Redis's."""
@@ -35,6 +50,10 @@ class LiveChanges:
     before it is noted as covering further changes: a worker that dies in between causes one job too many, never one
     too few.
 
+    If a change concerns very many live results, the first jobs are sent at once and the others with random delays, the
+    longer the more there are. So a change of one row that many results read does not have all of them read their
+    sources in the same second. Further changes of a key whose job is delayed are covered by that job.
+
     Args:
         live: finds the live results of a tag.
         subscribers: the subscribers of topics.
@@ -44,7 +63,7 @@ class LiveChanges:
             by whole seconds, so the last change may be computed up to a second later.
         now_ms: the clock, in milliseconds since 1970.
         new_token: makes fencing tokens, each unique.
-        random: in [0, 1), decides when to check for subscribers.
+        random: in [0, 1), decides delays, and when to check for subscribers.
 
     """
 
@@ -66,7 +85,6 @@ class LiveChanges:
         self._recent = recent
         self._jobs = jobs
         self._debounce_ms = debounce_ms
-        self._delay_seconds = math.ceil(debounce_ms / 1000)
         self._now_ms = now_ms
         self._new_token = new_token
 
@@ -85,10 +103,12 @@ class LiveChanges:
         await self._announce(found, changed_at_ms)
         # Last, so that no subscriber waits for it.
         if self._random() < _LOOKED_AFTER:
-            await asyncio.gather(*(self._forget_if_unwatched(each, tags) for each in found))
+            start = int(self._random() * len(found))
+            await asyncio.gather(*(self._forget_if_unwatched(each, tags) for each in found[start : start + _LOOKED_AT]))
 
     async def _announce(self, found: Sequence[LiveResult], changed_at_ms: int) -> None:
-        if not self._debounce_ms:
+        debounce_ms = max(self._debounce_ms, _DEBOUNCE_OF_MANY_MS) if len(found) > AT_ONCE else self._debounce_ms
+        if not debounce_ms:
             await self._send([Outgoing(self._job(each, changed_at_ms)) for each in found])
             return
         phases = await asyncio.gather(*(self._recent.phase(each.key) for each in found))
@@ -96,17 +116,25 @@ class LiveChanges:
             phase: [each for each, its_phase in zip(found, phases, strict=True) if its_phase is phase]
             for phase in ChangePhase
         }
-        await self._send_at_once(by_phase[ChangePhase.NONE], changed_at_ms)
-        await self._send_later(by_phase[ChangePhase.FIRST], changed_at_ms)
+        first, repeated = by_phase[ChangePhase.NONE], by_phase[ChangePhase.FIRST]
+        await self._send_at_once(first[:AT_ONCE], changed_at_ms, debounce_ms)
+        await self._send_later([*repeated, *first[AT_ONCE:]], changed_at_ms, debounce_ms)
 
-    async def _send_at_once(self, results: Sequence[LiveResult], changed_at_ms: int) -> None:
+    async def _send_at_once(self, results: Sequence[LiveResult], changed_at_ms: int, debounce_ms: int) -> None:
         await self._send([Outgoing(self._job(each, changed_at_ms)) for each in results])
-        await self._note(results, ChangePhase.FIRST, self._debounce_ms)
+        await self._note(results, ChangePhase.FIRST, debounce_ms)
 
-    async def _send_later(self, results: Sequence[LiveResult], changed_at_ms: int) -> None:
-        due_ms = self._now_ms() + self._delay_seconds * 1000
-        await self._send([Outgoing(self._job(each, changed_at_ms), self._delay_seconds) for each in results])
-        await self._note(results, ChangePhase.COVERED, due_ms - _EARLY_MS - self._now_ms())
+    async def _send_later(self, results: Sequence[LiveResult], changed_at_ms: int, debounce_ms: int) -> None:
+        """Send delayed jobs, spread over as many seconds as they need, and note until when each covers changes."""
+        began_ms, by_delay = self._now_ms(), defaultdict[int, list[LiveResult]](list)
+        spread_seconds = min(math.ceil(len(results) / SPREAD_PER_SECOND), _LONGEST_SPREAD_SECONDS)
+        for each in results:
+            by_delay[math.ceil(debounce_ms / 1000) + int(self._random() * spread_seconds)].append(each)
+        await self._send(
+            [Outgoing(self._job(each, changed_at_ms), delay) for delay, some in by_delay.items() for each in some]
+        )
+        for delay, some in by_delay.items():
+            await self._note(some, ChangePhase.COVERED, began_ms + delay * 1000 - _EARLY_MS - self._now_ms())
 
     async def _note(self, results: Sequence[LiveResult], phase: ChangePhase, milliseconds: int) -> None:
         if milliseconds > 0:

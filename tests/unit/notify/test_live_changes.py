@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import random
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import msgspec
 import pytest
 
-from notify.live_changes import LiveChanges
+from notify.live_changes import AT_ONCE, SPREAD_PER_SECOND, LiveChanges
 from push.cache.jobs import Job, JobKind, Outgoing, serialize_job
 from push.computes import Tenant
 from push.errors import QueueUnavailableError, TransientError
@@ -74,7 +76,7 @@ class Changing:
 
     def __init__(self, debounce_ms: int = 0) -> None:
         self.clock = Clock()
-        self.chance = 0.0
+        self.random: Callable[[], float] = lambda: 0.0
         self.live = FakeLiveResults()
         self.jobs = FakeJobs()
         self.changes = LiveChanges(
@@ -85,7 +87,7 @@ class Changing:
             debounce_ms=debounce_ms,
             now_ms=self.clock,
             new_token=Tokens(),
-            random=lambda: self.chance,
+            random=lambda: self.random(),
         )
         self.live.by_tag[TAG] = [live_result()]
         self.live.watched = {live_result().key}
@@ -116,7 +118,7 @@ async def test_what_somebody_subscribes_to_is_not_forgotten() -> None:
 async def test_it_is_not_at_every_change_that_subscribers_are_looked_for() -> None:
     changing = Changing()
     changing.live.watched.clear()
-    changing.chance = 0.5
+    changing.random = lambda: 0.5
     assert [len(await changing.change()) for _ in range(3)] == [1, 1, 1]
 
 
@@ -184,6 +186,67 @@ async def test_no_change_is_covered_by_a_job_that_may_have_begun(debounce_ms: in
         due_ms += [changing.clock() + 1000 * each.delay_seconds for each in await changing.change()]
         assert max(due_ms) >= changing.clock()
         changing.clock.advance(7)
+
+
+def many_results(changing: Changing, count: int) -> None:
+    """Have very many live results depend on the tag, and their jobs be delayed at random."""
+    changing.live.by_tag[TAG] = [
+        replace(live_result(number), params=msgspec.Raw(b"%d" % number)) for number in range(count)
+    ]
+    changing.live.watched = {each.key for each in changing.live.by_tag[TAG]}
+    numbers = random.Random(7)
+    changing.random = numbers.random
+
+
+async def test_of_very_many_results_the_first_are_computed_at_once_and_the_others_over_some_seconds() -> None:
+    changing = Changing()
+    many_results(changing, 2000)
+    delays = Counter(each.delay_seconds for each in await changing.change())
+    assert delays[0] == AT_ONCE
+    assert sorted(delays) == [0, 1, 2, 3, 4]
+    assert max(count for delay, count in delays.items() if delay) < 2 * SPREAD_PER_SECOND
+
+
+async def test_the_more_results_there_are_the_longer_they_take_but_never_more_than_a_minute() -> None:
+    longest = []
+    for count in (AT_ONCE, 1000, 5000, 31_000):
+        changing = Changing()
+        many_results(changing, count)
+        longest.append(max(each.delay_seconds for each in await changing.change()))
+    assert longest[0] == 0
+    assert longest == sorted(longest)
+    assert longest[-1] == 60
+
+
+@pytest.mark.parametrize("debounce_ms", [0, 1500])
+async def test_a_source_of_very_many_results_that_changes_all_the_time_sends_each_at_most_twice_before_the_first_is_due(
+    debounce_ms: int,
+) -> None:
+    changing = Changing(debounce_ms)
+    many_results(changing, 2000)
+    sent = [len(await changing.change()) for _ in range(10) if not changing.clock.advance(50)]
+    assert sent == [2000, AT_ONCE, *(8 * [0])]
+
+
+@pytest.mark.parametrize("debounce_ms", [0, 1500])
+async def test_the_last_change_of_very_many_results_is_computed_for_each_of_them(debounce_ms: int) -> None:
+    changing = Changing(debounce_ms)
+    many_results(changing, 1000)
+    due_ms: dict[bytes, int] = {}
+    for _ in range(30):
+        changing.clock.advance(300)
+        for each in await changing.change():
+            due_ms[bytes(each.job.params)] = changing.clock() + 1000 * each.delay_seconds
+    assert len(due_ms) == 1000
+    assert min(due_ms.values()) >= changing.clock()
+
+
+async def test_only_some_of_very_many_results_are_looked_after() -> None:
+    changing = Changing()
+    changing.live.by_tag[TAG] = [live_result(number) for number in range(1000)]
+    changing.live.watched.clear()
+    await changing.change()
+    assert 0 < 1000 - len(changing.live.by_tag[TAG]) <= 50
 
 
 async def test_a_change_that_could_not_be_sent_is_not_taken_for_one_that_was() -> None:

@@ -108,14 +108,16 @@ class DynamoDbLiveResults:
     async def live_of(self, scope: TagScope, tags: Collection[str]) -> Sequence[LiveResult]:
         """See `LiveResults.live_of`."""
         distinct = list(dict.fromkeys(tags))
-        if scope is not ALL_SCOPES and len(distinct) > _FEW_TAGS:
+        if scope is not ALL_SCOPES:
             distinct = await self._tags_with_live(scope, distinct)
         partitions = await _in_threads(partial(self._partitions_of, scope), distinct)
         found = await _in_threads(self._live_in, chain.from_iterable(partitions))
         return list({live.key.storage: live for results in found for live in results}.values())
 
     async def _tags_with_live(self, scope: Tenant | None, tags: Sequence[str]) -> list[str]:
-        """Return those of the tags that have, or lately had, live results in a scope."""
+        """Leave out tags that have no live results in a scope; a few tags are not worth the call."""
+        if len(tags) <= _FEW_TAGS:
+            return list(tags)
 
         def read(some: Sequence[str]) -> list[str]:
             keys = [scope_key_of(scope, tag) for tag in some]
@@ -140,7 +142,12 @@ class DynamoDbLiveResults:
 
     async def remove_live(self, tags: Collection[str], live: LiveResult) -> None:
         """See `LiveResults.remove_live`."""
-        await asyncio.gather(*(asyncio.to_thread(self._remove_live, tag, live) for tag in dict.fromkeys(tags)))
+        try:
+            distinct = await self._tags_with_live(live.key.tenant, list(dict.fromkeys(tags)))
+        except TransientError as exc:
+            logger.warning("could not delete a live result without subscribers: %s", exc.message)
+            return
+        await asyncio.gather(*(asyncio.to_thread(self._remove_live, tag, live) for tag in distinct))
 
     def _remove_live(self, tag: str, live: LiveResult) -> None:
         try:
