@@ -42,6 +42,10 @@ from local.gateway.websocket_connection import WebSocketConnection
 from local.gateway.websocket_stage import WebSocketStage
 from push.adapters.aws.sigv4 import Credentials, Signer
 from push.adapters.management.push_requests import PushRequests
+from push.computes import Tenant
+from push.sources.contexts import Context
+from push.testing.applications import MemorySources
+from push.testing.tables import MemoryTable
 from pushaside.protocol.messages import read_message
 from pushaside.protocol.questions import GZIP, ask_compute
 from pushaside.session.session import Session
@@ -168,6 +172,19 @@ def make_client() -> Call:
     return request
 
 
+def make_tracked_query() -> Call:
+    """Return the path of a run that queries a table: the context, the tags, and the read of an empty table."""
+    sources = MemorySources({"Orders": MemoryTable("Orders", partition="customer", sort="placed_at")})
+
+    def run() -> None:
+        context = Context(tenant=Tenant("shop"), sources=sources)
+        reading = context.table("Orders").query({"customer": "ann"}, begins_with={"placed_at": "2026-11"})
+        with contextlib.suppress(StopIteration):
+            reading.send(None)
+
+    return run
+
+
 def make_paths(url: str) -> Iterator[tuple[str, Call]]:
     """Return all hot paths by name, with Redis at the URL."""
     size = 500
@@ -178,6 +195,7 @@ def make_paths(url: str) -> Iterator[tuple[str, Call]]:
     yield "event through the runtime's worker", make_worker()
     yield "push: one signed request", make_push()
     yield "request of the Python client", make_client()
+    yield "tags of a query of a table", make_tracked_query()
 
 
 # ---------------------------------------------------------------- stored counts

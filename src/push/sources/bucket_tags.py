@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from push.sources.source_tags import SourceTag, escape, fit
+from push.sources.source_tags import SourceTag, escape, escape_name, fit
 from push.tags import SOURCE_MARK
 
 MAX_FOLDERS = 8
@@ -39,11 +39,11 @@ def tags_of_changed_object(bucket: str, key: str) -> list[str]:
 
 
 def _whole(bucket: str) -> str:
-    return fit(f"{SOURCE_MARK}s3:{escape(bucket)}")
+    return fit(f"{SOURCE_MARK}s3:{escape_name(bucket)}")
 
 
 def _object(bucket: str, key: str) -> str:
-    return fit(f"{SOURCE_MARK}s3:{escape(bucket)}/{escape(key)}")
+    return fit(f"{SOURCE_MARK}s3:{escape_name(bucket)}/{escape(key)}")
 
 
 def _folders(bucket: str, key: str) -> list[str]:

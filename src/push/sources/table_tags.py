@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from push.sources.source_tags import SourceTag, escape, fit
+from push.sources.source_tags import SourceTag, escape, escape_name, fit
 from push.tags import SOURCE_MARK
 
 Attribute = Mapping[str, Any]
@@ -173,24 +173,24 @@ def _common(low: bytes, high: bytes) -> bytes:
 
 
 def _whole(table: TrackedTable) -> str:
-    return fit(SOURCE_MARK + escape(table.name))
+    return fit(SOURCE_MARK + escape_name(table.name))
 
 
 def _unknown(table: TrackedTable) -> str:
-    return fit(f"{SOURCE_MARK}{escape(table.name)}?")
+    return fit(f"{SOURCE_MARK}{escape_name(table.name)}?")
 
 
 def _item(table: TrackedTable, values: Mapping[str, str]) -> str:
-    key = "&".join(f"{escape(name)}={value}" for name, value in sorted(values.items()))
-    return fit(f"{SOURCE_MARK}{escape(table.name)}#{key}")
+    key = "&".join(f"{escape_name(name)}={value}" for name, value in sorted(values.items()))
+    return fit(f"{SOURCE_MARK}{escape_name(table.name)}#{key}")
 
 
 def _partition(table: TrackedTable, attribute: str, value: str) -> str:
-    return f"{SOURCE_MARK}{escape(table.name)}?{escape(attribute)}={value}"
+    return f"{SOURCE_MARK}{escape_name(table.name)}?{escape_name(attribute)}={value}"
 
 
 def _narrow(partition: str, sort: str, beginning: bytes) -> str:
-    return f"{partition}&{escape(sort)}^{len(beginning)}={escape(beginning)}"
+    return f"{partition}&{escape_name(sort)}^{len(beginning)}={escape(beginning)}"
 
 
 def _encode_all(key: Mapping[str, Any]) -> dict[str, str] | None:
@@ -209,6 +209,8 @@ def _encode_value(value: Any) -> str | None:  # noqa: ANN401 - any plain value
             return None
         case str():
             return escape(value)
+        case int() if -(10**_MAX_DIGITS) < value < 10**_MAX_DIGITS:
+            return f"N={value:d}"
         case int() | float() | decimal.Decimal():
             # Through text, as the reader sends it: the float 0.1 is 0.1 to DynamoDB.
             return _encode_number(str(value))
