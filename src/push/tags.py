@@ -41,3 +41,8 @@ def scope_of(tag: str, tenant: Tenant | None) -> Tenant | None:
 
     """
     return None if tag.startswith(SOURCE_MARK) else tenant
+
+
+def say_reserved(tag: str) -> str:
+    """Return the sentence that refuses an author's tag because it begins with `SOURCE_MARK`."""
+    return f"The tag {tag!r} begins with `{SOURCE_MARK}`, as only Pushaside's own do. Give it another beginning."

@@ -17,7 +17,7 @@ from push.computes import Tenant
 from push.errors import ErrorCode, RequestError
 from push.keys import parse_tenant
 from push.queues.escaping import escape_for_sqs
-from push.tags import ALL_SCOPES, MAX_TAG_BYTES, TagScope
+from push.tags import ALL_SCOPES, MAX_TAG_BYTES, SOURCE_MARK, TagScope, say_reserved
 
 MAX_TAGS = 100
 
@@ -77,6 +77,9 @@ def parse_raised_tags(document: bytes | str) -> RaisedTags:
         raise RequestError("The body is not valid JSON.", code=ErrorCode.INVALID_JSON) from exc
     if any(len(tag.encode()) > MAX_TAG_BYTES for tag in raised.tags):
         raise RequestError(f"A tag has at most {MAX_TAG_BYTES} bytes of UTF-8.")
+    for tag in raised.tags:
+        if tag.startswith(SOURCE_MARK):
+            raise RequestError(say_reserved(tag))
     if raised.scope != "tenant" and raised.tenant is not msgspec.UNSET:
         raise RequestError(f"The scope `{raised.scope}` takes no `tenant`. Leave one of them out.")
     return raised

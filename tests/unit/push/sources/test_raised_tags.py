@@ -62,6 +62,7 @@ def test_the_longest_tag_is_the_longest_that_a_result_can_have() -> None:
         (b'{"tags":[7]}', "Expected `str`, got `int`"),
         (json.dumps({"tags": ["x"] * (MAX_TAGS + 1)}).encode(), "length <= 100"),
         (json.dumps({"tags": ["é" * 128]}).encode(), "A tag has at most 255 bytes of UTF-8."),
+        (b'{"tags":["rates","@Orders#id=1"]}', "The tag '@Orders#id=1' begins with `@`, as only Pushaside's own do."),
         (b'{"tags":["rates"],"scope":"everything"}', "Invalid enum value"),
         (b'{"tags":["rates"],"tenant":7}', "Expected `str`, got `int`"),
         (b'{"tags":["rates"],"scope":"all","tenant":"acme"}', "The scope `all` takes no `tenant`."),
