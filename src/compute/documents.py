@@ -14,6 +14,9 @@ from typing import Annotated
 
 import msgspec
 
+from push.changes.declaring import changes_of
+from push.changes.own_sources import DOCUMENTS, OBJECTS, split_object_key, split_row_key
+from push.changes.records import ChangedTag, ChangeRecord
 from push.computes import Tenant, compute
 from push.errors import ComputeFailedError, ErrorCode
 from push.names import Name
@@ -74,6 +77,22 @@ def documents_tags(params: DocumentsParams) -> tuple[str, ...]:
 async def documents(params: DocumentsParams, context: Context) -> object:
     """Load the documents in parallel and return the query's value over the merged list."""
     return await build(context.settings).read(context.tenant, params)
+
+
+@changes_of(DOCUMENTS)
+def changed_in_index(record: ChangeRecord) -> list[ChangedTag]:
+    """Return the tags of the document whose row in the index was written or removed."""
+    return _changed_tags(*split_row_key(record, "collection", "id"))
+
+
+@changes_of(OBJECTS)
+def changed_in_store(record: ChangeRecord) -> list[ChangedTag]:
+    """Return the tags of the document whose object was written or removed."""
+    return _changed_tags(*split_object_key(record))
+
+
+def _changed_tags(tenant: Tenant, collection: str, document_id: str) -> list[ChangedTag]:
+    return [ChangedTag(tag, tenant) for tag in (document_tag(collection, document_id), collection_tag(collection))]
 
 
 @cache

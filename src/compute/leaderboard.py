@@ -17,6 +17,9 @@ from typing import Annotated
 
 import msgspec
 
+from push.changes.declaring import ChangeBatch, changes_of
+from push.changes.own_sources import SCORES, split_row_key
+from push.changes.records import ChangedTag, ChangeRecord
 from push.computes import Computed, Tenant, compute
 from push.errors import CacheUnavailableError, ComputeFailedError, ErrorCode
 from push.names import Name
@@ -91,6 +94,37 @@ async def leaderboard(params: LeaderboardParams, context: Context) -> object:
         require_member(found, member, params.board)
     entries = [entry.as_json() for entry in found.entries]
     return Computed(entries[0] if params.rank else entries, found.version)
+
+
+async def mark_members(batch: ChangeBatch) -> None:
+    """Mark the members whose rows were written or removed, one call for each board.
+
+    Before the tags are raised: a compute that starts afterwards must not read an old score.
+    """
+    from push.adapters.redis.connection import shared_async_redis
+    from push.adapters.redis.leaderboards import RedisLeaderboards
+
+    members: dict[tuple[Tenant, str], dict[str, None]] = {}
+    for record in batch.records:
+        tenant, board, member = _split(record)
+        members.setdefault((tenant, board), {})[member] = None
+    boards = RedisLeaderboards(shared_async_redis(batch.settings))
+    for (tenant, board), changed in members.items():
+        await boards.mark_changed(tenant, board, changed)
+
+
+@changes_of(SCORES, before=mark_members)
+def changed_board(record: ChangeRecord) -> list[ChangedTag]:
+    """Return the tag of the board that a row belongs to.
+
+    Its score does not matter: the record may arrive after a newer state of the row was read.
+    """
+    tenant, board, _ = _split(record)
+    return [ChangedTag(board_tag(board), tenant)]
+
+
+def _split(record: ChangeRecord) -> tuple[Tenant, str, str]:
+    return split_row_key(record, "board", "member")
 
 
 @cache

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from push.callers import Caller
+    from push.changes.declaring import changes_of
+    from push.changes.records import ChangedTag, ChangeRecord
     from push.computes import Computed, compute
     from push.errors import ComputeFailedError, ErrorCode, SourceThrottledError, TransientError
     from push.sources.blocking import BlockingContext
@@ -21,24 +23,30 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockingContext",
     "Caller",
+    "ChangeRecord",
+    "ChangedTag",
     "ComputeFailedError",
     "Computed",
     "Context",
     "ErrorCode",
     "SourceThrottledError",
     "TransientError",
+    "changes_of",
     "compute",
 ]
 
 _MODULES = {
     "BlockingContext": "push.sources.blocking",
     "Caller": "push.callers",
+    "ChangeRecord": "push.changes.records",
+    "ChangedTag": "push.changes.records",
     "ComputeFailedError": "push.errors",
     "Computed": "push.computes",
     "Context": "push.sources.contexts",
     "ErrorCode": "push.errors",
     "SourceThrottledError": "push.errors",
     "TransientError": "push.errors",
+    "changes_of": "push.changes.declaring",
     "compute": "push.computes",
 }
 

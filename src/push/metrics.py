@@ -33,7 +33,10 @@ class Metric(enum.StrEnum):
     WEBHOOK_ATTEMPT = "WebhookAttempt"  # Outcome
     WEBHOOK_DISABLED = "WebhookDisabled"
     CHANGE = "Change"  # Source
-    INVALIDATED = "Invalidated"
+    TAGS_RAISED = "TagsRaised"  # Source
+    INVALIDATED = "Invalidated"  # none, and Source
+    CHANGE_LAG_MILLISECONDS = "ChangeLagMilliseconds"  # none, and Source
+    CHANGE_FAILURE = "ChangeFailure"  # Source
     UNREADABLE_CHANGE = "UnreadableChange"
 
 

@@ -229,12 +229,18 @@ class WebhookSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangeSettings(CacheSettings, TopicSettings):
-    """Settings of the function that invalidates results whose sources changed and refreshes live results."""
+class ChangeSettings(CacheSettings, OfferSettings, TopicSettings):
+    """Settings of the function that invalidates results whose sources changed and refreshes live results.
+
+    `sources` are those of the application, and `built_in_sources` Pushaside's own, in the same form.
+    """
 
     compute_queue_url: str
     change_queue_url: str
+    change_dead_letter_queue_url: str
     storage_bucket: str
+    sources: str = ""
+    built_in_sources: str = ""
     live_debounce_ms: int = 0
 
 

@@ -21,6 +21,7 @@ SUBJECTS = (
     "access",
     "cache",
     "sources",
+    "changes",
     "delivery",
     "topics",
     "durable",

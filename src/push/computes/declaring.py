@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NewType, TypeVar, overl
 import msgspec
 
 from push.computes.canonical import Canonicalize, make_canonicalize
+from push.computes.modules import Declared
 from push.computes.signatures import Signature, bind_params, members_of, place_of, read_signature
 from push.errors import DeclarationError, ErrorCode, RequestError
 
@@ -53,7 +54,7 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compute(Generic[Params]):
+class Compute(Declared, Generic[Params]):
     """One declared compute; times are in seconds. A call of it is a call of its function, as in a test."""
 
     name: str

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
-from types import ModuleType, TracebackType
+from collections.abc import Iterable, Mapping
 
 from push.computes.declaring import AnyCompute, Compute
-from push.errors import DeclarationError, ErrorCode, RequestError, SettingsError
+from push.computes.modules import declared_in
+from push.errors import DeclarationError, ErrorCode, RequestError
 
 _MAX_NAME_CHARACTERS = 64
 
@@ -64,53 +62,9 @@ def load_registry(names: Iterable[str]) -> Registry:
     A module may import a compute of another one: each compute counts once.
 
     Raises:
-        SettingsError: a module can't be imported, or a named module or package declares no compute.
+        SettingsError: a module can't be imported, or a named module or package declares nothing.
         DeclarationError: two computes have one name, or one can't be offered as it is.
 
     """
-    found = [declared for name in names for declared in _declared_in(name)]
+    found = [declared for name in names for declared in declared_in(name, Compute)]
     return Registry({id(declared): declared for declared in found}.values())
-
-
-def _declared_in(name: str) -> list[AnyCompute]:
-    declared = [value for module in _import_all(name) for value in vars(module).values() if isinstance(value, Compute)]
-    if not declared:
-        raise SettingsError(f"COMPUTE_MODULES names {name!r}, which declares no compute. Decorate one with `@compute`.")
-    return declared
-
-
-def _import_all(name: str) -> Iterator[ModuleType]:
-    """Import a module, and if it is a package all modules in it."""
-    module = _import(name)
-    yield module
-    for found in pkgutil.iter_modules(getattr(module, "__path__", ()), f"{name}."):
-        if not found.name.endswith(".__main__"):
-            yield from _import_all(found.name)
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except DeclarationError:
-        raise
-    except Exception as exc:
-        raise SettingsError(_say_unimportable(name, exc)) from exc
-
-
-def _say_unimportable(name: str, exc: Exception) -> str:
-    if isinstance(exc, SyntaxError):
-        return f"{exc.filename}:{exc.lineno}: {exc.msg}. Correct it, so that the module {name!r} can be imported."
-    if isinstance(exc, ModuleNotFoundError) and exc.name is not None and f"{name}.".startswith(f"{exc.name}."):
-        return f"COMPUTE_MODULES names {name!r}, which can't be imported: {exc}."
-    return f"{_last_place(exc.__traceback__)}: the module {name!r} can't be imported: {type(exc).__name__}: {exc}."
-
-
-def _last_place(traceback: TracebackType | None) -> str:
-    """Return file and line of the module's own code, the deepest that is neither this module nor the import system."""
-    place = "COMPUTE_MODULES"
-    while traceback is not None:
-        filename = traceback.tb_frame.f_code.co_filename
-        if traceback.tb_frame.f_code.co_name == "<module>" and not filename.startswith("<"):
-            place = f"{filename}:{traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return place

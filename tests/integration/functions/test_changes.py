@@ -31,7 +31,14 @@ from push.settings import CacheSettings, ChangeSettings, read_settings
 from push.sources.boards import Entry, Top
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import live_topic
-from tests.builders.change_records import document_record, message, notification, score_record, text
+from tests.builders.change_records import (
+    BUILT_IN_SOURCES,
+    document_record,
+    message,
+    notification,
+    score_record,
+    text,
+)
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.servers.aws import Aws
 from tests.servers.queues import send, wait_for
@@ -78,8 +85,18 @@ def change_queue(aws: Aws) -> str:
 
 
 @pytest.fixture
-def invoke(environment: pytest.MonkeyPatch, redis_url: str, aws: Aws, compute_queue: str, change_queue: str) -> Any:
+def failed_queue(aws: Aws) -> str:
+    url: str = aws.client("sqs").create_queue(QueueName=f"failed-{uuid.uuid4().hex[:12]}")["QueueUrl"]
+    return url
+
+
+@pytest.fixture
+def invoke(
+    environment: pytest.MonkeyPatch, redis_url: str, aws: Aws, compute_queue: str, change_queue: str, failed_queue: str
+) -> Any:
     """Run the handler as Lambda does: on a thread without a running loop."""
+    environment.setenv("BUILT_IN_SOURCES", BUILT_IN_SOURCES)
+    environment.setenv("CHANGE_DEAD_LETTER_QUEUE_URL", failed_queue)
     environment.setenv("COMPUTE_QUEUE_URL", compute_queue)
     environment.setenv("CHANGE_QUEUE_URL", change_queue)
     environment.setenv("STORAGE_BUCKET", aws.bucket)
@@ -188,7 +205,7 @@ async def test_what_cant_be_read_is_passed_over_and_counted(
     counted = {name: value for line in metrics for name, value in line.items()}
     assert counted["UnreadableChange"] == [1.0]
     assert counted["Invalidated"] == [1.0]
-    assert (counted["Change"], counted["Source"]) == ([1.0], "documents")
+    assert (counted["Change"], counted["Source"]) == ([2.0], "documents")
 
 
 async def test_without_redis_a_stream_is_read_again_from_the_first_change_on(

@@ -14,7 +14,11 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from push.metrics import Dimension, Metric
 
-_UNITS = {Metric.COMPUTE_MILLISECONDS: MetricUnit.Milliseconds, Metric.RESULT_BYTES: MetricUnit.Bytes}
+_UNITS = {
+    Metric.COMPUTE_MILLISECONDS: MetricUnit.Milliseconds,
+    Metric.CHANGE_LAG_MILLISECONDS: MetricUnit.Milliseconds,
+    Metric.RESULT_BYTES: MetricUnit.Bytes,
+}
 
 
 class BufferedMetrics:
