@@ -23,7 +23,7 @@ NAVIGATION = {
         "docs/http",
         "docs/webhooks",
     ],
-    "Build computes": ["docs/applications", "docs/computes", "docs/upgrading"],
+    "Build computes": ["docs/applications", "docs/computes", "docs/changes", "docs/upgrading"],
     "Operate": [
         "docs/deploy",
         "docs/settings",

@@ -1,19 +1,22 @@
-"""An application in a test: its computes, its tables and buckets in memory, and the caller."""
+"""An application in a test: its computes, its functions of changes, its sources in memory, and the caller."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, Unpack
 
 import msgspec
 
 from push.callers import Caller
+from push.changes.declaring import ChangeFunctions, load_change_functions
+from push.changes.records import ChangedTag
 from push.computes import AnyCompute, Registry, Tenant, load_registry
 from push.sources.contexts import unknown_source
 from push.sources.table_tags import TrackedTable
 from push.testing.buckets import MemoryBucket
+from push.testing.changes import ToldChange, tags_of_body, tags_of_object, tags_of_row
 from push.testing.runs import Run, run
 from push.testing.tables import MemoryTable
 from push.testing.templates import TableKeys
@@ -31,6 +34,8 @@ class Application:
         registry: the computes on offer.
         declared: the keys of the template's tables, which `table` need not be told.
         caller: the caller of the runs.
+        functions: the functions registered with `@changes_of`.
+        formats: the formats of Kinesis streams by their names.
 
     """
 
@@ -38,6 +43,8 @@ class Application:
     declared: Mapping[str, TableKeys] = field(default_factory=dict)
     caller: Caller = ASKING
     sources: MemorySources = field(default_factory=lambda: MemorySources())
+    functions: ChangeFunctions = field(default_factory=ChangeFunctions)
+    formats: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, *modules: str) -> Application:
@@ -47,7 +54,7 @@ class Application:
             SettingsError: a module can't be imported or offered as it is.
 
         """
-        return cls(load_registry(modules))
+        return cls(load_registry(modules), functions=load_change_functions(modules))
 
     def table(
         self,
@@ -94,7 +101,7 @@ class Application:
     ) -> Application:
         """Return the same application, asked by another caller."""
         caller = Caller(tenant=Tenant(tenant), principal=principal, claims=claims or {})
-        return Application(self.registry, self.declared, caller, self.sources)
+        return replace(self, caller=caller)
 
     def run(self, compute: str | AnyCompute, /, *, attempt: int = 1, **params: object) -> Run:
         """Run a compute with params and return what would be stored; for tests that are plain functions.
@@ -109,6 +116,34 @@ class Application:
         """Do as `run` does; for tests that are async functions."""
         declared = self.registry.find(compute) if isinstance(compute, str) else compute
         return await run(declared, msgspec.json.encode(params), self.caller, self.sources, attempt=attempt)
+
+    def changes(self, source: str, body: object = None, /, **told: Unpack[ToldChange]) -> list[str | ChangedTag]:
+        """Return the tags that one change of a source raises; for tests that are plain functions.
+
+        A str is raised in all scopes, a `ChangedTag` in its own. Tags of rows and objects begin with `@`; like
+        `Run.tags` they have the logical names of tables and buckets. The argument `before` of a function is not called.
+
+        Args:
+            source: the name of the source in pushaside.toml.
+            body: the JSON of a stream's record, of an event or of a notification.
+            told: of a table, the row before and after; of a bucket, the object. See `ToldChange`.
+
+        Raises:
+            LookupError: no function is registered for the source, or the table is unknown.
+            UnreadableChangeError: the record can't be read in the stream's format.
+
+        """
+        return asyncio.run(self.changes_async(source, body, **told))
+
+    async def changes_async(
+        self, source: str, body: object = None, /, **told: Unpack[ToldChange]
+    ) -> list[str | ChangedTag]:
+        """Do as `changes` does; for tests that are async functions."""
+        if "old" in told or "new" in told:
+            return await tags_of_row(self.functions, self.table(source), source, told)
+        if "object_key" in told:
+            return await tags_of_object(self.functions, source, told)
+        return await tags_of_body(self.functions, source, self.formats.get(source, "json"), body, told)
 
 
 @dataclass(frozen=True, slots=True)

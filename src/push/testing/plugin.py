@@ -10,14 +10,16 @@ import sys
 import tomllib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from push.computes import Registry, load_registry
-from push.testing.applications import Application
+from push.changes.declaring import load_change_functions
+from push.computes import load_registry
+from push.testing.applications import Application, MemorySources
 from push.testing.local_applications import DECLARATION, LocalApplication, LocalStartError, run_locally
-from push.testing.templates import TableKeys, read_tables
+from push.testing.templates import read_tables
 
 _OPTIONS = "pushaside_local"
 
@@ -28,21 +30,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def _loaded_applications() -> dict[Path, tuple[Registry, dict[str, TableKeys]]]:
-    """Return the computes and tables by folder, each read once per session."""
+def _loaded_applications() -> dict[Path, Application]:
+    """Return the applications by folder, each loaded once per session."""
     return {}
 
 
 @pytest.fixture
-def application(
-    request: pytest.FixtureRequest, _loaded_applications: dict[Path, tuple[Registry, dict[str, TableKeys]]]
-) -> Application:
+def application(request: pytest.FixtureRequest, _loaded_applications: dict[Path, Application]) -> Application:
     """Return the application that the test belongs to, with empty tables and buckets."""
     folder = _find_folder(request.path, request.config.rootpath)
     if folder not in _loaded_applications:
         _loaded_applications[folder] = _load(folder)
-    registry, tables = _loaded_applications[folder]
-    return Application(registry, tables)
+    return replace(_loaded_applications[folder], sources=MemorySources())
 
 
 @pytest.fixture(scope="session")
@@ -91,11 +90,15 @@ def _find_folder(path: Path, root: Path) -> Path:
     return next((folder for folder in path.parents if (folder / DECLARATION).is_file()), root)
 
 
-def _load(folder: Path) -> tuple[Registry, dict[str, TableKeys]]:
+def _load(folder: Path) -> Application:
     declaration = folder / DECLARATION
     declared = tomllib.loads(declaration.read_text(encoding="utf-8")) if declaration.is_file() else {}
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    template = folder / declared.get("template", "template.yaml")
-    tables = read_tables(template) if template.is_file() else {}
-    return load_registry(declared.get("modules", ("computes",))), tables
+    template, modules = folder / declared.get("template", "template.yaml"), declared.get("modules", ("computes",))
+    return Application(
+        load_registry(modules),
+        read_tables(template) if template.is_file() else {},
+        functions=load_change_functions(modules),
+        formats={name: stream.get("format", "json") for name, stream in declared.get("streams", {}).items()},
+    )

@@ -48,15 +48,25 @@ class MemoryTable:
 
         """
         for row in rows:
-            missing = [name for name in self._keys if name is not None and name not in row]
-            if missing:
-                raise ValueError(f"A row of the table `{self._name}` lacks its key `{missing[0]}`: {dict(row)!r}")
+            self.key_of(row)
             # What DynamoDB would give back: floats that are whole numbers become ints.
             self._rows[self._identity(row)] = read_row(write_row(row))
 
     def delete(self, key: Mapping[str, Value]) -> None:
         """Remove a row, if it exists."""
         self._rows.pop(self._identity(key), None)
+
+    def key_of(self, row: Mapping[str, Value]) -> Row:
+        """Return the primary key of a row.
+
+        Raises:
+            ValueError: the row lacks an attribute of the key.
+
+        """
+        names = [name for name in self._keys if name is not None]
+        if missing := [name for name in names if name not in row]:
+            raise ValueError(f"A row of the table `{self._name}` lacks its key `{missing[0]}`: {dict(row)!r}")
+        return {name: row[name] for name in names}
 
     async def get(self, key: Mapping[str, Value]) -> Row | None:
         """See `TableReader.get`."""
