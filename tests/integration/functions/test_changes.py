@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -28,16 +30,21 @@ from push.cache.ports import Claimed
 from push.computes import Tenant
 from push.keys import Key
 from push.settings import CacheSettings, ChangeSettings, read_settings
-from push.sources.boards import Entry, Top
+from push.sources.boards import ChangedMembers, Entry, Top
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import live_topic
 from tests.builders.change_records import (
     BUILT_IN_SOURCES,
+    TOPIC_ARN,
     document_record,
+    event_of,
     message,
     notification,
+    row_record,
     score_record,
+    stream_record,
     text,
+    topic_message,
 )
 from tests.builders.results import NOW_MS, make_result, unique_key
 from tests.servers.aws import Aws
@@ -53,8 +60,8 @@ class Cache:
     redis: AsyncRedis
     boards: RedisLeaderboards
 
-    async def store(self, *tags: str) -> Key:
-        key, leases = unique_key(), RedisLeases(self.redis)
+    async def store(self, *tags: str, tenant: Tenant | None = ACME) -> Key:
+        key, leases = replace(unique_key(), tenant=tenant), RedisLeases(self.redis)
         claimed = await leases.claim(key, "queued 1", 4000, {})
         assert isinstance(claimed, Claimed)
         await RedisTags(self.redis).enlist(key, tags, 60_000)
@@ -290,3 +297,141 @@ async def test_what_somebody_subscribes_to_is_computed_anew(
     assert len(jobs) == (2 if debounce_ms == "0" else 1)
     assert (jobs[0].kind, jobs[0].compute, bytes(jobs[0].params)) == (JobKind.LIVE, key.compute, b'{"text":"a"}')
     assert jobs[0].newer_than_ms >= before_ms
+
+
+SOURCES = {
+    "tables": {"Orders": {"name": "shop-Orders", "indexes": {"by-status": ["status"]}}},
+    "buckets": {"Files": {"name": "shop-files"}},
+    "streams": {
+        "ledger": {"name": "shop-ledger"},
+        "rows": {"name": "shop-rows", "format": "debezium"},
+    },
+    "events": {"prices": {}},
+    "notifications": {"deals": {"arn": TOPIC_ARN.format("deals")}},
+}
+
+OWN_FUNCTIONS = """
+import os
+
+from push import ChangedTag, changes_of
+
+
+@changes_of("ledger")
+def by_account(record):
+    prefix = os.environ[record.body.get("prefix", "PREFIX")]
+    return [ChangedTag(prefix + record.body["account"], "acme")]
+
+
+@changes_of("prices")
+async def by_sku(record):
+    return ["sku:" + record.body["detail"]["sku"]]
+
+
+@changes_of("deals")
+def by_deal(record):
+    return ["deal:" + record.body["deal"]]
+"""
+
+
+@pytest.fixture
+def invoke_own(invoke: Invoke, environment: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Run the handler with the sources and functions of an application."""
+    (tmp_path / "own_functions.py").write_text(OWN_FUNCTIONS)
+    environment.syspath_prepend(tmp_path)
+    environment.delitem(sys.modules, "own_functions", raising=False)
+    environment.setenv("COMPUTE_MODULES", "own_functions")
+    environment.setenv("COMPUTE_ENVIRONMENT", '{"PREFIX":"account:"}')
+    environment.setenv("SOURCES", json.dumps(SOURCES))
+    return invoke
+
+
+async def test_a_function_of_the_application_turns_records_of_a_stream_into_tags(
+    invoke_own: Invoke, cache: Cache, collection: str
+) -> None:
+    key, other = await cache.store(f"account:{collection}"), await cache.store(f"account:{collection}-2")
+    assert await invoke_own(stream_record("shop-ledger", {"account": collection})) == []
+    assert (await cache.is_stale(key), await cache.is_stale(other)) == (True, False)
+
+
+async def test_events_and_notifications_reach_their_functions(
+    invoke_own: Invoke, cache: Cache, collection: str
+) -> None:
+    sku, deal = await cache.store(f"sku:{collection}"), await cache.store(f"deal:{collection}")
+    event = {"pushaside_source": "prices", "event": event_of("shop.prices", "Changed", {"sku": collection})}
+    published = topic_message("deals", json.dumps({"deal": collection}))
+    assert await invoke_own(message(json.dumps(event), "m1"), message(json.dumps(published), "m2")) == []
+    assert await cache.is_stale(sku)
+    assert await cache.is_stale(deal)
+
+
+async def test_a_write_to_a_table_reaches_what_was_read_of_the_row(
+    invoke_own: Invoke, cache: Cache, collection: str
+) -> None:
+    row = await cache.store(f"@shop-Orders#id={collection}", tenant=None)
+    before = await cache.store(f"@shop-Orders?status=open-{collection}", tenant=None)
+    after = await cache.store(f"@shop-Orders?status=sent-{collection}", tenant=None)
+    other = await cache.store(f"@shop-Orders#id={collection}-2", tenant=None)
+    old, new = ({"status": text(f"{status}-{collection}")} for status in ("open", "sent"))
+    assert await invoke_own(row_record("shop-Orders", {"id": text(collection)}, old=old, new=new)) == []
+    assert [await cache.is_stale(key) for key in (row, before, after, other)] == [True, True, True, False]
+
+
+async def test_an_event_of_s3_reaches_what_was_listed_of_the_folder(
+    invoke_own: Invoke, cache: Cache, collection: str
+) -> None:
+    folder = await cache.store(f"@s3:shop-files/{collection}/", tenant=None)
+    detail = {"bucket": {"name": "shop-files"}, "object": {"key": f"{collection}/a b.json"}}
+    assert await invoke_own(message(json.dumps(event_of("aws.s3", "Object Created", detail)))) == []
+    assert await cache.is_stale(folder)
+
+
+async def test_a_row_of_a_database_reaches_what_names_its_key(
+    invoke_own: Invoke, cache: Cache, collection: str
+) -> None:
+    row = await cache.store(f"rows:public.orders#{collection}")
+    event = {"op": "u", "source": {"db": "shop", "schema": "public", "table": "orders"}, "after": {"id": collection}}
+    assert await invoke_own(stream_record("shop-rows", event, partition_key=json.dumps({"id": collection}))) == []
+    assert await cache.is_stale(row)
+
+
+async def test_a_record_that_a_function_fails_at_waits_until_it_is_sent_again(
+    invoke_own: Invoke,
+    environment: pytest.MonkeyPatch,
+    cache: Cache,
+    collection: str,
+    aws: Aws,
+    failed_queue: str,
+) -> None:
+    keys = [await cache.store(f"{prefix}:{collection}") for prefix in ("account", "corrected")]
+    poison = stream_record("shop-ledger", {"account": collection, "prefix": "LATER"}, number="1")
+    assert await invoke_own(poison, stream_record("shop-ledger", {"account": collection}, number="2")) == []
+    assert [await cache.is_stale(key) for key in keys] == [True, False]
+    (letter,) = await asyncio.to_thread(wait_for, aws.client("sqs"), failed_queue)
+    assert "KeyError('LATER')" in json.loads(letter["body"])["reason"]
+
+    assert await invoke_own(letter) == []
+    (letter,) = await asyncio.to_thread(wait_for, aws.client("sqs"), failed_queue)
+    environment.setenv("LATER", "corrected:")
+    assert await invoke_own(letter) == []
+    assert await cache.is_stale(keys[1])
+
+
+async def test_a_record_too_large_for_a_message_is_kept_too(invoke_own: Invoke, aws: Aws, failed_queue: str) -> None:
+    assert await invoke_own(stream_record("shop-ledger", {"noise": os.urandom(600_000).hex()})) == []
+    (letter,) = await asyncio.to_thread(wait_for, aws.client("sqs"), failed_queue)
+    assert letter["body"].startswith("claim:")
+    assert await invoke_own(letter) == [], "it is read, fails again, and is kept again"
+    assert len(await asyncio.to_thread(wait_for, aws.client("sqs"), failed_queue)) == 1
+
+
+async def test_the_members_of_a_board_are_marked_together(
+    invoke: Invoke, cache: Cache, collection: str, aws: Aws
+) -> None:
+    reader = BoardReader(DynamoDbScores(aws.client("dynamodb"), aws.tables["scores"]), cache.boards)
+    aws.put_scores("acme", collection, {"ada": 1.0})
+    assert await scores_of(reader, collection) == [1.0]
+    board = f"acme/{collection}"
+    assert await invoke(*(score_record(board, f"m{n}", "1", str(n)) for n in range(20))) == []
+    changed = await cache.boards.read(ACME, collection, Top(9), 0)
+    assert isinstance(changed, ChangedMembers)
+    assert set(changed.members) == {f"m{n}" for n in range(20)}
