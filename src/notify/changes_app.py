@@ -31,8 +31,9 @@ from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.offered_computes import load_functions_of_changes
+from push.changes.own_sources import BUILT_IN
 from push.changes.reading import QUEUE
-from push.changes.source_names import BUILT_IN, SourceNames
+from push.changes.source_names import SourceNames
 from push.changes.telling import Teller
 from push.queues.redelivery import Redelivery
 from push.settings import ChangeSettings, read_settings

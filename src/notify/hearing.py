@@ -10,9 +10,9 @@ from typing import Any
 
 from push.adapters.change_functions import ask
 from push.changes.declaring import ChangeFunction
-from push.changes.facts import UnreadableChangeError
 from push.changes.merging import Change
 from push.changes.reading import QUEUE, Arrival, id_of, read_record
+from push.changes.records import UnreadableChangeError
 from push.changes.telling import Teller, Told, shown_name
 from push.errors import RequestError, TransientError
 from push.metrics import Counter, Metric

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from push.changes.records import ChangeRecord
 from push.computes.modules import Declared, declared_in
@@ -14,8 +15,7 @@ from push.errors import DeclarationError
 from push.settings import CacheSettings
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeBatch:
+class ChangeBatch(msgspec.Struct, frozen=True):
     """Changes of one source, whose tags are about to be raised together in one scope.
 
     Args:
@@ -31,8 +31,7 @@ class ChangeBatch:
 Before = Callable[[ChangeBatch], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ChangeFunction(Declared):
+class ChangeFunction(Declared, msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A registered function. A call of it is a call of the function, as in a test."""
 
     source: str

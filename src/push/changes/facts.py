@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from push.changes.records import Operation
-from push.errors import PushasideError
 from push.sources.raised_tags import RaisedTags
 from push.sources.table_tags import RowChange
-
-
-class UnreadableChangeError(PushasideError):
-    """A record can't be parsed, or belongs to no source; a retry would not help."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from push.changes.facts import StreamItem, TableRow, UnreadableChangeError
+from push.changes.facts import StreamItem, TableRow
+from push.changes.records import UnreadableChangeError
 from push.changes.row_envelopes import read_debezium, read_dms, read_plain
 
 _ROW_READERS: dict[str, Callable[[object, str], TableRow | None]] = {

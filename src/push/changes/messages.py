@@ -20,7 +20,8 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from push.changes.facts import EventSent, Fact, MessagePublished, ObjectWritten, UnreadableChangeError
+from push.changes.facts import EventSent, Fact, MessagePublished, ObjectWritten
+from push.changes.records import UnreadableChangeError
 from push.errors import RequestError
 from push.sources.raised_tags import parse_raised_tags
 

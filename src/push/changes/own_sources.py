@@ -9,13 +9,14 @@ import re
 
 import msgspec
 
-from push.changes.facts import UnreadableChangeError
-from push.changes.records import ChangeRecord
-from push.changes.source_names import BUILT_IN
+from push.changes.records import ChangeRecord, UnreadableChangeError
 from push.computes import Tenant
 from push.errors import RequestError
 from push.keys import parse_tenant
 from push.names import Name
+
+BUILT_IN = "pushaside:"
+"""The beginning of these names, which no name in pushaside.toml can have."""
 
 DOCUMENTS = f"{BUILT_IN}documents"
 OBJECTS = f"{BUILT_IN}objects"

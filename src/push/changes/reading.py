@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
-from push.changes.facts import Fact, UnreadableChangeError
+from push.changes.facts import Fact
 from push.changes.kinesis_records import parse_kinesis_record
 from push.changes.messages import parse_message
+from push.changes.records import UnreadableChangeError
 from push.changes.table_records import parse_table_record
 from push.queues.escaping import escape_for_sqs
 

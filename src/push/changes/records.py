@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from push.errors import RequestError
+import msgspec
+
+from push.errors import PushasideError, RequestError
 from push.keys import parse_tenant
 from push.results import is_storable
 from push.tags import ALL_SCOPES, MAX_TAG_BYTES, SOURCE_MARK, TagScope, say_reserved
+
+
+class UnreadableChangeError(PushasideError):
+    """A record can't be parsed, or belongs to no source; a retry would not help."""
+
 
 Operation = Literal["insert", "update", "delete", "event"]
 """What happened: to a row or an object, or `event` if the record does not tell."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeRecord:
+class ChangeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One change of a source, as plain values.
 
     Args:
@@ -44,8 +49,7 @@ class ChangeRecord:
     object_key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedTag:
+class ChangedTag(msgspec.Struct, frozen=True):
     """A tag that changed in the scope of one tenant, or in the shared scope. A plain str is a tag of all scopes.
 
     Args:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from push.changes.facts import TableRow, UnreadableChangeError
-from push.changes.records import Operation
+from push.changes.facts import TableRow
+from push.changes.records import Operation, UnreadableChangeError
 
 _DMS_OPERATIONS: dict[str, Operation] = {"load": "insert", "insert": "insert", "update": "update", "delete": "delete"}
 _DEBEZIUM_OPERATIONS: dict[str, Operation] = {

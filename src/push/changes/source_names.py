@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from push.changes.own_sources import BUILT_IN
 from push.sources.declared import DeclaredSources
 from push.sources.table_tags import TrackedTable
-
-BUILT_IN = "pushaside:"
-"""The beginning of the names of Pushaside's own sources, which no name in pushaside.toml can have."""
 
 
 class SourceNames:

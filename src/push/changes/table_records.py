@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from push.changes.facts import RowWritten, UnreadableChangeError
+from push.changes.facts import RowWritten
+from push.changes.records import UnreadableChangeError
 from push.sources.table_tags import RowChange
 
 _Image = dict[str, dict[str, Any]]

@@ -7,18 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from push.changes.declaring import ChangeFunction, ChangeFunctions
-from push.changes.facts import (
-    EventSent,
-    Fact,
-    MessagePublished,
-    ObjectWritten,
-    RowWritten,
-    StreamItem,
-    TableRow,
-    UnreadableChangeError,
-)
-from push.changes.records import ChangeRecord, Operation
-from push.changes.source_names import BUILT_IN, SourceNames
+from push.changes.facts import EventSent, Fact, MessagePublished, ObjectWritten, RowWritten, StreamItem, TableRow
+from push.changes.own_sources import BUILT_IN
+from push.changes.records import ChangeRecord, Operation, UnreadableChangeError
+from push.changes.source_names import SourceNames
 from push.sources.bucket_tags import tags_of_changed_object
 from push.sources.raised_tags import RaisedTags
 from push.sources.table_tags import tags_of_change

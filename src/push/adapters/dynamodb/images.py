@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from push.adapters.dynamodb.values import read_row, write_row
-from push.changes.facts import UnreadableChangeError
+from push.changes.records import UnreadableChangeError
 
 
 def read_image(image: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from push.changes.facts import StreamItem, TableRow, UnreadableChangeError
+from push.changes.facts import StreamItem, TableRow
 from push.changes.kinesis_records import parse_kinesis_record, stream_of
+from push.changes.records import UnreadableChangeError
 from tests.builders.change_records import STREAM_ARN, stream_record
 
 FORMATS = {"dms": "dms", "debezium": "debezium"}

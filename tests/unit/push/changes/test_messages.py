@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from push.changes.facts import EventSent, MessagePublished, ObjectWritten, UnreadableChangeError
+from push.changes.facts import EventSent, MessagePublished, ObjectWritten
 from push.changes.messages import parse_message
+from push.changes.records import UnreadableChangeError
 from push.sources.raised_tags import RaisedTags
 from tests.builders.change_records import TOPIC_ARN, event_of, notification, topic_message
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from compute.documents import DocumentsParams, changed_in_index, changed_in_store, documents_tags
 from compute.leaderboard import LeaderboardParams, changed_board, leaderboard_tags
-from push.changes.facts import UnreadableChangeError
 from push.changes.own_sources import DOCUMENTS, OBJECTS, SCORES
-from push.changes.records import ChangedTag, ChangeRecord
+from push.changes.records import ChangedTag, ChangeRecord, UnreadableChangeError
 from push.sources.documents import object_key
 
 names = st.text("abzABZ019_.-", min_size=1, max_size=64).filter(lambda name: name not in {".", ".."})

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from push.adapters.dynamodb.images import read_image
 from push.changes.declaring import ChangeFunctions, changes_of
-from push.changes.facts import UnreadableChangeError
 from push.changes.reading import id_of, keep, read_record
+from push.changes.records import UnreadableChangeError
 from push.changes.source_names import SourceNames
 from push.changes.telling import Teller
 from push.sources.declared import DeclaredSources, DeclaredStream, DeclaredTable

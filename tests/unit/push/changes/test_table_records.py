@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from push.adapters.dynamodb.images import read_image
-from push.changes.facts import RowWritten, UnreadableChangeError
+from push.changes.facts import RowWritten
+from push.changes.records import UnreadableChangeError
 from push.changes.table_records import parse_table_record
 from push.sources.table_tags import RowChange
 from tests.builders.change_records import row_record, text

@@ -7,8 +7,8 @@ import pytest
 from push.adapters.dynamodb.images import read_image
 from push.changes.declaring import ChangeFunctions, changes_of
 from push.changes.facts import EventSent, Fact, MessagePublished, ObjectWritten, RowWritten, StreamItem, TableRow
-from push.changes.facts import UnreadableChangeError as Unreadable
 from push.changes.records import ChangeRecord
+from push.changes.records import UnreadableChangeError as Unreadable
 from push.changes.source_names import SourceNames
 from push.changes.telling import Teller, shown_name
 from push.sources.declared import parse_sources

@@ -12,7 +12,7 @@ import pytest
 
 from push import ChangedTag, ChangeRecord, changes_of
 from push.changes.declaring import ChangeFunctions
-from push.changes.facts import UnreadableChangeError
+from push.changes.records import UnreadableChangeError
 from push.computes import Registry
 from push.testing import Application
 from tests.patience import PATIENCE_SECONDS
