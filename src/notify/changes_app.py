@@ -30,7 +30,7 @@ from push.adapters.sqs.kept_changes import SqsKeptChanges
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.initialization import initialize
-from push.adapters.wiring.offered_computes import load_functions_of_changes
+from push.adapters.wiring.registered_functions import load_functions
 from push.changes.own_sources import BUILT_IN
 from push.changes.reading import QUEUE
 from push.changes.source_names import SourceNames
@@ -100,7 +100,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _make_teller(settings: ChangeSettings) -> Teller:
     names = SourceNames(parse_sources(settings.sources), parse_sources(settings.built_in_sources))
-    functions = load_functions_of_changes(settings)
+    functions = load_functions(settings)
     for source, registered in functions.by_source.items():
         if source not in names.all and not source.startswith(BUILT_IN):
             # Not an error: events are also named by their senders, and the changes of other sources must go on.

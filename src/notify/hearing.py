@@ -31,7 +31,7 @@ class Heard:
         record: the record, in the form in which it would be kept.
         changes: the changes to apply.
         sources: the sources that it told of.
-        at: when it was written or sent, in seconds since 1970; 0 if it does not say.
+        at: when it was written or sent, in seconds since 1970; 0 if it does not say, or was kept meanwhile.
         problem: why the record is to be kept: it can't be read, or a function failed; empty if neither.
         is_to_retry: whether a function asked to be called again.
 
@@ -73,7 +73,7 @@ class Hearing:
             logger.warning("the record %s is read again later: %s", heard.record_id, exc.message)
             heard.is_to_retry = True
             return heard
-        heard.record, heard.at = arrival.record, arrival.at
+        heard.record, heard.at = arrival.record, 0.0 if arrival.is_again else arrival.at
         if arrival.problem:
             self._note_unreadable(heard, arrival.problem)
         for fact in arrival.facts:

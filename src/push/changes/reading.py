@@ -8,7 +8,7 @@ record that it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -35,6 +35,7 @@ class Arrival:
         at: when it was written or sent, in seconds since 1970; 0 if it does not say.
         facts: what it tells.
         problem: why it can't be read; empty if it can.
+        is_again: whether it was kept, and is sent again.
 
     """
 
@@ -42,6 +43,7 @@ class Arrival:
     at: float = 0.0
     facts: tuple[Fact, ...] = ()
     problem: str = ""
+    is_again: bool = False
 
 
 def id_of(record: Mapping[str, Any]) -> str:
@@ -73,7 +75,7 @@ def read_record(record: Mapping[str, Any], formats: Mapping[str, str], document:
     if document is not None:
         kept = _kept_in(document)
         if kept is not None:
-            return read_record(kept, formats)
+            return replace(read_record(kept, formats), is_again=True)
         record = {"eventSource": QUEUE, "body": document}
     try:
         return Arrival(record=record, at=at, facts=tuple(_facts_of(record, formats)))

@@ -348,3 +348,9 @@ async def test_the_lag_of_a_source_is_the_age_of_its_oldest_change(make: Make, c
 async def test_clocks_that_differ_make_no_negative_lag(make: Make, counter: FakeCounter) -> None:
     await make().apply([entry(7, at=NOW + 9)])
     assert counter.of(Metric.CHANGE_LAG_MILLISECONDS) == 0
+
+
+async def test_the_time_for_which_a_record_was_kept_is_no_lag(make: Make, counter: FakeCounter) -> None:
+    await make(by_account).apply([message(json.dumps({KEPT_RECORD: entry(7, at=NOW - 9), "reason": "it failed"}))])
+    assert counter.of(Metric.CHANGE, ("Source", "ledger")) == 1
+    assert (Metric.CHANGE_LAG_MILLISECONDS, None) not in counter.counts

@@ -1,4 +1,4 @@
-"""The computes on offer and the functions of changes, imported in the environment that they expect."""
+"""The computes on offer, imported in the environment that they expect."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 
 import msgspec
 
-from push.changes.declaring import ChangeFunctions, load_change_functions
 from push.computes import Registry, load_registry
 from push.errors import SettingsError
 from push.settings import OfferSettings
@@ -19,22 +18,17 @@ def load_offer(settings: OfferSettings) -> Registry:
         SettingsError: the variables are no JSON object of strings, or a module can't be offered.
 
     """
-    _set_environment(settings)
+    set_environment(settings)
     return load_registry(settings.modules)
 
 
-def load_functions_of_changes(settings: OfferSettings) -> ChangeFunctions:
-    """Do as `load_offer`, and return the functions that are registered with `@changes_of`.
+def set_environment(settings: OfferSettings) -> None:
+    """Set the computes' own environment variables, which their modules may read when they are imported.
 
     Raises:
-        SettingsError: as `load_offer`.
+        SettingsError: the variables are no JSON object of strings.
 
     """
-    _set_environment(settings)
-    return load_change_functions(settings.modules)
-
-
-def _set_environment(settings: OfferSettings) -> None:
     if settings.compute_environment:
         try:
             os.environ.update(msgspec.json.decode(settings.compute_environment, type=dict[str, str]))
