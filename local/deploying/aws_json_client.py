@@ -20,6 +20,7 @@ from local.embedded.aws_process import REGION
 _TARGETS = {
     "sqs": (b"AmazonSQS.", b"1.0"),
     "dynamodb": (b"DynamoDBStreams_20120810.", b"1.0"),
+    "kinesis": (b"Kinesis_20131202.", b"1.1"),
 }
 _MAXIMUM_HEAD_BYTES = 64 * 1024
 
@@ -33,7 +34,7 @@ class AwsCallError(Exception):
 
 
 class AwsJsonClient:
-    """Calls SQS and DynamoDB Streams over persistent connections, any number of calls at once."""
+    """Calls SQS, DynamoDB Streams and Kinesis over persistent connections, any number of calls at once."""
 
     def __init__(self, endpoint_url: str) -> None:
         parts = urlsplit(endpoint_url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from local.deploying.aws_clients import AwsClients
 from local.deploying.deployment import Stack
 from local.deploying.function_arns import function_in
 from local.deploying.gateway_apis import read_http_api, read_websocket_api
+from local.deploying.queue_senders import read_senders
 from local.errors import CannotStartError
 from local.functions.code_folder import FunctionCode
 from local.gateway.api import FunctionIntegration, HttpApi, Integration, WebSocketApi
@@ -72,8 +72,8 @@ class Deployment:
     event_sources: tuple[EventSource, ...]
     queues: Mapping[str, str]
     """URL of each queue of the stack by logical id."""
-    told_by_buckets: Mapping[str, frozenset[str]]
-    """The buckets that notify a queue of their objects, by the queue's ARN."""
+    told_by: Mapping[str, frozenset[str]]
+    """The buckets, event buses and topics that send to a queue, by the queue's ARN."""
 
     @property
     def request_path(self) -> frozenset[str]:
@@ -88,7 +88,7 @@ class Deployment:
 def read_deployment(stack: Stack, code: Mapping[str, FunctionCode], clients: AwsClients) -> Deployment:
     """Return the description of `stack`; raise CannotStartError for a part that the runtime does not support."""
     apis = clients.client("apigatewayv2")
-    deployed = [apis.get_api(ApiId=stack.resources[name]) for name in _of_type(stack, "AWS::ApiGatewayV2::Api")]
+    deployed = [apis.get_api(ApiId=stack.resources[name]) for name in stack.of_type("AWS::ApiGatewayV2::Api")]
     http_apis = [read_http_api(apis, api) for api in deployed if api["ProtocolType"] == "HTTP"]
     if len(http_apis) > 1:
         raise CannotStartError(f"The template has {len(http_apis)} HTTP APIs; the runtime serves at most one.")
@@ -97,27 +97,13 @@ def read_deployment(stack: Stack, code: Mapping[str, FunctionCode], clients: Aws
         http_api=http_apis[0] if http_apis else None,
         functions=tuple(
             _read_function(clients, logical_id, stack.resources[logical_id], code[logical_id])
-            for logical_id in _of_type(stack, "AWS::Lambda::Function")
+            for logical_id in stack.of_type("AWS::Lambda::Function")
             if logical_id in code
         ),
         event_sources=tuple(_read_event_sources(stack, clients)),
-        queues={name: stack.resources[name] for name in _of_type(stack, "AWS::SQS::Queue")},
-        told_by_buckets=_read_notifications(stack, clients),
+        queues={name: stack.resources[name] for name in stack.of_type("AWS::SQS::Queue")},
+        told_by=read_senders(stack, clients),
     )
-
-
-def _read_notifications(stack: Stack, clients: AwsClients) -> Mapping[str, frozenset[str]]:
-    told_by: defaultdict[str, set[str]] = defaultdict(set)
-    for logical_id in _of_type(stack, "AWS::S3::Bucket"):
-        bucket = stack.resources[logical_id]
-        configuration = clients.client("s3").get_bucket_notification_configuration(Bucket=bucket)
-        for each in configuration.get("QueueConfigurations", ()):
-            told_by[each["QueueArn"]].add(bucket)
-    return {queue: frozenset(buckets) for queue, buckets in told_by.items()}
-
-
-def _of_type(stack: Stack, resource_type: str) -> list[str]:
-    return [logical_id for logical_id, each in stack.types.items() if each == resource_type]
 
 
 def _read_function(clients: AwsClients, logical_id: str, name: str, code: FunctionCode) -> Function:
@@ -143,7 +129,7 @@ def _read_function(clients: AwsClients, logical_id: str, name: str, code: Functi
 
 def _read_event_sources(stack: Stack, clients: AwsClients) -> Iterator[EventSource]:
     functions = clients.client("lambda")
-    for logical_id in _of_type(stack, "AWS::Lambda::EventSourceMapping"):
+    for logical_id in stack.of_type("AWS::Lambda::EventSourceMapping"):
         if logical_id not in stack.disabled_mappings:
             yield _read_event_source(functions.get_event_source_mapping(UUID=stack.resources[logical_id]))
 

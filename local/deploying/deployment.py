@@ -45,6 +45,10 @@ class Stack:
     """The template as CloudFormation processed it, after the SAM transform."""
     outputs: Mapping[str, str]
 
+    def of_type(self, resource_type: str) -> list[str]:
+        """Return the logical ids of the resources of a type."""
+        return [logical_id for logical_id, each in self.types.items() if each == resource_type]
+
 
 def deploy(
     template: Mapping[str, Any], parameters: Mapping[str, str], clients: AwsClients, name: str = STACK_NAME

@@ -1,7 +1,7 @@
 """The embedded AWS: MiniStack's application in a child process, on loopback.
 
-The child also announces each write to a queue, table or bucket to the runtime, so that the event-source pollers need
-not poll idle queues all the time (`local.embedded.aws_server`, `SourceChanges`).
+The child also announces each write to a queue, table, stream, bucket, bus or topic to the runtime, so that the
+event-source pollers need not poll idle queues all the time (`local.embedded.aws_server`, `SourceChanges`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ REGION = "us-east-1"
 
 
 class SourceChanges:
-    """Notifies pollers that their queue or table has work, or will have it after a delay.
+    """Notifies pollers that their queue, table or stream has work, or will have it after a delay.
 
-    A bucket's change notifies the pollers of the queues to which the bucket sends notifications.
+    A change of a bucket, an event bus or a topic notifies the pollers of the queues to which it sends.
     """
 
     def __init__(self) -> None:
         self._listeners: defaultdict[str, list[Callable[[], None]]] = defaultdict(list)
 
     def listen(self, source: str, on_change: Callable[[], None]) -> None:
-        """Call `on_change` after every write to `source`, the name of a queue, a table or a bucket."""
+        """Call `on_change` after every write to `source`, which is named alone, whatever its kind is."""
         self._listeners[source].append(on_change)
 
     def take(self, line: str) -> None:

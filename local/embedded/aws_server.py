@@ -1,7 +1,8 @@
 """The process of the embedded AWS: `python -m local.embedded.aws_server LIFELINE_FD LISTENER_FD CHANGES_FD`.
 
 The process serves MiniStack's ASGI application on the inherited listener. It writes a line to the changes socket for
-every request that gives a queue or a table something to poll, or changes an object in a bucket.
+every request that gives a queue, a table or a stream something to poll, changes an object in a bucket, or sends to an
+event bus or a topic.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 
 import uvloop
 from hypercorn.asyncio import serve
@@ -33,11 +35,16 @@ _TABLE_WRITES = (
     *(b"DynamoDB_20120810." + name for name in (b"PutItem", b"UpdateItem", b"DeleteItem")),
     *(b"DynamoDB_20120810." + name for name in (b"BatchWriteItem", b"TransactWriteItems")),
 )
+_STREAM_WRITES = (b"Kinesis_20131202.PutRecord",)
+_BUS_WRITES = (b"AWSEvents.PutEvents",)
 _OBJECT_WRITES = {"PUT", "POST", "DELETE"}
+_DEFAULT_BUS = "default"
+_MAXIMUM_PUBLISH_BYTES = 400_000
+"""The most that a call of SNS has, percent-encoding included; other forms are not read."""
 
 
 class ChangeNotifier:
-    """An ASGI application that wraps another and announces its writes to queues, tables and buckets."""
+    """An ASGI application that wraps another and announces what its writes give others to read."""
 
     def __init__(self, application: Callable[..., Awaitable[None]], changes: socket.socket) -> None:
         self._application = application
@@ -48,9 +55,10 @@ class ChangeNotifier:
         target = _header(scope, b"x-amz-target")
         if bucket := _written_bucket(scope):
             await self._application(scope, receive, send)
-            self._tell(iter((f"{bucket} 0",)))
+            self._tell(iter((f"{bucket} 0", f"{_DEFAULT_BUS} 0")))  # where a bucket's events go
             return
-        if not target.startswith(_QUEUE_WRITES + _TABLE_WRITES):
+        writes = _QUEUE_WRITES + _TABLE_WRITES + _STREAM_WRITES + _BUS_WRITES
+        if not target.startswith(writes) and not _is_call_of_sns(scope):
             await self._application(scope, receive, send)
             return
         body = bytearray()
@@ -64,9 +72,11 @@ class ChangeNotifier:
         self._tell(_changes(target, bytes(body)))
 
     def _tell(self, changes: Iterator[str]) -> None:
+        lines = "\n".join(changes)
         # A full socket means that the runtime has many changes to read, and it also polls now and then by itself.
         with contextlib.suppress(BlockingIOError):
-            self._changes.send("\n".join(changes).encode())
+            if lines:
+                self._changes.send(lines.encode())
 
 
 def _header(scope: Message, wanted: bytes) -> bytes:
@@ -89,7 +99,20 @@ def _written_bucket(scope: Message) -> str:
 
 
 def _changes(target: bytes, body: bytes) -> Iterator[str]:
-    """Yield `NAME SECONDS` for each queue or table that has something to read after so many seconds."""
+    """Yield `NAME SECONDS` for each queue, table or stream that has something to read after so many seconds.
+
+    For a bus or a topic, the queues that it sends to have something to read.
+    """
+    if not target:
+        yield from (f"{topic} 0" for topic in _topics(body))
+        return
+    if target.startswith(_STREAM_WRITES):
+        call = json.loads(body)
+        yield f"{call.get('StreamName') or call['StreamARN'].rpartition('/')[2]} 0"
+        return
+    if target.startswith(_BUS_WRITES):
+        yield from (f"{bus} 0" for bus in _buses(json.loads(body)))
+        return
     if target.startswith(_TABLE_WRITES):
         yield from (f"{table} 0" for table in _tables(json.loads(body)))
         return
@@ -97,6 +120,23 @@ def _changes(target: bytes, body: bytes) -> Iterator[str]:
     queue = call["QueueUrl"].rpartition("/")[2]
     delays = {_delay(entry) for entry in call.get("Entries", [call])}
     yield from (f"{queue} {delay}" for delay in delays)
+
+
+def _is_call_of_sns(scope: Message) -> bool:
+    """Return whether a call is one of SNS, which names its operation in the body."""
+    return b"/sns/aws4_request" in _header(scope, b"authorization")
+
+
+def _topics(body: bytes) -> Iterator[str]:
+    """Yield the name of the topic that a call of SNS publishes to."""
+    fields = parse_qs(body.decode()) if len(body) <= _MAXIMUM_PUBLISH_BYTES else {}
+    if fields.get("Action", [""])[0].startswith("Publish"):
+        yield from (arn.rpartition(":")[2] for arn in fields.get("TopicArn", ()))
+
+
+def _buses(call: dict[str, Any]) -> set[str]:
+    names = [entry.get("EventBusName") or _DEFAULT_BUS for entry in call.get("Entries", ())]
+    return {name.rpartition("event-bus/")[2] for name in names}
 
 
 def _delay(entry: dict[str, Any]) -> int:

@@ -5,6 +5,7 @@ Source: "Control which events Lambda sends to your function" (Developer Guide). 
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,7 +32,13 @@ class EventFilters:
         seen = dict(record)
         if isinstance(seen.get("body"), str):  # a pattern may match inside an SQS message's body if that is JSON
             seen["body"] = _parsed(seen["body"])
+        if isinstance(seen.get("kinesis"), Mapping):  # and it matches the data of a Kinesis record beside its key
+            seen |= {**seen["kinesis"], "data": _parsed(_decoded(seen["kinesis"]["data"]))}
         return any(_matches_object(seen, pattern) for pattern in self._patterns)
+
+
+def _decoded(data: str) -> str:
+    return base64.b64decode(data).decode(errors="replace")
 
 
 def _parsed(body: str) -> Any:  # noqa: ANN401  # JSON, or the text as it is

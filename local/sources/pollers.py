@@ -15,6 +15,7 @@ from local.functions.idle_cores import IdleCores
 from local.functions.invocation import FunctionService
 from local.sources.batch_turns import BatchTurns
 from local.sources.sqs import SqsEventSource
+from local.sources.stream_services import KinesisStream, StreamService, TableStream
 from local.sources.streams import StreamEventSource
 
 
@@ -31,8 +32,8 @@ class Poller(Protocol):
 class EventSources:
     """The pollers of a deployment.
 
-    `changes` announces writes to queues, tables and buckets. Without it, for an AWS that is not embedded, the pollers
-    use long polling.
+    `changes` announces writes to queues, tables and streams, and to the buckets, buses and topics that send to a queue.
+    Without it, for an AWS that is not embedded, the pollers use long polling.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class EventSources:
         for source in self._deployment.event_sources:
             poller = self._make_poller(source)
             if self._changes is not None:
-                for name in (_source_name(source), *self._deployment.told_by_buckets.get(source.source_arn, ())):
+                for name in (_source_name(source), *self._deployment.told_by.get(source.source_arn, ())):
                     self._changes.listen(name, poller.note_change)
             self._tasks.append(asyncio.create_task(poller.run()))
 
@@ -84,17 +85,23 @@ class EventSources:
                     is_announced=self._changes is not None,
                 )
             case "dynamodb":
-                return StreamEventSource(source, self._client, self._functions, _destination(source, self._deployment))
+                return self._make_stream_poller(source, TableStream(source.source_arn))
+            case "kinesis":
+                return self._make_stream_poller(source, KinesisStream(source.source_arn))
             case service:
                 raise CannotStartError(
                     f"The runtime does not support event sources of the kind {service}: {source.source_arn}"
                 )
 
+    def _make_stream_poller(self, source: EventSource, service: StreamService) -> StreamEventSource:
+        destination = _destination(source, self._deployment)
+        return StreamEventSource(source, service, self._client, self._functions, destination)
+
 
 def _source_name(source: EventSource) -> str:
-    """Return the name of the queue or the table."""
+    """Return the name of the queue, the table or the stream."""
     resource = source.source_arn.split(":", 5)[5]
-    return resource.split("/")[1] if source.service == "dynamodb" else resource
+    return resource if source.service == "sqs" else resource.split("/")[1]
 
 
 def _queue_url(source: EventSource, queues: Mapping[str, str]) -> str:

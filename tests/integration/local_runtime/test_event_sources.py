@@ -192,3 +192,50 @@ def test_a_poison_record_is_isolated_and_goes_to_the_failure_destination(stack, 
     last = uuid.uuid4().hex
     put(stack, table, last)
     eventually(lambda: last in changed(notes))
+
+
+@pytest.fixture
+def rows(stack: RunningStack) -> str:
+    """The name of the Kinesis stream."""
+    (name,) = stack.client("kinesis").list_streams()["StreamNames"]
+    return str(name)
+
+
+def put_rows(stack: RunningStack, stream: str, *texts: str) -> None:
+    records = [{"Data": text.encode(), "PartitionKey": text} for text in texts]
+    stack.client("kinesis").put_records(StreamName=stream, Records=records)
+
+
+def row_texts(notes: Any) -> list[str]:
+    return [text for batch in batches(notes, "rows") for text in batch]
+
+
+def test_records_of_kinesis_arrive_in_order(stack, rows, notes) -> None:
+    texts = [uuid.uuid4().hex for _ in range(25)]
+    put_rows(stack, rows, *texts)
+    eventually(lambda: len(row_texts(notes)) == 25)
+    assert row_texts(notes) == texts
+
+
+def test_a_poison_record_of_kinesis_goes_to_the_failure_destination(stack, queues, rows, notes) -> None:
+    put_rows(stack, rows, "a", "poison", "b")
+    (message,) = eventually(
+        lambda: stack.client("sqs").receive_message(QueueUrl=queues["PoisonQueue"], WaitTimeSeconds=1).get("Messages")
+    )
+    failure = json.loads(message["Body"])
+    assert failure["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    put_rows(stack, rows, "last")
+    eventually(lambda: "last" in row_texts(notes))
+
+
+def test_the_shards_of_a_split_one_are_read_too(stack, rows, notes) -> None:
+    kinesis = stack.client("kinesis")
+    (shard,) = kinesis.list_shards(StreamName=rows)["Shards"]
+    kinesis.split_shard(StreamName=rows, ShardToSplit=shard["ShardId"], NewStartingHashKey=str(2**127))
+    texts = [uuid.uuid4().hex for _ in range(10)]
+    put_rows(stack, rows, *texts)
+    eventually(lambda: sorted(row_texts(notes)) == sorted(texts))
+    first, second = kinesis.list_shards(StreamName=rows)["Shards"]
+    kinesis.merge_shards(StreamName=rows, ShardToMerge=first["ShardId"], AdjacentShardToMerge=second["ShardId"])
+    put_rows(stack, rows, "merged")
+    eventually(lambda: "merged" in row_texts(notes))

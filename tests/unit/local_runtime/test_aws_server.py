@@ -1,4 +1,4 @@
-"""The embedded AWS tells which queues, tables and buckets were written to."""
+"""The embedded AWS tells what was written to: queues, tables, streams, buckets, event buses and topics."""
 
 from __future__ import annotations
 
@@ -30,16 +30,17 @@ async def call(target: str, body: object, changes: tuple[socket.socket, socket.s
 
 async def pass_on(scope: dict[str, Any], body: object, changes: tuple[socket.socket, socket.socket]) -> list[str]:
     seen: list[Any] = []
+    encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         seen.append((await receive())["body"])
         assert not _told(changes[0])
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
+        return {"type": "http.request", "body": encoded, "more_body": False}
 
     await ChangeNotifier(application, changes[1])({"type": "http", **scope}, receive, None)
-    assert seen == [json.dumps(body).encode()]
+    assert seen == [encoded]
     return _told(changes[0])
 
 
@@ -66,6 +67,19 @@ def _told(reader: socket.socket) -> list[str]:
             ["a 0", "b 0"],
         ),
         ("DynamoDB_20120810.GetItem", {"TableName": "items"}, []),
+        ("Kinesis_20131202.PutRecord", {"StreamName": "rows"}, ["rows 0"]),
+        (
+            "Kinesis_20131202.PutRecords",
+            {"StreamARN": "arn:aws:kinesis:us-east-1:000000000000:stream/rows"},
+            ["rows 0"],
+        ),
+        ("Kinesis_20131202.GetRecords", {"ShardIterator": "1"}, []),
+        (
+            "AWSEvents.PutEvents",
+            {"Entries": [{}, {"EventBusName": "a"}, {"EventBusName": "arn:aws:events:eu-west-1:1:event-bus/b"}]},
+            ["a 0", "b 0", "default 0"],
+        ),
+        ("AWSEvents.PutRule", {"Name": "prices"}, []),
     ],
 )
 async def test_a_write_is_told_of_once_it_is_done(target: str, body: object, told: list[str], changes) -> None:
@@ -80,16 +94,19 @@ SIGNED = [
 @pytest.mark.parametrize(
     ("scope", "told"),
     [
-        ({"method": "PUT", "path": "/bucket/documents/a.json", "headers": SIGNED}, ["bucket 0"]),
-        ({"method": "DELETE", "path": "/bucket/documents/a.json", "headers": SIGNED}, ["bucket 0"]),
-        ({"method": "POST", "path": "/bucket", "query_string": b"delete=", "headers": SIGNED}, ["bucket 0"]),
+        ({"method": "PUT", "path": "/bucket/documents/a.json", "headers": SIGNED}, ["bucket 0", "default 0"]),
+        ({"method": "DELETE", "path": "/bucket/documents/a.json", "headers": SIGNED}, ["bucket 0", "default 0"]),
+        (
+            {"method": "POST", "path": "/bucket", "query_string": b"delete=", "headers": SIGNED},
+            ["bucket 0", "default 0"],
+        ),
         (
             {
                 "method": "PUT",
                 "path": "/bucket/a",
                 "query_string": b"X-Amz-Credential=test%2F20261121%2Fus-east-1%2Fs3%2Faws4_request",
             },
-            ["bucket 0"],
+            ["bucket 0", "default 0"],
         ),
         ({"method": "GET", "path": "/bucket/a", "headers": SIGNED}, []),
         ({"method": "PUT", "path": "/2015-03-31/functions/f"}, []),
@@ -97,3 +114,17 @@ SIGNED = [
 )
 async def test_a_write_to_a_bucket_is_told_of_too(scope: dict[str, Any], told: list[str], changes) -> None:
     assert await pass_on({"query_string": b"", "headers": [], **scope}, "content", changes) == told
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"Action=Publish&TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A000000000000%3Adeals&Message=x", ["deals 0"]),
+        (b"Action=PublishBatch&TopicArn=arn%3Aaws%3Asns%3Aus-east-1%3A000000000000%3Adeals", ["deals 0"]),
+        (b"Action=CreateTopic&Name=deals", []),
+    ],
+)
+async def test_a_notification_is_told_of_by_its_topic(body: bytes, told: list[str], changes) -> None:
+    signed = [(name, value.replace(b"/s3/", b"/sns/")) for name, value in SIGNED]
+    scope = {"method": "POST", "path": "/", "query_string": b"", "headers": signed}
+    assert await pass_on(scope, body, changes) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -69,3 +70,10 @@ def test_these_do_not(pattern: object) -> None:
 
 def test_a_body_that_is_not_json_matches_no_pattern_of_its_members() -> None:
     assert not EventFilters(['{"body": {"kind": ["order"]}}']).match({"body": "order"})
+
+
+@pytest.mark.parametrize(("kind", "passes"), [("order", True), ("invoice", False)])
+def test_a_pattern_sees_the_data_of_a_kinesis_record(kind: str, passes: bool) -> None:
+    data = base64.b64encode(json.dumps({"kind": kind}).encode()).decode()
+    filters = EventFilters([json.dumps({"data": {"kind": ["order"]}, "partitionKey": ["a"]})])
+    assert filters.match({"kinesis": {"partitionKey": "a", "data": data}}) is passes
