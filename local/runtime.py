@@ -21,7 +21,6 @@ from local.deploying.aws_clients import AwsClients
 from local.deploying.aws_json_client import AwsJsonClient
 from local.deploying.control_plane import Deployment, Function, read_deployment
 from local.deploying.deployment import OWN_STACK_NAME, Stack, deploy
-from local.deploying.sam_template import load_template
 from local.embedded.aws_process import EmbeddedAws
 from local.embedded.redis_process import EmbeddedRedis
 from local.errors import CannotStartError, ServiceLostError
@@ -63,7 +62,7 @@ class Runtime:
         options = self._options
         prepare_ready_file(options.ready_file)
         program = choose_program(options)
-        template = load_template(program.template)
+        template = program.load_template()
         code = program.with_computes(locate_code(template, program.template))
         if program.own is not None:
             await require_sound_code(program.own.application)
@@ -91,7 +90,8 @@ class Runtime:
         if program.own is not None:
             stats.reloader = self._start_reloading(program.own.application, deployment, functions, gateway, redis_url)
         addresses = self._describe(deployment, redis_url, aws_endpoint)
-        return {**addresses, **await asyncio.to_thread(describe_program, parameters, stack, clients)}
+        application = program.own.application if program.own is not None else None
+        return {**addresses, **await asyncio.to_thread(describe_program, application, parameters, stack, clients)}
 
     async def lost(self) -> None:
         """Wait until an embedded service is lost, then raise ServiceLostError."""

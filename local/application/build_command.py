@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from local.application.code_check import check_places, require_sound_code
 from local.application.declaration import FILE, Application, read_application
-from local.application.own_template import read_own_template
+from local.application.own_template import OwnTemplate, read_own_template
+from local.deploying.sam_template import read_template
 from local.errors import CannotStartError
 from pushaside.cli.helping import describe
 from pushaside_service import CODE, TEMPLATE
@@ -34,6 +37,14 @@ _EXAMPLES = [
 ]
 
 
+class _TemplateDumper(yaml.SafeDumper):
+    """A YAML dumper that writes an object out wherever it is, because CloudFormation knows no aliases."""
+
+    def ignore_aliases(self, _data: Any) -> bool:  # noqa: ANN401  # any value of YAML
+        """Return True for everything."""
+        return True
+
+
 def add_parser(subparsers: Any) -> None:  # noqa: ANN401  # argparse has no public type for it
     """Add the subcommand to the command line of `pushaside`."""
     parser = subparsers.add_parser("build", help="build an application for `sam deploy`", description=_DESCRIPTION)
@@ -50,9 +61,9 @@ def run_command(arguments: argparse.Namespace) -> int:
     try:
         application = read_application(arguments.app)
         check_places(application)
-        application = read_own_template(application).application
-        asyncio.run(require_sound_code(application))
-        write_build(application)
+        own = read_own_template(application)
+        asyncio.run(require_sound_code(own.application))
+        write_build(own)
     except CannotStartError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -60,16 +71,19 @@ def run_command(arguments: argparse.Namespace) -> int:
     return 0 if arguments.no_sam else _run_sam(application)
 
 
-def write_build(application: Application) -> None:
+def write_build(own: OwnTemplate) -> None:
     """Write `.pushaside`: Pushaside's template and code, and the layer of the computes.
 
     An earlier build stays until the new one is whole.
     """
+    application = own.application
     built = application.folder / BUILT
     unfinished = application.folder / f"{BUILT}.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    shutil.copy2(TEMPLATE, unfinished / "template.yaml")
+    template = own.extend(read_template(TEMPLATE))
+    text = yaml.dump(template, Dumper=_TemplateDumper, sort_keys=False, width=120)
+    (unfinished / "template.yaml").write_text(text, encoding="utf-8")
     _write_code(unfinished / "src")
     if application.topics:
         (unfinished / "src" / _TOPICS).write_text(application.topics, encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from local.application.declared_sources import DeclaredSources
 from local.errors import CannotStartError
 
 FILE = "pushaside.toml"
@@ -18,23 +19,7 @@ _Name = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9-]{0,39}$")]
 _Module = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A source of computes. Without a field it is the resource of the same logical id in the application's template.
-
-    `name`, `stream` and `arn` name a resource that exists elsewhere.
-    """
-
-    name: str | None = None
-    stream: str | None = None
-    arn: str | None = None
-
-    @property
-    def is_own(self) -> bool:
-        """True if the application's template declares the resource."""
-        return self.name is None and self.arn is None
-
-
-class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Declaration(DeclaredSources, frozen=True, kw_only=True):
     """The content of `pushaside.toml`.
 
     `modules` are the packages and modules whose computes are on offer. `topics` are namespaces as in `topics.json`,
@@ -46,12 +31,8 @@ class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     modules: Annotated[tuple[_Module, ...], msgspec.Meta(min_length=1)] = ("computes",)
     template: str = "template.yaml"
     demo: str | None = None
-    tables: dict[str, Source] = {}
-    buckets: dict[str, Source] = {}
-    streams: dict[str, Source] = {}
-    events: dict[str, dict[str, Any]] = {}
     topics: tuple[dict[str, Any], ...] = ()
-    parameters: dict[str, str | int | float | bool] = {}
+    parameters: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,4 +103,6 @@ def read_application(folder: Path) -> Application:
         declaration = msgspec.convert(document, Declaration)
     except msgspec.ValidationError as error:
         raise CannotStartError(f"{path} is invalid: {error}.") from None
+    if (fault := declaration.find_fault()) is not None:
+        raise CannotStartError(f"{path}: {fault}")
     return Application(folder.resolve(), declaration)

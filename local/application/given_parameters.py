@@ -12,27 +12,29 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from local.application.declaration import FILE, Application
+from local.application.given_sources import check_given_sources
+from local.application.own_sources import Resources
+from local.application.service_template import add_sources
 from local.deploying.sam_template import read_template
 from local.errors import CannotStartError
 from pushaside.cli.suggestions import suggest
 from pushaside_service import TEMPLATE
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_KINDS = ("tables", "buckets")
 
 
-def check_given(application: Application, given: Mapping[str, Any]) -> None:
-    """Check the parameters of Pushaside in the application's template.
+def check_given(application: Application, given: Mapping[str, Any], resources: Resources) -> None:
+    """Check the parameters of Pushaside in the application's template, which has `resources`.
 
     Raises:
         CannotStartError: one of them contradicts `pushaside.toml`.
 
     """
-    known = read_template(TEMPLATE)["Parameters"]
+    check_given_sources(application, given, resources)
+    known = add_sources(read_template(TEMPLATE), application, given, resources)["Parameters"]
     _check_names(f"{application.template} gives Pushaside", given, known)
     _check_names(f"[parameters] in {application.folder / FILE} names", application.parameters, known)
     _check_modules(application, given.get("ComputeModules", ""))
-    _check_sources(application, given.get("Sources", ""))
     _check_topics(application, given.get("Topics", ""))
 
 
@@ -75,20 +77,6 @@ def _check_modules(application: Application, given: Any) -> None:  # noqa: ANN40
             f"{_listed(application.declaration.modules)}; write `ComputeModules: {application.modules}`, or change "
             "`modules`."
         )
-
-
-def _check_sources(application: Application, given: Any) -> None:  # noqa: ANN401  # JSON
-    text = _text_of(given)
-    if text is None:
-        return
-    sources = _read_json(application, "Sources", text, dict) if text else {}
-    for kind in _KINDS:
-        declared, there = getattr(application.declaration, kind), sources.get(kind) or {}
-        if set(declared) != set(there):
-            raise CannotStartError(
-                f"Sources in {application.template} names {_listed(there)} as {kind}, but {FILE} declares "
-                f"{_listed(declared)}; name the same {kind} in both."
-            )
 
 
 def _check_topics(application: Application, given: Any) -> None:  # noqa: ANN401  # JSON

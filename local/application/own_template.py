@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from local.application.declaration import FILE, Application, Source
+import msgspec
+
+from local.application.declaration import Application
+from local.application.declared_sources import Table
 from local.application.given_parameters import check_given, read_environment
+from local.application.own_sources import check_resources
+from local.application.service_template import add_sources
+from local.application.stand_ins import stand_ins
 from local.deploying.deployable_template import leave_out
 from local.deploying.deployment import Stack
 from local.deploying.output_values import DeferredValues, resolve
@@ -18,9 +23,6 @@ from local.errors import CannotStartError
 LOCATION = ".pushaside/template.yaml"
 """The place of Pushaside's template in a built application, from where the application's template brings it in."""
 
-_TABLES = {"AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::Serverless::SimpleTable"}
-_BUCKETS = {"AWS::S3::Bucket"}
-
 
 @dataclass(frozen=True, slots=True)
 class OwnTemplate:
@@ -29,17 +31,28 @@ class OwnTemplate:
     application: Application
     body: dict[str, Any]
     given: Mapping[str, Any]
-    """The parameters of Pushaside, known after the deployment of `body`."""
+    """The parameters of Pushaside."""
+
+    def extend(self, template: Mapping[str, Any]) -> dict[str, Any]:
+        """Return Pushaside's template with the sources of the application."""
+        return add_sources(template, self.application, self.given, self.body["Resources"])
+
+    def for_one_machine(self) -> OwnTemplate:
+        """Return the template as it is deployed here: with stand-ins for what exists elsewhere on AWS."""
+        made = list(stand_ins(self.application, self.given, self.body["Resources"]))
+        resources = {**self.body["Resources"], **{each.logical_id: each.resource for each in made}}
+        given = {**self.given, **{each.parameter: each.value for each in made}}
+        body = {**self.body, "Resources": resources, "Outputs": dict(self.body.get("Outputs") or {})}
+        return OwnTemplate(_without_streams_elsewhere(self.application), body, DeferredValues(body).defer(given, None))
 
     def parameters(self, stack: Stack) -> dict[str, str]:
-        """Return the parameters that the application gives Pushaside, with the sources of the deployed stack."""
+        """Return the parameters that the application gives Pushaside, once `for_one_machine` is deployed as `stack`."""
         resolved = {name: _as_parameter(resolve(value, stack.outputs)) for name, value in self.given.items()}
         application = self.application
         return resolved | {
             # On one machine the computes are in the application's folder, not in a layer.
             "ComputeLayers": "",
             "ComputeModules": application.modules,
-            "Sources": json.dumps(_locate_sources(application, stack)),
             "Topics": application.topics or resolved.get("Topics", ""),
         }
 
@@ -60,50 +73,26 @@ def read_own_template(application: Application) -> OwnTemplate:
             f"{path} must bring in Pushaside once: add one resource of type AWS::Serverless::Application with the "
             f"Location {LOCATION}."
         )
-    _check_sources(application, body["Resources"])
+    check_resources(application, body["Resources"])
     given = (body["Resources"][nested[0]].get("Properties") or {}).get("Parameters") or {}
-    check_given(application, given)
+    check_given(application, given, body["Resources"])
     application = replace(application, environment=read_environment(application, given, body.get("Parameters") or {}))
     leave_out(body, {nested[0]})
-    return OwnTemplate(application, body, DeferredValues(body).defer(given, None))
+    return OwnTemplate(application, body, given)
+
+
+def _without_streams_elsewhere(application: Application) -> Application:
+    """Leave out the streams of tables that exist elsewhere: neither the tables nor the streams exist here."""
+    tables = {
+        name: Table(name=table.table_name, indexes=table.indexes) if table.stream is not None else table
+        for name, table in application.declaration.tables.items()
+    }
+    return replace(application, declaration=msgspec.structs.replace(application.declaration, tables=tables))
 
 
 def _is_pushaside(resource: Mapping[str, Any]) -> bool:
     location = (resource.get("Properties") or {}).get("Location")
     return resource["Type"] == "AWS::Serverless::Application" and str(location).removeprefix("./") == LOCATION
-
-
-def _check_sources(application: Application, resources: Mapping[str, Mapping[str, Any]]) -> None:
-    declaration = application.declaration
-    _check_kind(application, resources, "table", declaration.tables, _TABLES)
-    _check_kind(application, resources, "bucket", declaration.buckets, _BUCKETS)
-
-
-def _check_kind(
-    application: Application,
-    resources: Mapping[str, Mapping[str, Any]],
-    kind: str,
-    declared: Mapping[str, Source],
-    types: set[str],
-) -> None:
-    there = sorted(name for name, each in resources.items() if each["Type"] in types)
-    for name, source in declared.items():
-        if source.is_own and name not in there:
-            has = f"it has {', '.join(there)}" if there else f"it has no {kind}"
-            raise CannotStartError(
-                f"{application.folder / FILE} declares the {kind} {name}, which {application.template.name} does not "
-                f"have ({has}); add it there, or set `name` in [{kind}s.{name}]."
-            )
-
-
-def _locate_sources(application: Application, stack: Stack) -> dict[str, dict[str, dict[str, str]]]:
-    """Return physical names of tables and buckets by their logical names, in the form of the setting SOURCES."""
-
-    def locate(declared: Mapping[str, Source]) -> dict[str, dict[str, str]]:
-        return {name: {"name": source.name or stack.resources.get(name, name)} for name, source in declared.items()}
-
-    declaration = application.declaration
-    return {"tables": locate(declaration.tables), "buckets": locate(declaration.buckets)}
 
 
 def _as_parameter(value: Any) -> str:  # noqa: ANN401  # JSON

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from local.application.code_check import check_places
 from local.application.declaration import FILE, is_application, read_application
 from local.application.own_template import OwnTemplate, read_own_template
+from local.deploying.sam_template import load_template
 from local.errors import CannotStartError
 from local.functions.code_folder import FunctionCode
 from local.options import Options
@@ -28,6 +30,16 @@ class Program:
     def parameters(self) -> Mapping[str, str]:
         """The parameters that the application declares for one machine."""
         return self.own.application.parameters if self.own else {}
+
+    def load_template(self) -> dict[str, Any]:
+        """Return the template, with the sources of the application.
+
+        Raises:
+            CannotStartError: it cannot be read, or is none that the runtime serves.
+
+        """
+        template = load_template(self.template)
+        return self.own.extend(template) if self.own else template
 
     def with_computes(self, code: dict[str, FunctionCode]) -> dict[str, FunctionCode]:
         """Return the code of the functions with the application's folder beside it, as if it were a layer."""
@@ -67,4 +79,4 @@ def _application(folder: Path) -> Program:
     application = read_application(folder)
     check_places(application)
     own = read_own_template(application)
-    return Program(TEMPLATE, own)
+    return Program(TEMPLATE, own.for_one_machine())

@@ -12,11 +12,12 @@ import pytest
 from local.application.build_command import write_build
 from local.application.code_check import check_places, require_sound_code
 from local.application.code_faults import describe
-from local.application.declaration import Application, read_application
+from local.application.declaration import read_application
 from local.application.new_command import make_application, templates
 from local.application.own_template import read_own_template
 from local.application.program import choose_program
 from local.deploying.deployment import Stack
+from local.deploying.sam_template import read_template
 from local.errors import CannotStartError
 from local.options import Options
 from pushaside.cli.main import main
@@ -161,23 +162,6 @@ def test_a_table_that_the_template_does_not_have_is_named_with_those_it_has(shop
     assert "set `name` in [tables.Customers]" in sentence
 
 
-def test_a_table_that_exists_elsewhere_need_not_be_in_the_template(shop: Path) -> None:
-    with (shop / "pushaside.toml").open("a") as file:
-        file.write('\n[tables.Customers]\nname = "crm-customers"\n')
-    change(shop / "template.yaml", '{"tables": {', '{"tables": {"Customers": {"name": "crm-customers"}, ')
-    program = choose_program(Options(app=shop))
-    assert program.own is not None
-    assert sources_of(program.own.application) == {
-        "tables": {"Orders": {"name": "orders-1"}, "Customers": {"name": "crm-customers"}},
-        "buckets": {},
-    }
-
-
-def sources_of(application: Application) -> object:
-    stack = Stack({"Orders": "orders-1"}, {}, frozenset(), {}, {})
-    return json.loads(read_own_template(application).parameters(stack)["Sources"])
-
-
 def test_a_template_without_pushaside_says_what_to_add(shop: Path) -> None:
     change(shop / "template.yaml", "Location: .pushaside/template.yaml", "Location: other.yaml")
     assert "type AWS::Serverless::Application with the Location .pushaside/template.yaml" in sentence_of(shop)
@@ -193,35 +177,6 @@ def test_a_module_that_is_not_there_says_what_to_create(shop: Path) -> None:
 def test_a_module_in_a_package_is_found(shop: Path) -> None:
     change(shop / "pushaside.toml", 'name = "shop"', 'name = "shop"\nmodules = ["computes.orders"]')
     check_places(read_application(shop))
-
-
-def test_sources_of_the_template_that_are_not_those_of_the_declaration_are_named(shop: Path) -> None:
-    with (shop / "pushaside.toml").open("a") as file:
-        file.write('\n[buckets.Files]\nname = "crm-files"\n')
-    sentence = sentence_of(shop)
-    assert sentence.startswith(
-        f"Sources in {shop / 'template.yaml'} names none as buckets, but pushaside.toml declares Files;"
-    )
-
-
-@pytest.mark.parametrize(
-    ("sources", "complaint"),
-    [
-        ("", "names none as tables, but pushaside.toml declares Orders; name the same tables in both."),
-        ("{'tables': {}}", "is not JSON: Expecting property name"),
-        ("[]", "must be a JSON object."),
-        ('{"tables": {"Customers": {"name": "c"}}}', "names Customers as tables, but pushaside.toml declares Orders"),
-    ],
-)
-def test_sources_that_no_compute_could_read_are_refused(shop: Path, sources: str, complaint: str) -> None:
-    original = """!Sub '{"tables": {"Orders": {"name": "${Orders}"}}}'"""
-    change(shop / "template.yaml", original, json.dumps(sources))
-    assert complaint in sentence_of(shop)
-
-
-def test_sources_that_cloudformation_computes_are_left_to_it(shop: Path) -> None:
-    change(shop / "template.yaml", """!Sub '{"tables": {"Orders": {"name": "${Orders}"}}}'""", "!Ref SourcesOfStage")
-    assert choose_program(Options(app=shop)).own is not None
 
 
 @pytest.mark.parametrize(
@@ -319,15 +274,15 @@ def test_topics_may_be_in_both_if_they_are_the_same(shop: Path) -> None:
 
 def test_topics_of_the_template_apply_on_one_machine_too(shop: Path) -> None:
     give_topics(shop, TOPICS)
-    own = read_own_template(read_application(shop))
+    own = read_own_template(read_application(shop)).for_one_machine()
     assert json.loads(own.parameters(Stack({}, {}, frozenset(), {}, {}))["Topics"]) == TOPICS
 
 
 def test_a_build_carries_the_topics_of_the_application(shop: Path) -> None:
-    write_build(read_application(shop))
+    write_build(read_own_template(read_application(shop)))
     shipped = json.loads((shop / ".pushaside/src/topics.json").read_text())
     declare_topics(shop)
-    write_build(read_application(shop))
+    write_build(read_own_template(read_application(shop)))
     own = json.loads((shop / ".pushaside/src/topics.json").read_text())
     assert [each["match"] for each in own] == ["*@*", "chat:*", "*"]
     assert shipped != own
@@ -406,9 +361,9 @@ def test_the_cause_of_an_error_is_what_counts(shop: Path) -> None:
 
 def test_a_build_has_the_service_and_a_layer_of_the_computes(shop: Path) -> None:
     (shop / "requirements.txt").write_text("humanize\n")
-    write_build(read_application(shop))
+    write_build(read_own_template(read_application(shop)))
     built = shop / ".pushaside"
-    assert (built / "template.yaml").read_text() == TEMPLATE.read_text()
+    assert read_template(built / "template.yaml")["Resources"].keys() > read_template(TEMPLATE)["Resources"].keys()
     for name in ("topics.json", "requirements.txt", "compute/app.py", "push/computes/__init__.py"):
         assert (built / "src" / name).is_file(), name
     assert (built / "layer" / "computes" / "orders.py").is_file()
@@ -417,9 +372,9 @@ def test_a_build_has_the_service_and_a_layer_of_the_computes(shop: Path) -> None
 
 
 def test_a_build_replaces_the_one_before(shop: Path) -> None:
-    application = read_application(shop)
-    write_build(application)
+    own = read_own_template(read_application(shop))
+    write_build(own)
     (shop / "computes" / "orders.py").rename(shop / "computes" / "sales.py")
-    write_build(application)
+    write_build(own)
     assert {path.name for path in (shop / ".pushaside/layer/computes").iterdir()} == {"__init__.py", "sales.py"}
     assert not (shop / ".pushaside.new").exists()
