@@ -34,7 +34,7 @@ def describe_program(
 
 def _describe_sources(application: Application, parameters: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return by kind, for each logical name, what clients of AWS call the source: its name, or the ARN of a topic."""
-    described: dict[str, dict[str, str]] = {"tables": {}, "buckets": {}}
+    described: dict[str, dict[str, str]] = {kind: {} for kind in ("tables", "buckets", "streams", "notifications")}
     for kind, name, source in application.declaration.sections():
         match source:
             case Table():
@@ -47,5 +47,5 @@ def _describe_sources(application: Application, parameters: Mapping[str, str]) -
                 physical = parameters[f"{name}Topic"]
             case _:
                 continue
-        described.setdefault(kind, {})[name] = physical
+        described[kind][name] = physical
     return described

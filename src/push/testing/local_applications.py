@@ -28,7 +28,7 @@ class LocalStartError(RuntimeError):
 
 @dataclass(frozen=True)
 class LocalApplication:
-    """A running application: its addresses, its tables and buckets, and tokens of its callers.
+    """A running application: its addresses, its sources, and tokens of its callers.
 
     Args:
         websocket: the URL that clients connect to.
@@ -37,6 +37,8 @@ class LocalApplication:
         aws_endpoint: the endpoint of the embedded AWS.
         tables: the physical names of the tables of `pushaside.toml`.
         buckets: those of the buckets.
+        streams: those of the streams of Kinesis.
+        notifications: the ARNs of the topics of SNS.
         token_secret: the secret that signs tokens; None if the application checks none.
         log: the file with everything that the application prints.
 
@@ -48,6 +50,8 @@ class LocalApplication:
     aws_endpoint: str
     tables: Mapping[str, str]
     buckets: Mapping[str, str]
+    streams: Mapping[str, str]
+    notifications: Mapping[str, str]
     token_secret: str | None
     log: Path
 
@@ -68,6 +72,14 @@ class LocalApplication:
     def bucket_name(self, name: str) -> str:
         """Return the physical name of a bucket of `pushaside.toml`."""
         return _find("buckets", name, self.buckets)
+
+    def stream_name(self, name: str) -> str:
+        """Return the physical name of a stream of `pushaside.toml`."""
+        return _find("streams", name, self.streams)
+
+    def topic_arn(self, name: str) -> str:
+        """Return the ARN of a topic in the notifications of `pushaside.toml`."""
+        return _find("notifications", name, self.notifications)
 
     def table(self, name: str) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
         """Return boto3's Table for a table of `pushaside.toml`: a test writes rows by its `put_item`."""
@@ -158,6 +170,8 @@ def _read(ready_file: Path, log: Path) -> LocalApplication:
         aws_endpoint=ready["aws_endpoint"],
         tables=ready["tables"],
         buckets=ready["buckets"],
+        streams=ready["streams"],
+        notifications=ready["notifications"],
         token_secret=ready.get("token_secret"),
         log=log,
     )
