@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.deploying.aws_json_client import AwsCallError, AwsJsonClient
-from local.embedded.aws_process import SourceChanges
 
-_REFRESH_SECONDS = 1.0
-_SETTLE_SECONDS = 0.05
+_ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,50 +25,25 @@ class QueueDepth:
 
 
 class QueueDepths:
-    """Reads the depth of each queue once a second, and soon after each announced change."""
+    """Reads the depth of each queue when somebody looks; nobody else pays for it."""
 
-    def __init__(self, queues: Mapping[str, str], client: AwsJsonClient, changes: SourceChanges | None) -> None:
+    def __init__(self, queues: Mapping[str, str], client: AwsJsonClient) -> None:
         self._queues = queues
         self._client = client
-        self._changed = asyncio.Event()
         self._attributes: dict[str, dict[str, str]] = {}
-        self._task: asyncio.Task[None] | None = None
-        if changes is not None:
-            for url in queues.values():
-                changes.listen(url.rpartition("/")[2], self._changed.set)
 
-    @property
-    def current(self) -> dict[str, QueueDepth]:
-        """The depth of each queue by logical id. Reading it triggers a refresh, so that the next value is exact."""
-        self._changed.set()
+    async def read(self) -> dict[str, QueueDepth]:
+        """Return the depth of each queue by logical id, or what was read last if the embedded AWS does not answer."""
+        with contextlib.suppress(OSError, EOFError, AwsCallError):  # TimeoutError is an OSError
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                answers = await asyncio.gather(*map(self._ask, self._queues.values()))
+                self._attributes = dict(zip(self._queues, answers, strict=True))
         return {name: self._depth(attributes) for name, attributes in self._attributes.items()}
 
-    async def start(self) -> None:
-        """Read the depths once, then keep refreshing them."""
-        await self._refresh()
-        self._task = asyncio.create_task(self._run())
-
-    async def close(self) -> None:
-        """Stop refreshing."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-
-    async def _run(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_REFRESH_SECONDS):
-                    await self._changed.wait()
-            await asyncio.sleep(_SETTLE_SECONDS)
-            self._changed.clear()
-            with contextlib.suppress(OSError, EOFError, AwsCallError):  # the embedded AWS is shutting down
-                await self._refresh()
-
-    async def _refresh(self) -> None:
-        for name, url in self._queues.items():
-            request = {"QueueUrl": url, "AttributeNames": ["All"]}
-            self._attributes[name] = (await self._client.call("sqs", "GetQueueAttributes", request))["Attributes"]
+    async def _ask(self, url: str) -> dict[str, str]:
+        request = {"QueueUrl": url, "AttributeNames": ["All"]}
+        attributes: dict[str, str] = (await self._client.call("sqs", "GetQueueAttributes", request))["Attributes"]
+        return attributes
 
     def _depth(self, attributes: Mapping[str, str]) -> QueueDepth:
         dead = self._by_arn(_dead_letter_arn(attributes))

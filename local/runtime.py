@@ -83,8 +83,8 @@ class Runtime:
         functions = self._start_functions(deployment)
         await asyncio.gather(functions.start(), self._load_demo(program, stack, resources, aws_endpoint))
         client = AwsJsonClient(aws_endpoint)
-        depths = await self._start_polling(deployment, functions, client, aws)
-        stats = Stats(self._metrics, functions, depths, aws=aws, redis=redis)
+        self._start_polling(deployment, functions, client, aws)
+        stats = Stats(self._metrics, functions, QueueDepths(deployment.queues, client), aws=aws, redis=redis)
         own_routes = self._page_routes(program, deployment, stack, clients, redis_url)
         gateway = await self._start_gateway(deployment, functions, stats, own_routes)
         if program.own is not None:
@@ -197,17 +197,13 @@ class Runtime:
 
             await asyncio.to_thread(load_demo, aws_endpoint, stack.resources)
 
-    async def _start_polling(
+    def _start_polling(
         self, deployment: Deployment, functions: Functions, client: AwsJsonClient, aws: EmbeddedAws | None
-    ) -> QueueDepths:
+    ) -> None:
         changes = aws.changes if aws else None
         sources = EventSources(deployment, client, functions, changes, maximum_batches=self._options.max_environments)
         self._closing.append(sources.close)
         sources.start()
-        depths = QueueDepths(deployment.queues, client, changes)
-        self._closing.append(depths.close)
-        await depths.start()
-        return depths
 
     def _start_reloading(
         self, application: Application, deployment: Deployment, functions: Functions, gateway: Gateway, redis_url: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -14,7 +15,7 @@ from local.embedded.redis_process import EmbeddedRedis
 from local.functions.service import Functions
 from local.gateway.server import Gateway
 from local.metrics import Metrics
-from local.queue_depths import QueueDepths
+from local.queue_depths import QueueDepth, QueueDepths
 
 _CACHE_METRICS = {
     "misses": "CacheMiss",
@@ -49,12 +50,12 @@ class Stats:
         self._redis = redis
         self._started = time.monotonic()
 
-    def page(self) -> tuple[int, str, bytes]:
+    async def page(self) -> tuple[int, str, bytes]:
         """Return the counts as a JSON page."""
-        return 200, "application/json", orjson.dumps(self.figures(), option=orjson.OPT_INDENT_2)
+        figures = self._figures(await self._depths.read())
+        return 200, "application/json", orjson.dumps(figures, option=orjson.OPT_INDENT_2)
 
-    def figures(self) -> dict[str, Any]:
-        """Return the counts."""
+    def _figures(self, depths: Mapping[str, QueueDepth]) -> dict[str, Any]:
         metrics, gateway = self._metrics, self.gateway
         pools = self._functions.pools.values()
         return {
@@ -66,7 +67,7 @@ class Stats:
                 **{name: int(metrics.total(metric)) for name, metric in _CACHE_METRICS.items()},
             },
             "pushes": _counts(metrics.by_dimension("Push", "Outcome")),
-            "queues": {name: asdict(depth) for name, depth in self._depths.current.items()},
+            "queues": {name: asdict(depth) for name, depth in depths.items()},
             "connections": gateway.connections if gateway else 0,
             "messages": {
                 "in": gateway.messages_in if gateway else 0,

@@ -7,7 +7,7 @@ import logging
 import re
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -24,7 +24,7 @@ from local.gateway.request_clock import RequestClock
 from local.gateway.request_ids import RequestIds
 from local.gateway.websocket_stage import WebSocketStage
 
-ExtraRoute = Callable[[], tuple[int, str, bytes]]
+ExtraRoute = Callable[[], Awaitable[tuple[int, str, bytes]]]
 """Makes a page, as its status, content type and body."""
 
 OwnRoute = Callable[[HttpRequest, HttpConnection], None]
@@ -82,6 +82,7 @@ class Gateway:
             self._http_api = HttpApiStage(http_api, limits, self._calls, clock=clock, ids=ids, now=now)
         self._extra_routes = {path.encode(): route for path, route in (extra_routes or {}).items()}
         self._own_routes = {path.encode(): route for path, route in (own_routes or {}).items()}
+        self._pages: set[asyncio.Task[None]] = set()
         self._http_connections: set[HttpConnection] = set()
         self._sweep_seconds = _sweep_seconds(websocket_api, http_api, limits)
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -181,7 +182,7 @@ class Gateway:
             return
         path = request.target.partition(b"?")[0]
         if path in self._extra_routes:
-            connection.respond(_page(request, self._extra_routes[path]))
+            self._make_page(request, connection, self._extra_routes[path])
         elif path in self._own_routes:
             self._own_routes[path](request, connection)
         elif self._stage is not None and _unescaped(path) in self._websocket_paths:
@@ -192,6 +193,14 @@ class Gateway:
             self._http_api.answer(request, connection)
         else:
             connection.respond(_NOT_FOUND)
+
+    def _make_page(self, request: HttpRequest, connection: HttpConnection, route: ExtraRoute) -> None:
+        if request.method not in (b"GET", b"HEAD"):
+            connection.respond(_METHOD_NOT_ALLOWED)
+            return
+        task = asyncio.get_running_loop().create_task(_answer_page(request, connection, route))
+        self._pages.add(task)
+        task.add_done_callback(self._pages.discard)
 
     # Time
 
@@ -248,12 +257,10 @@ class Gateway:
             connection.transport.abort()
 
 
-def _page(request: HttpRequest, route: ExtraRoute) -> bytes:
-    if request.method not in (b"GET", b"HEAD"):
-        return _METHOD_NOT_ALLOWED
-    status, content_type, body = route()
+async def _answer_page(request: HttpRequest, connection: HttpConnection, route: ExtraRoute) -> None:
+    status, content_type, body = await route()
     headers = [("Content-Type", content_type), ("Cache-Control", "no-store")]
-    return response(status, headers, body, head=request.method == b"HEAD")
+    connection.respond(response(status, headers, body, head=request.method == b"HEAD"))
 
 
 def _is_misdirected(request: HttpRequest, path: bytes) -> bool:

@@ -28,7 +28,7 @@ def http_api(
     return HttpApi("xyz789", stage, routes, cors=cors)
 
 
-def page() -> tuple[int, str, bytes]:
+async def page() -> tuple[int, str, bytes]:
     return 200, "text/html; charset=utf-8", b"<p>page"
 
 
