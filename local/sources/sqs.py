@@ -20,7 +20,7 @@ RECEIVE_MAXIMUM = 10
 """The most messages of one ReceiveMessage or DeleteMessageBatch call."""
 
 _LONG_POLL_SECONDS = 20
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 1.0
 """The interval of polling an idle queue without an announcement.
 
 It finds messages that became visible by themselves or that another service sent.

@@ -13,6 +13,9 @@ from local.sources.shard_batches import Record, ShardBatches
 from local.sources.stream_services import Shard, StreamService
 
 _LOOK_SECONDS = 1.0
+_SHARD_LOOK_SECONDS = 10.0
+"""The interval of looking for shards while none ends: a new shard follows one that has ended."""
+
 _TROUBLE_SECONDS = 1.0
 _RECORDS_PER_CALL = 1000
 
@@ -53,11 +56,18 @@ class StreamEventSource:
         try:
             while True:
                 await self._look_for_shards()
-                await asyncio.sleep(_LOOK_SECONDS)
+                await self._until_a_shard_ends()
         finally:
             for task in self._shards.values():
                 task.cancel()
             await asyncio.gather(*self._shards.values(), return_exceptions=True)
+
+    async def _until_a_shard_ends(self) -> None:
+        """Return when a shard has ended, so that others may have followed it, or after `_SHARD_LOOK_SECONDS`."""
+        await asyncio.sleep(_LOOK_SECONDS)
+        reading = [task for task in self._shards.values() if not task.done()]
+        if reading:
+            await asyncio.wait(reading, timeout=_SHARD_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
 
     async def _look_for_shards(self) -> None:
         try:
