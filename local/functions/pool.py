@@ -162,8 +162,11 @@ class FunctionPool(EnvironmentOwner):
         return environment
 
     def keep_spare(self) -> None:
-        """Start an environment that has imported everything but the application's code, for the next `replace`."""
-        if self._spare is None and not self._closing and not self.is_off:
+        """Start an environment that has imported everything but the application's code, for the next `replace`.
+
+        A pool without warm environments keeps none: everything starts at its first event.
+        """
+        if self._spare is None and self.has_warm and not self._closing:
             self._spare = Environment(self, self.function, is_spare=True)
             self._starting_spare = asyncio.get_running_loop().create_task(self._start(self._spare, self.function))
 

@@ -82,6 +82,12 @@ async def test_a_spare_environment_loads_the_code_as_it_is_at_the_replacement(st
     assert spare in service.pids
 
 
+async def test_without_warm_environments_there_is_no_spare_one(start, folder: Path) -> None:
+    service = await start(folder=folder, handler="saved.handler", warm=0)
+    service.functions.keep_spares([service.function.name])
+    assert service.pool.environments == []
+
+
 async def test_a_spare_environment_gets_no_events(start, folder: Path) -> None:
     service = await start(folder=folder, handler="saved.handler")
     await until_spare(service)
