@@ -30,6 +30,9 @@ os.environ.update(
 for variable in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
     os.environ.pop(variable, None)
 
+# For the pytest that tests run in an application's folder: an author has no schemathesis, whose plugin loads slowly.
+os.environ.setdefault("PYTEST_ADDOPTS", "-p no:schemathesis")
+
 # How long an example takes says how busy the machine is.
 settings.register_profile(
     "any machine",

@@ -16,7 +16,6 @@ from typing import Any
 
 import boto3
 import pytest
-import schemathesis
 import yaml
 
 from local.application.new_command import templates
@@ -142,7 +141,7 @@ def test_the_tests_of_a_new_application_pass_and_so_does_one_of_the_running_appl
 def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(environment: Path, shop: Path) -> None:
     code = shop / "computes" / "orders.py"
     original = code.read_text()
-    with running(environment, shop, "--demo") as ready:
+    with running(environment, shop, "--demo", "--workers", "1") as ready:
 
         def ask() -> Any:
             params = '{"customer":"ada"}'
@@ -168,6 +167,7 @@ def test_a_new_application_answers_from_its_table_and_reloads_what_is_saved(envi
 
 def assert_descriptions_agree(environment: Path, shop: Path, ready: dict[str, Any]) -> None:
     """The running service gives the types and the paths that the folder gives, and its answers fit them."""
+    import schemathesis  # loading it would slow every collection
 
     def generated(command: str, *source: str) -> str:
         ended = run(environment, "pushaside", command, *source, folder=shop)
@@ -191,7 +191,7 @@ def test_modules_sources_topics_environment_and_packages_of_an_application_arriv
 ) -> None:
     application = tmp_path / "everything"
     shutil.copytree(ROOT / "tests/applications/everything", application)
-    with running(environment, application) as ready:
+    with running(environment, application, "--workers", "0") as ready:
 
         def pushaside(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             return run(environment, "pushaside", command, *arguments, "--url", ready["websocket"], folder=tmp_path)

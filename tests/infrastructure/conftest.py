@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +33,8 @@ def template() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def translated(template: dict[str, Any]) -> dict[str, Any]:
     """What CloudFormation is given: every resource that SAM makes, functions' code apart."""
+    from samtranslator.translator.transform import transform  # loading it would slow every collection
+
     source = copy.deepcopy(template)
     source["Globals"]["Function"]["CodeUri"] = "s3://bucket/key"
     with pytest.MonkeyPatch.context() as patch:
