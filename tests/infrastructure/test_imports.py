@@ -138,6 +138,13 @@ def test_functions_never_import_each_other(function: str) -> None:
         assert packages_imported(path).isdisjoint(others), relative(path)
 
 
+def test_the_function_of_changes_knows_no_source_of_its_own() -> None:
+    """The computes that read documents and boards register functions of their changes, as those of authors do."""
+    own = {"push.sources.documents", "push.sources.boards", "push.adapters.redis.leaderboards"}
+    for path in modules(SRC / "notify"):
+        assert own.isdisjoint(modules_at_top(path)), relative(path)
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_vendors_exceptions_stay_in_the_adapters(function: str) -> None:
     for path in modules(SRC / function):
