@@ -104,7 +104,7 @@ def test_a_million_misses_are_made_of_the_parts_that_the_page_names() -> None:
 def test_standing_still_costs_what_the_page_says() -> None:
     idle = Load(0, 0)
     standing = sum(cost.dollars for cost in costs_of(idle, flow_of(idle), []))
-    assert round(standing, 2) == round(sum(figures_of("| per month of 730 hours | |")), 2) == 24.33
+    assert round(standing, 2) == round(sum(figures_of("| per month of 730 hours | |")), 2) == 24.43
 
 
 def test_a_nat_gateway_costs_what_the_pages_and_the_template_say() -> None:

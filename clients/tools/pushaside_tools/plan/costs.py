@@ -16,7 +16,7 @@ LEAST_CACHE_GIGABYTES = 0.1
 LOG_BYTES_PER_MESSAGE = 1_000
 TRACED = 1 / 20
 ENDPOINT_ZONES = 2
-ALARMS = 24
+ALARMS = 25
 SECRETS = 3
 CACHE_UNITS_PER_MISS = 10
 """An estimate of the scripts that park, lease, fill and release, without the result itself."""
