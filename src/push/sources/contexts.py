@@ -10,11 +10,10 @@ import msgspec
 
 from push.computes import Scope, Tenant
 from push.errors import ComputeFailedError, ErrorCode
-from push.sources.outcomes import reserved_tag
 from push.sources.ports import BucketReader, Sources, TableReader
 from push.sources.table_tags import TrackedTable
 from push.sources.tracking import NO_WATCH, TagWatch, TrackedBucketReader, TrackedReads, TrackedTableReader
-from push.tags import SOURCE_MARK
+from push.tags import SOURCE_MARK, say_reserved
 
 if TYPE_CHECKING:
     from push.settings import ComputeSettings
@@ -228,14 +227,14 @@ class Context:
 
         Raises:
             TypeError: a tag is not a string.
-            ValueError: a tag begins with `@`, as those of reads do.
+            ComputeFailedError: a tag begins with `@`, as those of reads do.
 
         """
         for tag in tags:
             if not isinstance(tag, str):
                 raise TypeError(f"A tag is a string, not {type(tag).__name__}.")
             if tag.startswith(SOURCE_MARK):
-                raise ValueError(reserved_tag(tag))
+                raise ComputeFailedError(say_reserved(tag))
             self._tags[tag] = None
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:

@@ -11,7 +11,7 @@ from push.computes.sets import order_sets
 from push.errors import ComputeFailedError
 from push.results import is_storable
 from push.sources.tracking import TrackedReads
-from push.tags import SOURCE_MARK
+from push.tags import SOURCE_MARK, say_reserved
 
 _encoder = msgspec.json.Encoder()
 
@@ -36,7 +36,7 @@ def complete(value: object, own_tags: Iterable[str], context_tags: Iterable[str]
     if not is_storable(tags, computed.source_version):
         raise ComputeFailedError("The compute's tags or source version cannot be stored.")
     if (reserved := next((tag for tag in named if tag.startswith(SOURCE_MARK)), None)) is not None:
-        raise ComputeFailedError(reserved_tag(reserved))
+        raise ComputeFailedError(say_reserved(reserved))
     return Computed(computed.value, computed.source_version, tags)
 
 
@@ -44,14 +44,6 @@ def with_tags_of_reads(named: tuple[str, ...], reads: TrackedReads) -> tuple[str
     """Return the tags that an author named and those of a run's reads: the widest ones if there is no room for all."""
     tags = (*named, *reads.tags)
     return tags if len(tags) <= MAX_TAGS else (*named, *reads.widest())
-
-
-def reserved_tag(tag: str) -> str:
-    """Return the sentence about a tag of an author that looks like one of a read."""
-    return (
-        f"The tag {tag!r} begins with `{SOURCE_MARK}`, as only the tags of tables and buckets do. Pushaside adds"
-        " those of what a compute reads; give other tags another first character."
-    )
 
 
 def encode_value(value: object) -> bytes:
