@@ -80,7 +80,11 @@ def _add_address(parser: argparse.ArgumentParser, defaults: Options) -> None:
         metavar="PATH",
         help="write addresses and process id to this file when everything is up",
     )
-    add("--quiet", action="store_true", help="hide what functions print")
+    printed = parser.add_mutually_exclusive_group()
+    printed.add_argument("--quiet", action="store_true", help="hide what functions print")
+    printed.add_argument(
+        "--explain", action="store_true", help="print which results each change makes stale, and the tag that changed"
+    )
 
 
 def _add_services(parser: argparse.ArgumentParser, defaults: Options) -> None:
@@ -150,6 +154,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
         port=arguments.port,
         demo=arguments.demo,
         quiet=arguments.quiet,
+        explain=arguments.explain,
         redis_url=arguments.redis_url,
         aws_endpoint=arguments.aws_endpoint,
         workers=arguments.workers,

@@ -21,6 +21,8 @@ class Options:
     demo: bool = False
     quiet: bool = False
     """Hide what functions print."""
+    explain: bool = False
+    """Print which results each change makes stale."""
     redis_url: str | None = None
     """A Redis or Valkey to use instead of the embedded one."""
     aws_endpoint: str | None = None

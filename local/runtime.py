@@ -154,6 +154,7 @@ class Runtime:
             "AuthMode": "none",
             "AllowSynthetic": "true",
             "ExplainResults": "true",
+            "ExplainChanges": str(self._options.explain).lower(),
             "AllowedOrigins": "*",
             "AllowPrivateWebhooks": "true",
             "ConnectionSeconds": f"{self._options.max_connection:g}",
@@ -209,7 +210,7 @@ class Runtime:
         self, application: Application, deployment: Deployment, functions: Functions, gateway: Gateway, redis_url: str
     ) -> Reloader:
         gateway.remember_subscriptions()
-        self._log.rewrite = FailureLines(application.folder).rewrite
+        self._log.rewrites.append(FailureLines(application.folder).rewrite)
         names = [each.name for each in deployment.functions if each.loads_computes]
         reloader = Reloader(application, functions, names, redis_url, self._log, refresh=gateway.repeat_subscriptions)
         self._closing.append(reloader.close)

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from local.functions.stale_lines import show_stale
 from local.metrics import Metrics
 
 _MAXIMUM_LINE_BYTES = 1024 * 1024  # "CloudWatch Logs quotas": the largest log event
@@ -23,8 +24,8 @@ class LogWriter:
     """
 
     def __init__(self, *, quiet: bool) -> None:
-        self.rewrite: Callable[[bytes], bytes] = _unchanged
-        """Returns the text to write for a line; nothing is written for an empty text."""
+        self.rewrites: list[Callable[[bytes], bytes]] = [show_stale]
+        """Each returns the text to write for a line; nothing is written for an empty text."""
         self._quiet = quiet
         self._lines: queue.Queue[bytes | None] = queue.Queue(_MAXIMUM_WAITING_LINES)
         self._dropped = 0
@@ -33,7 +34,11 @@ class LogWriter:
 
     def write(self, source: str, line: bytes) -> None:
         """Write one line of `source`, unless the runtime is quiet."""
-        if self._quiet or not (line := self.rewrite(line)):
+        if self._quiet:
+            return
+        for rewrite in self.rewrites:
+            line = rewrite(line)
+        if not line:
             return
         try:
             self._lines.put_nowait(source.encode() + b": " + line + b"\n")
@@ -53,10 +58,6 @@ class LogWriter:
                 self._dropped = 0
             sys.stderr.buffer.write(line)
             sys.stderr.buffer.flush()
-
-
-def _unchanged(line: bytes) -> bytes:
-    return line
 
 
 class FunctionOutput(asyncio.Protocol):

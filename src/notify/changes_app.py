@@ -71,7 +71,7 @@ def build() -> ChangesParts:
     )
     invalidation = Invalidation(
         hearing=Hearing(teller=_make_teller(settings), bodies=bodies, counter=metrics),
-        tags=RedisTags(redis),
+        tags=RedisTags(redis, _explain if settings.explain_changes else None),
         live=live,
         kept=SqsKeptChanges(sqs, settings.change_dead_letter_queue_url, bodies),
         counter=metrics,
@@ -106,6 +106,10 @@ def _make_teller(settings: ChangeSettings) -> Teller:
             # Not an error: events are also named by their senders, and the changes of other sources must go on.
             logger.warning("%s is registered for %r, which pushaside.toml does not name", registered[0].place, source)
     return Teller(names, functions, read_image)
+
+
+def _explain(tag: str, key: str) -> None:
+    logger.info("%s is stale: %s changed", key, tag, stale_key=key)
 
 
 def _now_ms() -> int:

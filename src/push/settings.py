@@ -232,7 +232,8 @@ class WebhookSettings(Settings):
 class ChangeSettings(CacheSettings, OfferSettings, TopicSettings):
     """Settings of the function that invalidates results whose sources changed and refreshes live results.
 
-    `sources` are those of the application, and `built_in_sources` Pushaside's own, in the same form.
+    `sources` are those of the application, and `built_in_sources` Pushaside's own, in the same form. With
+    `explain_changes` the log has a line for each result that a change makes stale.
     """
 
     compute_queue_url: str
@@ -242,6 +243,7 @@ class ChangeSettings(CacheSettings, OfferSettings, TopicSettings):
     sources: str = ""
     built_in_sources: str = ""
     live_debounce_ms: int = 0
+    explain_changes: bool = False
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -43,7 +44,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("raised")
     make_application(folder / "shop")
     (folder / "shop" / "computes" / "rates.py").write_text(COMPUTES)
-    with running(folder, "--app", str(folder / "shop")) as started:
+    with running(folder, "--app", str(folder / "shop"), "--explain") as started:
         yield started
 
 
@@ -97,3 +98,13 @@ async def test_a_shared_results_tag_is_raised_in_the_shared_scope_or_in_all(
         first = await take(holidays)
         await raise_tags(stack, tags=["holidays"], scope=scope)
         assert await take(holidays) > first
+
+
+async def test_the_log_says_which_result_became_stale_and_why(stack: Stack, client: pushaside.Client) -> None:
+    key = (await client.request("rate", {"currency": "NOK"})).key
+    await raise_tags(stack, tags=["rates/NOK"])
+    sentence = f"ChangeFunction: public/{key} is stale: rates/NOK changed"
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sentence not in stack.log.read_text().splitlines():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)

@@ -365,6 +365,16 @@ async def test_however_a_change_and_a_compute_meet_what_is_fresh_is_new(cache: C
         assert stored is None or stored.is_invalidated or stored.data == b"%d" % source["value"]
 
 
+@pytest.mark.parametrize("scope", [ACME, ALL_SCOPES])
+async def test_a_change_explains_which_results_it_made_stale(redis_url: str, tag: str, scope: TagScope) -> None:
+    key, odd = unique_key(), f"{tag} {{}}:"
+    explained: list[tuple[str, str]] = []
+    async with in_redis(redis_url) as cache:
+        await cache.store(key, odd)
+        await RedisTags(cache.redis, lambda *change: explained.append(change)).invalidate(scope, [odd])
+    assert explained == [(odd, key.storage)]
+
+
 async def test_without_redis_the_error_says_so(tag: str) -> None:
     redis = AsyncRedis(CacheSettings(cache_url="redis://127.0.0.1:1/0"))
     for call in (

@@ -42,9 +42,22 @@ def test_every_flag_is_an_option() -> None:
     )
 
 
+def test_stale_results_are_explained_when_asked() -> None:
+    assert command.read_options(parse("--explain")) == Options(explain=True)
+
+
 @pytest.mark.parametrize(
     "flags",
-    ["--port x", "--port 65536", "--workers -1", "--idle-timeout 0", "--parameter A", "--parameter =1", "--auth x"],
+    [
+        "--explain --quiet",
+        "--port x",
+        "--port 65536",
+        "--workers -1",
+        "--idle-timeout 0",
+        "--parameter A",
+        "--parameter =1",
+        "--auth x",
+    ],
 )
 def test_a_wrong_value_ends_with_exit_code_2(flags: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -52,10 +52,17 @@ Reply = TypeVar("Reply")
 
 
 class RedisTags:
-    """`push.cache.ports.TagIndex` on Redis."""
+    """`push.cache.ports.TagIndex` on Redis.
 
-    def __init__(self, redis: AsyncRedis) -> None:
+    Args:
+        redis: the client.
+        explain: is told a changed tag, and the name of a key whose result the change made stale.
+
+    """
+
+    def __init__(self, redis: AsyncRedis, explain: Callable[[str, str], None] | None = None) -> None:
         self._redis = redis
+        self._explain = explain
 
     async def read_versions(self, tenant: Tenant | None, tags: Sequence[str]) -> tuple[TagVersion, ...]:
         """See `TagIndex.read_versions`."""
@@ -112,6 +119,10 @@ class RedisTags:
     async def _invalidate_keys(self, pages: Sequence[_Page]) -> int:
         keys = {name for page in pages for name in page.names}
         await _for_each(keys, self._invalidate_key)
+        if self._explain is not None:
+            for page in pages:
+                for name in page.names:
+                    self._explain(_tag_of(page.listed), name)
         await _for_each(filter(lambda page: page.names, pages), self._delist)
         return len(keys)
 
@@ -181,6 +192,10 @@ def _scopes_name(tag: str) -> str:
 
 def _tag_name(tag: str) -> str:
     return f"{{tag/{tag}}}"
+
+
+def _tag_of(index_name: str) -> str:
+    return index_name.removeprefix("{tag/").rpartition("}:")[0]
 
 
 def _scope_text(tenant: Tenant | None) -> str:
