@@ -228,6 +228,14 @@ def heads(publishers: list[Publisher], epochs: dict[str, str]) -> dict[str, int]
     }
 
 
+async def until_all_listen(subscribers: list[Subscriber]) -> None:
+    """Wait until every subscriber has been told the epoch of every topic."""
+    began = time.monotonic()
+    while not all(subscriber.applied[topic].epoch for subscriber in subscribers for topic in TOPICS):
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        await asyncio.sleep(0.1)
+
+
 async def until_level(subscribers: list[Subscriber], target: dict[str, tuple[str, int]]) -> float:
     """Wait until all have everything; return how many seconds that took."""
     began = time.monotonic()
@@ -255,6 +263,7 @@ async def test_order_holds_and_no_loss_is_silent_whoever_dies(own_stack: Stack) 
     ]
     publishing = [asyncio.create_task(each.run(over)) for each in publishers]
     await asyncio.sleep(SOAK_SECONDS / 2)
+    await until_all_listen(subscribers)
     server.flushall()
     await asyncio.sleep(SOAK_SECONDS / 2)
     began = time.monotonic()
