@@ -38,7 +38,7 @@ def targets(pytestconfig: pytest.Config) -> Targets:
     return NamedTargets(Path(file)) if file else LocalTargets()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def main_target(targets: Targets) -> Iterator[Target]:
     with targets.deployed(MAIN_STACK, Limits()) as target:
         yield target

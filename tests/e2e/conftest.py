@@ -88,7 +88,8 @@ def _when_ready(process: subprocess.Popen[bytes], ready_file: Path, log: Path) -
     return Stack(**{name: ready[name] for name in Stack.__slots__ if name in ready}, log=log)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: an idle stack polls its queues. `__init__.py` makes a package of each folder with one.
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("stack")) as started:
         yield started

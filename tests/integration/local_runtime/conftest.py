@@ -39,7 +39,7 @@ async def service(start: StartFunctions) -> FunctionService:
     return await start()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """The stack of these tests, started once for all that leave it as it is."""
     with running(tmp_path_factory.mktemp("stack"), "--parameter", "Greeting=good day") as stack:
