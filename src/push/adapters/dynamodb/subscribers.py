@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Name = TypeVar("Name")
 
-_FEW_TAGS = 8
+_FEW_TAGS = 3
 """So many tags are queried at once. Of more, one call for a hundred first tells which have live results at all."""
 
 _SCOPE_ROW = {"ProjectionExpression": "topic"}
