@@ -172,7 +172,7 @@ def test_a_topic_sends_its_notifications_in_an_envelope_that_names_it(template: 
 def test_the_functions_that_compute_and_that_take_changes_know_the_sources(template: Template) -> None:
     assert setting(template) == {
         "tables": {
-            "Orders": {"name": "${OrdersTable}"},
+            "Orders": {"name": "${OrdersTable}", "indexes": {"by-status": ["status", "placed_at"]}},
             "Customers": {"name": "${CustomersTable}", "indexes": {"by-email": ["email"]}},
             "Countries": {"name": "${CountriesTable}"},
         },
@@ -187,13 +187,7 @@ def test_the_functions_that_compute_and_that_take_changes_know_the_sources(templ
     assert setting(template, "ComputeFunction") == setting(template)
 
 
-def test_the_indexes_of_an_own_table_are_those_of_the_template() -> None:
-    own = read_own_template(read_application(EVERYTHING.parents[2] / "examples" / "orders"))
-    assert setting(own.extend(BASE))["tables"]["Orders"]["indexes"] == {"by-status": ["status", "placed_at"]}
-
-
 INDEXES = """
-      GlobalSecondaryIndexes:
         - {IndexName: plain, KeySchema: [{AttributeName: "a${b}", KeyType: HASH}]}
         - {IndexName: !Ref Name, KeySchema: [{AttributeName: a, KeyType: HASH}]}
         - {IndexName: many, KeySchema: [{AttributeName: a, KeyType: HASH}, {AttributeName: b, KeyType: HASH}]}
@@ -206,9 +200,11 @@ def test_an_index_whose_name_or_keys_cannot_be_known_is_left_out(tmp_path: Path)
     folder = tmp_path / "everything"
     shutil.copytree(EVERYTHING, folder)
     path = folder / "template.yaml"
-    path.write_text(path.read_text().replace("      StreamSpecification:", f"{INDEXES}      StreamSpecification:"))
+    place = "          Projection: {ProjectionType: ALL}\n"
+    path.write_text(path.read_text().replace(place, place + INDEXES))
     indexes = setting(read_own_template(read_application(folder)).extend(BASE))["tables"]["Orders"]["indexes"]
-    assert indexes == {"plain": ["a${!b}"], "local": ["c", "d"]}, "Fn::Sub writes ${!b} as ${b}"
+    # Fn::Sub writes ${!b} as ${b}.
+    assert indexes == {"by-status": ["status", "placed_at"], "plain": ["a${!b}"], "local": ["c", "d"]}
 
 
 # What is built and what runs
