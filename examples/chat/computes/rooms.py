@@ -5,14 +5,14 @@ from typing import Any
 from push import ComputeFailedError, Context, ErrorCode, compute
 
 
-@compute(ttl=60.0, stale_ttl=3600.0)
+@compute(ttl=3600.0, stale_ttl=86400.0)
 async def rooms(context: Context) -> list[dict[str, Any]]:
     """All rooms by title, each with the topic of its channel."""
     rows = await context.table("Rooms").scan()
     return sorted((describe(row) for row in rows), key=lambda room: room["title"])
 
 
-@compute(ttl=60.0, stale_ttl=3600.0)
+@compute(ttl=3600.0, stale_ttl=86400.0)
 async def room(context: Context, name: str) -> dict[str, Any]:
     """One room."""
     row = await context.table("Rooms").get({"name": name})

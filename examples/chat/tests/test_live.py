@@ -25,6 +25,18 @@ def test_rooms_come_from_the_table(ada: sync.Client) -> None:
     assert [room["topic"] for room in ada.request("rooms").data] == ["chat:garden", "chat:kitchen"]
 
 
+def test_a_room_that_is_added_shows(pushaside_local: LocalApplication, ada: sync.Client) -> None:
+    with ada.subscribe(compute="rooms") as rooms:
+        before = rooms.take(SECONDS).data
+        pushaside_local.table("Rooms").put_item(Item={"name": "yard", "title": "Zen yard"})
+        assert rooms.take(SECONDS).data == [
+            *before,
+            {"name": "yard", "title": "Zen yard", "about": "", "topic": "chat:yard"},
+        ]
+        pushaside_local.table("Rooms").delete_item(Key={"name": "yard"})
+        assert rooms.take(SECONDS).data == before
+
+
 def test_a_message_reaches_the_others_in_the_room(ada: sync.Client, ben: sync.Client) -> None:
     with ben.subscribe("chat:garden") as garden:
         ada.publish("chat:garden", {"text": "hello"})

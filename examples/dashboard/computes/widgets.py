@@ -6,7 +6,7 @@ import msgspec
 
 from push import ComputeFailedError, Context, ErrorCode, compute
 
-widget = compute(ttl=60.0, stale_ttl=86400.0)
+widget = compute(ttl=3600.0, stale_ttl=86400.0)
 """Declares a widget: the decorator `@compute` with the times of all of them."""
 
 

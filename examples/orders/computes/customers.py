@@ -4,13 +4,13 @@ from computes.access import may_see_customer
 from push import ComputeFailedError, Context, ErrorCode, compute
 
 
-@compute(ttl=60.0, stale_ttl=3600.0, authorize=may_see_customer)
+@compute(ttl=3600.0, stale_ttl=86400.0, authorize=may_see_customer)
 async def customer_orders(context: Context, customer: str) -> list[dict]:
     """Orders of a customer, newest first."""
     return await context.table("Orders").query({"customer": customer}, newest_first=True)
 
 
-@compute(ttl=60.0, stale_ttl=3600.0, authorize=may_see_customer)
+@compute(ttl=3600.0, stale_ttl=86400.0, authorize=may_see_customer)
 async def order(context: Context, customer: str, number: int) -> dict:
     """One order of a customer."""
     row = await context.table("Orders").get({"customer": customer, "number": number})

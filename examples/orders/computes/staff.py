@@ -10,7 +10,7 @@ from push import Context, compute
 Status = Literal["open", "packed", "shipped", "delivered"]
 
 
-@compute(ttl=60.0, stale_ttl=3600.0, authorize=is_staff)
+@compute(ttl=3600.0, stale_ttl=86400.0, authorize=is_staff)
 async def orders_by_status(
     context: Context, status: Status, limit: Annotated[int, Meta(ge=1, le=100)] = 20
 ) -> list[dict]:
@@ -18,7 +18,7 @@ async def orders_by_status(
     return await context.table("Orders").query({"status": status}, index="by-status", newest_first=True, limit=limit)
 
 
-@compute(ttl=60.0, stale_ttl=3600.0, authorize=is_staff)
+@compute(ttl=3600.0, stale_ttl=86400.0, authorize=is_staff)
 async def status_totals(context: Context) -> list[dict]:
     """Count the orders in each status, and add up their value."""
     totals = []

@@ -1,12 +1,16 @@
 """Tests of the whole application, which `pushaside local` runs once for all of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from push.testing import LocalApplication
 from pushaside import ForbiddenError, UnauthorizedError
 from pushaside.sync import Client, connect
+
+SECONDS = 30.0
+"""More than any answer takes."""
 
 
 @pytest.fixture
@@ -60,6 +64,35 @@ def test_an_order_that_is_written_is_in_the_first_answer(pushaside_local: LocalA
     pushaside_local.table("Orders").put_item(Item=row)
     with connect(pushaside_local.websocket, token=pushaside_local.token("dan")) as client:
         assert client.request("order", {"customer": "dan", "number": 1}).data == row
+
+
+def test_an_order_that_is_packed_leaves_one_list_and_enters_another(
+    pushaside_local: LocalApplication, staff: Client, ada: Client
+) -> None:
+    with (
+        ada.subscribe(compute="order", params={"customer": "ada", "number": 2001}) as of_ada,
+        staff.subscribe(compute="orders_by_status", params={"status": "open"}) as open_orders,
+        staff.subscribe(compute="orders_by_status", params={"status": "packed"}) as packed_orders,
+        staff.subscribe(compute="status_totals") as totals,
+    ):
+        row = {"customer": "ada", "number": 2001, "item": "vase", "placed_at": "2026-03-11T10:00:00Z", "total": 30}
+        for status, subscription in (("open", open_orders), ("packed", packed_orders)):
+            pushaside_local.table("Orders").put_item(Item={**row, "status": status})
+            packed = wait(subscription, lambda rows: 2001 in numbers(rows))
+            wait(of_ada, lambda order, status=status: order["status"] == status)
+        still_open = wait(open_orders, lambda rows: 2001 not in numbers(rows))
+        wait(totals, lambda each: (each[0]["orders"], each[1]["orders"]) == (len(still_open), len(packed)))
+
+
+def numbers(rows: list[dict[str, Any]]) -> set[int]:
+    return {row["number"] for row in rows}
+
+
+def wait(subscription: Any, is_there: Callable[[Any], bool]) -> Any:
+    """Return the first result of which something is true; an order that is not there yet has none."""
+    while (data := subscription.take(SECONDS).data) is None or not is_there(data):
+        """What comes before it."""
+    return data
 
 
 def test_without_a_token_nobody_connects(pushaside_local: LocalApplication) -> None:

@@ -3,7 +3,7 @@
 from push import Context, compute
 
 
-@compute(ttl=300.0, stale_ttl=3600.0)
+@compute(ttl=3600.0, stale_ttl=86400.0)
 async def customer_orders(context: Context, customer: str, status: str | None = None) -> list[dict]:
     """Orders of a customer, newest first."""
     rows = await context.table("Orders").query({"customer": customer}, newest_first=True)
