@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import random
 import time
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
@@ -41,8 +41,7 @@ from push.sources.declared import parse_sources
 logger = Logger()
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeParts:
+class ComputeParts(msgspec.Struct, frozen=True):
     """The parts of the function, made once per execution environment."""
 
     consumer: Consumer

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
+
+import msgspec
 
 from push.adapters.threads import run_compute
 from push.cache.freshness import lifetime
@@ -36,8 +37,7 @@ class LoggedFailureError(TransientError):
     default_code = ErrorCode.COMPUTE_FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """A job with its compute, its key, and the number of this attempt, from 1."""
 
     job: Job
@@ -46,8 +46,7 @@ class Task:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Computing:
+class Computing(msgspec.Struct, frozen=True, kw_only=True):
     """Runs computes for one execution environment.
 
     Args:
@@ -62,7 +61,7 @@ class Computing:
     """
 
     settings: ComputeSettings
-    sources: Sources = field(default_factory=NoSources)
+    sources: Sources = msgspec.field(default_factory=NoSources)
     payloads: Payloads
     counter: Counter
     now_ms: Callable[[], int]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from compute.computing import Task
@@ -37,8 +37,7 @@ _LATER_RECEIVES = 3
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A received queue message; `receive_count` counts from 1."""
 
     message_id: str
@@ -60,14 +59,12 @@ def parse_event(event: Mapping[str, Any]) -> list[Message]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Parsed:
+class _Parsed(msgspec.Struct, frozen=True):
     message: Message
     task: Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumer:
+class Consumer(msgspec.Struct, frozen=True, kw_only=True):
     """Consumes batches for one execution environment.
 
     Args:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from compute.computing import Computing, Task
 from compute.lease_keeping import LeaseKeeper
@@ -24,8 +26,7 @@ _ENLISTED_LONGER_MS = 60_000
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(msgspec.Struct, frozen=True):
     """A computed result, and what became of it.
 
     Args:
@@ -40,8 +41,7 @@ class Made:
     settles_at_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filler:
+class Filler(msgspec.Struct, frozen=True, kw_only=True):
     """Fills keys for one execution environment.
 
     Args:

@@ -10,7 +10,9 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from compute.computing import Computing, LoggedFailureError, Task, describe
 from compute.dispositions import Disposition, done_if
@@ -39,8 +41,7 @@ LOOK_EARLY_MS = 200
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyWorker:
+class KeyWorker(msgspec.Struct, frozen=True, kw_only=True):
     """Works on keys for one execution environment.
 
     Args:

@@ -7,7 +7,8 @@ compute names while it runs are known here first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from compute.computing import Computing, Task
 from push.cache.ports import Claimed, Leases
@@ -16,8 +17,7 @@ from push.topics.ports import LiveLinks
 from push.topics.subscriptions import LiveResult, subscribed_until
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LateTags:
+class LateTags(msgspec.Struct, frozen=True, kw_only=True):
     """Links late tags for one execution environment.
 
     Args:

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
 
@@ -145,8 +144,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class BoardReader:
+class BoardReader(msgspec.Struct, frozen=True):
     """Reads boards for one execution environment. Without Redis it reads the source, which is slower.
 
     A result that was read past Redis is newer than the board there, which lags behind the source. So its version is

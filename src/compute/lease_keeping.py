@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from compute.computing import Computing, Task
 from push.cache.jobs import LEASE_TERM_MS, Waiter
@@ -20,8 +21,7 @@ from push.sources.tracking import TagWatch
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaseKeeper:
+class LeaseKeeper(msgspec.Struct, frozen=True, kw_only=True):
     """Runs computes under leases for one execution environment.
 
     Args:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from push.cache.jobs import Waiter
 from push.cache.ports import Leases
@@ -21,8 +22,7 @@ from push.topics.topics import live_topic
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriberUpdates:
+class SubscriberUpdates(msgspec.Struct, frozen=True, kw_only=True):
     """Publishes results to subscribers for one execution environment.
 
     All subscribers of a key are one waiter (`push.cache.jobs.live_waiter`), handled like any other: it stays parked

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger
 
 from connect.leaving import Leaving
@@ -31,8 +31,7 @@ READ_TIMEOUT_SECONDS = 1.0
 """Three attempts of a write and the pauses between them fit the function's timeout of ten seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectParts:
+class ConnectParts(msgspec.Struct, frozen=True):
     """The parts of the function, made once per execution environment."""
 
     connections: ConnectionRecords

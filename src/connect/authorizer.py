@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
@@ -29,8 +29,7 @@ class UnauthorizedError(Exception):
         super().__init__("Unauthorized")
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizerParts:
+class AuthorizerParts(msgspec.Struct, frozen=True):
     """The parts of the function, made once per execution environment."""
 
     access: Access

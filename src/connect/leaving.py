@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from push.topics.fan_out_jobs import PresenceLook
 from push.topics.namespaces import Namespaces
@@ -10,8 +10,7 @@ from push.topics.ports import FanOutJobSender, Subscriptions
 from push.topics.subscriptions import PRESENCE_DELAY_SECONDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     """Ends the subscriptions of connections, for one execution environment.
 
     Args:

@@ -16,8 +16,9 @@ On the wire an error is a code, a sentence and whether a retry can help. `CODES`
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import ClassVar
+
+import msgspec
 
 
 class ErrorCode(enum.StrEnum):
@@ -39,8 +40,7 @@ class ErrorCode(enum.StrEnum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class CodeMeaning:
+class CodeMeaning(msgspec.Struct, frozen=True):
     """The default sentence of a code, and whether the same request can succeed later."""
 
     sentence: str

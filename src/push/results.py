@@ -27,8 +27,8 @@ import enum
 import hashlib
 import math
 import struct
-from dataclasses import dataclass
 
+import msgspec
 from backports import zstd
 
 from push.errors import PushasideError
@@ -60,8 +60,7 @@ class Status(enum.IntEnum):
     FAILURE = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """The value under a key.
 
     `data` is JSON, ready for the wire: the value, or for a failure the error object.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.utils import copy_config_to_registered_loggers
 
@@ -29,8 +29,7 @@ from request.wiring.engine import make_engine
 logger = Logger()
 
 
-@dataclass(frozen=True, slots=True)
-class QueueParts:
+class QueueParts(msgspec.Struct, frozen=True):
     """The parts of the function, made once per execution environment."""
 
     requests: QueuedRequests

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, assert_never
 
+import msgspec
 from aws_lambda_powertools import Logger
 
 from push.adapters.aws.clients import make_client
@@ -49,8 +49,7 @@ RETRY_AFTER_MS = 1000
 logger = Logger()
 
 
-@dataclass(frozen=True, slots=True)
-class SocketParts:
+class SocketParts(msgspec.Struct, frozen=True):
     """The parts of the function, made once per execution environment."""
 
     replies: SocketReplies

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from push.cache.jobs import NO_DEADLINE_MS, Outgoing, Waiter, live_waiter
 from push.cache.ports import Busy, Claimed, Filled, FillOutcome, Parked, ParkOutcome, Renewed, TagVersion

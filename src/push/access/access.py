@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Protocol, assert_never
+
+import msgspec
 
 from push.access.handshakes import Credential, CredentialKind, Handshake, is_origin_allowed
 from push.access.ports import Tickets, TokenVerifier
@@ -28,8 +29,7 @@ class Access(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAccess:
+class OpenAccess(msgspec.Struct, frozen=True):
     """Admits every client, all as one tenant. Origins are checked only if a list is given."""
 
     origins: Sequence[str]
@@ -41,8 +41,7 @@ class OpenAccess:
         return ANYBODY
 
 
-@dataclass(frozen=True, slots=True)
-class TokenAccess:
+class TokenAccess(msgspec.Struct, frozen=True):
     """Admits a client with a valid token or ticket.
 
     The Origin is checked too, because pages of any site can open WebSockets (OWASP ASVS 5.0, 4.4.2). It may be missing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from push.callers import Caller
 
@@ -15,8 +15,7 @@ TOMBSTONE_SECONDS = 5 * 60
 SUBPROTOCOL = "pushaside.v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True):
     """One open connection; `connected_at_ms` is in milliseconds since 1970, `expires_at` in seconds."""
 
     caller: Caller

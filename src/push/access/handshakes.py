@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 BEARER_SUBPROTOCOL = "bearer."
 MAX_CREDENTIAL_CHARACTERS = 8192
@@ -22,8 +23,7 @@ class CredentialKind(enum.StrEnum):
     """A one-time ticket in the query string."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(msgspec.Struct, frozen=True):
     """A client's credential; the text is a secret and is never logged."""
 
     kind: CredentialKind
@@ -33,8 +33,7 @@ class Credential:
         return f"Credential(kind={self.kind.value!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(msgspec.Struct, frozen=True):
     """The parts of a handshake that decide on access; `origin` is None if it was not sent."""
 
     credential: Credential | None

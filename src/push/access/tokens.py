@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgspec
@@ -38,8 +37,7 @@ class CredentialRefusedError(RequestError):
     default_code: ClassVar[ErrorCode] = ErrorCode.UNAUTHORIZED
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True):
     """The tenant and principal that a credential identifies, and the claims that are forwarded with them."""
 
     tenant: Tenant
@@ -56,8 +54,7 @@ ANYBODY = Identity(tenant=Tenant(ANYBODY_TENANT), principal=ANYBODY_PRINCIPAL)
 """The identity of every caller where no credential is required."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimRules:
+class ClaimRules(msgspec.Struct, frozen=True):
     """The rules for a token's claims, and the claims that name the tenant and the principal.
 
     An empty issuer or audience is not checked. With `fixed_tenant`, every token belongs to that tenant, and its tenant

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Self
 
 import msgspec
@@ -102,8 +101,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, kind=JobKind.REQUEST, attempt=1, waiter=None, deadline_ms=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A job to send, hidden from receivers for `delay_seconds`."""
 
     job: Job

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+
+import msgspec
 
 from push.protocol.large_answers import encode_data
 from push.results import Result
@@ -12,8 +13,7 @@ _OVERHEAD_BYTES = 500
 """Memory of an entry beside its data: objects and the dictionary's slot, measured roughly."""
 
 
-@dataclass(slots=True)
-class Remembered:
+class Remembered(msgspec.Struct):
     """A result, and when it was last known to be the one that Redis holds (milliseconds).
 
     `is_lost` is set once Redis holds no result under the key: it was flushed, or evicted the result.

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from push.cache.jobs import Outgoing, Waiter
 from push.computes import Tenant
 from push.keys import Key
@@ -30,8 +32,7 @@ class ParkOutcome(enum.StrEnum):
     """Not parked: the stored result is not the one that the caller saw."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(msgspec.Struct, frozen=True):
     """The outcome; with CHANGED, also the stored result (None if none is stored)."""
 
     outcome: ParkOutcome
@@ -68,8 +69,7 @@ class ResultStore(Protocol):
         """Undo a parking whose job could not be sent. Idempotent. Raises CacheUnavailableError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """A held lease: the right to compute a key until its term ends, unless it is renewed."""
 
     token: str
@@ -80,15 +80,13 @@ class Claimed:
     """The earliest deadline of a waiter; 0 if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(msgspec.Struct, frozen=True):
     """Another worker holds the lease; `is_watched` tells that a guardian will look at the key soon."""
 
     is_watched: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Renewed:
+class Renewed(msgspec.Struct, frozen=True):
     """The outcome of a renewal: whether the lease is still held, and the waiters whose deadline has passed.
 
     `next_deadline_ms` is the earliest deadline of the other waiters; 0 if there are none.
@@ -113,8 +111,7 @@ class FillOutcome(enum.StrEnum):
     """Refused: the lease ended before the fill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(msgspec.Struct, frozen=True):
     """The outcome, and the waiters that the filler must answer."""
 
     outcome: FillOutcome

@@ -6,7 +6,6 @@ import enum
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, NewType, TypeVar, overload
 
 import msgspec
@@ -37,8 +36,7 @@ class Scope(enum.Enum):
     """Every tenant gets the same result; only for computes that read no tenant's data."""
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
+class Computed(msgspec.Struct, frozen=True):
     """A compute's value with facts for the cache; a compute without such facts returns the bare value.
 
     Args:
@@ -53,8 +51,7 @@ class Computed:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compute(Declared, Generic[Params]):
+class Compute(Declared, msgspec.Struct, Generic[Params], frozen=True, kw_only=True):
     """One declared compute; times are in seconds. A call of it is a call of its function, as in a test."""
 
     name: str

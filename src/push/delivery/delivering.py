@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter as Tally
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from push.backoff import backoff_seconds
 from push.delivery.deliveries import Delivery
@@ -14,8 +15,7 @@ from push.errors import QueueUnavailableError
 from push.metrics import Counter, Metric
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deliverer:
+class Deliverer(msgspec.Struct, frozen=True, kw_only=True):
     """Delivers frames for one execution environment.
 
     Args:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from push.cache.jobs import Waiter
 from push.delivery.deliveries import Delivery
@@ -77,16 +78,14 @@ class AnswerRecorder(Protocol):
         """Settle requests with an error, and start their delivery. Idempotent. Never raises, as `record_result`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(msgspec.Struct, frozen=True):
     """Frames to push to one connection in order, in UTF-8; several series may share the same frames."""
 
     connection_id: str
     frames: Sequence[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(msgspec.Struct, frozen=True):
     """The number of a series' frames that arrived, from its start, and the outcome of the frame after them."""
 
     delivered: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from push.cache.jobs import LEASE_TERM_MS, Waiter
 from push.cache.ports import Leases
@@ -22,8 +23,7 @@ _BYTES_AT_A_TIME = 64 * 1024 * 1024
 """Bounds the memory of the frames of a large answer to many waiters."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WaiterAnswers:
+class WaiterAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """Answers waiters for one execution environment, and settles each answered waiter so that it is answered once.
 
     Args:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 from push.cache.jobs import Waiter
 from push.errors import CacheUnavailableError
@@ -16,8 +17,7 @@ from push.protocol.ports import ConnectionEncodings, Payloads
 from push.results import Result
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WaiterFrames:
+class WaiterFrames(msgspec.Struct, frozen=True, kw_only=True):
     """Renders answers for one execution environment.
 
     Args:

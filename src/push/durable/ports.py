@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from push.computes import Tenant
 from push.durable.requests import Attempt, Deliver, DeliveryState, QueuedRequest, RequestRecord, Settlement, WebhookJob
@@ -27,8 +28,7 @@ class SettleOutcome(enum.StrEnum):
     """The records did not answer; the request may or may not be settled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The outcome; with SETTLED, also where the answer goes."""
 
     outcome: SettleOutcome
@@ -128,8 +128,7 @@ class WebhookEndpoints(Protocol):
         """Remove the record of a URL that works. Idempotent. Never raises."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptOutcome:
+class AttemptOutcome(msgspec.Struct, frozen=True):
     """The outcome of an attempt; it succeeded if `error` is empty. With `is_final`, retries would not help."""
 
     status: int | None = None
@@ -145,8 +144,7 @@ class AnswerSender(Protocol):
         """Make one attempt. Raises TransientError if this service could not make it."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookAnswer:
+class WebhookAnswer(msgspec.Struct, frozen=True):
     """A receiver's status and `Retry-After`, or the error if it did not answer."""
 
     status: int | None = None

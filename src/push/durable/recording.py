@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from backports import zstd
 
 from push.cache.jobs import Waiter
@@ -28,8 +28,7 @@ _SETTLED_AT_A_TIME = 20
 StorePayload = Callable[[str, bytes], Awaitable[None]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recorder:
+class Recorder(msgspec.Struct, frozen=True, kw_only=True):
     """`push.delivery.ports.AnswerRecorder` for one execution environment.
 
     Args:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from dataclasses import dataclass
 from typing import Self
 
 import msgspec
@@ -89,8 +88,7 @@ class QueuedRequest(msgspec.Struct, frozen=True, omit_defaults=True):
         return max(1, min(seconds, -(-(self.deadline_at_ms - now_ms) // 1000) + 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One attempt to deliver, times in milliseconds; `status` is the receiver's, `error` says why it failed."""
 
     at_ms: int
@@ -99,8 +97,7 @@ class Attempt:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(msgspec.Struct, frozen=True):
     """A durable request's row. `answer` is the `result` or `error` message; `payload` names its data if not inline."""
 
     tenant: Tenant
@@ -129,8 +126,7 @@ class RequestRecord:
         return request_name(self.tenant, self.principal, self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """The end of a pending request: `answer` is its `result` or `error` message, `payload` names data stored apart."""
 
     tenant: Tenant

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+
+import msgspec
 
 from push.durable.ports import AttemptOutcome, SnsPublisher
 from push.durable.requests import RequestRecord
@@ -14,8 +15,7 @@ MAX_MESSAGE_BYTES = 250_000
 """SNS accepts 256 KB, attributes included ("Amazon SNS endpoints and quotas", AWS General Reference)."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TopicPublisher:
+class TopicPublisher(msgspec.Struct, frozen=True, kw_only=True):
     """`push.durable.ports.AnswerSender` for SNS topics.
 
     Args:

@@ -8,7 +8,6 @@ attempt before it makes it, and records the outcome before it sends the next job
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -23,8 +22,7 @@ ATTEMPT_MS = 30_000
 KEPT_ATTEMPTS = 20
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WebhookDeliverer:
+class WebhookDeliverer(msgspec.Struct, frozen=True, kw_only=True):
     """Delivers answers for one execution environment.
 
     Args:

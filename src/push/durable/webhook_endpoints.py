@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 from push.computes import Tenant
 
@@ -18,8 +19,7 @@ FAILING = "Every attempt of the last day failed."
 GONE = "The receiver answered 410 Gone."
 
 
-@dataclass(frozen=True, slots=True)
-class FailingEndpoint:
+class FailingEndpoint(msgspec.Struct, frozen=True):
     """A tenant's URL whose attempts have failed since its last success."""
 
     url: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from http import HTTPStatus
+
+import msgspec
+from msgspec.structs import replace
 
 from push.durable.ports import AttemptOutcome, WebhookAnswer, WebhookClient, WebhookEndpoints
 from push.durable.requests import RequestRecord
@@ -18,8 +20,7 @@ from push.metrics import Counter, Metric
 from push.protocol.ports import Payloads
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WebhookPoster:
+class WebhookPoster(msgspec.Struct, frozen=True, kw_only=True):
     """`push.durable.ports.AnswerSender` for URLs.
 
     Args:

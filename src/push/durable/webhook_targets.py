@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 
 import idna
+import msgspec
 
 from push.errors import ErrorCode, RequestError
 
@@ -81,8 +81,7 @@ _FORBIDDEN_IPV6 = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookUrl:
+class WebhookUrl(msgspec.Struct, frozen=True):
     """A checked URL: its text as given, and its parts as they are sent.
 
     `host` is a name in ASCII or an address without brackets; `target` is path and query.

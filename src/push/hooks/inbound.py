@@ -21,7 +21,6 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, TypeVar, assert_never
 
 import msgspec
@@ -73,16 +72,14 @@ class HookRefusedError(RequestError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(msgspec.Struct, frozen=True):
     """A webhook as received; header names are in lower case, and the body is exactly the bytes sent."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedHook:
+class VerifiedHook(msgspec.Struct, frozen=True):
     """A webhook with a valid signature. `id` is the sender's; webhooks with the same `identity` are repeats."""
 
     id: str

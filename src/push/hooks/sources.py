@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
@@ -51,8 +50,7 @@ class UnmappedHookError(RequestError):
     default_code: ClassVar[ErrorCode] = ErrorCode.INVALID_MESSAGE
 
 
-@dataclass(frozen=True, slots=True)
-class HookSource:
+class HookSource(msgspec.Struct, frozen=True):
     """A sender of webhooks; `name` is part of the URL that it calls."""
 
     name: str

@@ -10,7 +10,8 @@ import math
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+import msgspec
 
 from push.backoff import backoff_seconds
 from push.delivery.ports import GoneConnections, Posted, PostOutcome, Series, SeriesConnections
@@ -56,20 +57,18 @@ SendJobs = Callable[[Sequence[FanOutJob], int], Awaitable[None]]
 """`push.topics.ports.FanOutJobSender.send`, without blocking the event loop."""
 
 
-@dataclass(slots=True)
-class _Pushed:
+class _Pushed(msgspec.Struct):
     """The outcome of a round: connections that lag now, with their positions, and connections that are closed."""
 
-    late: dict[str, Position] = field(default_factory=dict)
-    gone: list[str] = field(default_factory=list)
+    late: dict[str, Position] = msgspec.field(default_factory=dict)
+    gone: list[str] = msgspec.field(default_factory=list)
 
 
 class LeftAloneError(TransientError):
     """Lagging connections have no catch-up job; a redelivered nudge finds them once they lag for `LEFT_MS`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """One receipt of a queue message.
 
     `token` belongs to the message, not to its receiver. So if Redis granted a lease and the reply was lost, the next
@@ -82,8 +81,7 @@ class Receipt:
     is_redelivered: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FanningOut:
+class FanningOut(msgspec.Struct, frozen=True, kw_only=True):
     """Fans out for one execution environment.
 
     Args:

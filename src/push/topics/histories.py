@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from push.topics.positions import Position
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(msgspec.Struct, frozen=True):
     """A message to append.
 
     `data` is JSON. Of several messages with the same `id`, only the first is appended; an empty `id` is no id. Ids are
@@ -20,8 +19,7 @@ class NewMessage:
     etag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """The position of an appended message; `is_new` is False if its id or its etag was there before.
 
     The caller nudges fan-out in either case, because the earlier publisher may have died right after appending.
@@ -31,8 +29,7 @@ class Appended:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One message of a history."""
 
     position: Position
@@ -42,8 +39,7 @@ class Message:
     etag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """The messages after a position, up to a limit; `head` is the latest message's position.
 
     If `is_complete`, the messages follow the position without a gap. Otherwise messages were evicted, or the position
@@ -61,23 +57,20 @@ class History:
         return self.messages[-1].position if self.is_complete and self.messages else self.head
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(msgspec.Struct, frozen=True):
     """The next messages for one shard of a topic's subscribers: those after `after`. Empty if none are left."""
 
     after: Position
     history: History
 
 
-@dataclass(frozen=True, slots=True)
-class ShardBusy:
+class ShardBusy(msgspec.Struct, frozen=True):
     """Another worker holds the shard's lease for `left_ms`, and finds every message appended meanwhile."""
 
     left_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Behind:
+class Behind(msgspec.Struct, frozen=True):
     """The position of a lagging connection.
 
     `mark` identifies the occasion on which it fell behind; `noted_at_ms` is when it last made progress.

@@ -10,7 +10,6 @@ An entry is a JSON object with the result's `etag` and one of
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 import msgspec
 
@@ -33,8 +32,7 @@ class LiveEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     error: msgspec.Raw = msgspec.Raw()
 
 
-@dataclass(frozen=True, slots=True)
-class EntryOfResult:
+class EntryOfResult(msgspec.Struct, frozen=True):
     """The entry for a result. With a `payload`, the caller first stores the data in the bucket under that name."""
 
     message: NewMessage

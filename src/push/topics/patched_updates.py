@@ -8,8 +8,9 @@ depend on that: a patch names its base value, and if it does not match the clien
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from push.topics.histories import Message, Round
 from push.topics.live_results import LiveEntry
@@ -26,8 +27,7 @@ MakePatch = Callable[[bytes, bytes], Awaitable["Patch | None"]]
 """`push.topics.patches.make_patch`, without blocking the event loop."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PatchedUpdates:
+class PatchedUpdates(msgspec.Struct, frozen=True, kw_only=True):
     """Renders updates for subscribers that apply patches.
 
     Args:

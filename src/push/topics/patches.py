@@ -25,7 +25,6 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, assert_never, cast
 
 import jsonpatch
@@ -60,8 +59,7 @@ class PatchKind(enum.StrEnum):
     """A JSON Patch (RFC 6902); the body is an array."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(msgspec.Struct, frozen=True):
     """A patch from one value to another. `base` is an etag; the module describes `digest`."""
 
     kind: PatchKind

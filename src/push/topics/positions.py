@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from push.errors import RequestError
 
@@ -13,8 +14,7 @@ MAX_OFFSET = 2**53 - 1
 _POSITION = re.compile(r"(?P<epoch>[A-Za-z0-9_-]{1,32}):(?P<offset>0|[1-9][0-9]{0,15})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """The place after the message of an offset; offset 0 is before the first message.
 
     Offsets count without gaps within an epoch, and have no meaning in another. A new epoch begins after Redis lost the

@@ -8,7 +8,8 @@ returns the whole list.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from push.delivery.ports import GoneConnections, PostOutcome, Series, SeriesConnections
 from push.topics.fan_out_jobs import FanOutJob, PresenceLook
@@ -23,8 +24,7 @@ MAX_NAMED = 200
 LOOK_SECONDS = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Presence:
+class Presence(msgspec.Struct, frozen=True, kw_only=True):
     """Pushes presence messages for one execution environment.
 
     Args:

@@ -7,7 +7,6 @@ as after any lost value, and is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -23,8 +22,7 @@ from push.topics.topics import Topic
 from push.topics.update_frames import render_lost
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubscriberRights:
+class SubscriberRights(msgspec.Struct, frozen=True, kw_only=True):
     """Ends the subscriptions whose right has ended, for one execution environment.
 
     Args:

@@ -7,8 +7,6 @@ partition.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from push.access.connections import CONNECTION_SECONDS
@@ -23,8 +21,7 @@ PATCH = "patch"
 """The option of a subscription whose client applies patches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Right:
+class Right(msgspec.Struct, frozen=True):
     """The arguments of a live result's rule `authorize`, beside the principal; claims and params are JSON."""
 
     tenant: Tenant
@@ -32,8 +29,7 @@ class Right:
     params: str
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(msgspec.Struct, frozen=True):
     """One connection's subscription to one topic; `expires_at` is in seconds since 1970.
 
     `options` are words from the client's `accept`, none of which holds a comma. Only a live result whose compute has a
@@ -48,8 +44,7 @@ class Subscription:
     right: Right | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LiveResult:
+class LiveResult(msgspec.Struct, frozen=True):
     """A compute with params whose result has subscribers until `expires_at` (seconds since 1970).
 
     `tenant` is the last subscriber's: the key's tenant, or any tenant for a shared compute. `principal` is empty unless

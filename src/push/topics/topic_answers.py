@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from push.results import Result, Status
@@ -13,8 +11,7 @@ from push.topics.topics import Topic
 _encoder = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribed:
+class Subscribed(msgspec.Struct, frozen=True):
     """The answer to a subscription.
 
     Updates after `position` follow. Unless `recovered`, messages since the client's position are missing, and `data`

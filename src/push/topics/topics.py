@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Container
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from push.computes import Tenant
 from push.errors import RequestError
@@ -23,8 +25,7 @@ _PRINCIPAL = re.compile(r"[0-9a-f]{32}")
 _LIVE = re.compile(r"(?P<compute>[a-z0-9_-]{1,64})@[1-9][0-9]{0,8}:[0-9a-f]{32}")
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(msgspec.Struct, frozen=True):
     """The identity of a topic.
 
     `scope` is None only for live results of the shared scope; `principal` is None except for live results of the scope

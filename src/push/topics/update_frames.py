@@ -6,7 +6,6 @@ A frame is rendered once for all its receivers. Data is spliced in and never dec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,8 +26,7 @@ Link = Callable[[str, int], str]
 """Returns a URL of a payload, given its name and how many seconds the URL is valid."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """A frame, and the position of a subscriber that received it."""
 
     frame: bytes

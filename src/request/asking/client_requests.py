@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -60,8 +59,7 @@ class _ClientQuestion(msgspec.Struct, frozen=True):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ClientRequests:
+class ClientRequests(msgspec.Struct, frozen=True):
     """Answers or parks requests for one execution environment; `now_ms` is in milliseconds since 1970."""
 
     engine: Engine

@@ -7,7 +7,6 @@ result may be and, when no stored result will do, which demand to park.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Protocol, TypeVar
 
@@ -84,8 +83,7 @@ class Answer(msgspec.Struct, frozen=True):
         return self.remembered.result
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(msgspec.Struct, frozen=True):
     """The result is being computed. A request that is parked ends in exactly one result or error."""
 
     seen: Result | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
@@ -23,8 +22,7 @@ from request.asking.parking import Demand
 from request.asking.permission import check_permission
 
 
-@dataclass(frozen=True, slots=True)
-class LiveQuestion:
+class LiveQuestion(msgspec.Struct, frozen=True):
     """A checked subscription to the result of a compute; see `request.asking.engine.Parkable`."""
 
     compute: AnyCompute
@@ -51,8 +49,7 @@ class LiveQuestion:
         return Demand(self.key, JobKind.LIVE, subject, live_waiter(newer_than_ms), NO_DEADLINE_MS, newer_than_ms)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveValues:
+class LiveValues(msgspec.Struct, frozen=True, kw_only=True):
     """Finds the values of live results for one execution environment, and requests a compute of missing ones.
 
     Args:

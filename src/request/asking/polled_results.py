@@ -7,7 +7,6 @@ another job.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -44,8 +43,7 @@ class _Look(msgspec.Struct, frozen=True):
         return Demand(self.key, JobKind.REQUEST, self.subject, newer_than_ms=newer_than(seen))
 
 
-@dataclass(frozen=True, slots=True)
-class PolledResults:
+class PolledResults(msgspec.Struct, frozen=True):
     """Finds results for one execution environment, and requests a compute of missing ones.
 
     Args:

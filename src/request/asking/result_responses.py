@@ -6,7 +6,6 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -46,8 +45,7 @@ class _StoredError(msgspec.Struct):
 _error_decoder = msgspec.json.Decoder(_StoredError)
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRenderer:
+class ResultRenderer(msgspec.Struct, frozen=True):
     """Renders results for one execution environment.
 
     Args:

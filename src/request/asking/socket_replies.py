@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from push.callers import Caller
 from push.delivery.deliveries import KEPT_MS, Delivery
@@ -18,8 +19,7 @@ from request.asking.client_requests import ClientRequests
 from request.asking.engine import Answer, Pending
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketReplies:
+class SocketReplies(msgspec.Struct, frozen=True, kw_only=True):
     """Replies to requests for one execution environment.
 
     Args:

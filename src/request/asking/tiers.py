@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from push.cache.memory import MemoryCache, Remembered
@@ -23,8 +21,7 @@ class Found(msgspec.Struct, frozen=True):
     tier: Dimension
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiers:
+class Tiers(msgspec.Struct, frozen=True, kw_only=True):
     """Finds and remembers results for one execution environment.
 
     Args:

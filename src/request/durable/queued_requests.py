@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -31,16 +30,14 @@ from request.asking.engine import Answer
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A received message of the request queue."""
 
     message_id: str
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(msgspec.Struct, frozen=True):
     """The outcome of one look at a request: over, failed, or `request` has another look after so many seconds."""
 
     message_id: str
@@ -49,8 +46,7 @@ class _Look:
     is_failed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedRequests:
+class QueuedRequests(msgspec.Struct, frozen=True, kw_only=True):
     """Looks at durable requests for one execution environment.
 
     A message is deleted only when the request's record is settled and its delivery has begun, or when the message of

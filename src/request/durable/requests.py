@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -81,16 +80,14 @@ def id_of_key(idempotency_key: str) -> str:
     return f"ik-{hashlib.sha256(idempotency_key.encode()).hexdigest()[:32]}"
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(msgspec.Struct, frozen=True):
     """A durable request and its status."""
 
     id: str
     status: RequestStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DurableRequests:
+class DurableRequests(msgspec.Struct, frozen=True, kw_only=True):
     """Accepts durable requests and looks them up, for one execution environment.
 
     Args:

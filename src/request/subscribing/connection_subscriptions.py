@@ -7,7 +7,9 @@ until its own catch-up messages have brought it up to date, so the connection re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from push.callers import Caller, serialize_claims
 from push.computes import Registry, Scope
@@ -30,8 +32,7 @@ _COUNTED_FROM = 150
 _OPTIONS = frozenset((PATCH, GZIP))
 
 
-@dataclass(frozen=True, slots=True)
-class _Resumed:
+class _Resumed(msgspec.Struct, frozen=True):
     """One topic of a `hello`."""
 
     topic: Topic

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from push.errors import ErrorCode, RequestError
 from push.hooks.inbound import Hook, receive_hook, verify_hook
@@ -14,16 +15,14 @@ from push.topics.positions import Position
 from request.subscribing.publishing import Publishing, message_id
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """The topic and position of a published webhook."""
 
     topic: str
     position: Position
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundWebhooks:
+class InboundWebhooks(msgspec.Struct, frozen=True, kw_only=True):
     """Receives webhooks for one execution environment.
 
     Args:

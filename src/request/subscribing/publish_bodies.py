@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -32,8 +31,7 @@ class _Body(msgspec.Struct):
             raise ValueError("exactly one of `data` and `messages` must be given")
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True):
     """Messages to publish. The response to a batch lists positions, even to a batch of one message."""
 
     messages: Sequence[NewMessage]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -24,8 +23,7 @@ MAX_MESSAGES = 100
 """The largest batch of messages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publishing:
+class Publishing(msgspec.Struct, frozen=True, kw_only=True):
     """Publishes for one execution environment.
 
     Args:

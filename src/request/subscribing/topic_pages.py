@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -35,8 +34,7 @@ class TopicPage(msgspec.Struct, frozen=True, omit_defaults=True):
     presence: Sequence[Member] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicPages:
+class TopicPages(msgspec.Struct, frozen=True, kw_only=True):
     """Finds the pages of topics for one execution environment.
 
     Args:

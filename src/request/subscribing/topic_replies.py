@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
+
+import msgspec
 
 from push.callers import Caller
 from push.delivery.deliveries import KEPT_MS, Delivery
@@ -24,8 +25,7 @@ from request.subscribing.connection_subscriptions import ConnectionSubscriptions
 from request.subscribing.publishing import Publishing, message_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicReplies:
+class TopicReplies(msgspec.Struct, frozen=True, kw_only=True):
     """Replies to messages about topics for one execution environment.
 
     Args:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import boto3
 import msgspec
 import pytest
 from botocore.config import Config
+from msgspec.structs import replace
 
 from push.adapters.dynamodb.subscribers import DynamoDbLiveLinks, DynamoDbLiveResults, DynamoDbSubscribers
 from push.adapters.dynamodb.subscriptions import DynamoDbSubscriptions, DynamoDbTopicMembers
@@ -55,7 +56,7 @@ async def test_an_expired_subscription_is_not_found(
 async def test_a_live_result_of_a_principal_is_read_as_it_was_written(
     subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
 ) -> None:
-    own = replace(LIVE, key=replace(KEY, principal="a" * 32), principal="ada")
+    own = replace(LIVE, key=dataclasses.replace(KEY, principal="a" * 32), principal="ada")
     subscriptions.add_live(["tag"], own)
     (found,) = await live_results.live_of(ACME, ["tag"])
     assert replace(found, written="") == own
@@ -237,8 +238,8 @@ async def test_a_worker_links_tags_as_a_subscription_does(
 async def test_the_live_results_of_all_scopes_are_found_together(
     subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
 ) -> None:
-    globex = replace(LIVE, key=replace(KEY, tenant=Tenant("globex")))
-    shared = replace(LIVE, key=replace(KEY, tenant=None))
+    globex = replace(LIVE, key=dataclasses.replace(KEY, tenant=Tenant("globex")))
+    shared = replace(LIVE, key=dataclasses.replace(KEY, tenant=None))
     for live in (LIVE, globex, shared):
         subscriptions.add_live(["tag", "other"], live)
     found = keys(await live_results.live_of(ALL_SCOPES, ["tag"]))

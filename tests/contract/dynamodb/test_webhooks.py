@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from backports import zstd
+from msgspec.structs import replace
 
 from push.adapters.dynamodb.attempts import DynamoDbAttempts
 from push.adapters.dynamodb.webhooks import DynamoDbWebhooks

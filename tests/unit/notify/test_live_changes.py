@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from notify.live_changes import AT_ONCE, SPREAD_PER_SECOND, LiveChanges
 from push.cache.jobs import Job, JobKind, Outgoing, serialize_job
@@ -139,7 +140,7 @@ async def test_the_job_is_that_of_the_key_and_wants_what_is_newer_than_the_chang
 async def test_the_job_of_a_principals_result_names_the_principal() -> None:
     changing = Changing()
     live = live_result()
-    changing.live.by_tag[TAG] = [replace(live, key=replace(live.key, principal="a" * 32), principal="ada")]
+    changing.live.by_tag[TAG] = [replace(live, key=dataclasses.replace(live.key, principal="a" * 32), principal="ada")]
     (sent,) = await changing.change()
     assert sent.job.principal == "ada"
 

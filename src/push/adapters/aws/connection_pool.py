@@ -6,12 +6,12 @@ import contextlib
 import weakref
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+
+class Timeouts(msgspec.Struct, frozen=True):
     """Limits of one try, in seconds: to connect, and between two pieces of the answer."""
 
     connect: float

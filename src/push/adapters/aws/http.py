@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from dataclasses import dataclass, field
 from functools import cache
 
 import httptools
+import msgspec
 
 _READ_BYTES = 64 * 1024
 
@@ -18,12 +18,11 @@ def tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-@dataclass(slots=True)
-class HttpAnswer:
+class HttpAnswer(msgspec.Struct):
     """A complete answer; header names are in lower case."""
 
     status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
 
 

@@ -13,7 +13,6 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,8 +43,7 @@ _RETRIED_CODES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
+class Protocol(msgspec.Struct, frozen=True):
     """The parts of the protocol that differ by service."""
 
     target: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import msgspec
 from botocore.exceptions import ClientError, HTTPClientError
 
 TRIES = 3
@@ -18,8 +18,7 @@ LONGEST_PAUSE_SECONDS = 0.2
 """The longest pause before the second try; full jitter. The pause before the third is up to twice as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """An error answer of a service, in the form of botocore's `response`, and whether a retry may help."""
 
     response: Any

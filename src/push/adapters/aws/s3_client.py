@@ -15,12 +15,12 @@ import hashlib
 import ipaddress
 import re
 import zlib
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
+import msgspec
 from botocore.exceptions import ParamValidationError
 
 from push.adapters.aws.connection_pool import ConnectionPool, Timeouts
@@ -45,8 +45,7 @@ _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _HOST_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(msgspec.Struct, frozen=True):
     """A request before it is signed."""
 
     operation: str

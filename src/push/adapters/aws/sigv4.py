@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+
+class Credentials(msgspec.Struct, frozen=True):
     """Keys to sign with; `session_token` is empty for long-lived keys."""
 
     access_key: str
@@ -25,8 +25,7 @@ class Credentials:
     session_token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(msgspec.Struct, frozen=True):
     """The parts of a signed request that are constant within a second."""
 
     canonical_tail: str

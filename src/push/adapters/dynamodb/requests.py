@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -36,8 +35,7 @@ _encoder = msgspec.json.Encoder()
 _deliver_decoder = msgspec.json.Decoder(Deliver)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DynamoDbRequests:
+class DynamoDbRequests(msgspec.Struct, frozen=True, kw_only=True):
     """`push.durable.ports.RequestRecords` on DynamoDB.
 
     A row lives for `result_days` after the request's deadline. If its answer is delivered, it lives a day longer,

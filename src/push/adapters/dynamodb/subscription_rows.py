@@ -17,9 +17,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from push.adapters.dynamodb.errors import translate
@@ -40,8 +40,7 @@ _SCOPES = "tag//"
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SubscriptionTable:
+class SubscriptionTable(msgspec.Struct, frozen=True, kw_only=True):
     """Reads and writes that all adapters over the table share."""
 
     client: Any

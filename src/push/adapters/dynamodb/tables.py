@@ -8,7 +8,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,8 +30,7 @@ _EVENTUAL = "Consistent read"
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DynamoDbTable:
+class DynamoDbTable(msgspec.Struct, frozen=True, kw_only=True):
     """`push.sources.ports.TableReader` on DynamoDB.
 
     Reads are consistent, except those of a global secondary index, which DynamoDB serves only eventually consistent.
@@ -45,7 +43,7 @@ class DynamoDbTable:
     table: str
     """The physical name."""
     executor: Executor
-    _eventual_indexes: set[str] = field(default_factory=set)
+    _eventual_indexes: set[str] = msgspec.field(default_factory=set)
 
     async def get(self, key: Mapping[str, Value]) -> Row | None:
         """See `TableReader.get`."""

@@ -12,12 +12,12 @@ import hashlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import msgspec
 from redis import ConnectionPool, RedisCluster
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -34,8 +34,7 @@ from push.settings import CacheSettings
 _MAX_ASYNC_CONNECTIONS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """A Lua script; the header of its file names KEYS, ARGV and the reply."""
 
     source: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from push.adapters.redis.connection import AsyncRedis, Script, SyncRedis, as_text, load_script
 from push.topics.histories import Appended, History, Message, NewMessage
@@ -33,8 +34,7 @@ LATEST = Position("", 0)
 Reply = TypeVar("Reply")
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Reply]):
+class Call(msgspec.Struct, Generic[Reply], frozen=True):
     """A call of a script, and the parser of its reply."""
 
     script: Script

@@ -6,10 +6,10 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from push.backoff import backoff_seconds
@@ -28,8 +28,7 @@ _THROTTLED_SECONDS = 12.0
 _Answer = TypeVar("_Answer")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class S3Bucket:
+class S3Bucket(msgspec.Struct, frozen=True, kw_only=True):
     """`push.sources.ports.BucketReader` on S3."""
 
     client: Any

@@ -6,9 +6,9 @@ import asyncio
 import random
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from push.backoff import backoff_seconds
@@ -24,8 +24,7 @@ _BACKOFF_BASE_SECONDS = 0.2
 _BACKOFF_CAP_SECONDS = 3.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class S3Documents:
+class S3Documents(msgspec.Struct, frozen=True, kw_only=True):
     """`push.sources.ports.DocumentStore` on S3."""
 
     client: Any

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from push.errors import QueueUnavailableError
@@ -13,8 +13,7 @@ from push.queues.bodies import INLINE_BODIES, split_batches
 from push.queues.ports import QueueBodies
 
 
-@dataclass(frozen=True, slots=True)
-class QueueMessage:
+class QueueMessage(msgspec.Struct, frozen=True):
     """A document to send, which receivers see after `delay_seconds`.
 
     `group` is the tenant, if SQS is to serve tenants fairly ("Amazon SQS fair queues", Developer Guide); else empty.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import random
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from push.cache.jobs import Waiter
 from push.durable.recording import INLINE_BYTES

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from push.durable.requests import RequestStatus
 from push.durable.webhook_messages import render_message, webhook_id, without_data

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from push.cache.jobs import GUARDIAN_DELAY_SECONDS, JobKind
 from push.errors import QueueUnavailableError

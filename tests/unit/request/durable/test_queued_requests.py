@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from push.durable.requests import QueuedRequest, RequestStatus, WebhookJob
 from push.metrics import Metric

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from push.access.tokens import Identity
 from push.durable.requests import Deliver, RequestStatus, parse_queued_request, serialize_message
