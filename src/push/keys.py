@@ -10,12 +10,16 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from push.computes import AnyCompute, Scope, Tenant
-from push.computes.canonical import encode_canonical
+from push.computes import Scope, Tenant
+from push.computes.encoding import encode_canonical
 from push.errors import ErrorCode, RequestError
+
+if TYPE_CHECKING:
+    from push.computes import AnyCompute
 
 _TENANT = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 

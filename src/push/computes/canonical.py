@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from push.computes.encoding import encode_canonical
+
 Canonicalize = Callable[[Any], Any]
 """Returns the canonical form of a value that has the type."""
 
@@ -34,15 +36,6 @@ def make_canonicalize(kind: type) -> Canonicalize | None:
     Structs and dataclasses are changed in place, so the value must be the caller's own.
     """
     return _Maker().make(inspect.type_info(kind))
-
-
-def encode_canonical(value: object) -> bytes:
-    """Encode a canonical value as JSON, with the members of dicts and the elements of sets in order."""
-    try:
-        return msgspec.json.encode(value, order="deterministic")
-    except TypeError:
-        # msgspec can't order sets whose elements have different types.
-        return msgspec.json.encode(_order_sets(value), order="deterministic")
 
 
 class _Maker:
@@ -222,24 +215,3 @@ _SCALARS: dict[type[inspect.Type], Canonicalize] = {
     inspect.AnyType: _canonical_json,
     inspect.RawType: _canonical_raw,
 }
-
-
-def _order_sets(value: Any) -> Any:  # noqa: ANN401 - anything that msgspec encodes
-    """Replace the sets within a value by lists, ordered by their elements' JSON."""
-    match value:
-        case set() | frozenset():
-            return [msgspec.Raw(each) for each in sorted(encode_canonical(each) for each in value)]
-        case list() | tuple():
-            return [_order_sets(each) for each in value]
-        case dict():
-            return {name: _order_sets(each) for name, each in value.items()}
-        case msgspec.Struct():
-            return {"": value.__struct_config__.tag, **_order_fields(value, value.__struct_fields__)}
-        case _ if hasattr(value, "__dataclass_fields__"):
-            return _order_fields(value, tuple(value.__dataclass_fields__))
-        case _:
-            return value
-
-
-def _order_fields(value: object, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: _order_sets(getattr(value, name)) for name in names}

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import enum
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, Literal, NewType, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 import msgspec
 
 from push.computes.canonical import Canonicalize, make_canonicalize
 from push.computes.modules import Declared
+from push.computes.scopes import Scope
 from push.computes.signatures import Signature, bind_params, members_of, place_of, read_signature
 from push.errors import DeclarationError, ErrorCode, RequestError
 
 if TYPE_CHECKING:
     from push.callers import Caller
 
-Tenant = NewType("Tenant", str)
-"""The owner of data, from the verified token, never from a message. Letters, digits, `_`, `.`, `-`, at most 64."""
-
 Params = TypeVar("Params", bound=msgspec.Struct)
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
-
-
-class Scope(enum.Enum):
-    """The callers that share one result."""
-
-    TENANT = "tenant"
-    PRINCIPAL = "principal"
-    """Each principal of a tenant has its own result."""
-    SHARED = "shared"
-    """Every tenant gets the same result; only for computes that read no tenant's data."""
 
 
 class Computed(msgspec.Struct, frozen=True):
