@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from push.computes import Tenant
 from push.durable.requests import Attempt, Deliver, DeliveryState, QueuedRequest, RequestRecord, Settlement, WebhookJob
 from push.durable.webhook_endpoints import FailingEndpoint
-from push.durable.webhook_targets import WebhookUrl
+
+if TYPE_CHECKING:
+    # Only the function that posts webhooks loads it, and with it the tables of idna.
+    from push.durable.webhook_targets import WebhookUrl
 
 
 class SettleOutcome(enum.StrEnum):

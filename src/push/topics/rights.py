@@ -7,12 +7,12 @@ as after any lost value, and is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from push.authorizing import RuleFailedError, is_permitted
 from push.callers import Caller, JsonClaims
-from push.computes import AnyCompute, Registry
 from push.delivery.ports import Series, SeriesConnections
 from push.errors import RequestError
 from push.topics.ports import Subscribers
@@ -20,6 +20,9 @@ from push.topics.positions import Position
 from push.topics.subscriptions import Right, Subscription
 from push.topics.topics import Topic
 from push.topics.update_frames import render_lost
+
+if TYPE_CHECKING:
+    from push.computes import AnyCompute, Registry
 
 
 class SubscriberRights(msgspec.Struct, frozen=True, kw_only=True):

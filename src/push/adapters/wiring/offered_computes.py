@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from push.computes import Registry, load_registry
 from push.errors import SettingsError
 from push.settings import OfferSettings
+
+if TYPE_CHECKING:
+    from push.computes import Registry
 
 
 def load_offer(settings: OfferSettings) -> Registry:
@@ -18,6 +21,9 @@ def load_offer(settings: OfferSettings) -> Registry:
         SettingsError: the variables are no JSON object of strings, or a module can't be offered.
 
     """
+    # Some functions load computes only for some events: fan-out for live results.
+    from push.computes import load_registry
+
     set_environment(settings)
     return load_registry(settings.modules)
 
