@@ -7,8 +7,8 @@ A field has the name of its variable in `template.yaml`, in lower case. The core
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from dataclasses import Field, dataclass, fields
+from typing import Any, Literal, Self, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -18,14 +18,23 @@ BUILT_IN_COMPUTES = "compute.documents,compute.leaderboard"
 SYNTHETIC_COMPUTE = "compute.synthetic"
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Base of all settings; each field is the environment variable of that name in upper case."""
+    """Base of all settings; each field is the environment variable of that name in upper case.
+
+    A class becomes a dataclass once it is used. A function uses few of these classes, and making all of them took a
+    quarter of the authorizer's cold start.
+    """
 
     aws_clients: Literal["lean", "boto3"] = "lean"
 
+    def __new__(cls, **_given: object) -> Self:
+        """Make an object, which needs the fields of its class."""
+        fields_of(cls)
+        return super().__new__(cls)
 
-@dataclass(frozen=True, kw_only=True)
+
 class TokenSettings(Settings):
     """Settings that verify tokens."""
 
@@ -40,7 +49,6 @@ class TokenSettings(Settings):
     forwarded_claims: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuthorizerSettings(TokenSettings):
     """Settings of the authorizer: allowed origins and the table of tickets."""
 
@@ -53,7 +61,6 @@ class AuthorizerSettings(TokenSettings):
         return split_list(self.allowed_origins)
 
 
-@dataclass(frozen=True, kw_only=True)
 class TopicSettings(Settings):
     """The table of subscriptions, the fan-out queue, and the namespaces of topics if they are not those that ship."""
 
@@ -62,14 +69,12 @@ class TopicSettings(Settings):
     topics: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConnectSettings(TopicSettings):
     """Settings of the functions that record connections."""
 
     connections_table: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class OfferSettings(Settings):
     """The computes on offer; the same for every function that receives their names."""
 
@@ -83,7 +88,6 @@ class OfferSettings(Settings):
         return offered_modules(self.compute_modules, allow_synthetic=self.allow_synthetic)
 
 
-@dataclass(frozen=True, kw_only=True)
 class CacheSettings(Settings):
     """The URL of Redis, and how long to wait for it (milliseconds)."""
 
@@ -92,7 +96,6 @@ class CacheSettings(Settings):
     cache_timeout_ms: int = 100
 
 
-@dataclass(frozen=True, kw_only=True)
 class RaisedTagSettings(Settings):
     """Settings of `POST /changes`: the queue of changes, and the claim of a token that grants the right."""
 
@@ -100,7 +103,6 @@ class RaisedTagSettings(Settings):
     change_claim: str = "changes"
 
 
-@dataclass(frozen=True, kw_only=True)
 class HttpSettings(AuthorizerSettings, OfferSettings, RaisedTagSettings):
     """Settings of the HTTP API: durable requests, their results, tickets, and changed tags."""
 
@@ -119,7 +121,6 @@ class HttpSettings(AuthorizerSettings, OfferSettings, RaisedTagSettings):
         return split_list(self.sns_topic_arns)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AnswerSettings(CacheSettings, OfferSettings):
     """Settings of the functions that answer from the cache or enqueue a compute."""
 
@@ -129,7 +130,6 @@ class AnswerSettings(CacheSettings, OfferSettings):
     memory_cache_seconds: float = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
 class RequestSettings(AnswerSettings, TopicSettings):
     """Settings of the function for client messages; API Gateway closes a connection after `connection_seconds`."""
 
@@ -137,14 +137,12 @@ class RequestSettings(AnswerSettings, TopicSettings):
     connection_seconds: float = 7200.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class ResultsSettings(TokenSettings, AnswerSettings):
     """Settings of the function that answers `GET /results`; it may tell which tags a result has."""
 
     explain_results: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
 class RecordSettings(Settings):
     """The records of durable requests, and the days that their results are kept."""
 
@@ -154,14 +152,12 @@ class RecordSettings(Settings):
     result_days: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class QueuedSettings(AnswerSettings, RecordSettings):
     """Settings of the consumer of the request queue."""
 
     request_queue_url: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class TopicsSettings(TokenSettings, CacheSettings, OfferSettings, TopicSettings):
     """Settings of the function that publishes over HTTP and receives inbound webhooks; it knows guarded computes."""
 
@@ -169,7 +165,6 @@ class TopicsSettings(TokenSettings, CacheSettings, OfferSettings, TopicSettings)
     hook_secret_arn: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ManagementSettings(Settings):
     """The way to connections: the management API and the table of connections."""
 
@@ -178,21 +173,18 @@ class ManagementSettings(Settings):
     aws_endpoint_url_apigatewaymanagementapi: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class PushSettings(ManagementSettings):
     """The way to connections, and the queue of frames to retry."""
 
     delivery_queue_url: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class FanOutSettings(CacheSettings, ManagementSettings, OfferSettings, TopicSettings):
     """Settings of the function that pushes to subscribers; it asks the rules `authorize` of computes."""
 
     storage_bucket: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings, TopicSettings):
     """Settings of the function that computes results, fills the cache and answers waiters."""
 
@@ -202,14 +194,12 @@ class ComputeSettings(CacheSettings, OfferSettings, PushSettings, RecordSettings
     sources: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotifySettings(CacheSettings, OfferSettings, PushSettings, RecordSettings):
     """Settings of the function that retries deliveries and reads dead letters."""
 
     compute_dead_letter_queue_url: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class WebhookSettings(Settings):
     """Settings of the function that delivers settled requests to webhooks and SNS topics."""
 
@@ -228,7 +218,6 @@ class WebhookSettings(Settings):
         return split_list(self.sns_topic_arns)
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChangeSettings(CacheSettings, OfferSettings, TopicSettings):
     """Settings of the function that invalidates results whose sources changed and refreshes live results.
 
@@ -246,6 +235,14 @@ class ChangeSettings(CacheSettings, OfferSettings, TopicSettings):
     explain_changes: bool = False
 
 
+def fields_of(kind: type[Settings]) -> tuple[Field[Any], ...]:
+    """Return the fields of a class of settings; at first make it, and the classes that it extends, dataclasses."""
+    for each in reversed(kind.__mro__):
+        if issubclass(each, Settings) and "__dataclass_fields__" not in vars(each):
+            dataclass(frozen=True, kw_only=True)(each)
+    return fields(kind)
+
+
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
@@ -256,7 +253,7 @@ def read_settings(kind: type[AnySettings], environ: Mapping[str, str]) -> AnySet
         SettingsError: a variable is missing or its text is invalid; the sentence names it.
 
     """
-    names = {field.name.upper(): field.name for field in fields(kind)}
+    names = {field.name.upper(): field.name for field in fields_of(kind)}
     given = {field: environ[name] for name, field in names.items() if name in environ}
     try:
         return msgspec.convert(given, kind, strict=False)

@@ -16,7 +16,7 @@ import pytest
 
 from push import settings
 from push.backoff import backoff_seconds
-from push.settings import BUILT_IN_COMPUTES, Settings
+from push.settings import BUILT_IN_COMPUTES, Settings, fields_of
 from push.topics.fanning_out import LEFT_MS
 from tests.patience import PATIENCE_SECONDS
 
@@ -177,20 +177,18 @@ def test_every_stage_is_throttled(translated: Template) -> None:
 @pytest.mark.parametrize("function", SETTINGS)
 def test_every_variable_of_a_function_is_a_setting_of_it(template: Template, function: str) -> None:
     given = {name for name in environment(template, function) if not name.startswith(READ_BY_LIBRARIES)}
-    assert given <= {field.name.upper() for field in dataclasses.fields(SETTINGS[function])}
+    assert given <= {field.name.upper() for field in fields_of(SETTINGS[function])}
 
 
 @pytest.mark.parametrize("function", SETTINGS)
 def test_a_function_is_given_every_setting_that_has_no_default(template: Template, function: str) -> None:
-    needed = {
-        field.name.upper() for field in dataclasses.fields(SETTINGS[function]) if field.default is dataclasses.MISSING
-    }
+    needed = {field.name.upper() for field in fields_of(SETTINGS[function]) if field.default is dataclasses.MISSING}
     assert needed <= environment(template, function)
 
 
 def test_every_setting_is_documented_and_nothing_else_is(root: Path) -> None:
     kinds = [each for _, each in inspect.getmembers(settings, inspect.isclass) if issubclass(each, Settings)]
-    declared = {field.name.upper() for kind in kinds for field in dataclasses.fields(kind)}
+    declared = {field.name.upper() for kind in kinds for field in fields_of(kind)}
     documented = set(re.findall(r"^### ([A-Z0-9_]+)$", (root / "docs" / "settings.md").read_text(), re.MULTILINE))
     assert documented == declared
 
