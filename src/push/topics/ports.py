@@ -7,16 +7,19 @@ step, because all data of a topic is in one place.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from push.keys import Key
 from push.tags import TagScope
 from push.topics.fan_out_jobs import FanOutJob
-from push.topics.histories import Appended, Behind, History, NewMessage, Round, ShardBusy
-from push.topics.live_results import ChangePhase
 from push.topics.positions import Position
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import Topic
+
+if TYPE_CHECKING:
+    # A connection is recorded without them and without the stored form of results.
+    from push.topics.histories import Appended, Behind, History, NewMessage, Round, ShardBusy
+    from push.topics.live_results import ChangePhase
 
 
 class TopicHistories(Protocol):
