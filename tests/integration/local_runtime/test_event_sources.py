@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from local.deploying.aws_clients import AwsClients
+from local.deploying.deployment import Stack
+from local.deploying.queue_senders import read_senders
 from tests.integration.local_runtime.running_stacks import RunningStack, eventually
 
 
@@ -239,3 +242,18 @@ def test_the_shards_of_a_split_one_are_read_too(stack, rows, notes) -> None:
     kinesis.merge_shards(StreamName=rows, ShardToMerge=first["ShardId"], AdjacentShardToMerge=second["ShardId"])
     put_rows(stack, rows, "merged")
     eventually(lambda: "merged" in row_texts(notes))
+
+
+def test_what_sends_to_a_queue_is_known_by_its_name(stack, queues) -> None:
+    """So that a poller hears at once of an event or a notification in its queue."""
+    events, sns = stack.client("events"), stack.client("sns")
+    queue = f"arn:aws:sqs:us-east-1:000000000000:{queues['UnreadQueue'].rpartition('/')[2]}"
+    events.create_event_bus(Name="shop")
+    for bus in ("shop", "default"):
+        events.put_rule(Name="prices", EventBusName=bus, EventPattern='{"source": ["shop.prices"]}')
+        events.put_targets(Rule="prices", EventBusName=bus, Targets=[{"Id": "1", "Arn": queue}])
+    topic = sns.create_topic(Name="deals")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+    types = {"Rule": "AWS::Events::Rule", "Subscription": "AWS::SNS::Subscription"}
+    deployed = Stack({}, types, frozenset(), {}, {})
+    assert read_senders(deployed, AwsClients(stack.ready["aws_endpoint"]))[queue] == {"shop", "default", "deals"}
