@@ -250,7 +250,7 @@ async def test_the_live_results_of_all_scopes_are_found_together(
 async def test_the_live_results_of_all_tenants_are_found_by_a_tag_of_a_source(
     subscriptions: DynamoDbSubscriptions, live_results: DynamoDbLiveResults
 ) -> None:
-    globex = replace(LIVE, key=replace(KEY, tenant=Tenant("globex")))
+    globex = replace(LIVE, key=dataclasses.replace(KEY, tenant=Tenant("globex")))
     for live in (LIVE, globex):
         subscriptions.add_live(["@orders"], live)
     found = await live_results.live_of(None, ["@orders"])
@@ -277,7 +277,7 @@ async def test_the_live_results_of_a_few_of_many_tags_are_found_in_few_calls(
 ) -> None:
     """As many as a batch of 100 records may raise."""
     tags = [f"{mark}orders#{number}" for number in range(1000)]
-    shared = replace(LIVE, key=replace(KEY, tenant=None))
+    shared = replace(LIVE, key=dataclasses.replace(KEY, tenant=None))
     subscriptions.add_live([tags[700]], LIVE)
     subscriptions.add_live([tags[999]], shared)
     counted = CountedClient(client)
