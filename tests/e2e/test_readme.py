@@ -85,3 +85,9 @@ def test_the_python_example_prints_what_it_says(stack: Stack) -> None:
 
     output, _ = printed(sys.executable, "-c", program, environment={})
     assert re.sub(r"^(miss|hit)", "miss", output) == shown
+
+
+def test_the_compute_of_an_application_is_the_one_that_a_new_application_has() -> None:
+    shown = next(block for language, block in BLOCKS if language == "python" and "@compute" in block)
+    made = (ROOT / "pushaside_service" / "skeleton" / "computes" / "orders.py").read_text()
+    assert made.endswith(shown)
