@@ -139,7 +139,8 @@ COMPILE_BYTECODE = PYTHONHASHSEED=0 $(RUNTIME_PYTHON) -m compileall -q -f --inva
 
 # The region is only a name here: no command calls AWS.
 build: export AWS_DEFAULT_REGION := us-east-1
-build: setup-build distributions
+# One of the applications needs a package of the development environment.
+build: setup-build $(VENV)/dev.stamp distributions
 	$(BUILD_BIN)/sam validate --lint
 ifneq ($(RUNTIME_PYTHON),)
 	PATH="$(dir $(RUNTIME_PYTHON)):$$PATH" $(BUILD_BIN)/sam build --cached --parallel
