@@ -12,23 +12,15 @@ import contextlib
 import json
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
 import uvloop
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 from ministack.app import app as ministack_app
 
+from local.embedded.asgi_server import Message, Receive, Send, serve
 from local.embedded.child_processes import end_with_parent
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-_KEEP_ALIVE_SECONDS = 3600
-"""Keep idle connections of the runtime for so long: reopening one would cost more than the poll."""
 
 _QUEUE_WRITES = (b"AmazonSQS.SendMessage", b"AmazonSQS.ChangeMessageVisibility")
 _TABLE_WRITES = (
@@ -156,12 +148,7 @@ def main(arguments: list[str]) -> None:
     end_with_parent(socket.socket(fileno=lifeline))
     change_socket = socket.socket(fileno=changes)
     change_socket.settimeout(0)
-    config = Config()
-    config.bind = [f"fd://{listener}"]
-    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
-    config.loglevel = "ERROR"
-    config.graceful_timeout = 0.1
-    uvloop.run(serve(ChangeNotifier(ministack_app, change_socket), config))  # type: ignore[arg-type]  # plain ASGI
+    uvloop.run(serve(ChangeNotifier(ministack_app, change_socket), socket.socket(fileno=listener)))
 
 
 if __name__ == "__main__":
