@@ -130,7 +130,8 @@ fuzz: setup-dev
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(PYTEST) -n 2 --hypothesis-profile fuzz --timeout 0 \
 	tests/unit/test_changes_state_machine.py tests/unit/test_tracked_reads_state_machine.py \
 	tests/unit/test_request_lifecycle.py tests/unit/test_durable_request_lifecycle.py \
-	tests/unit/test_live_state_machine.py tests/contract/redis/test_boards_state_machine.py
+	tests/unit/test_live_state_machine.py tests/unit/test_links_simulation.py \
+	tests/contract/redis/test_boards_state_machine.py
 
 # `sam build` leaves bytecode out and Lambda can't write any, so without this every cold start compiles its imports.
 # Python does not compare it with the files' times, which Lambda does not keep. Equal folders get equal bytes (paths

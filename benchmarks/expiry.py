@@ -44,6 +44,7 @@ from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.link_marks import RedisLinkMarks
 from push.adapters.redis.live_histories import RedisLiveHistories
 from push.adapters.redis.results import RedisResults
 from push.adapters.redis.tags import RedisTags
@@ -208,6 +209,7 @@ def _make_consumer(url: str, redis: AsyncRedis, clock: Callable[[], int], random
         ),
         updates=live,
         links=FakeLiveLinks(),
+        marks=RedisLinkMarks(redis),
         jobs=jobs,
         counter=counter,
         now_ms=clock,

@@ -22,6 +22,7 @@ from push.adapters.clock import now_ms
 from push.adapters.dynamodb.subscribers import DynamoDbLiveLinks
 from push.adapters.redis.connection import shared_async_redis
 from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.link_marks import RedisLinkMarks
 from push.adapters.redis.live_histories import RedisLiveHistories
 from push.adapters.redis.tags import RedisTags
 from push.adapters.s3.claim_checks import ClaimChecks
@@ -90,6 +91,7 @@ def build() -> ComputeParts:
         answers=answers,
         updates=updates,
         links=DynamoDbLiveLinks(make_client("dynamodb"), settings.subscriptions_table),
+        marks=RedisLinkMarks(redis),
         jobs=jobs,
         counter=metrics,
         now_ms=now_ms,

@@ -6,15 +6,17 @@ compute names while it runs are known here first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import secrets
+from collections.abc import Callable, Collection
 
 import msgspec
 
 from compute.computing import Computing, Task
 from push.cache.ports import Claimed, Leases
 from push.results import Result
-from push.topics.ports import LiveLinks
-from push.topics.subscriptions import LiveResult, subscribed_until
+from push.topics.ports import LinkMarks, LiveLinks
+from push.topics.subscriptions import LiveResult, linked_until
 
 
 class LateTags(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +26,7 @@ class LateTags(msgspec.Struct, frozen=True, kw_only=True):
         computing: knows which tags were known before the run.
         leases: tells whether a change came before the link.
         links: the tags of live results.
+        marks: tell which links are there already; most results have the tags of the one before.
         now_ms: the clock, in milliseconds since 1970.
 
     """
@@ -31,13 +34,15 @@ class LateTags(msgspec.Struct, frozen=True, kw_only=True):
     computing: Computing
     leases: Leases
     links: LiveLinks
+    marks: LinkMarks
     now_ms: Callable[[], int]
 
     async def link(self, task: Task, claimed: Claimed, result: Result) -> bool:
         """Link the late tags of a stored result; return False if a change may have come before the link.
 
         Such a change marked the result stale, but found no subscribers, so the caller computes for them again. A
-        change after the link finds them.
+        change after the link finds them. That holds for links that were there before, too: another worker may have
+        written them a moment ago, so the generation is read in the same step as the mark that names them.
 
         Raises:
             TransientError: a service did not answer.
@@ -46,8 +51,20 @@ class LateTags(msgspec.Struct, frozen=True, kw_only=True):
         late = frozenset(result.tags) - frozenset(self.computing.tags_of(task))
         if not late:
             return True
-        job = task.job
-        principal = "" if task.key.principal is None else job.principal
-        until = subscribed_until(self.now_ms())
-        await self.links.add(late, LiveResult(task.key, job.tenant, job.params, until, principal))
+        mark, digest = await self.marks.read(task.key), _digest(late)
+        if mark.digest == digest:
+            return mark.generation == claimed.generation
+        await self._write(task, late, digest)
         return await self.leases.read_generation(task.key) == claimed.generation
+
+    async def _write(self, task: Task, late: Collection[str], digest: str) -> None:
+        job, token = task.job, f"linking {secrets.token_hex(8)}"
+        principal = "" if task.key.principal is None else job.principal
+        live = LiveResult(task.key, job.tenant, job.params, linked_until(self.now_ms()), principal)
+        await self.marks.begin(task.key, token)
+        await self.links.add(late, live)
+        await self.marks.confirm(task.key, token, digest)
+
+
+def _digest(tags: Collection[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(tags)).encode()).hexdigest()

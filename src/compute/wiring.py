@@ -13,7 +13,7 @@ from compute.subscriber_updates import SubscriberUpdates
 from push.cache.ports import JobSender, Leases, TagIndex
 from push.delivery.waiter_answers import WaiterAnswers
 from push.metrics import Counter
-from push.topics.ports import LiveLinks
+from push.topics.ports import LinkMarks, LiveLinks
 
 
 def make_worker(
@@ -24,6 +24,7 @@ def make_worker(
     answers: WaiterAnswers,
     updates: SubscriberUpdates,
     links: LiveLinks,
+    marks: LinkMarks,
     jobs: JobSender,
     counter: Counter,
     now_ms: Callable[[], int],
@@ -37,7 +38,7 @@ def make_worker(
         leases=leases,
         answers=answers,
         updates=updates,
-        late_tags=LateTags(computing=computing, leases=leases, links=links, now_ms=now_ms),
+        late_tags=LateTags(computing=computing, leases=leases, links=links, marks=marks, now_ms=now_ms),
         jobs=jobs,
         counter=counter,
         now_ms=now_ms,

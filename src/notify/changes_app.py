@@ -22,6 +22,7 @@ from push.adapters.aws.emf_metrics import BufferedMetrics
 from push.adapters.dynamodb.images import read_image
 from push.adapters.dynamodb.subscribers import DynamoDbLiveResults, DynamoDbSubscribers
 from push.adapters.redis.connection import shared_async_redis
+from push.adapters.redis.link_marks import RedisLinkMarks
 from push.adapters.redis.recent_changes import RedisRecentChanges
 from push.adapters.redis.tags import RedisTags
 from push.adapters.s3.claim_checks import ClaimChecks
@@ -62,6 +63,7 @@ def build() -> ChangesParts:
     live = LiveChanges(
         live=DynamoDbLiveResults(dynamodb, settings.subscriptions_table),
         subscribers=DynamoDbSubscribers(dynamodb, settings.subscriptions_table),
+        marks=RedisLinkMarks(redis),
         recent=RedisRecentChanges(redis),
         jobs=SqsJobs(sqs, settings.compute_queue_url, bodies),
         debounce_ms=settings.live_debounce_ms,

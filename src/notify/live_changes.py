@@ -12,9 +12,10 @@ from itertools import islice
 from push.cache.jobs import Job, JobKind, Outgoing
 from push.cache.ports import JobSender
 from push.errors import TransientError
+from push.keys import Key
 from push.tags import TagScope
 from push.topics.live_results import ChangePhase
-from push.topics.ports import LiveResults, RecentChanges, Subscribers
+from push.topics.ports import LinkMarks, LiveResults, RecentChanges, Subscribers
 from push.topics.subscriptions import LiveResult
 from push.topics.topics import SHARDS, live_topic
 
@@ -57,6 +58,7 @@ class LiveChanges:
     Args:
         live: finds the live results of a tag.
         subscribers: the subscribers of topics.
+        marks: tell workers which links are there.
         recent: the keys that changed a moment ago.
         jobs: the compute queue.
         debounce_ms: how long changes are collected after the first; 0 sends a job for each change. The queue delays
@@ -72,6 +74,7 @@ class LiveChanges:
         *,
         live: LiveResults,
         subscribers: Subscribers,
+        marks: LinkMarks,
         recent: RecentChanges,
         jobs: JobSender,
         debounce_ms: int,
@@ -81,6 +84,7 @@ class LiveChanges:
     ) -> None:
         self._live = live
         self._subscribers = subscribers
+        self._marks = marks
         self._random = random
         self._recent = recent
         self._jobs = jobs
@@ -142,15 +146,23 @@ class LiveChanges:
 
     async def _forget_if_unwatched(self, live: LiveResult, tags: Collection[str]) -> None:
         """Forget a live result without subscribers; a client that subscribes meanwhile writes it again."""
-        topic = live_topic(live.key)
         try:
-            pages = await asyncio.gather(*(self._subscribers.page(topic, each, limit=1) for each in range(SHARDS)))
+            if await self._is_watched(live.key):
+                return
+            # Then look again: `LinkMarks` says why no worker relies on a link that is removed behind a subscriber.
+            await self._marks.forget(live.key)
+            if await self._is_watched(live.key):
+                return
         except TransientError as exc:
             logger.info("a live result is checked for subscribers another time: %s", exc.message)
             return
+        await self._live.remove_live(tags, live)
+
+    async def _is_watched(self, key: Key) -> bool:
+        topic = live_topic(key)
+        pages = await asyncio.gather(*(self._subscribers.page(topic, each, limit=1) for each in range(SHARDS)))
         # An empty page that is not the last may be followed by subscribers.
-        if not any(rows or start for rows, start in pages):
-            await self._live.remove_live(tags, live)
+        return any(rows or start for rows, start in pages)
 
     def _job(self, live: LiveResult, changed_at_ms: int) -> Job:
         token = self._new_token()

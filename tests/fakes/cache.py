@@ -42,6 +42,8 @@ class Entry:
     rests_until_ms: int = 0
     watched_until_ms: int = 0
     looked_at_until_ms: int = 0
+    links: str = ""
+    linked_until_ms: int = 0
 
 
 class CacheModel:

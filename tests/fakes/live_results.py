@@ -9,7 +9,7 @@ from push.keys import Key
 from push.topics.fan_out_jobs import FanOutJob, Farewell
 from push.topics.histories import NewMessage
 from push.topics.positions import Position
-from push.topics.subscriptions import LiveResult
+from push.topics.subscriptions import LINKED_SECONDS, LinkMark, LiveResult
 from push.topics.topics import live_topic
 from tests.fakes.cache import CacheModel
 from tests.fakes.clock import no_delay
@@ -47,12 +47,50 @@ class FakeLiveLinks:
 
     def __init__(self) -> None:
         self.by_tag: dict[str, dict[Key, LiveResult]] = {}
+        self.writes = 0
         self.on_add: Callable[[], None] = lambda: None
 
     async def add(self, tags: Collection[str], live: LiveResult) -> None:
         self.on_add()
+        self.writes += 1
         for tag in tags:
             self.by_tag.setdefault(tag, {})[live.key] = live
+
+
+class FakeLinkMarks:
+    """`LinkMarks` on the model of what one Redis holds; `on_read` and `on_forget` are called before."""
+
+    def __init__(self, model: CacheModel, delay: Callable[[], Awaitable[None]] = no_delay) -> None:
+        self._model = model
+        self._delay = delay
+        self.on_read: Callable[[], None] = lambda: None
+        self.on_forget: Callable[[], None] = lambda: None
+
+    async def read(self, key: Key) -> LinkMark:
+        await self._delay()
+        self.on_read()
+        entry = self._model.entry(key)
+        is_there = entry.linked_until_ms > self._model.now_ms()
+        return LinkMark(entry.links if is_there else "", str(entry.generation))
+
+    async def begin(self, key: Key, token: str) -> None:
+        await self._delay()
+        entry = self._model.entry(key)
+        entry.links, entry.linked_until_ms = token, self._model.now_ms() + LINKED_SECONDS * 1000
+        await self._delay()
+
+    async def confirm(self, key: Key, token: str, digest: str) -> None:
+        await self._delay()
+        entry = self._model.entry(key)
+        if entry.links == token:
+            entry.links = digest
+        await self._delay()
+
+    async def forget(self, key: Key) -> None:
+        await self._delay()
+        self.on_forget()
+        self._model.entry(key).links = ""
+        await self._delay()
 
 
 class FakeFanOutJobSender:

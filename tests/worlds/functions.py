@@ -44,7 +44,7 @@ from tests.fakes.delivery import (
     FakeRecorder,
     FakeRecords,
 )
-from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveHistories, FakeLiveLinks
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLinkMarks, FakeLiveHistories, FakeLiveLinks
 from tests.fakes.queues import FakeCounter, FakeRedelivery
 from tests.fakes.topics import TopicModel
 
@@ -128,6 +128,7 @@ class World:
         )
         self.tags = FakeTags(self.model)
         self.links = FakeLiveLinks()
+        self.marks = FakeLinkMarks(self.model)
         self.worker = make_worker(
             computing=self.computing,
             leases=self.leases,
@@ -135,6 +136,7 @@ class World:
             answers=self.answers,
             updates=self.live,
             links=self.links,
+            marks=self.marks,
             jobs=self.jobs,
             counter=self.counter,
             now_ms=self.clock,

@@ -39,7 +39,7 @@ from request.asking.engine import Engine
 from tests.fakes.cache import CacheModel, Entry, FakeLeases, FakeResults, FakeTags
 from tests.fakes.clock import Tokens
 from tests.fakes.delivery import FakeConnectionEncodings, FakePayloads, FakeRecorder, FakeRecords
-from tests.fakes.live_results import FakeFanOutJobSender, FakeLiveHistories, FakeLiveLinks
+from tests.fakes.live_results import FakeFanOutJobSender, FakeLinkMarks, FakeLiveHistories, FakeLiveLinks
 from tests.fakes.queues import FakeCounter
 from tests.fakes.simulated_queue import VISIBILITY_SECONDS, Queued, SimulatedQueue, now
 from tests.fakes.topics import TopicModel
@@ -360,6 +360,7 @@ class Lifecycle:
                 fan_out=FakeFanOutJobSender(),
             ),
             links=FakeLiveLinks(),
+            marks=FakeLinkMarks(self.model, worker.step),
             jobs=_Jobs(self.jobs, worker),
             counter=self.counter,
             now_ms=self.now_ms,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     # A connection is recorded without them and without the stored form of results.
     from push.topics.histories import Appended, Behind, History, NewMessage, Round, ShardBusy
     from push.topics.live_results import ChangePhase
+    from push.topics.subscriptions import LinkMark
 
 
 class TopicHistories(Protocol):
@@ -258,6 +259,36 @@ class LiveLinks(Protocol):
 
     async def add(self, tags: Collection[str], live: LiveResult) -> None:
         """See `Subscriptions.add_live`."""
+
+
+class LinkMarks(Protocol):
+    """The mark of each key that names the tags linked to its subscribers, so that not every fill writes them again.
+
+    A worker that has stored a result reads the mark. If it names the result's tags, their links are there: the worker
+    writes none. Otherwise it begins a mark under a token of its own, writes the links, and confirms the mark. A mark
+    lasts for `LINKED_SECONDS`, and a link longer than a subscription that is made at the end of that time.
+
+    A change forgets the mark before it checks once more that a key has no subscribers, and only then removes the links
+    that it had read before. So a worker never relies on a link that is removed behind a subscriber. Let a subscriber
+    write its row; if that is before the check, nothing is removed. If it is after the check, the mark was forgotten
+    before. The subscriber reads the stored result after it wrote its row, and writes the links of that result itself. A
+    result that is stored later finds no mark, or one that was begun after the change forgot the mark. Links written
+    under such a mark are newer than those that the change had read, and it does not remove them (`remove_live`).
+
+    Without its mark, as when Redis has lost it or its worker died, a key's links are written again.
+    """
+
+    async def read(self, key: Key) -> LinkMark:
+        """Return the key's mark and its generation, atomically. Raises CacheUnavailableError."""
+
+    async def begin(self, key: Key, token: str) -> None:
+        """Replace the key's mark by one that names nothing yet. Raises CacheUnavailableError."""
+
+    async def confirm(self, key: Key, token: str, digest: str) -> None:
+        """Let the mark name tags, unless it was forgotten or begun by another since. Raises CacheUnavailableError."""
+
+    async def forget(self, key: Key) -> None:
+        """Remove the key's mark. Idempotent. Raises CacheUnavailableError."""
 
 
 class LiveResults(Protocol):

@@ -21,6 +21,10 @@ PATCH = "patch"
 """The option of a subscription whose client applies patches."""
 
 
+LINKED_SECONDS = 10 * 60
+"""Workers rely on links of live results that they or others wrote up to so long ago (`push.topics.ports.LinkMarks`)."""
+
+
 class Right(msgspec.Struct, frozen=True):
     """The arguments of a live result's rule `authorize`, beside the principal; claims and params are JSON."""
 
@@ -62,3 +66,21 @@ class LiveResult(msgspec.Struct, frozen=True):
 def subscribed_until(now_ms: int) -> int:
     """Return when a subscription made now expires (seconds since 1970); later than its connection can last."""
     return now_ms // 1000 + CONNECTION_SECONDS
+
+
+def linked_until(now_ms: int) -> int:
+    """Return when a link written now expires (seconds since 1970).
+
+    A worker that relies on it does so for a subscription that was made up to `LINKED_SECONDS` later.
+    """
+    return subscribed_until(now_ms) + LINKED_SECONDS
+
+
+class LinkMark(msgspec.Struct, frozen=True):
+    """What is noted of a key's links, with the key's generation at the same moment.
+
+    `digest` stands for the set of linked tags; any other text stands for none.
+    """
+
+    digest: str
+    generation: str

@@ -15,7 +15,7 @@ from push.computes import AnyCompute, Registry, Tenant
 from push.keys import Key, make_key
 from push.results import Result
 from push.topics.ports import Subscriptions
-from push.topics.subscriptions import LiveResult, subscribed_until
+from push.topics.subscriptions import LiveResult, linked_until
 from push.topics.topics import Topic, live_topic
 from request.asking.engine import Engine, Pending, newer_than
 from request.asking.parking import Demand
@@ -121,7 +121,7 @@ class LiveValues(msgspec.Struct, frozen=True, kw_only=True):
         return result
 
     def _add(self, question: LiveQuestion, tags: frozenset[str]) -> None:
-        until = subscribed_until(self.now_ms())
+        until = linked_until(self.now_ms())
         self.subscriptions.add_live(
             tags, LiveResult(question.key, question.tenant, question.params, until, question.principal)
         )

@@ -19,6 +19,7 @@ from compute.wiring import make_worker
 from push.adapters.redis.accepted_encodings import RedisConnectionEncodings
 from push.adapters.redis.connection import AsyncRedis, SyncRedis
 from push.adapters.redis.leases import RedisLeases
+from push.adapters.redis.link_marks import RedisLinkMarks
 from push.adapters.redis.live_histories import RedisLiveHistories
 from push.adapters.redis.results import RedisResults
 from push.adapters.redis.tags import RedisTags
@@ -187,6 +188,7 @@ class Service:
                 fan_out=FakeFanOutJobSender(),
             ),
             links=FakeLiveLinks(),
+            marks=RedisLinkMarks(redis),
             jobs=self.jobs,
             counter=self.counter,
             now_ms=now_ms,

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from push.cache.jobs import Job, JobKind
+from push.cache.jobs import LEASE_TERM_MS, Job, JobKind
 from push.computes import Computed, Tenant, compute
 from push.errors import TransientError
 from push.keys import Key, make_key
 from push.sources.contexts import Context
 from push.topics.live_results import parse_entry
+from push.topics.subscriptions import LINKED_SECONDS, subscribed_until
 from push.topics.topics import live_topic
 from tests.builders.results import EchoParams
 from tests.worlds.functions import World
@@ -27,6 +28,7 @@ class Rates:
     def __init__(self) -> None:
         self.value = "first"
         self.runs = 0
+        self.more: tuple[str, ...] = ()
         self.during: list[Callable[[], Awaitable[None]]] = []
 
         @compute(name="rates", ttl=10.0, stale_ttl=60.0, tags=("early",))
@@ -36,7 +38,7 @@ class Rates:
             value = self.value
             if self.during:
                 await self.during.pop()()
-            return Computed(value, tags=("returned",))
+            return Computed(value, tags=("returned", *self.more))
 
         self.world = World(computes=(rates,))
         self.key: Key = make_key(ACME, self.world.registry.find("rates"), EchoParams("x"))
@@ -45,6 +47,14 @@ class Rates:
     def job(self) -> Job:
         raw = msgspec.Raw(b'{"text":"x"}')
         return Job(JobKind.LIVE, ACME, "rates", raw, self.world.tokens(), newer_than_ms=self.world.clock())
+
+    async def compute(self, value: str) -> int:
+        """Compute a new value for the subscribers; return how often links were written for it."""
+        before, self.value = self.world.links.writes, value
+        self.world.clock.advance(10)
+        assert await self.world.consume(self.job()) == []
+        assert self.values[-1] == value
+        return self.world.links.writes - before
 
     @property
     def values(self) -> list[object]:
@@ -130,3 +140,73 @@ async def test_subscribers_keep_waiting_while_the_table_is_away(rates: Rates) ->
     rates.world.links.on_add = fail
     assert await rates.world.consume(job := rates.job()) == [job]
     assert rates.world.model.entry(rates.key).waiters
+
+
+async def test_links_that_are_there_are_not_written_again(rates: Rates) -> None:
+    assert [await rates.compute(value) for value in ("first", "second", "third")] == [1, 0, 0]
+
+
+async def test_links_are_written_again_before_they_could_end_before_a_subscription(rates: Rates) -> None:
+    await rates.compute("first")
+    linked = rates.world.links.by_tag["late"][rates.key].expires_at
+    rates.world.clock.advance((LINKED_SECONDS - 1) * 1000)
+    assert await rates.compute("second") == 0
+    assert linked >= subscribed_until(rates.world.clock())
+    rates.world.clock.advance(1000)
+    assert await rates.compute("third") == 1
+
+
+async def test_other_tags_are_linked(rates: Rates) -> None:
+    await rates.compute("first")
+    rates.more = ("more",)
+    assert await rates.compute("second") == 1
+    assert rates.world.links.by_tag.keys() == {"late", "returned", "more"}
+    assert await rates.compute("third") == 0
+
+
+async def test_links_are_written_again_after_a_change_forgot_their_mark(rates: Rates) -> None:
+    await rates.compute("first")
+    await rates.world.marks.forget(rates.key)
+    assert await rates.compute("second") == 1
+
+
+async def test_a_change_that_forgets_the_mark_of_links_that_are_being_written_is_heeded(rates: Rates) -> None:
+    def forget() -> None:
+        rates.world.model.entry(rates.key).links = ""
+
+    rates.world.links.on_add = forget
+    await rates.compute("first")
+    assert await rates.compute("second") == 1
+
+
+async def test_a_change_before_the_links_were_looked_at_is_computed_again(rates: Rates) -> None:
+    """Another worker, whose lease had ended, may have written the links after the change looked for them."""
+    await rates.compute("first")
+
+    def change() -> None:
+        rates.world.marks.on_read = lambda: None
+        rates.value = "third"
+        rates.world.clock.advance(10)
+        rates.world.model.invalidate(rates.key)
+
+    rates.world.marks.on_read = change
+    rates.value = "second"
+    rates.world.clock.advance(10)
+    assert await rates.world.consume(rates.job()) == []
+    assert rates.values == ["first"]
+    rates.world.clock.advance(10)
+    await rates.world.consume_sent()
+    assert rates.values == ["first", "third"]
+
+
+async def test_links_whose_writing_failed_are_written_by_the_next_worker(rates: Rates) -> None:
+    def fail() -> None:
+        rates.world.links.on_add = lambda: None
+        raise TransientError("The table is down.")
+
+    rates.world.links.on_add = fail
+    job = rates.job()
+    assert await rates.world.consume(job) == [job]
+    rates.world.clock.advance(LEASE_TERM_MS)
+    await rates.world.consume(job)
+    assert rates.world.links.by_tag.keys() == {"late", "returned"}

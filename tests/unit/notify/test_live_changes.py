@@ -20,8 +20,9 @@ from push.tags import TagScope
 from push.topics.live_results import ChangePhase
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import Topic, live_topic
-from tests.fakes.cache import FakeJobs
+from tests.fakes.cache import CacheModel, FakeJobs
 from tests.fakes.clock import Clock, Tokens
+from tests.fakes.live_results import FakeLinkMarks
 
 ACME = Tenant("acme")
 TAG = "leaderboard:chess"
@@ -79,10 +80,13 @@ class Changing:
         self.clock = Clock()
         self.random: Callable[[], float] = lambda: 0.0
         self.live = FakeLiveResults()
+        self.model = CacheModel(self.clock)
+        self.marks = FakeLinkMarks(self.model)
         self.jobs = FakeJobs()
         self.changes = LiveChanges(
             live=self.live,
             subscribers=self.live,
+            marks=self.marks,
             recent=FakeRecentChanges(self.clock),
             jobs=self.jobs,
             debounce_ms=debounce_ms,
@@ -92,6 +96,11 @@ class Changing:
         )
         self.live.by_tag[TAG] = [live_result()]
         self.live.watched = {live_result().key}
+
+    async def confirm_links(self) -> None:
+        """Note that a worker has written the links."""
+        await self.marks.begin(live_result().key, "linking")
+        await self.marks.confirm(live_result().key, "linking", "linked")
 
     async def change(self, *tags: str) -> list[Outgoing]:
         """Announce a change and return what is sent because of it."""
@@ -114,6 +123,35 @@ async def test_what_nobody_subscribes_to_any_more_is_computed_once_again_and_the
 async def test_what_somebody_subscribes_to_is_not_forgotten() -> None:
     changing = Changing()
     assert [len(await changing.change()) for _ in range(3)] == [1, 1, 1]
+
+
+async def test_what_is_forgotten_has_no_mark_of_links() -> None:
+    changing = Changing()
+    changing.live.watched.clear()
+    await changing.confirm_links()
+    await changing.change()
+    assert (await changing.marks.read(live_result().key)).digest == ""
+
+
+async def test_what_somebody_subscribes_to_keeps_its_mark_of_links() -> None:
+    changing = Changing()
+    await changing.confirm_links()
+    await changing.change()
+    assert (await changing.marks.read(live_result().key)).digest == "linked"
+
+
+async def test_a_subscriber_who_comes_before_the_mark_is_forgotten_keeps_the_links() -> None:
+    changing = Changing()
+    changing.live.watched.clear()
+    changing.marks.on_forget = lambda: changing.live.watched.add(live_result().key)
+    assert [len(await changing.change()) for _ in range(2)] == [1, 1]
+
+
+async def test_links_stay_while_their_mark_can_not_be_forgotten() -> None:
+    changing = Changing()
+    changing.live.watched.clear()
+    changing.model.is_down = True
+    assert [len(await changing.change()) for _ in range(2)] == [1, 1]
 
 
 async def test_it_is_not_at_every_change_that_subscribers_are_looked_for() -> None:

@@ -78,6 +78,11 @@ def watch_name(key: Key) -> str:
     return f"{{{key.storage}}}:watch"
 
 
+def links_name(key: Key) -> str:
+    """Return the Redis key of the mark that names the tags linked to the key's subscribers."""
+    return f"{{{key.storage}}}:links"
+
+
 def rest_name(key: Key) -> str:
     """Return the Redis key that exists while the key is not to be refreshed."""
     return f"{{{key.storage}}}:rest"

@@ -18,6 +18,7 @@ from push.protocol.messages import MAX_TOPICS
 from push.protocol.payloads import LINK_FROM_BYTES
 from push.results import Status, make_etag
 from push.topics.fan_out_jobs import CatchUp, PresenceLook
+from push.topics.subscriptions import linked_until
 from push.topics.topics import Topic, shard_of
 from tests.builders.results import EchoParams, echo, make_result, shared
 from tests.fakes.topics import FakeShardProgress
@@ -358,7 +359,7 @@ def test_changes_of_what_it_is_made_from_lead_to_it_before_it_is_read(world: Top
     (live,) = world.subscriptions.live["text/b"].values()
     assert live.key.public == frame["topic"]
     assert (live.tenant, bytes(live.params)) == ("acme", b'{"text":"b"}')
-    assert live.expires_at == world.world.clock.now_ms // 1000 + CONNECTION_SECONDS
+    assert live.expires_at == linked_until(world.world.clock.now_ms)
 
 
 async def test_tags_that_only_the_result_tells_are_noted_and_a_change_meanwhile_is_seen(world: TopicWorld) -> None:
