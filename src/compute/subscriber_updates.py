@@ -51,8 +51,9 @@ class SubscriberUpdates(msgspec.Struct, frozen=True, kw_only=True):
         entry = entry_of(key, result)
         if entry.payload:
             await asyncio.to_thread(self.payloads.put, entry.payload, result.data)
+        only_changed = not any(waiter.lacks_value for waiter in waiters)
         # The lease keeps other results out, so the history has the order of the fills.
-        if not await self.histories.append(key, token, entry.message):
+        if not await self.histories.append(key, token, entry.message, only_changed=only_changed):
             raise TransientError(f"The lease of {key.storage} was lost before its result was published.")
         # Also for a result that was in the history already: the worker that appended it may have died before this.
         await asyncio.to_thread(self.fan_out.send, [Nudge(live_topic(key).storage)])

@@ -8,6 +8,7 @@ from push.errors import QueueUnavailableError
 from push.keys import Key
 from push.topics.fan_out_jobs import FanOutJob, Farewell
 from push.topics.histories import NewMessage
+from push.topics.live_results import ChangePhase
 from push.topics.positions import Position
 from push.topics.subscriptions import LINKED_SECONDS, LinkMark, LiveResult
 from push.topics.topics import live_topic
@@ -29,12 +30,12 @@ class FakeLiveHistories:
         model.has_topic = lambda key: topics.find(live_topic(key)) is not None
         self.appended: list[tuple[Key, Position, NewMessage]] = []
 
-    async def append(self, key: Key, token: str, message: NewMessage) -> bool:
+    async def append(self, key: Key, token: str, message: NewMessage, *, only_changed: bool = True) -> bool:
         await self._delay()
         is_held = self._model.lease_token(key) == token
         if is_held:
             (appended,) = SyncFakeHistory(self._topics).append(
-                live_topic(key), [message], size=HISTORY_SIZE, seconds=HISTORY_SECONDS, only_changed=True
+                live_topic(key), [message], size=HISTORY_SIZE, seconds=HISTORY_SECONDS, only_changed=only_changed
             )
             if appended.is_new:
                 self.appended.append((key, appended.position, message))
@@ -111,3 +112,23 @@ class FakeFanOutJobSender:
         """Return what was sent, and forget it."""
         taken, self.sent = self.sent, []
         return [job for job, _ in taken]
+
+
+class FakeRecentChanges:
+    """`RecentChanges` in the Redis of a model."""
+
+    def __init__(self, model: CacheModel) -> None:
+        self._model = model
+        self._noted: dict[Key, tuple[ChangePhase, int]] = {}
+
+    async def phase(self, key: Key) -> ChangePhase:
+        self._model.entry(key)
+        phase, until_ms = self._noted.get(key, (ChangePhase.NONE, 0))
+        return phase if until_ms > self._model.now_ms() else ChangePhase.NONE
+
+    async def note(self, key: Key, phase: ChangePhase, milliseconds: int) -> None:
+        self._model.entry(key)
+        self._noted[key] = phase, self._model.now_ms() + milliseconds
+
+    def flush(self) -> None:
+        self._noted.clear()

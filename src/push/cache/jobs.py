@@ -41,10 +41,21 @@ class Waiter(msgspec.Struct, frozen=True, array_like=True):
         """Return whether the waiter stands for the subscribers of a key."""
         return not self.connection_id and not self.tenant
 
+    @property
+    def lacks_value(self) -> bool:
+        """Return whether it stands for a subscriber that has no value yet."""
+        return self.is_live and self.request_id == _LACKS_VALUE
 
-def live_waiter(newer_than_ms: int = 0) -> Waiter:
-    """Return the waiter that stands for a key's subscribers; its result must be computed at that time or later."""
-    return Waiter("", "", newer_than_ms)
+
+_LACKS_VALUE = "value"
+
+
+def live_waiter(newer_than_ms: int = 0, *, lacks_value: bool = False) -> Waiter:
+    """Return the waiter that stands for a key's subscribers; its result must be computed at that time or later.
+
+    If one of them has no value yet, the result is published though the others have the same.
+    """
+    return Waiter("", _LACKS_VALUE if lacks_value else "", newer_than_ms)
 
 
 NO_DEADLINE_MS = 9_000_000_000_000_000

@@ -166,11 +166,11 @@ class FanOutJobSender(Protocol):
 class LiveHistories(Protocol):
     """The histories of live results, for workers that compute."""
 
-    async def append(self, key: Key, token: str, message: NewMessage) -> bool:
-        """Append to a key's history if its lease is held under `token`, unless the latest etag is the same. Atomic.
+    async def append(self, key: Key, token: str, message: NewMessage, *, only_changed: bool = True) -> bool:
+        """Append to a key's history if its lease is held under `token`. Atomic.
 
-        Returns whether the lease was held; if not, nothing is appended. Raises CacheUnavailableError; then the message
-        may have been appended.
+        With `only_changed`, nothing is appended if the latest etag is the same. Returns whether the lease was held; if
+        not, nothing is appended. Raises CacheUnavailableError; then the message may have been appended.
         """
 
 

@@ -31,6 +31,7 @@ class LiveQuestion(msgspec.Struct, frozen=True):
     params: msgspec.Raw
     principal: str
     tags: frozenset[str]
+    asked_at_ms: int
 
     @property
     def topic(self) -> Topic:
@@ -43,10 +44,18 @@ class LiveQuestion(msgspec.Struct, frozen=True):
         return False
 
     def demand(self, seen: Result | None) -> Demand:
-        """Return what to park: all subscribers of a key are one waiter, without a deadline."""
+        """Return what to park: all subscribers of a key are one waiter, without a deadline.
+
+        Those that have no value yet are another one.
+        """
         newer_than_ms = newer_than(seen)
         subject = self.tenant, self.compute.name, self.params, self.principal
-        return Demand(self.key, JobKind.LIVE, subject, live_waiter(newer_than_ms), NO_DEADLINE_MS, newer_than_ms)
+        waiter = live_waiter(newer_than_ms, lacks_value=self.usable(seen) is None)
+        return Demand(self.key, JobKind.LIVE, subject, waiter, NO_DEADLINE_MS, newer_than_ms)
+
+    def usable(self, seen: Result | None) -> Result | None:
+        """Return a stored result if the subscriber may have it meanwhile; None if not, or if there is none."""
+        return None if seen is None or judge(seen, self.asked_at_ms) is Freshness.UNUSABLE else seen
 
 
 class LiveValues(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +88,8 @@ class LiveValues(msgspec.Struct, frozen=True, kw_only=True):
         check_permission(compute, caller, parsed)
         key = make_key(caller.tenant, compute, parsed, caller.principal)
         principal = "" if key.principal is None else caller.principal
-        return LiveQuestion(compute, key, caller.tenant, params, principal, frozenset(compute.tags(parsed)))
+        tags = frozenset(compute.tags(parsed))
+        return LiveQuestion(compute, key, caller.tenant, params, principal, tags, self.now_ms())
 
     def note(self, question: LiveQuestion) -> None:
         """Link the tags that are known before the compute to the live result, so that changes of them refresh it.
@@ -102,8 +112,7 @@ class LiveValues(msgspec.Struct, frozen=True, kw_only=True):
         fresh = self.engine.answer_from_store(question, partial(self._take, question))
         if not isinstance(fresh, Pending):
             return fresh
-        stale = fresh.seen
-        return None if stale is None or judge(stale, self.now_ms()) is Freshness.UNUSABLE else stale
+        return question.usable(fresh.seen)
 
     def _take(self, question: LiveQuestion, result: Result | None) -> tuple[Result | None, Result | None]:
         result = self._note_late(question, result)

@@ -94,6 +94,15 @@ async def test_the_latest_value_is_not_appended_again(live: Live) -> None:
     assert (await live.history_of(key))[-2:] == [b"2", b"1"]
 
 
+async def test_it_is_for_a_subscriber_that_has_none(live: Live) -> None:
+    key = unique_key()
+    claimed = await live.claim(key)
+    for number in (0, 1, 1):
+        message = entry_of(key, make_result(b"1", computed_at_ms=NOW_MS + number)).message
+        assert await live.live.append(key, claimed.token, message, only_changed=False)
+    assert live.histories.head(live_topic(key)).offset == 2
+
+
 async def test_a_fill_has_nobody_wait_who_did_not_while_nobody_subscribes(live: Live) -> None:
     key = unique_key()
     filled = await live.leases.fill(key, await live.claim(key), make_result(), TERM_MS, NOW_MS)

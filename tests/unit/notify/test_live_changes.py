@@ -17,12 +17,11 @@ from push.computes import Tenant
 from push.errors import QueueUnavailableError, TransientError
 from push.keys import Key
 from push.tags import TagScope
-from push.topics.live_results import ChangePhase
 from push.topics.subscriptions import LiveResult, Subscription
 from push.topics.topics import Topic, live_topic
 from tests.fakes.cache import CacheModel, FakeJobs
 from tests.fakes.clock import Clock, Tokens
-from tests.fakes.live_results import FakeLinkMarks
+from tests.fakes.live_results import FakeLinkMarks, FakeRecentChanges
 
 ACME = Tenant("acme")
 TAG = "leaderboard:chess"
@@ -58,21 +57,6 @@ class FakeLiveResults:
         return ([Subscription(topic, "ann=", "ann", 2_000_000_000)] if is_here else []), None
 
 
-class FakeRecentChanges:
-    """`RecentChanges` by a clock."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._noted: dict[Key, tuple[ChangePhase, int]] = {}
-
-    async def phase(self, key: Key) -> ChangePhase:
-        phase, until_ms = self._noted.get(key, (ChangePhase.NONE, 0))
-        return phase if until_ms > self._clock() else ChangePhase.NONE
-
-    async def note(self, key: Key, phase: ChangePhase, milliseconds: int) -> None:
-        self._noted[key] = phase, self._clock() + milliseconds
-
-
 class Changing:
     """A live result whose source changes, and the jobs that are sent for it."""
 
@@ -87,7 +71,7 @@ class Changing:
             live=self.live,
             subscribers=self.live,
             marks=self.marks,
-            recent=FakeRecentChanges(self.clock),
+            recent=FakeRecentChanges(CacheModel(self.clock)),
             jobs=self.jobs,
             debounce_ms=debounce_ms,
             now_ms=self.clock,

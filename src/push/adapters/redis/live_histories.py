@@ -17,7 +17,7 @@ class RedisLiveHistories:
         self._redis = redis
         self._namespaces = namespaces
 
-    async def append(self, key: Key, token: str, message: NewMessage) -> bool:
+    async def append(self, key: Key, token: str, message: NewMessage, *, only_changed: bool = True) -> bool:
         """See `LiveHistories.append`."""
         topic = live_topic(key)
         namespace = self._namespaces.find(topic)
@@ -26,7 +26,7 @@ class RedisLiveHistories:
             [message],
             namespace.history_size,
             namespace.history_seconds,
-            only_changed=True,
+            only_changed=only_changed,
             lease=lease_name(key),
             token=token,
         )

@@ -316,7 +316,18 @@ def test_a_live_result_that_is_not_there_is_computed_and_follows(world: TopicWor
     assert frame.keys().isdisjoint({"data", "etag"})
     (job,) = live_jobs(world)
     assert (job.kind, job.compute, bytes(job.params), job.newer_than_ms) == (JobKind.LIVE, "echo", b'{"text":"a"}', 0)
-    assert list(world.world.model.entry(the_key()).waiters) == [live_waiter()]
+    assert list(world.world.model.entry(the_key()).waiters) == [live_waiter(lacks_value=True)]
+
+
+async def test_a_value_follows_though_those_who_subscribed_before_have_it_already(world: TopicWorld) -> None:
+    world.send("subscribe", compute="echo", params={"text": "a"}, connection_id="early=")
+    await world.world.consume_sent()
+    world.world.clock.advance(3_600_000)
+    position = world.send("subscribe", compute="echo", params={"text": "a"})["position"]
+    await world.world.consume_sent()
+    (first, second) = world.world.histories.appended
+    assert first[2].etag == second[2].etag
+    assert (str(first[1]), second[1].offset) == (position, first[1].offset + 1)
 
 
 def test_many_who_subscribe_at_once_cost_hardly_more_than_one(world: TopicWorld) -> None:
