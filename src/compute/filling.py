@@ -83,7 +83,7 @@ class Filler(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 versions = await self._enlist(task, result)
                 settles_at_ms = watched.settles_at_ms(versions)
-                result = _fresh_until(result, settles_at_ms)
+                result = _until_settled(result, settles_at_ms)
                 if watched.are_unchanged(versions):
                     filled = await self._install(task, claimed, result)
                     if filled.outcome is not FillOutcome.OUTDATED:
@@ -123,9 +123,12 @@ class Filler(msgspec.Struct, frozen=True, kw_only=True):
         return filled
 
 
-def _fresh_until(result: Result, settles_at_ms: int) -> Result:
+def _until_settled(result: Result, settles_at_ms: int) -> Result:
     """Return a result that is fresh only until its reads have settled, if they may lag."""
-    if not 0 < settles_at_ms < result.fresh_until_ms:
+    if not settles_at_ms:
+        return result
+    result = replace(result, may_lag=True)
+    if settles_at_ms >= result.fresh_until_ms:
         return result
     # A failure is never usable as stale.
     stale_until_ms = result.stale_until_ms if result.status is Status.VALUE else settles_at_ms

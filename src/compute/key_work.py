@@ -127,7 +127,8 @@ class KeyWorker(msgspec.Struct, frozen=True, kw_only=True):
         stored = claimed.result
         if stored is not None and self._is_done(task, stored):
             waiting = await self.leases.waiters(task.key)
-            if all(suits(waiter, stored) for waiter in waiting):
+            may_stay = not (stored.may_lag and any(waiter.is_live for waiter in waiting))
+            if may_stay and all(suits(waiter, stored) for waiter in waiting):
                 return await self._answer(task, claimed, stored, waiting)
         expired: set[Waiter] = set()
         try:

@@ -8,7 +8,7 @@ since 1970 in UTC; numbers are big-endian.
 | 0 | 2 | `PA` |
 | 2 | 1 | format, 1 |
 | 3 | 1 | status: 0 a value, 1 a failure (the JSON is the wire's error object) |
-| 4 | 1 | 1 once a change of a source made it stale |
+| 4 | 1 | 1 once a change of a source made it stale; until then 2 if its reads may lag, else 0 |
 | 5 | 1 | number of tags |
 | 6 | 2 | bytes of tags |
 | 8 | 8 | source version |
@@ -45,6 +45,7 @@ COMPRESSED_FROM_BYTES = 1024
 MAX_DATA_BYTES = 8 * 1024 * 1024
 """The most that a stored result may decompress to; computes make less."""
 
+_INVALIDATED, _MAY_LAG = 1, 2
 _RAW, _ZSTD = b"\x00", b"\x01"
 _LEVEL = 3
 
@@ -63,7 +64,8 @@ class Status(enum.IntEnum):
 class Result(msgspec.Struct, frozen=True):
     """The value under a key.
 
-    `data` is JSON, ready for the wire: the value, or for a failure the error object.
+    `data` is JSON, ready for the wire: the value, or for a failure the error object. If `may_lag`, the run read an
+    index that may not have shown a change yet that was told before. Subscribers are not left with such a result.
     """
 
     status: Status
@@ -76,6 +78,7 @@ class Result(msgspec.Struct, frozen=True):
     source_version: int = 0
     tags: tuple[str, ...] = ()
     is_invalidated: bool = False
+    may_lag: bool = False
 
 
 def make_etag(data: bytes) -> str:
@@ -123,7 +126,7 @@ def serialize_header(result: Result) -> bytes:
         _MAGIC,
         _FORMAT,
         result.status,
-        result.is_invalidated,
+        _INVALIDATED if result.is_invalidated else _MAY_LAG if result.may_lag else 0,
         len(result.tags),
         len(_serialize_tags(result.tags)),
         result.source_version,
@@ -161,8 +164,8 @@ def parse_result(stored: bytes) -> Result:
 
 
 def _parse(stored: bytes) -> Result:
-    (_, _, status, invalidated, tag_count, tag_bytes, version, computed, fresh, stale, cost, etag) = (
-        _HEADER.unpack_from(stored)
+    (_, _, status, mark, tag_count, tag_bytes, version, computed, fresh, stale, cost, etag) = _HEADER.unpack_from(
+        stored
     )
     codec, tags, data = HEADER_BYTES, HEADER_BYTES + 1, HEADER_BYTES + 1 + tag_bytes
     return Result(
@@ -175,7 +178,8 @@ def _parse(stored: bytes) -> Result:
         cost_us=cost,
         source_version=version,
         tags=_parse_tags(stored[tags:data], tag_count),
-        is_invalidated=bool(invalidated),
+        is_invalidated=mark == _INVALIDATED,
+        may_lag=mark == _MAY_LAG,
     )
 
 

@@ -116,8 +116,9 @@ class LiveValues(msgspec.Struct, frozen=True, kw_only=True):
 
     def _take(self, question: LiveQuestion, result: Result | None) -> tuple[Result | None, Result | None]:
         result = self._note_late(question, result)
-        is_fresh = result is not None and judge(result, self.now_ms()) is Freshness.FRESH
-        return (result if is_fresh else None), result
+        if result is None or result.may_lag or judge(result, self.now_ms()) is not Freshness.FRESH:
+            return None, result
+        return result, result
 
     def _note_late(self, question: LiveQuestion, result: Result | None) -> Result | None:
         """Link the tags that only the result names, and return the result that is stored after that."""

@@ -249,6 +249,17 @@ async def test_a_result_without_subscribers_has_no_look(shop: Shop) -> None:
     assert shop.looks == []
 
 
+async def test_subscribers_are_not_left_with_what_a_request_read_from_an_index_that_lags(shop: Shop) -> None:
+    shop.world.topics.flush()
+    await shop.write("ann", "1")
+    await shop.ask("open_orders", "open")
+    await shop.refresh_open_orders()
+    assert shop.published == [[]]
+    await shop.orders.follow()
+    await shop.receive_looks()
+    assert shop.published == [[], ["1"]]
+
+
 async def test_the_subscribers_of_a_result_are_linked_to_what_its_run_read(shop: Shop) -> None:
     await shop.refresh_open_orders()
     assert shop.world.links.by_tag.keys() == {"@Orders?status=open", "@Orders?"}

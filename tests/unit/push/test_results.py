@@ -41,6 +41,14 @@ def test_what_was_written_is_read(result: Result) -> None:
     assert parse_result(serialize_result(result)) == result
 
 
+def test_a_result_whose_reads_may_lag_says_so_until_a_change_makes_it_stale() -> None:
+    lagging = replace(make_result(b"1"), may_lag=True)
+    stored = bytearray(serialize_result(lagging))
+    assert parse_result(stored) == lagging
+    stored[4] = 1  # as the script of a change does
+    assert parse_result(stored) == replace(lagging, may_lag=False, is_invalidated=True)
+
+
 @given(RESULTS)
 def test_the_header_is_the_beginning_of_what_is_stored(result: Result) -> None:
     assert serialize_result(result)[:HEADER_BYTES] == serialize_header(result)

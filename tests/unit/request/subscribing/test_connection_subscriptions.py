@@ -8,6 +8,7 @@ import json
 from collections.abc import Coroutine
 
 import pytest
+from msgspec.structs import replace
 
 from push.access.connections import CONNECTION_SECONDS
 from push.cache.jobs import JobKind, live_waiter
@@ -353,6 +354,16 @@ async def test_a_live_result_that_a_change_made_stale_is_told_and_computed_anew(
     assert frame["data"]["text"] == "a"
     (job,) = live_jobs(world)
     assert job.newer_than_ms == world.world.model.entry(key).result.computed_at_ms + 1
+
+
+async def test_a_live_result_whose_reads_may_lag_is_told_and_computed_anew(world: TopicWorld) -> None:
+    await fill(world, text="a")
+    entry = world.world.model.entry(the_key())
+    entry.result = replace(entry.result, may_lag=True)
+    frame = world.send("subscribe", compute="echo", params={"text": "a"})
+    assert frame["data"]["text"] == "a"
+    (job,) = live_jobs(world)
+    assert job.newer_than_ms == entry.result.computed_at_ms + 1
 
 
 async def test_nothing_in_memory_is_told_that_may_be_older_than_the_position(world: TopicWorld) -> None:
