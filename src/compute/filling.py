@@ -33,12 +33,14 @@ class Made(msgspec.Struct, frozen=True):
         result: the result.
         filled: the outcome of its fill; None if Redis stopped answering.
         settles_at_ms: until when what the run read may lag behind changes that were told already; 0 if it does not.
+        generation: the key's generation before the run; empty if a change came during every run.
 
     """
 
     result: Result
     filled: Filled | None
     settles_at_ms: int = 0
+    generation: str = ""
 
 
 class Filler(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,7 @@ class Filler(msgspec.Struct, frozen=True, kw_only=True):
                 if watched.are_unchanged(versions):
                     filled = await self._install(task, claimed, result)
                     if filled.outcome is not FillOutcome.OUTDATED:
-                        return Made(result, filled, settles_at_ms)
+                        return Made(result, filled, settles_at_ms, claimed.generation)
                 logger.info("the sources of %s changed while it was computed", task.key.storage)
                 claimed = replace(claimed, generation=await self.leases.read_generation(task.key))
             except CacheUnavailableError:

@@ -142,6 +142,8 @@ class KeyWorker(msgspec.Struct, frozen=True, kw_only=True):
             return done_if(await self._send_result(task, waiters, result), waiters)
         if made.settles_at_ms and any(waiter.is_live for waiter in filled.waiters):
             await self._look_when_settled(task, made.settles_at_ms)
+        if made.generation:
+            claimed = replace(claimed, generation=made.generation)
         # Even if the fill was refused, the result is right for waiters that asked before the compute began.
         return await self._answer_filled(task, claimed, result, filled, _union(filled.waiters, waiters))
 

@@ -126,6 +126,19 @@ async def test_a_change_during_the_first_run_is_noticed(rates: Rates, tag: str) 
     assert rates.values == ["second"]
 
 
+async def test_what_was_computed_again_after_a_change_is_told_without_a_third_run(rates: Rates) -> None:
+    async def change() -> None:
+        rates.value = "third"
+        await rates.world.tags.invalidate(ACME, ["late"])
+
+    await rates.compute("first")
+    rates.during = [change]
+    rates.value = "second"
+    rates.world.clock.advance(10)
+    assert await rates.world.consume(rates.job()) == []
+    assert (rates.values, rates.runs, rates.world.jobs.sent) == (["first", "third"], 3, [])
+
+
 async def test_a_change_before_the_first_run_costs_no_second_one(rates: Rates) -> None:
     await rates.world.tags.invalidate(ACME, ["late"])
     rates.world.clock.advance(1000)
