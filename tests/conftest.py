@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from tests.operations import take_operations
 from tests.servers.left_processes import MARK, mark_processes, marked_processes
 from tests.servers.valkey import valkey, valkey_cluster
 
@@ -43,6 +44,7 @@ settings.register_profile(
 settings.load_profile("any machine")
 settings.register_profile("while you work", settings.get_profile("any machine"), max_examples=25)
 settings.register_profile("fuzz", max_examples=int(os.environ.get("FUZZ_EXAMPLES", "20000")))
+_FUZZES = "FUZZ_EXAMPLES" in os.environ
 
 
 SHARED_STACKS = ("tests/browser/", "tests/conformance/", "tests/third_parties/")
@@ -109,8 +111,10 @@ def no_process_is_left() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what a stack wrote, and what waits in it, with the failure of a test that uses it."""
+    """Note the operations of a state machine; show what a stack wrote, and what waits in it, if its test failed."""
     report = yield
+    # By the report, because it may be made in another process than the summary.
+    report.user_properties += [("operations", done) for done in take_operations().items()]
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(getattr(stack, "log", None), Path):
         report.sections.append(("the stack's log", stack.log.read_text(errors="replace")[-_LOG_CHARACTERS:]))
@@ -120,6 +124,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             stats = f"it does not answer: {exc}"
         report.sections.append(("the stack's stats", stats))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many operations each state machine did, if that is what the tests ran for."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports if _FUZZES]
+    operations = [
+        done for report in reports for name, done in getattr(report, "user_properties", ()) if name == "operations"
+    ]
+    for machine, count in operations:
+        terminalreporter.write_line(f"{machine}: {count:,} operations")
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from push.computes import Tenant, compute
 from tests.builders.results import EchoParams
+from tests.operations import CountedMachine
 from tests.worlds.functions import World
 
 TENANT = Tenant("acme")
@@ -22,7 +23,7 @@ ENVIRONMENTS = 3
 TAG = "source"
 
 
-class ChangingSource(RuleBasedStateMachine):
+class ChangingSource(CountedMachine):
     """The value of the one key is the number of the change that its compute last saw."""
 
     def __init__(self) -> None:

@@ -14,20 +14,21 @@ import contextlib
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from push.cache.jobs import Outgoing
 from push.durable.requests import Deliver, RequestStatus, request_name
 from push.errors import RequestError, TransientError
 from request.durable.requests import id_of_key
 from tests.fakes.virtual_time import VirtualTimeLoop
+from tests.operations import CountedMachine
 from tests.worlds.durable import ACME, ACME_BOB, GLOBEX, HOOK, POLL, RequestWorld
 
 DRAIN_ROUNDS = 200
 ROUND_MS = 15_000
 
 
-class DurableRequestLifecycle(RuleBasedStateMachine):
+class DurableRequestLifecycle(CountedMachine):
     """Each rule is something that happens; nothing is awaited that does not end at once."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from push.cache.freshness import Freshness, judge
 from push.cache.jobs import NO_DEADLINE_MS, Job, JobKind, Outgoing, live_waiter
@@ -25,6 +25,7 @@ from push.topics.fan_out_jobs import FanOutJob
 from push.topics.live_results import parse_entry
 from push.topics.topics import live_topic
 from tests.builders.results import EchoParams
+from tests.operations import CountedMachine
 from tests.worlds.functions import World
 
 pytestmark = pytest.mark.slow
@@ -40,7 +41,7 @@ class Died(BaseException):
     """The worker is no more: nothing of it runs on."""
 
 
-class LiveResult(RuleBasedStateMachine):
+class LiveResult(CountedMachine):
     """The value of the one key is the number of the change that its compute last saw."""
 
     def __init__(self) -> None:

@@ -19,13 +19,14 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from push.callers import Caller
 from push.computes import Tenant
 from push.protocol.messages import Request
 from tests.fakes.simulated_queue import now
 from tests.fakes.virtual_time import VirtualTimeLoop
+from tests.operations import CountedMachine
 from tests.worlds.lifecycle import LATE_SECONDS, Asked, Lifecycle, LifecycleParams
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,7 @@ MOMENTS = st.floats(0.0, 0.4)
 """Within such a time a job is received, its key claimed, filled and answered."""
 
 
-class RequestLifecycle(RuleBasedStateMachine):
+class RequestLifecycle(CountedMachine):
     """Each rule is something that happens at a moment; time passes between them by a rule of its own."""
 
     def __init__(self) -> None:

@@ -27,6 +27,7 @@ from push.queues.redelivery import Redelivery
 from push.settings import ComputeSettings
 from push.sources.contexts import NoSources
 from push.sources.ports import Sources
+from push.topics.ports import LiveLinks
 from request.asking.client_encodings import ClientEncodings
 from request.asking.client_requests import ClientRequests
 from request.asking.engine import Engine
@@ -78,6 +79,7 @@ class World:
     trust_ms: int = 1000
     recorder: AnswerRecorder = field(default_factory=FakeRecorder)
     sources: Sources = field(default_factory=NoSources)
+    links: LiveLinks = field(default_factory=FakeLiveLinks)
 
     def __post_init__(self) -> None:
         self.registry = Registry(self.computes)
@@ -127,7 +129,6 @@ class World:
             leases=self.leases, histories=self.histories, payloads=self.payloads, fan_out=self.fan_out
         )
         self.tags = FakeTags(self.model)
-        self.links = FakeLiveLinks()
         self.marks = FakeLinkMarks(self.model)
         self.worker = make_worker(
             computing=self.computing,

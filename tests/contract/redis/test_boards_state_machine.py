@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import precondition, rule
 
 from compute.leaderboard import BoardReader
 from push.adapters.redis.connection import AsyncRedis
@@ -26,6 +26,7 @@ from push.computes import Tenant
 from push.errors import CacheUnavailableError
 from push.settings import CacheSettings
 from push.sources.boards import BoardView, ChangedMembers, RefreshedMembers, Top, View
+from tests.operations import CountedMachine
 from tests.servers.valkey import valkey
 
 pytestmark = pytest.mark.slow
@@ -132,7 +133,7 @@ class Worker:
         stopped.cancel()
 
 
-class Boards(RuleBasedStateMachine):
+class Boards(CountedMachine):
     """One board, the source of its scores, and two keys whose results are views of the whole board."""
 
     url = ""
