@@ -217,5 +217,8 @@ class BoardReader(msgspec.Struct, frozen=True):
             raise
 
     def _version_now(self, lowest_version: int) -> int:
-        """Return the version of a state that was read from the source just now: later than that of any board."""
-        return max(lowest_version, self.now_ms() + _CLOCKS_APART_MS)
+        """Return the version of a state that was read from the source just now: later than that of any board.
+
+        A board that was rebuilt for the lowest version may have exactly that one.
+        """
+        return max(lowest_version + 1, self.now_ms() + _CLOCKS_APART_MS)
