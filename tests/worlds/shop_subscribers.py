@@ -32,6 +32,8 @@ class Subscriber:
     since_ms: int
     read_entries: int
     value: bytes | None = None
+    may_be_forgotten: bool = False
+    """Whether Redis forgot that it waits, as of all who wait."""
     moments: dict[str, int] = field(default_factory=dict)
     """For each part that it saw, the first moment at which the sources can have been so."""
 
@@ -84,7 +86,7 @@ class Subscribers:
         self._read_frames = len(frames)
 
     def _see(self, subscriber: Subscriber, value: bytes) -> None:
-        subscriber.value = value
+        subscriber.value, subscriber.may_be_forgotten = value, False
         _, text, tenant = subscriber.question
         found = json.loads(value)
         assert found.get("tenant", tenant) == tenant, f"a subscriber of {tenant} sees {found}"
@@ -92,9 +94,11 @@ class Subscribers:
         for name, part in found.get("parts", {f"row/{text}": None}).items():
             subscriber.moments[name] = self.shop.moment(name, part, subscriber.moments.get(name, 0))
 
-    def forget_versions(self) -> None:
-        """Let an older state follow a newer one where only versions prevent that, which Redis forgot."""
+    def prepare_for_flush(self) -> None:
+        """Note what Redis is about to forget: who waits, and the versions without which older states may follow."""
         for each in self.by_connection.values():
+            waiters = self.shop.world.model.entries[each.key.storage].waiters
+            each.may_be_forgotten |= any(waiter.is_live for waiter in waiters)
             each.moments.pop("stock", None)
 
 
