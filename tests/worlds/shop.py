@@ -135,6 +135,7 @@ class Shop(ShopSources):
         live = LiveChanges(
             live=self.rows,
             subscribers=self.rows,
+            marks=self.world.marks,
             recent=self.recent,
             jobs=self.world.jobs,
             debounce_ms=debounce_ms,
