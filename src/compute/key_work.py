@@ -137,7 +137,8 @@ class KeyWorker(msgspec.Struct, frozen=True, kw_only=True):
             return await self._fail(task, claimed, _without(waiters, expired), exc)
         waiters, result, filled = _without(waiters, expired), made.result, made.filled
         if filled is None:
-            if task.job.kind is JobKind.LIVE:
+            # Also a guardian may have taken over for subscribers. Only under a lease do they receive a result.
+            if any(waiter.is_live for waiter in waiters):
                 return Disposition.LATER
             return done_if(await self._send_result(task, waiters, result), waiters)
         if made.settles_at_ms and any(waiter.is_live for waiter in filled.waiters):

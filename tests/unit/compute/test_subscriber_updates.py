@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from compute.key_work import MAX_ATTEMPTS
-from push.cache.jobs import LEASE_TERM_MS, Job, JobKind
+from push.cache.jobs import LEASE_TERM_MS, NO_DEADLINE_MS, Job, JobKind, live_waiter
 from push.cache.ports import Claimed
 from push.computes import Compute, Computed, Tenant, compute
 from push.errors import ComputeFailedError, SourceThrottledError
@@ -261,6 +261,22 @@ async def test_redis_that_goes_away_during_the_compute_has_the_job_come_anew(liv
 
     live.source.during = [go_away]
     assert await live.world.consume(live.job()) == []
+    live.world.model.is_down = False
+    live.world.clock.advance(LEASE_TERM_MS)
+    assert await live.world.consume(live.world.jobs.sent.pop().job) == []
+    assert live.values == ["first"]
+
+
+async def test_redis_that_goes_away_from_a_guardian_leaves_subscribers_to_the_next(live: Live) -> None:
+    async def go_away() -> None:
+        live.world.model.is_down = True
+
+    job = live.job()
+    await live.world.leases.claim(live.key, job.token, LEASE_TERM_MS, {live_waiter(): NO_DEADLINE_MS})
+    live.world.clock.advance(LEASE_TERM_MS)
+    live.source.during = [go_away]
+    assert await live.world.consume(job.guardian()) == []
+    assert live.world.connections.frames == []
     live.world.model.is_down = False
     live.world.clock.advance(LEASE_TERM_MS)
     assert await live.world.consume(live.world.jobs.sent.pop().job) == []
