@@ -33,6 +33,8 @@ def all_pids(stack: RunningStack) -> set[int]:
 
 
 def test_when_ready_it_says_so_in_a_line_and_a_file(stack: RunningStack) -> None:
+    # The file is there first, so that a reader of the line finds it.
+    eventually(lambda: "\n" in stack.log.read_text())
     line = stack.log.read_text().splitlines()[0]
     assert line.startswith("ready")
     assert stack.ready["websocket"] in line
